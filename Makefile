@@ -1,0 +1,32 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types check
+
+demo: $(BIN)/.installed
+	$(BIN)/musetalk-fast render -s builtin -i examples/portrait.png -a examples/speech.wav -o demo.mp4
+	@echo "The video is $(CURDIR)/demo.mp4"
+
+test: $(BIN)/.tested
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(BIN)/.tested
+	$(BIN)/mypy
+
+check: lint types test
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(BIN)/.tested: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	@touch $@

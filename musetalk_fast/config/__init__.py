@@ -1,0 +1,21 @@
+"""Flag > environment > file > default, as frozen settings."""
+
+from musetalk_fast.config.settings import (
+    BUILTIN,
+    DEFAULT_SERVER,
+    AvatarSettings,
+    OutputSettings,
+    ProcessingSettings,
+    ServerSettings,
+    Settings,
+)
+
+__all__ = [
+    "BUILTIN",
+    "DEFAULT_SERVER",
+    "AvatarSettings",
+    "OutputSettings",
+    "ProcessingSettings",
+    "ServerSettings",
+    "Settings",
+]

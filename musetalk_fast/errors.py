@@ -1,0 +1,317 @@
+"""Every error a user can meet.
+
+MuseTalkError                      what, where and a hint; a stable token; an exit code
+├── UsageError                  2  flags that contradict each other
+├── ConfigError                78  a setting that cannot be read
+│   ├── ConfigFileError            the file is not TOML, or cannot be read
+│   ├── UnknownSettingError        a key nobody knows (the nearest known one is named)
+│   └── InvalidSettingError        a value outside its bounds
+├── InputError                 65  what we were given cannot work
+│   ├── InputNotFoundError     66
+│   ├── InputUnreadableError   66  a directory, no permission
+│   ├── ImageFormatError           not a picture we can read, or a broken one
+│   ├── ImageSizeError             too small, too large, a bomb
+│   ├── AudioFormatError           no sound, broken sound
+│   ├── AudioLengthError           empty, or longer than the limit
+│   ├── NoFaceError                nothing to animate
+│   └── FaceSizeError              a face the model cannot use
+├── OutputError                73  the output cannot be created
+│   ├── OutputExistsError
+│   ├── OutputFormatError          unknown extension or container
+│   ├── EncoderError               an encoder that does not open, with the reason
+│   └── OutputWriteError       74  disk full, folder gone
+├── ServerError                69  the server is absent or failed
+│   ├── ServerUnreachableError
+│   ├── NotAServerError            something else answers there
+│   ├── ServerFailedError          it answered with an error
+│   ├── ServerRefusedError     65  it says that our input cannot work
+│   ├── ServerBusyError        75  429 or 503: try later
+│   ├── NotAuthorisedError     77
+│   ├── FacesDifferError           409: the faces are not those the render began with
+│   └── ProtocolError              bytes that are not the wire
+│       ├── ChecksumError
+│       ├── MessageSizeError       a length beyond its limit, before any allocation
+│       ├── FrameOrderError        an index that was not expected
+│       ├── FrameShapeError        a crop of another shape or encoding
+│       └── StreamCutError         the stream ended without `end`
+└── InternalError              70  a fault of ours
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MuseTalkError(Exception):
+    """An expected failure, told in words.
+
+    Args:
+        message: what went wrong, with limit and value where there is one.
+        where: the file, server or frame it happened at.
+        hint: what the user can do about it; each leaf has a default.
+    """
+
+    token: ClassVar[str] = "MTF-ERROR"
+    exit_code: ClassVar[int] = 70
+    default_hint: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint if hint is not None else self.default_hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class UsageError(MuseTalkError):
+    """Flags that contradict each other or are out of range."""
+
+    token = "MTF-USAGE"
+    exit_code = 2
+    default_hint = "see `musetalk-fast COMMAND --help`"
+
+
+class ConfigError(MuseTalkError):
+    """A setting that cannot be used."""
+
+    token = "MTF-CONFIG"
+    exit_code = 78
+    default_hint = "`musetalk-fast config show` prints every setting and where it came from"
+
+
+class ConfigFileError(ConfigError):
+    """The configuration file cannot be read or is not TOML."""
+
+    token = "MTF-CONFIG-FILE"
+
+
+class UnknownSettingError(ConfigError):
+    """A key or variable that names no setting."""
+
+    token = "MTF-CONFIG-UNKNOWN"
+
+
+class InvalidSettingError(ConfigError):
+    """A value of the wrong type or outside its bounds."""
+
+    token = "MTF-CONFIG-VALUE"
+
+
+class InputError(MuseTalkError):
+    """An avatar or a recording that cannot be used."""
+
+    token = "MTF-INPUT"
+    exit_code = 65
+
+
+class InputNotFoundError(InputError):
+    """No such file."""
+
+    token = "MTF-INPUT-MISSING"
+    exit_code = 66
+    default_hint = "check the path"
+
+
+class InputUnreadableError(InputError):
+    """A directory, or a file without read permission."""
+
+    token = "MTF-INPUT-UNREADABLE"
+    exit_code = 66
+    default_hint = "give a file that you may read"
+
+
+class ImageFormatError(InputError):
+    """Not a picture, or a broken one."""
+
+    token = "MTF-IMAGE-FORMAT"
+    default_hint = "give a PNG, JPEG, WebP, BMP or TIFF that other programs open"
+
+
+class ImageSizeError(InputError):
+    """A picture outside the size limits."""
+
+    token = "MTF-IMAGE-SIZE"
+    default_hint = "scale the picture so that both sides are between 64 and 8192 pixels"
+
+
+class AudioFormatError(InputError):
+    """No sound, or sound that cannot be decoded."""
+
+    token = "MTF-AUDIO-FORMAT"
+    default_hint = "give a WAV, MP3, FLAC, M4A, OGG or a video with a sound track"
+
+
+class AudioLengthError(InputError):
+    """A recording that is empty or beyond the limit."""
+
+    token = "MTF-AUDIO-LENGTH"
+
+
+class NoFaceError(InputError):
+    """No face where one is needed."""
+
+    token = "MTF-NO-FACE"
+    default_hint = (
+        "use a frontal portrait with the whole face visible, name the place with "
+        "--face-box X,Y,W,H, or send it unchecked with --no-face-check"
+    )
+
+
+class FaceSizeError(InputError):
+    """A face too small for the model."""
+
+    token = "MTF-FACE-SIZE"
+    default_hint = "use a larger picture or one where the face fills more of it"
+
+
+class OutputError(MuseTalkError):
+    """The output cannot be created."""
+
+    token = "MTF-OUTPUT"
+    exit_code = 73
+
+
+class OutputExistsError(OutputError):
+    """The output is there and must not be replaced."""
+
+    token = "MTF-OUTPUT-EXISTS"
+    default_hint = "give another name, or allow it with --overwrite"
+
+
+class OutputFormatError(OutputError):
+    """A container or a combination that is not supported."""
+
+    token = "MTF-OUTPUT-FORMAT"
+    default_hint = "use a name that ends in .mp4 or .webm, or --format"
+
+
+class EncoderError(OutputError):
+    """An encoder that is not in the build or does not open here."""
+
+    token = "MTF-ENCODER"
+    default_hint = "`musetalk-fast doctor` lists the encoders that open on this machine"
+
+
+class OutputWriteError(OutputError):
+    """Writing failed: disk full, folder gone, no permission."""
+
+    token = "MTF-OUTPUT-WRITE"
+    exit_code = 74
+    default_hint = "check free space and permissions of the output folder"
+
+
+class ServerError(MuseTalkError):
+    """The server is absent or failed."""
+
+    token = "MTF-SERVER"
+    exit_code = 69
+
+
+class ServerUnreachableError(ServerError):
+    """No connection, or no answer in time."""
+
+    token = "MTF-SERVER-UNREACHABLE"
+    default_hint = "start it, correct -s/--server, or use -s builtin for a preview without one"
+
+
+class NotAServerError(ServerError):
+    """Something answers there that is not a MuseTalk server."""
+
+    token = "MTF-SERVER-FOREIGN"
+    default_hint = "correct -s/--server, or use -s builtin for a preview without one"
+
+
+class ServerFailedError(ServerError):
+    """The server answered with an error of its own."""
+
+    token = "MTF-SERVER-FAILED"
+    default_hint = "look at the server's log"
+
+
+class ServerRefusedError(ServerError):
+    """The server says that what we sent cannot work."""
+
+    token = "MTF-SERVER-REFUSED"
+    exit_code = 65
+
+
+class ServerBusyError(ServerError):
+    """429 or 503.
+
+    Args:
+        retry_after: seconds the server asked us to wait, or None.
+    """
+
+    token = "MTF-SERVER-BUSY"
+    exit_code = 75
+    default_hint = "try again later"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.retry_after = retry_after
+
+
+class NotAuthorisedError(ServerError):
+    """401 or 403."""
+
+    token = "MTF-SERVER-AUTH"
+    exit_code = 77
+
+
+class FacesDifferError(ServerError):
+    """409: the server's faces are not those the render began with."""
+
+    token = "MTF-SERVER-FACES"
+
+
+class ProtocolError(ServerError):
+    """Bytes that are not the wire."""
+
+    token = "MTF-WIRE"
+    default_hint = "the connection or the server damages data; try again, or another server"
+
+
+class ChecksumError(ProtocolError):
+    """A message whose CRC-32C is wrong."""
+
+    token = "MTF-WIRE-CHECKSUM"
+
+
+class MessageSizeError(ProtocolError):
+    """A message longer than its limit."""
+
+    token = "MTF-WIRE-SIZE"
+
+
+class FrameOrderError(ProtocolError):
+    """A frame whose index was not expected."""
+
+    token = "MTF-WIRE-ORDER"
+
+
+class FrameShapeError(ProtocolError):
+    """A crop of another shape or encoding than announced."""
+
+    token = "MTF-WIRE-SHAPE"
+
+
+class StreamCutError(ProtocolError):
+    """The stream ended before its `end` message."""
+
+    token = "MTF-WIRE-CUT"
+
+
+class InternalError(MuseTalkError):
+    """A fault of ours."""
+
+    token = "MTF-INTERNAL"
+    default_hint = "please report it with the output of `musetalk-fast doctor --json`"

@@ -1,0 +1,93 @@
+"""What a render tells its caller while it runs.
+
+Each event is one line of `--json`: its class names the `event`, its fields the members.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanEvent:
+    """Everything is decided; nothing was sent yet."""
+
+    avatar: str
+    audio: str
+    output: str
+    frames: int
+    fps: str
+    width: int
+    height: int
+    segments: int
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerEvent:
+    """The server that makes the mouth, and by which engine."""
+
+    url: str
+    engine: str
+    model: str
+    builtin: bool
+    wire: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadEvent:
+    """Bytes of an asset that the server lacked; `sent == total` ends it."""
+
+    asset: str
+    sent: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEvent:
+    """A segment `[start, stop)` was finished; `reused` if an earlier run had made it."""
+
+    number: int
+    start: int
+    stop: int
+    bytes: int
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressEvent:
+    """Frames so far. `stage` is `load`, `prepare`, `generate`, `encode` or `join`."""
+
+    stage: str
+    done: int
+    total: int
+    fps: float | None = None
+    eta_secs: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningEvent:
+    """Something the user should know; the render goes on."""
+
+    message: str
+    token: str = "MTF-WARNING"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneEvent:
+    """The output is in its place."""
+
+    output: str
+    bytes: int
+    duration_secs: float
+    frames: int
+    fps: float
+    wall_secs: float
+    engine: str
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+Event: TypeAlias = (
+    PlanEvent | ServerEvent | UploadEvent | SegmentEvent | ProgressEvent | WarningEvent | DoneEvent
+)

@@ -1,0 +1,1 @@
+"""Native work, in the order a frame meets it: base64, checksum, JPEG, paste, picture."""

@@ -1,0 +1,1 @@
+"""The server: HTTP, content-addressed assets, batching; engines make the crops."""

@@ -1,0 +1,1 @@
+"""What makes crops inside the server."""

@@ -1,0 +1,96 @@
+"""What an engine is: four verbs. Batching, ranges, cancellation and bounds are the server's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.types import AvatarOptions, Face, Pcm
+
+ENGINE_GROUP = "musetalk_fast.engines"
+"""Entry-point group by which engines are found; each entry is a callable without arguments."""
+
+OnFace: TypeAlias = Callable[[int, int, Face | None], None]
+"""Told `(source, source frames, face or None)` after each source frame; may raise to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What an engine says of itself.
+
+    Attributes:
+        name: the name it is chosen by (`preview`, `musetalk`).
+        model: version of model and weights; other crops, other version.
+        is_preview: its mouths are a preview, not MuseTalk.
+        max_batch: most crops of one `infer`.
+        gpu_name: the accelerator it runs on, or None.
+    """
+
+    name: str
+    model: str
+    is_preview: bool
+    max_batch: int = 8
+    gpu_name: str | None = None
+
+
+class PreparedAvatar(Protocol):
+    """An avatar that is ready: its size in pixels, and one face (or None) per source frame."""
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        ...
+
+    @property
+    def faces(self) -> Sequence[Face | None]:
+        """One entry per source frame."""
+        ...
+
+
+class CropRequest(NamedTuple):
+    """One crop to make: `frame` of a recording at `fps` = num/den, on source frame `source`."""
+
+    avatar: PreparedAvatar
+    source: int
+    audio: object
+    frame: int
+    fps: tuple[int, int]
+
+
+class Engine(Protocol):
+    """Makes crops. All calls come from worker threads; `infer` is never called twice at once."""
+
+    def describe(self) -> EngineInfo:
+        """Name, model version and limits."""
+        ...
+
+    def prepare_avatar(self, path: Path, options: AvatarOptions, on_face: OnFace) -> PreparedAvatar:
+        """Decode an avatar asset and find its face in every source frame.
+
+        Raises:
+            errors.ImageFormatError, errors.ImageSizeError: the asset is no usable picture.
+            errors.NoFaceError, errors.FaceSizeError: no source frame has a usable face.
+        """
+        ...
+
+    def prepare_audio(self, pcm: Pcm) -> object:
+        """Extract what `infer` needs from a whole recording; the server keeps it by content."""
+        ...
+
+    def infer(self, batch: Sequence[CropRequest]) -> NDArray[np.uint8]:
+        """Make crops: (len(batch), 256, 256, 3) uint8 RGB. Frames beyond the sound are silence."""
+        ...
+
+    def close(self) -> None:
+        """Release what the engine holds."""
+        ...

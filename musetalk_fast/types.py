@@ -1,0 +1,107 @@
+"""The words of the project as types: shapes, dtypes, colour order and units.
+
+Pictures are `uint8`, RGB, C-contiguous, `(height, width, 3)` unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture: TypeAlias = NDArray[np.uint8]
+"""(H, W, 3) uint8 RGB."""
+
+Crop: TypeAlias = NDArray[np.uint8]
+"""(rows, 256, 3) uint8 RGB: the mouth picture, or a window of its rows."""
+
+Mask: TypeAlias = NDArray[np.uint8]
+"""(h, w) uint8: 255 takes the crop, 0 keeps the avatar."""
+
+Pcm: TypeAlias = NDArray[np.int16]
+"""(samples,) int16, mono, 16 kHz."""
+
+CROP_SIZE = 256
+"""Side of a crop in pixels (MuseTalk's VAE works on 256 x 256)."""
+
+SPEECH_RATE = 16_000
+"""Samples a second of the sound a server gets (Whisper's rate)."""
+
+
+class CropEncoding(str, Enum):
+    """How a crop's bytes travel."""
+
+    RAW = "raw"
+    JPEG = "jpeg"
+    PNG = "png"
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of the source frame; `x`, `y` may be negative."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A window of a crop: its first row and how many follow."""
+
+    first: int
+    count: int
+
+
+ALL_ROWS = Rows(0, CROP_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRun:
+    """`count` output frames that show source frames `first, first + step, ...`.
+
+    `step` is -1, 0 or 1.
+    """
+
+    first: int
+    step: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """What an engine found in one source frame.
+
+    Attributes:
+        source: index of the source frame.
+        box: where the 256 x 256 crop goes; may reach beyond the frame.
+        mask_box: where the mask is not zero, inside both `box` and the frame.
+        mask: (mask_box.height, mask_box.width) weights of that rectangle.
+    """
+
+    source: int
+    box: Box
+    mask_box: Box
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvatarOptions:
+    """How an engine shall look at an avatar; part of its cache key.
+
+    Attributes:
+        face: `largest`, `left`, `right`, or an index counted from the left.
+        face_box: the face is here: skip detection of where, not of landmarks.
+        face_center: take the face nearest to this point.
+        bbox_shift: pixels added to the nose bridge before the box is computed.
+        extra_margin: pixels added below the chin (MuseTalk 1.5: 10).
+    """
+
+    face: str = "largest"
+    face_box: Box | None = None
+    face_center: tuple[int, int] | None = None
+    bbox_shift: int = 0
+    extra_margin: int = 10

@@ -1,0 +1,1 @@
+"""Compositor (crop + avatar -> planes), encoder (planes -> packets), output (parts -> file)."""

@@ -1,0 +1,1 @@
+"""The protocol as bytes <-> messages; no sockets, no clock."""
