@@ -1,3 +1,53 @@
-"""A throughput-focused client for MuseTalk lip-sync servers."""
+"""A throughput-focused client for MuseTalk lip-sync servers.
+
+`render` and `render_async` make a video, `plan` says what they would do, `Settings` says how,
+`errors` is everything that can go wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from musetalk_fast import errors, events
+    from musetalk_fast.config import Settings
+    from musetalk_fast.planning import Plan
+    from musetalk_fast.planning import make_plan as plan
+    from musetalk_fast.rendering import Renderer, RenderResult, render, render_async
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Plan",
+    "RenderResult",
+    "Renderer",
+    "Settings",
+    "__version__",
+    "errors",
+    "events",
+    "plan",
+    "render",
+    "render_async",
+]
+
+_HOMES = {
+    "Plan": ("planning", "Plan"),
+    "RenderResult": ("rendering", "RenderResult"),
+    "Renderer": ("rendering", "Renderer"),
+    "Settings": ("config", "Settings"),
+    "plan": ("planning", "make_plan"),
+    "render": ("rendering", "render"),
+    "render_async": ("rendering", "render_async"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `import musetalk_fast` itself loads nothing."""
+    import importlib
+
+    if name in ("errors", "events"):
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)

@@ -1,0 +1,114 @@
+"""The built-in preview server: a child process on a private address that dies with its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+
+from musetalk_fast.errors import InternalError
+
+_START_SECS = 60.0
+_STOP_SECS = 0.5
+_LONGEST_SOCKET_PATH = 100
+"""`sockaddr_un` holds 108 bytes on Linux, 104 on macOS."""
+
+
+class BuiltinServer:
+    """Runs `serve --engine preview` while the context is open; `address` is for `-s`."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._lifeline = -1
+        self._home: Path | None = None
+        self._log: deque[str] = deque(maxlen=20)
+        self._readers: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> BuiltinServer:
+        self._home = Path(tempfile.mkdtemp(prefix="musetalk-"))
+        try:
+            await self._start(self._home)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        if self._process is not None and self._process.returncode is None:
+            await _stop(self._process)
+        for reader in self._readers:
+            reader.cancel()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    async def _start(self, home: Path) -> None:
+        # The child exits when this pipe closes: the kernel does that even after a kill -9 of ours.
+        read_end, self._lifeline = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "musetalk_fast", "serve", "--engine", "preview"),
+                *_listen_at(home),
+                *("--store-dir", str(home / "store"), "--lifeline-fd", str(read_end)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(read_end,),
+                start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
+            )
+        finally:
+            os.close(read_end)
+        self._readers.append(asyncio.create_task(self._keep_log(self._process)))
+        try:
+            self.address = await asyncio.wait_for(self._listening(self._process), _START_SECS)
+        except asyncio.TimeoutError:
+            raise self._failed(f"did not listen within {_START_SECS:.0f} s") from None
+
+    async def _listening(self, process: asyncio.subprocess.Process) -> str:
+        assert process.stdout is not None
+        prefix = b"listening on "
+        async for line in process.stdout:
+            if line.startswith(prefix):
+                return line[len(prefix) :].strip().decode()
+        await process.wait()
+        await asyncio.wait(self._readers, timeout=1)
+        raise self._failed(f"ended with status {process.returncode}")
+
+    async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            self._log.append(line.decode(errors="replace").rstrip())
+
+    def _failed(self, what: str) -> InternalError:
+        tail = "; ".join(list(self._log)[-3:])
+        return InternalError(f"{what}{': ' + tail if tail else ''}", where="built-in server")
+
+
+def _listen_at(home: Path) -> tuple[str, ...]:
+    socket = home / "s"
+    if hasattr(os, "fork") and len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
+        return ("--unix", str(socket))
+    return ("--host", "127.0.0.1", "--port", "0")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    try:
+        await asyncio.wait_for(process.wait(), _STOP_SECS)
+    except asyncio.TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

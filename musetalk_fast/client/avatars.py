@@ -1,0 +1,109 @@
+"""Has a server prepare an avatar and keeps the faces it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from musetalk_fast import errors
+from musetalk_fast.client.connection import Connection
+from musetalk_fast.client.stream import post_for_messages
+from musetalk_fast.types import Box, Face
+from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Progress
+from musetalk_fast.wire.requests import AvatarRequest
+
+_LARGEST_BOX = 4
+"""A box may reach beyond the picture, but not to more than this many times its size."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedFaces:
+    """What a server found in an avatar: one face or None per source frame, and their digest."""
+
+    faces: tuple[Face | None, ...]
+    digest: str
+
+
+async def prepare_avatar(
+    connection: Connection,
+    request: AvatarRequest,
+    size: tuple[int, int],
+    source_frames: int,
+    on_progress: Callable[[int, int], None],
+) -> PreparedFaces:
+    """`POST /v1/avatars` and check what comes back.
+
+    Raises:
+        errors.ProtocolError: faces missing, twice, or not those of the digest.
+        errors.InputError: the server finds no usable face.
+    """
+    faces: list[Face | None] = []
+    end: End | None = None
+    where = connection.address.name
+    async with post_for_messages(connection, "/v1/avatars", request.to_json(), BINARY) as stream:
+        async for messages in stream:
+            for message in messages:
+                if isinstance(message, FaceMessage):
+                    _check_due(message, len(faces), source_frames, where)
+                    faces.append(_face(message, size, where))
+                elif isinstance(message, Progress):
+                    on_progress(message.done, message.total)
+                elif isinstance(message, End):
+                    end = message
+    return _checked(tuple(faces), end, source_frames, where)
+
+
+def _check_due(message: FaceMessage, due: int, source_frames: int, where: str) -> None:
+    if message.source != due or due >= source_frames:
+        raise errors.FrameOrderError(
+            f"face of source frame {message.source} where {due} was due", where=where
+        )
+
+
+def _face(message: FaceMessage, size: tuple[int, int], where: str) -> Face | None:
+    """The face as a value; its rectangles must lie where a client can paste."""
+    box, mask_box, mask = message.box, message.mask_box, message.mask
+    if box is None or mask_box is None or mask is None:
+        return None
+    width, height = size
+    fits = (
+        0 < box.width <= _LARGEST_BOX * width
+        and 0 < box.height <= _LARGEST_BOX * height
+        and _inside(mask_box, Box(0, 0, width, height))
+        and _inside(mask_box, box)
+        and mask.shape == (mask_box.height, mask_box.width)
+    )
+    if not fits:
+        raise errors.FrameShapeError(
+            f"face of source frame {message.source}: box {tuple(box)} with mask at "
+            f"{tuple(mask_box)} does not fit a picture of {width}x{height}",
+            where=where,
+        )
+    return Face(message.source, box, mask_box, mask)
+
+
+def _inside(inner: Box, outer: Box) -> bool:
+    return (
+        inner.width > 0
+        and inner.height > 0
+        and inner.x >= outer.x
+        and inner.y >= outer.y
+        and inner.x + inner.width <= outer.x + outer.width
+        and inner.y + inner.height <= outer.y + outer.height
+    )
+
+
+def _checked(
+    faces: tuple[Face | None, ...], end: End | None, source_frames: int, where: str
+) -> PreparedFaces:
+    digest = faces_digest(faces)
+    if end is None or len(faces) != source_frames or end.count != source_frames:
+        raise errors.FrameOrderError(
+            f"{len(faces)} faces for {source_frames} source frames", where=where
+        )
+    if end.details.get("faces") != digest:
+        raise errors.ChecksumError("the faces are not those of their digest", where=where)
+    if not any(faces):
+        raise errors.NoFaceError("the server finds no face in the avatar", where=where)
+    return PreparedFaces(faces, digest)

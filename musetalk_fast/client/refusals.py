@@ -1,0 +1,92 @@
+"""A server's refusal, `{code, message, hint}`, as one of our errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import aiohttp
+import orjson
+
+from musetalk_fast import errors
+from musetalk_fast.wire.text import printable
+
+_LONGEST_REFUSAL = 65_536
+
+
+def _leaves(kind: type[errors.MuseTalkError]) -> Iterator[type[errors.MuseTalkError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _leaves(child)
+
+
+_BY_TOKEN = {kind.token: kind for kind in _leaves(errors.InputError)} | {
+    errors.FacesDifferError.token: errors.FacesDifferError
+}
+"""What a server may say in our own words: it found the fault in what we sent."""
+
+
+def from_code(code: str, message: str, hint: str | None, where: str) -> errors.MuseTalkError | None:
+    """The error that a stable token names, or None."""
+    kind = _BY_TOKEN.get(code)
+    return None if kind is None else kind(message, where=where, hint=hint)
+
+
+async def raise_for_refusal(response: aiohttp.ClientResponse, where: str) -> None:
+    """Raise what an answer's status means; return for 2xx.
+
+    Raises:
+        errors.ServerError or errors.InputError: the leaf for the status and the server's token.
+    """
+    if response.status < 300:
+        return
+    code, message, hint = _read(await _body(response), response.status)
+    known = from_code(code, message, hint, where)
+    if known is not None:
+        raise known
+    if response.status in (429, 503):
+        raise errors.ServerBusyError(
+            message, where=where, hint=hint, retry_after=_seconds(response.headers)
+        )
+    raise _by_status(response.status)(message, where=where, hint=hint)
+
+
+def _by_status(status: int) -> type[errors.ServerError]:
+    if status in (401, 403):
+        return errors.NotAuthorisedError
+    if status in (400, 413, 415, 422):
+        return errors.ServerRefusedError
+    return errors.ServerFailedError
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = b""
+    async for chunk in response.content.iter_chunked(8192):
+        body += chunk
+        if len(body) > _LONGEST_REFUSAL:
+            break
+    return body
+
+
+def _read(body: bytes, status: int) -> tuple[str, str, str | None]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("message"), str):
+        return "", f"answered {status}", None
+    hint = document.get("hint")
+    return (
+        str(document.get("code", "")),
+        printable(document["message"]),
+        printable(hint) if isinstance(hint, str) else None,
+    )
+
+
+def _seconds(headers: object) -> float | None:
+    value = headers.get("Retry-After") if hasattr(headers, "get") else None
+    try:
+        seconds = float(value or "")
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

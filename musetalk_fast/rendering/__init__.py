@@ -1,0 +1,5 @@
+"""Joins the stages of a render, with bounded queues; the only room that knows them all."""
+
+from musetalk_fast.rendering.renderer import Renderer, RenderResult, render, render_async
+
+__all__ = ["RenderResult", "Renderer", "render", "render_async"]

@@ -1,0 +1,93 @@
+"""The bounded bridge from the event loop to one encoding thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class HandoverClosedError(Exception):
+    """The other side is gone: nothing put from now on would be taken."""
+
+
+class Handover(Generic[T]):
+    """A queue of at most `limit` items, filled by a coroutine and emptied by a thread.
+
+    The coroutine waits without blocking the loop while the queue is full, so that back-pressure
+    reaches the socket. Items cross in batches: one lock and at most one wake-up per batch.
+    """
+
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._limit = limit
+        self._loop = loop
+        self._items: deque[T] = deque()
+        self._lock = threading.Lock()
+        self._filled = threading.Condition(self._lock)
+        self._room = asyncio.Event()
+        self._room.set()
+        self._ended = False
+        self._closed = False
+
+    async def put(self, items: Iterable[T]) -> None:
+        """Add items in order; return once there is room for more.
+
+        Raises:
+            HandoverClosedError: the thread has stopped taking.
+        """
+        with self._lock:
+            if self._closed:
+                raise HandoverClosedError
+            self._items.extend(items)
+            self._filled.notify()
+            if len(self._items) >= self._limit:
+                self._room.clear()
+        await self._room.wait()
+
+    def end(self) -> None:
+        """No more items: the thread's loop finishes after the last one."""
+        with self._lock:
+            self._ended = True
+            self._filled.notify()
+
+    def close(self) -> None:
+        """Stop both sides at once; from any thread."""
+        with self._lock:
+            self._closed = True
+            self._items.clear()
+            self._filled.notify()
+        self._wake()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called, rather than `end`."""
+        return self._closed
+
+    def __iter__(self) -> Iterator[T]:
+        """Take items in the thread until `end` or `close`."""
+        while (batch := self._take()) is not None:
+            yield from batch
+
+    def _take(self) -> list[T] | None:
+        with self._lock:
+            while not (self._items or self._ended or self._closed):
+                self._filled.wait()
+            if self._closed or not self._items:
+                return None
+            # Half a queue at a time: the socket refills while this half is encoded.
+            batch = [
+                self._items.popleft()
+                for _ in range(min(len(self._items), max(1, self._limit // 2)))
+            ]
+            room = len(self._items) < self._limit
+        if room and not self._room.is_set():
+            self._wake()
+        return batch
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._room.set)
