@@ -1,0 +1,71 @@
+"""All faces of a picture, or the one at a named place."""
+
+from __future__ import annotations
+
+import math
+
+from musetalk_fast.inputs.face.detector import Detection, Detector, same_face
+from musetalk_fast.inputs.face.mesh import Landmarks, Mesh
+from musetalk_fast.types import Box, Picture
+
+MIN_PRESENCE = 10.0
+"""Logit of the mesh above which something that looks like a face is one: faces reach 15 to 24,
+a cat or a coin at most 7, a face upside down 4."""
+
+MIN_PRESENCE_NAMED = 0.0
+"""The same where the user named the place: the model's own "rather yes than no"."""
+
+
+class FaceFinder:
+    """Finds faces and their landmarks.
+
+    Loading takes milliseconds; one object serves one thread at a time. Runs release the GIL.
+
+    Args:
+        threads: threads of the model runtime.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._detector = Detector(threads)
+        self._mesh = Mesh(threads)
+
+    def find(self, rgb: Picture, *, all_sizes: bool = True) -> list[Landmarks]:
+        """Faces from left to right.
+
+        Args:
+            rgb: (H, W, 3) uint8 RGB.
+            all_sizes: look for small ones too; otherwise stop at the size at which some were
+                found, which is enough for the largest and several times faster.
+        """
+        found: list[Landmarks] = []
+        for level in self._detector.levels(rgb):
+            for detection in level:
+                self._confirm(rgb, detection, found)
+            if found and not all_sizes:
+                break
+        return sorted(found, key=_middle)
+
+    def at(self, rgb: Picture, box: Box) -> Landmarks | None:
+        """The face at a place that the user named, or None if nothing there resembles one."""
+        x, y = box.x + box.width / 2, box.y + box.height / 2
+        face = self._mesh.fit(rgb, Detection(1.0, x, y, box.width, box.height, 0.0), passes=3)
+        return face if face.presence > MIN_PRESENCE_NAMED and _usable(face) else None
+
+    def _confirm(self, rgb: Picture, detection: Detection, found: list[Landmarks]) -> None:
+        if any(same_face(detection.bounds, face.bounds) for face in found):
+            return
+        face = self._mesh.fit(rgb, detection)
+        if face.presence <= MIN_PRESENCE or not _usable(face):
+            return
+        if not any(same_face(face.bounds, other.bounds) for other in found):
+            found.append(face)
+
+
+def _middle(face: Landmarks) -> float:
+    left, _, right, _ = face.bounds
+    return left + right
+
+
+def _usable(face: Landmarks) -> bool:
+    """Whether the points are numbers; a model fed with nonsense need not answer with any."""
+    return all(math.isfinite(edge) for edge in face.bounds)
