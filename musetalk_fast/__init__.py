@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from musetalk_fast import errors, events
-    from musetalk_fast.config import Settings
+    from musetalk_fast.config import (
+        AvatarSettings,
+        OutputSettings,
+        ProcessingSettings,
+        ServerSettings,
+        Settings,
+    )
     from musetalk_fast.planning import Plan
     from musetalk_fast.planning import make_plan as plan
     from musetalk_fast.rendering import Renderer, RenderResult, render, render_async
@@ -18,9 +24,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AvatarSettings",
+    "OutputSettings",
     "Plan",
+    "ProcessingSettings",
     "RenderResult",
     "Renderer",
+    "ServerSettings",
     "Settings",
     "__version__",
     "errors",
@@ -31,6 +41,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AvatarSettings": ("config", "AvatarSettings"),
+    "OutputSettings": ("config", "OutputSettings"),
+    "ProcessingSettings": ("config", "ProcessingSettings"),
+    "ServerSettings": ("config", "ServerSettings"),
     "Plan": ("planning", "Plan"),
     "RenderResult": ("rendering", "RenderResult"),
     "Renderer": ("rendering", "Renderer"),

@@ -1,0 +1,115 @@
+"""The README tells the truth: its recipes run, its commands exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from musetalk_fast.cli.main import cli
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+BLOCK = re.compile(r"^```(?P<kind>[a-z ]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(kind: str) -> list[str]:
+    _, recipes = README.split("## Recipes")
+    return [match["text"] for match in BLOCK.finditer(recipes) if match["kind"] == kind]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A folder with what the recipes name."""
+    (tmp_path / "clips").mkdir()
+    for home, base in ((tmp_path, "portrait"), (tmp_path / "clips", "anna")):
+        shutil.copy(REPOSITORY / "examples/portrait.png", home / f"{base}.png")
+    for home, base in ((tmp_path, "speech"), (tmp_path / "clips", "anna")):
+        shutil.copy(REPOSITORY / "tests/data/short.wav", home / f"{base}.wav")
+    return tmp_path
+
+
+def _run(command: list[str], desk: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    home = {"HOME": str(desk), "XDG_CONFIG_HOME": str(desk / "config")}
+    return subprocess.run(
+        command,
+        cwd=desk,
+        env=os.environ | {"PATH": path} | home,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+@pytest.mark.parametrize("recipe", _blocks("sh"), ids=lambda text: text.split("\n")[0][-50:])
+def test_shell_recipe_runs(recipe: str, desk: Path) -> None:
+    done = _run(["bash", "-euc", recipe], desk)
+    assert done.returncode == 0, done.stderr
+    for name in re.findall(r"-o (out\.\w+)", recipe):
+        dry = "render -n" in recipe
+        assert (desk / name).exists() is not dry
+
+
+@pytest.mark.parametrize("recipe", _blocks("python"), ids=["python"])
+def test_python_recipe_runs(recipe: str, desk: Path) -> None:
+    done = _run([sys.executable, "-c", recipe], desk)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["75", "preview"]
+
+
+def test_serve_recipe_and_a_client_of_it(desk: Path) -> None:
+    (serve,), (client,) = _blocks("sh serve"), _blocks("sh server")
+    path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # The port of the recipe may be taken here: the system chooses one.
+    server = subprocess.Popen(
+        ["bash", "-euc", "exec " + serve.replace("--port 8000", "--port 0")],
+        cwd=desk,
+        env=os.environ | path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().removeprefix("listening on ").strip()
+        done = _run(["bash", "-euc", client.replace("http://127.0.0.1:8000", address)], desk)
+        assert done.returncode == 0, done.stderr
+    finally:
+        server.terminate()
+        server.wait(20)
+        assert server.stdout is not None
+        server.stdout.close()
+
+
+def test_every_command_has_help_and_stands_in_the_readme() -> None:
+    context = click.Context(cli)
+    names = cli.list_commands(context)
+    assert {"render", "batch", "serve", "config", "doctor"} <= set(names)
+    for name in names:
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.help
+        assert f"musetalk-fast {name}" in README
+
+
+def test_every_exit_code_is_documented() -> None:
+    from musetalk_fast import errors
+
+    table = README.split("## Exit codes")[1]
+    codes = {int(code) for code in re.findall(r"\d+", table.split("## More")[0])}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    used = {kind.exit_code for kind in kinds if issubclass(kind, errors.MuseTalkError)}
+    assert used <= codes
+    assert not codes & {33, 137}
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
