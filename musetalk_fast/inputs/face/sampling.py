@@ -100,14 +100,31 @@ def bilinear(picture: Picture, region: Region, side: int) -> Patch:
 def _gather(picture: Picture, x: NDArray[np.float32], y: NDArray[np.float32]) -> Patch:
     height, width = picture.shape[:2]
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    # The last column and row lean on the one before, so that a neighbour always exists.
+    left = np.minimum(x.astype(np.intp), max(0, width - 2))
+    top = np.minimum(y.astype(np.intp), max(0, height - 2))
     across = (x - left).astype(np.float32)[..., None]
     down = (y - top).astype(np.float32)[..., None]
-    upper = picture[top, left] * (1 - across) + picture[top, right] * across
-    lower = picture[bottom, left] * (1 - across) + picture[bottom, right] * across
-    patch: Patch = upper * (1 - down) + lower * down
-    return patch
+    pixels = picture.reshape(-1, 3)
+    place = top * width + left
+    right = int(width > 1)
+    upper = _mix(_take(pixels, place), _take(pixels, place + right), across)
+    place += width * (height > 1)
+    lower = _mix(_take(pixels, place), _take(pixels, place + right), across)
+    return _mix(upper, lower, down)
+
+
+def _take(pixels: NDArray[np.uint8], places: NDArray[np.intp]) -> Patch:
+    # A flat take is three times as fast as indexing with two arrays.
+    return np.take(pixels, places, axis=0).astype(np.float32)
+
+
+def _mix(one: Patch, other: Patch, weight: NDArray[np.float32]) -> Patch:
+    """In place: `one` becomes `one + (other - one) * weight`."""
+    other -= one
+    other *= weight
+    one += other
+    return one
 
 
 def _around(picture: Picture, region: Region) -> tuple[int, int, int, int]:
