@@ -1,0 +1,200 @@
+"""The sound of a file as a stream of mono samples; memory does not grow with its length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.errors import AudioFormatError, AudioLengthError
+from musetalk_fast.inputs.files import open_input
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+Samples: TypeAlias = NDArray[np.float32]
+"""(n,) float32, mono, full scale at -1..1."""
+
+_DEMUXERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,"
+    "wav,wv"
+)
+"""What may be opened. Not playlists (hls, concat, dash): they name other files and addresses."""
+
+_STREAMED = ("mp3", "aac")
+"""Formats without a table of contents: junk before the first frame is no damage."""
+
+_LONGEST_GAP = Fraction(1, 10)
+_MIN_RATE, _MAX_RATE = 4_000, 768_000
+_BLOCK_SAMPLES = 1 << 15
+_WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0}
+_OTHER_WEIGHT = 0.5
+"""ITU-R BS.775 downmix, divided by the sum so that it never clips: speech is in the centre."""
+
+
+class SoundReader:
+    """Decodes the first (or default) sound track of a file.
+
+    Priming samples of the codec are left out, as the container demands. Use as a context.
+
+    Raises:
+        errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
+        errors.AudioFormatError: no sound in it.
+        errors.AudioLengthError: the file is empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rate = 0
+        """Samples a second; known from the first block on."""
+        self.samples = 0
+        """Samples decoded so far."""
+        self._file = open_input(path)
+        try:
+            self._container = self._open()
+            self._stream = self._sound_track()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> SoundReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+        self._file.close()
+
+    @property
+    def promised_secs(self) -> float | None:
+        """How long the file says it is; a guess in some formats."""
+        stream = self._stream
+        if stream.duration is None or stream.time_base is None:
+            return None
+        return float(stream.duration * stream.time_base)
+
+    def blocks(self) -> Iterator[Samples]:
+        """Decode everything, about 32768 samples at a time.
+
+        Raises:
+            errors.AudioFormatError: damaged; the message says when.
+        """
+        kept: list[Samples] = []
+        count = 0
+        for chunk in self._chunks():
+            kept.append(chunk)
+            count += len(chunk)
+            if count >= _BLOCK_SAMPLES:
+                yield np.concatenate(kept)
+                kept, count = [], 0
+        if kept:
+            yield np.concatenate(kept)
+
+    def _open(self) -> InputContainer:
+        import av
+
+        if not self._file.read(1):
+            raise AudioLengthError(
+                "the file is empty",
+                where=str(self._path),
+                hint="give a recording with speech in it",
+            )
+        self._file.seek(0)
+        try:
+            # A file object, not the name: FFmpeg would take some names for addresses.
+            return av.open(
+                self._file, "r", options={"format_whitelist": _DEMUXERS}, metadata_errors="replace"
+            )
+        except (av.FFmpegError, ValueError) as error:
+            raise self._error("this is no sound that can be read") from error
+
+    def _sound_track(self) -> av.AudioStream:
+        import av
+
+        if not self._container.streams.audio:
+            self._container.close()
+            video = bool(self._container.streams.video)
+            raise self._error("a video without sound" if video else "there is no sound in it")
+        best = self._container.streams.best("audio")
+        return best if isinstance(best, av.AudioStream) else self._container.streams.audio[0]
+
+    def _chunks(self) -> Iterator[Samples]:
+        import av
+
+        resampler = av.AudioResampler(format="flt")
+        expected: Fraction | None = None
+        for frame in self._frames():
+            expected = self._check_gap(frame, expected)
+            self._check_rate(frame.rate)
+            self.samples += frame.samples
+            yield from self._floats(resampler, frame)
+        for rest in resampler.resample(None) if self.samples else ():
+            yield _mono(rest)
+
+    def _floats(self, resampler: av.AudioResampler, frame: av.AudioFrame) -> Iterator[Samples]:
+        try:
+            for converted in resampler.resample(frame):
+                yield _mono(converted)
+        except ValueError as error:
+            raise self._error("the sound changes its format", self._secs()) from error
+
+    def _frames(self) -> Iterator[av.AudioFrame]:
+        import av
+
+        try:
+            for packet in self._container.demux(self._stream):
+                yield from self._decode(packet)
+        except av.FFmpegError as error:
+            raise self._error(f"broken ({error.strerror})", self._secs()) from error
+
+    def _decode(self, packet: Any) -> list[av.AudioFrame]:
+        import av
+
+        try:
+            frames: list[av.AudioFrame] = packet.decode()
+        except av.InvalidDataError:
+            if self.samples == 0 and self._container.format.name in _STREAMED:
+                return []
+            raise
+        return frames
+
+    def _check_gap(self, frame: av.AudioFrame, expected: Fraction | None) -> Fraction | None:
+        """Timestamps that jump ahead mean that something between was lost."""
+        if frame.pts is None or frame.time_base is None:
+            return None
+        start = frame.pts * frame.time_base
+        if expected is not None and start - expected > _LONGEST_GAP:
+            lost = float(start - expected)
+            raise self._error(f"broken ({lost:.2f} s are missing)", self._secs())
+        return start + Fraction(frame.samples, frame.rate)
+
+    def _check_rate(self, rate: int) -> None:
+        if self.rate == 0 and not _MIN_RATE <= rate <= _MAX_RATE:
+            raise self._error(
+                f"{rate} samples a second are outside {_MIN_RATE} to {_MAX_RATE}", None
+            )
+        self.rate = self.rate or rate
+
+    def _secs(self) -> float:
+        return self.samples / self.rate if self.rate else 0.0
+
+    def _error(self, message: str, secs: float | None = None) -> AudioFormatError:
+        when = "" if secs is None else f" at {secs:.2f} s"
+        return AudioFormatError(message + when, where=str(self._path))
+
+
+def _mono(frame: av.AudioFrame) -> Samples:
+    """Mix the channels of an interleaved float frame."""
+    names = [channel.name for channel in frame.layout.channels]
+    packed = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).astype(np.float32, copy=False)
+    # Float files may hold what is no number; it would poison the resampler.
+    samples = np.nan_to_num(packed, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+    weights = np.array([_WEIGHTS.get(name, _OTHER_WEIGHT) for name in names], np.float32)
+    if len(weights) != samples.shape[1] or not weights.any():
+        weights = np.ones(samples.shape[1], np.float32)
+    mono: Samples = samples @ (weights / weights.sum())
+    return mono
