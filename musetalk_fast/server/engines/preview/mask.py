@@ -1,0 +1,140 @@
+"""MuseTalk's soft mask, with the jaw taken from landmarks in place of a parsing network.
+
+MuseTalk 1.5 (`musetalk/utils/blending.py` and `face_parsing`, mode "jaw", the offline path):
+skin of the face, dilated by a kernel of 33 rows in a picture of 512 that shows 1.5 boxes, its
+cheeks eroded by twice 17 columns, without the nose; nothing above the middle of the box; then a
+Gaussian blur of `int(0.05 * side // 2 * 2) + 1` pixels, `side` being that of the square of 1.5
+boxes; then cut to the box.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.server.engines.preview.anatomy import (
+    BROW_OVAL,
+    JAW,
+    NOSE_BASE,
+    NOSE_SIDES,
+    NOSE_TIP,
+    Points,
+)
+from musetalk_fast.server.engines.preview.crop import sampling
+from musetalk_fast.types import Box, Mask
+
+UPPER_BOUNDARY = 0.5
+"""Of the box: what lies above keeps the avatar."""
+
+_EXPAND = 1.5
+_PARSED = 512
+_GROWN = 16 / _PARSED * _EXPAND
+_CHEEK_ERODED = 34 / _PARSED * _EXPAND
+_LARGEST = 1024
+"""Pixels: a mask this soft has no detail that a larger one would show."""
+
+
+def jaw_mask(points: Points, box: Box, width: int, height: int) -> tuple[Box, Mask]:
+    """The mask of a face.
+
+    Args:
+        points: (478, 2) landmarks, pixels of the picture.
+        box: MuseTalk's box.
+        width, height: pixels of the picture.
+
+    Returns:
+        The rectangle of the picture where the mask is not zero, and its uint8 weights.
+    """
+    soft = _blurred(_jaw(points, box), box)
+    across, _ = sampling(0, soft.shape[1], soft.shape[1], box.width)
+    down, _ = sampling(0, soft.shape[0], soft.shape[0], box.height)
+    levels = np.clip(down @ soft @ across.T * 255 + 0.5, 0, 255).astype(np.uint8)
+    return _cut(levels, box, width, height)
+
+
+def blur_kernel(box: Box) -> int:
+    """Pixels of the Gaussian kernel's side for a box."""
+    side = 2 * int(max(box.width, box.height) // 2 * _EXPAND)
+    return int(0.05 * side // 2 * 2) + 1
+
+
+def _jaw(points: Points, box: Box) -> NDArray[np.float32]:
+    """The sharp mask at working size: 1 inside the jaw, below the box's middle, beside the nose."""
+    scale = min(1.0, _LARGEST / max(box.width, box.height))
+    size = (max(1, round(box.width * scale)), max(1, round(box.height * scale)))
+    corner, shrink = np.array(box[:2]), np.array(size) / np.array(box[2:])
+    ring = _grown(points, box)
+    inside = _filled((ring - corner) * shrink, *size)
+    nose = points[[NOSE_TIP, NOSE_SIDES[0], NOSE_BASE, NOSE_SIDES[1]]]
+    inside &= ~_filled((nose - corner) * shrink, *size)
+    inside[: int(size[1] * UPPER_BOUNDARY)] = False
+    return inside.astype(np.float32)
+
+
+def _grown(points: Points, box: Box) -> Points:
+    """The face's oval, grown below the chin and drawn in at the cheeks, as MuseTalk's is."""
+    ring = points[[*JAW, *BROW_OVAL]]
+    middle = (ring.min(axis=0) + ring.max(axis=0)) / 2
+    side = max(box.width, box.height)
+    away = (ring - middle) / np.maximum(np.abs(ring - middle).max(axis=0), 1)
+    shift = np.array([_GROWN - _CHEEK_ERODED, _GROWN]) * side
+    return np.asarray(ring + away * shift)
+
+
+def _filled(ring: Points, width: int, height: int) -> NDArray[np.bool_]:
+    """Pixels whose centres lie inside a polygon (even-odd rule)."""
+    columns = np.arange(width) + 0.5
+    inside = np.zeros((height, width), bool)
+    ends = np.roll(ring, -1, axis=0)
+    top, bottom = int(max(0, ring[:, 1].min())), int(min(height, ring[:, 1].max() + 1))
+    for row in range(top, bottom):
+        y = row + 0.5
+        crossed = (ring[:, 1] <= y) != (ends[:, 1] <= y)
+        start, end = ring[crossed], ends[crossed]
+        x = start[:, 0] + (y - start[:, 1]) * (end - start)[:, 0] / (end - start)[:, 1]
+        inside[row] = (columns[None] > x[:, None]).sum(axis=0) % 2 == 1
+    return inside
+
+
+def _blurred(sharp: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """OpenCV's Gaussian of that kernel, scaled to working size; outside the box is zero."""
+    kernel = blur_kernel(box)
+    sigma = (0.3 * ((kernel - 1) * 0.5 - 1) + 0.8) * sharp.shape[0] / box.height
+    reach = max(1, math.ceil((kernel // 2) * sharp.shape[0] / box.height))
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    taps = (taps / taps.sum()).astype(np.float32)
+    for axis in (0, 1):
+        sharp = _convolved(sharp, taps, axis)
+    return sharp
+
+
+def _convolved(
+    values: NDArray[np.float32], taps: NDArray[np.float32], axis: int
+) -> NDArray[np.float32]:
+    reach = len(taps) // 2
+    padding = [(0, 0), (0, 0)]
+    padding[axis] = (reach, reach)
+    padded = np.pad(values, padding)
+    out = np.zeros_like(values)
+    length = values.shape[axis]
+    for start, tap in enumerate(taps):
+        window = slice(start, start + length)
+        out += tap * (padded[window] if axis == 0 else padded[:, window])
+    return out
+
+
+def _cut(levels: Mask, box: Box, width: int, height: int) -> tuple[Box, Mask]:
+    """The part of a box's mask that is not zero and lies in the picture."""
+    left, top = max(0, -box.x), max(0, -box.y)
+    right, bottom = min(box.width, width - box.x), min(box.height, height - box.y)
+    seen = np.zeros(levels.shape, bool)
+    seen[top:bottom, left:right] = levels[top:bottom, left:right] > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return Box(box.x + left, box.y + top, 0, 0), np.zeros((0, 0), np.uint8)
+    y, x = int(rows[0]), int(columns[0])
+    part = levels[y : int(rows[-1]) + 1, x : int(columns[-1]) + 1]
+    place = Box(box.x + x, box.y + y, part.shape[1], part.shape[0])
+    return place, np.ascontiguousarray(part)

@@ -1,0 +1,91 @@
+"""Where Numba keeps what it compiled: a folder of ours, or nowhere.
+
+Numba loads cached code by unpickling it, so a folder that someone else owns or may write to is
+never used; neither is the package's own folder, which is often read-only.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import platformdirs
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+config: Any = numba.config
+"""Its attributes come from the environment: type checkers do not see them."""
+
+_FOLDER = "numba"
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def compiled(function: _Function) -> _Function:
+    """Compile a function that releases the GIL, and keep its code in a safe folder if there is one.
+
+    Numba looks for the folder when a function is decorated; its setting is put back afterwards,
+    so that other packages of the process keep their own.
+    """
+    folder = find_folder()
+    before = config.CACHE_DIR
+    if folder is not None:
+        config.CACHE_DIR = str(folder)
+    try:
+        decorate = numba.njit(cache=folder is not None, nogil=True)
+        return cast("_Function", decorate(function))
+    finally:
+        config.CACHE_DIR = before
+
+
+def find_folder() -> Path | None:
+    """The first usable of `NUMBA_CACHE_DIR`, the user's cache folder and a private temporary one.
+
+    Returns:
+        A folder that exists, is ours and takes files; None if there is none.
+    """
+    return next((folder for folder in _candidates() if _is_usable(folder)), None)
+
+
+def _candidates() -> Iterator[Path]:
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if named:
+        yield Path(named)
+    yield Path(platformdirs.user_cache_dir("musetalk-fast")) / _FOLDER
+    owner = os.getuid() if hasattr(os, "getuid") else "user"
+    yield Path(tempfile.gettempdir()) / f"musetalk-fast-{owner}" / _FOLDER
+
+
+def _is_usable(folder: Path) -> bool:
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not (_is_ours(folder) and _is_safe_parent(folder.parent)):
+            return False
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _is_ours(folder: Path) -> bool:
+    """A real folder (no link) of this user, that nobody else may write to."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    if not hasattr(os, "getuid"):
+        return True
+    return found.st_uid == os.getuid() and not found.st_mode & _OTHERS_MAY_WRITE
+
+
+def _is_safe_parent(folder: Path) -> bool:
+    """Nobody else may swap the folder inside: not theirs, and not writable to them (or sticky)."""
+    found = folder.stat()
+    if not hasattr(os, "getuid"):
+        return True
+    owned = found.st_uid in (os.getuid(), 0)
+    return owned and (not found.st_mode & _OTHERS_MAY_WRITE or bool(found.st_mode & stat.S_ISVTX))
