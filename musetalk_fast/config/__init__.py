@@ -9,13 +9,17 @@ from musetalk_fast.config.settings import (
     ServerSettings,
     Settings,
 )
+from musetalk_fast.config.sources import Loaded, Sourced, load_settings
 
 __all__ = [
     "BUILTIN",
     "DEFAULT_SERVER",
     "AvatarSettings",
+    "Loaded",
     "OutputSettings",
     "ProcessingSettings",
     "ServerSettings",
     "Settings",
+    "Sourced",
+    "load_settings",
 ]

@@ -1,22 +1,72 @@
 """All settings as frozen values, with their defaults and bounds.
 
 `[section] key` of the configuration file, `MUSETALK_<SECTION>_<KEY>` of the environment and the
-flags of the command line are three names of these fields.
+flags of the command line are three names of these fields. Each carries its kind, which holds its
+bounds; a value beyond them is refused wherever it comes from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
+from typing import Any, cast
 
+from musetalk_fast.config.values import (
+    FACE_BOX,
+    POINT,
+    Kind,
+    Number,
+    Rate,
+    Size,
+    Switch,
+    Text,
+    Whole,
+    Word,
+)
+from musetalk_fast.errors import InvalidSettingError
 from musetalk_fast.types import AvatarOptions, Box, CropEncoding
 
 DEFAULT_SERVER = "http://localhost:8000"
 BUILTIN = "builtin"
 
+_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+_FACE = Word("largest", "left", "right", counted=True)
+_ENCODING = Word("raw", "jpeg", "png", make=CropEncoding)
+
+
+class _Section:
+    """Fields that are checked by their kinds when the section is made.
+
+    Raises:
+        errors.InvalidSettingError: a value that its kind refuses.
+    """
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(cast("Any", self)):
+            value = getattr(self, item.name)
+            if value is None and item.default is None:
+                continue
+            try:
+                value = item.metadata["kind"].check(value)
+            except ValueError as error:
+                where = f"{type(self).__name__}.{item.name}"
+                raise InvalidSettingError(str(error), where=where) from None
+            # Frozen; a whole number given as a rate becomes the fraction it means.
+            object.__setattr__(self, item.name, value)
+
+
+def kinds(section: type) -> dict[str, Kind]:
+    """The keys of a section, in their order, with the kinds of their values."""
+    return {item.name: item.metadata["kind"] for item in fields(section)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
+class ServerSettings(_Section):
     """`[server]`: who makes the mouth.
 
     Attributes:
@@ -24,12 +74,12 @@ class ServerSettings:
         timeout_secs: longest silence of a server before it counts as failed.
     """
 
-    url: str | None = None
-    timeout_secs: float = 60.0
+    url: str | None = field(default=None, metadata={"kind": Text(500)})
+    timeout_secs: float = field(default=60.0, metadata={"kind": Number(0.1, 3600, "seconds")})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AvatarSettings:
+class AvatarSettings(_Section):
     """`[avatar]`: which face, and where its mouth goes.
 
     Attributes:
@@ -37,13 +87,13 @@ class AvatarSettings:
         face_check: look for a face before anything is sent.
     """
 
-    face: str = "largest"
-    face_box: Box | None = None
-    face_center: tuple[int, int] | None = None
-    face_check: bool = True
-    bbox_shift: int = 0
-    extra_margin: int = 10
-    background: str = "white"
+    face: str = field(default="largest", metadata={"kind": _FACE})
+    face_box: Box | None = field(default=None, metadata={"kind": FACE_BOX})
+    face_center: tuple[int, int] | None = field(default=None, metadata={"kind": POINT})
+    face_check: bool = field(default=True, metadata={"kind": Switch()})
+    bbox_shift: int = field(default=0, metadata={"kind": Whole(-100, 100)})
+    extra_margin: int = field(default=10, metadata={"kind": Whole(0, 100)})
+    background: str = field(default="white", metadata={"kind": Text(40)})
 
     def options(self) -> AvatarOptions:
         """The part of these settings that travels to the server."""
@@ -57,7 +107,7 @@ class AvatarSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputSettings:
+class OutputSettings(_Section):
     """`[output]`: the finished file.
 
     Attributes:
@@ -71,18 +121,18 @@ class OutputSettings:
         overwrite: replace an output that is there.
     """
 
-    fps: Fraction | None = None
-    resolution: tuple[int, int] | None = None
-    format: str | None = None
-    codec: str | None = None
-    crf: int | None = None
-    preset: str | None = None
-    audio: str = "auto"
-    overwrite: bool = True
+    fps: Fraction | None = field(default=None, metadata={"kind": Rate(1, 240)})
+    resolution: tuple[int, int] | None = field(default=None, metadata={"kind": Size(64, 8192)})
+    format: str | None = field(default=None, metadata={"kind": Word("mp4", "webm")})
+    codec: str | None = field(default=None, metadata={"kind": Text(40)})
+    crf: int | None = field(default=None, metadata={"kind": Whole(0, 63)})
+    preset: str | None = field(default=None, metadata={"kind": Word(*_PRESETS)})
+    audio: str = field(default="auto", metadata={"kind": Word("auto", "none")})
+    overwrite: bool = field(default=True, metadata={"kind": Switch()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessingSettings:
+class ProcessingSettings(_Section):
     """`[processing]`: how the work is cut and carried.
 
     Attributes:
@@ -90,8 +140,8 @@ class ProcessingSettings:
         frame_encoding: how crops travel.
     """
 
-    segment_secs: float = 10.0
-    frame_encoding: CropEncoding = CropEncoding.RAW
+    segment_secs: float = field(default=10.0, metadata={"kind": Number(1, 600, "seconds")})
+    frame_encoding: CropEncoding = field(default=CropEncoding.RAW, metadata={"kind": _ENCODING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,3 +152,12 @@ class Settings:
     avatar: AvatarSettings = field(default_factory=AvatarSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     processing: ProcessingSettings = field(default_factory=ProcessingSettings)
+
+
+SECTIONS: dict[str, type] = {
+    "server": ServerSettings,
+    "avatar": AvatarSettings,
+    "output": OutputSettings,
+    "processing": ProcessingSettings,
+}
+"""The sections of the configuration file."""

@@ -1,0 +1,106 @@
+"""The configuration file: where it is, what stands in it, and in which line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from musetalk_fast.errors import ConfigFileError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PATH_VARIABLE = "MUSETALK_CONFIG_PATH"
+
+_MAX_BYTES = 1 << 20
+_HEADER = re.compile(r"\s*\[\s*([\w.-]+)\s*\]")
+_ASSIGNMENT = re.compile(r"""\s*["']?([\w.-]+)["']?\s*=""")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """What a file says.
+
+    Attributes:
+        path: the file; it may be absent.
+        tables: its content, as TOML gives it.
+        text: its text, for line numbers.
+    """
+
+    path: Path
+    tables: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+
+    def where(self, *names: str) -> str:
+        """`path:line` of a section or of a key in it; only the path if no line shows it."""
+        wanted, header = ".".join(names), ""
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if opened := _HEADER.match(line):
+                header = name = opened[1]
+            elif assigned := _ASSIGNMENT.match(line):
+                name = f"{header}.{assigned[1]}" if header else assigned[1]
+            else:
+                continue
+            if name == wanted or name.startswith(wanted + "."):
+                return f"{self.path}:{number}"
+        return str(self.path)
+
+
+def config_path(environ: Mapping[str, str]) -> tuple[Path, bool]:
+    """Where the file is, and whether the user said so."""
+    if chosen := environ.get(PATH_VARIABLE):
+        return Path(chosen).expanduser(), True
+    home = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(os.path.expanduser(home), "musetalk", "config.toml"), False  # noqa: PTH111 - "~x"
+
+
+def read_config(environ: Mapping[str, str]) -> ConfigFile:
+    """Read the file; one that is absent says nothing, unless the user named it.
+
+    Raises:
+        errors.ConfigFileError: named but absent, unreadable, too long, or not TOML.
+    """
+    path, chosen = config_path(environ)
+    try:
+        data = _read(path)
+    except FileNotFoundError:
+        if chosen:
+            raise ConfigFileError(
+                "no such file", where=str(path), hint=f"correct {PATH_VARIABLE} or unset it"
+            ) from None
+        return ConfigFile(path)
+    except OSError as error:
+        raise ConfigFileError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return _parse(path, data)
+
+
+def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise ConfigFileError("this is not a file", where=str(path))
+    with path.open("rb") as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise ConfigFileError(f"longer than {_MAX_BYTES} bytes", where=str(path))
+    return data
+
+
+def _parse(path: Path, data: bytes) -> ConfigFile:
+    try:
+        text = data.decode()
+        return ConfigFile(path, tomllib.loads(text), text)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigFileError("not UTF-8 text", where=f"{path}:{line}") from None
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        where = f"{path}:{found[1]}" if found else str(path)
+        raise ConfigFileError(f"not valid TOML: {error}", where=where) from None
+    except RecursionError:
+        raise ConfigFileError("not valid TOML: nested too deeply", where=str(path)) from None

@@ -1,0 +1,152 @@
+"""Where settings come from: flag > environment > file > default."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from musetalk_fast.config.file import ConfigFile, read_config
+from musetalk_fast.config.settings import SECTIONS, Settings, kinds
+from musetalk_fast.config.values import Kind
+from musetalk_fast.errors import InvalidSettingError, UnknownSettingError
+
+PREFIX = "MUSETALK_"
+
+Name = tuple[str, str]
+"""(section, key)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A setting's value and where it came from.
+
+    Attributes:
+        kind: how the value is written.
+        origin: `flag`, the variable, the file and line, or `default`.
+    """
+
+    section: str
+    key: str
+    kind: Kind
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All settings.
+
+    Attributes:
+        values: each with its origin, in the order of the sections.
+        path: the configuration file, whether it is there or not.
+    """
+
+    settings: Settings
+    values: tuple[Sourced, ...]
+    path: Path
+
+
+def load_settings(
+    flags: Mapping[Name, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Loaded:
+    """Gather the settings of a run.
+
+    Args:
+        flags: values from the command line, in their own types.
+        environ: variables; None: those of the process.
+
+    Raises:
+        errors.ConfigFileError: the file cannot be read.
+        errors.UnknownSettingError: a key or variable nobody knows; the nearest is named.
+        errors.InvalidSettingError: a value that its setting does not take.
+    """
+    environ = os.environ if environ is None else environ
+    file = read_config(environ)
+    given: dict[Name, tuple[Any, str]] = {
+        **_from_file(file),
+        **_from_environment(environ),
+        **{name: (value, "flag") for name, value in (flags or {}).items()},
+    }
+    settings = Settings(
+        **{
+            section: kind(**{key: given[section, key][0] for key in _given(given, section)})
+            for section, kind in SECTIONS.items()
+        }
+    )
+    return Loaded(settings, tuple(_sourced(settings, given)), file.path)
+
+
+def _sourced(settings: Settings, given: Mapping[Name, tuple[Any, str]]) -> Iterator[Sourced]:
+    for section, home in SECTIONS.items():
+        for key, kind in kinds(home).items():
+            value = getattr(getattr(settings, section), key)
+            origin = given[section, key][1] if (section, key) in given else "default"
+            yield Sourced(section, key, kind, value, origin)
+
+
+def _given(given: Iterable[Name], section: str) -> list[str]:
+    return [key for home, key in given if home == section]
+
+
+def _from_file(file: ConfigFile) -> dict[Name, tuple[Any, str]]:
+    found = {}
+    for section, table in file.tables.items():
+        if section not in SECTIONS:
+            raise _unknown_section(section, file)
+        if not isinstance(table, dict):
+            raise InvalidSettingError(
+                f"must be a section: write [{section}] and the settings below it",
+                where=file.where(section),
+            )
+        known = kinds(SECTIONS[section])
+        for key, value in table.items():
+            where = file.where(section, key)
+            if key not in known:
+                raise UnknownSettingError(
+                    f"[{section}] has no setting {key!r}", where=where, hint=_nearest(key, known)
+                )
+            found[section, key] = (_native(known[key], value, f"{where} {key}"), where)
+    return found
+
+
+def _unknown_section(name: str, file: ConfigFile) -> UnknownSettingError:
+    homes = [section for section, kind in SECTIONS.items() if name in kinds(kind)]
+    hint = f"it belongs below [{homes[0]}]" if homes else _nearest(name, SECTIONS)
+    what = "setting" if homes else "section"
+    return UnknownSettingError(f"no {what} {name!r} here", where=file.where(name), hint=hint)
+
+
+def _native(kind: Kind, value: object, where: str) -> Any:
+    try:
+        return kind.parse(value) if kind.textual and isinstance(value, str) else kind.check(value)
+    except ValueError as error:
+        raise InvalidSettingError(str(error), where=where) from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[Name, tuple[Any, str]]:
+    found = {}
+    for variable, text in environ.items():
+        section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
+        if not variable.startswith(PREFIX) or section not in SECTIONS or not text:
+            continue
+        known = kinds(SECTIONS[section])
+        if key not in known:
+            names = {f"{PREFIX}{section}_{each}".upper() for each in known}
+            raise UnknownSettingError(
+                "no setting has this variable", where=variable, hint=_nearest(variable, names)
+            )
+        try:
+            found[section, key] = (known[key].parse(text), variable)
+        except ValueError as error:
+            raise InvalidSettingError(str(error), where=variable) from None
+    return found
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {near[0]}?" if near else "known are: " + ", ".join(names)

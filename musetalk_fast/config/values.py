@@ -1,0 +1,292 @@
+"""The kinds of values that settings have: how each is written as text, and its bounds.
+
+A kind is the one place that knows a setting's type and limits: flags, environment, file and the
+Python API all go through it.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from musetalk_fast.types import Box
+
+_T = TypeVar("_T", int, float, Fraction)
+
+_LONGEST_SHOWN = 60
+_SWITCHES = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
+
+class Kind(ABC):
+    """What a value may be.
+
+    Attributes:
+        wanted: the values that are accepted, in words.
+        choices: the accepted words, where they are few.
+        textual: a file writes it as a string, in the form that flags use.
+    """
+
+    wanted: str
+    choices: tuple[str, ...] = ()
+    textual = True
+
+    def parse(self, text: str) -> Any:
+        """The value that a flag's, a variable's or a file's text means.
+
+        Raises:
+            ValueError: it means none; the message holds the limit and the text.
+        """
+        try:
+            value = self._from_text(text.strip())
+        except (ValueError, ZeroDivisionError):
+            raise self._refusal(text) from None
+        return self.check(value)
+
+    def check(self, value: object) -> Any:
+        """The value in its own type.
+
+        Raises:
+            ValueError: of another type or beyond the bounds.
+        """
+        try:
+            return self._checked(value)
+        except (TypeError, ValueError, ZeroDivisionError):
+            raise self._refusal(value) from None
+
+    def write(self, value: Any) -> str:
+        """The text that `parse` reads."""
+        return str(value)
+
+    @abstractmethod
+    def _from_text(self, text: str) -> object:
+        """The value a text means; ValueError if none."""
+
+    @abstractmethod
+    def _checked(self, value: object) -> object:
+        """The value within its bounds; TypeError or ValueError if it is not."""
+
+    def _refusal(self, value: object) -> ValueError:
+        shown = repr(value)
+        if len(shown) > _LONGEST_SHOWN:
+            shown = shown[:_LONGEST_SHOWN] + "…"
+        return ValueError(f"must be {self.wanted}, not {shown}")
+
+
+class Whole(Kind):
+    """An integer from `low` to `high`."""
+
+    textual = False
+
+    def __init__(self, low: int, high: int) -> None:
+        self._low, self._high = low, high
+        self.wanted = f"a whole number from {low} to {high}"
+
+    def _from_text(self, text: str) -> int:
+        return int(text)
+
+    def _checked(self, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError
+        return _between(value, self._low, self._high)
+
+
+class Number(Kind):
+    """A float from `low` to `high`."""
+
+    textual = False
+
+    def __init__(self, low: float, high: float, unit: str) -> None:
+        self._low, self._high = low, high
+        self.wanted = f"{low:g} to {high:g} {unit}"
+
+    def _from_text(self, text: str) -> float:
+        return float(text)
+
+    def _checked(self, value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise TypeError
+        return _between(float(value), self._low, self._high)
+
+    def write(self, value: float) -> str:
+        """The text that `parse` reads, without trailing zeros."""
+        return f"{value:g}"
+
+
+class Rate(Kind):
+    """Frames a second as an exact fraction; 29.97 and its kin mean the rates of NTSC."""
+
+    _FORM = re.compile(r"\d{1,6}(\.\d{1,6})?|\d{1,9}/\d{1,9}")
+    _NTSC = (24, 30, 48, 60, 120)
+
+    def __init__(self, low: int, high: int) -> None:
+        self._low, self._high = low, high
+        self.wanted = f"{low} to {high} frames a second (25, 29.97 or 30000/1001)"
+
+    def _from_text(self, text: str) -> Fraction:
+        if not self._FORM.fullmatch(text):
+            raise ValueError
+        rate = Fraction(text)
+        if "." in text:
+            for nominal in self._NTSC:
+                exact = Fraction(nominal * 1000, 1001)
+                # 23.98 is 0.004 away from 24000/1001, and every whole rate at least 0.02.
+                if abs(rate - exact) < Fraction(5, 1000):
+                    return exact
+        return rate
+
+    def _checked(self, value: object) -> Fraction:
+        if isinstance(value, float):
+            value = self._from_text(repr(value))
+        if not isinstance(value, int | Fraction) or isinstance(value, bool):
+            raise TypeError
+        return _between(Fraction(value), self._low, self._high)
+
+
+class Size(Kind):
+    """(width, height), even, each from `low` to `high` pixels."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self._low, self._high = low, high
+        self.wanted = f"WIDTHxHEIGHT, both even and from {low} to {high}"
+
+    def _from_text(self, text: str) -> tuple[int, ...]:
+        return tuple(int(side) for side in text.lower().split("x"))
+
+    def _checked(self, value: object) -> tuple[int, int]:
+        width, height = _whole_numbers(value, 2)
+        for side in (width, height):
+            if _between(side, self._low, self._high) % 2:
+                raise ValueError
+        return width, height
+
+    def write(self, value: tuple[int, int]) -> str:
+        """`1280x720`."""
+        return "x".join(map(str, value))
+
+
+class Numbers(Kind):
+    """Whole numbers between commas, as many as `names` has letters.
+
+    Args:
+        names: how messages call them: `X,Y`.
+        make: what they become.
+        positive: indices that must be above zero.
+    """
+
+    _FAR = 100_000
+
+    def __init__(self, names: str, make: Callable[..., Any], positive: Sequence[int] = ()) -> None:
+        self._count = names.count(",") + 1
+        self._make = make
+        self._positive = positive
+        above = " and ".join(names.split(",")[index] for index in positive)
+        self.wanted = f"{names} in pixels" + (f", {above} above 0" if above else "")
+
+    def _from_text(self, text: str) -> tuple[int, ...]:
+        return tuple(int(number) for number in text.split(","))
+
+    def _checked(self, value: object) -> object:
+        numbers = _whole_numbers(value, self._count)
+        for index, number in enumerate(numbers):
+            _between(number, 1 if index in self._positive else -self._FAR, self._FAR)
+        return self._make(*numbers)
+
+    def write(self, value: tuple[int, ...]) -> str:
+        """`10,20`."""
+        return ",".join(map(str, value))
+
+
+class Switch(Kind):
+    """True or false."""
+
+    textual = False
+    wanted = "true or false"
+
+    def _from_text(self, text: str) -> bool:
+        if text.lower() not in _SWITCHES:
+            raise ValueError
+        return _SWITCHES[text.lower()]
+
+    def _checked(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError
+        return value
+
+    def write(self, value: bool) -> str:
+        """`true` or `false`."""
+        return str(value).lower()
+
+
+class Word(Kind):
+    """One of a few words.
+
+    Args:
+        choices: the words.
+        make: what a word becomes; an enumeration for example.
+        counted: a whole number from 0 is accepted too, and kept as text.
+    """
+
+    def __init__(
+        self, *choices: str, make: Callable[[str], Any] = str, counted: bool = False
+    ) -> None:
+        self.choices = choices
+        self._make = make
+        self._counted = counted
+        self.wanted = "one of " + ", ".join(choices) + (", or a number from 0" if counted else "")
+
+    def _from_text(self, text: str) -> str:
+        return text
+
+    def _checked(self, value: object) -> object:
+        word = getattr(value, "value", value)
+        if not isinstance(word, str):
+            raise TypeError
+        if word not in self.choices and not (self._counted and re.fullmatch(r"\d{1,4}", word)):
+            raise ValueError
+        return self._make(word)
+
+    def write(self, value: Any) -> str:
+        """The word."""
+        return str(getattr(value, "value", value))
+
+
+class Text(Kind):
+    """One line of at most `longest` characters."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self.wanted = f"one line of 1 to {longest} characters"
+
+    def _from_text(self, text: str) -> str:
+        return text
+
+    def _checked(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise TypeError
+        if not (0 < len(value) <= self._longest and value.isprintable()):
+            raise ValueError
+        return value
+
+
+FACE_BOX = Numbers("X,Y,W,H", Box, positive=(2, 3))
+POINT = Numbers("X,Y", lambda x, y: (x, y))
+
+
+def _between(value: _T, low: float, high: float) -> _T:
+    if not low <= value <= high:
+        raise ValueError
+    return value
+
+
+def _whole_numbers(value: object, count: int) -> tuple[int, ...]:
+    if not isinstance(value, tuple | list) or len(value) != count:
+        raise TypeError
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in value):
+        raise TypeError
+    return tuple(value)
