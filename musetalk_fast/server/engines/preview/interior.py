@@ -14,16 +14,13 @@ from musetalk_fast.server.engines.preview.anatomy import SKIN, MouthSpace, Point
 from musetalk_fast.server.engines.preview.motion import FaceShape
 from musetalk_fast.types import CROP_SIZE, Crop
 
-SMILE_GAP = 0.06
-"""Mouth widths between the lips of a photo: above it, it shows what is behind them."""
-
 _CAVITY = (50.0, 22.0, 20.0)
-_TONGUE = (150.0, 74.0, 72.0)
-_TOOTH = (232.0, 220.0, 200.0)
+_TONGUE = (158.0, 70.0, 66.0)
+_TOOTH = (238.0, 214.0, 190.0)
 
 _TEETH_REACH = 0.40
 """Half the width of the visible arch, mouth widths."""
-_TOOTH_LENGTH = 0.125
+_TOOTH_LENGTH = 0.085
 """How far the front teeth show below the resting upper lip's edge, mouth widths."""
 _TOOTH_EDGES = (-0.88, -0.66, -0.39, 0.0, 0.39, 0.66, 0.88)
 """Where one tooth ends and the next begins, of half the arch."""
@@ -57,7 +54,7 @@ def make_interior(photo: Crop, face: FaceShape, points: Points, space: MouthSpac
     u, v = _coordinates(space)
     skin = _skin(photo, points, space)
     light = float(skin.mean()) / 255
-    own = face.features.gap > SMILE_GAP
+    own = face.shows_teeth
     layer = np.empty((CROP_SIZE, CROP_SIZE, 3), np.float32)
     layer[:] = np.array(_CAVITY, np.float32) * (0.5 + 0.6 * light)
     if own:
@@ -110,11 +107,11 @@ def _drawn_teeth(
     edges = np.array(_TOOTH_EDGES) * _TEETH_REACH
     to_edge = np.abs(u[..., None] - edges).min(axis=-1)
     notch = 0.02 * np.exp(-((to_edge / 0.022) ** 2))
-    bottom = middle + _TOOTH_LENGTH - 0.08 * np.clip(n, 0, 1.2) ** 2.5 - notch
-    weight = np.clip((bottom - v) * space.pixels / 3 + 0.5, 0, 1) * np.clip((1 - n) / 0.3, 0, 1)
-    light = 0.30 + 0.58 * float(skin.mean()) / 255
-    tint = 0.72 + 0.28 * skin / skin.mean()
-    round_off = 1 - 0.6 * np.clip(n, 0, 1) ** 1.6
+    bottom = middle + _TOOTH_LENGTH - 0.07 * np.clip(n, 0, 1.2) ** 2.2 - notch
+    weight = np.clip((bottom - v) * space.pixels / 3 + 0.5, 0, 1) * np.clip((1 - n) / 0.4, 0, 1)
+    light = 0.34 + 0.60 * float(skin.mean()) / 255
+    tint = 0.66 + 0.34 * skin / skin.mean()
+    round_off = 1 - 0.72 * np.clip(n, 0, 1) ** 1.5
     gaps = 1 - 0.10 * np.exp(-((to_edge / 0.010) ** 2))
     colour = np.array(_TOOTH, np.float32) * tint * light
     teeth = colour * (round_off * gaps)[..., None]

@@ -6,7 +6,7 @@ eye on portraits with closed mouths and with smiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,11 @@ UPPER_FOLLOW, LOWER_FOLLOW = 0.72, 0.90
 """How much of the inner edge's way the outer edge of a lip goes."""
 CHIN_FOLLOW, CHIN_RISE = 0.68, 0.22
 """Of the lower lip's way down, and of its way up when a smile closes."""
+LIP_INSET = 0.014
+"""Mouth widths: how far inside a lip its edge is taken from where the photo shows teeth, so that
+none of them stick to a lip that moves. Landmarks are not more exact than that."""
+SMILE_GAP = 0.06
+"""Mouth widths between the lips of a photo: above it, it shows what is behind them."""
 POUT = 0.10
 """Lips thicken by this share when rounded and thin when spread."""
 
@@ -72,6 +77,11 @@ class FaceShape:
     still: Points
     widest_gap: float
 
+    @property
+    def shows_teeth(self) -> bool:
+        """Whether the photo shows what is behind the lips."""
+        return self.features.gap > SMILE_GAP
+
     @staticmethod
     def of(points: Points, space: MouthSpace) -> FaceShape:
         """The shape of a face with (478, 2) landmarks in pixels of the picture."""
@@ -99,6 +109,15 @@ def posed(face: FaceShape, opened: float, wide: float) -> Features:
         _jaw(rest.jaw, jaw_drop, reach),
         _chin(rest.chin, jaw_drop, reach),
     )
+
+
+def inside_lips(face: FaceShape) -> Features:
+    """The features with the lips' edges a little inside the lips, less towards the corners."""
+    rest = face.features
+    arch = np.clip(1 - (2 * rest.upper_inner[:, 0]) ** 2, 0, 1) * LIP_INSET
+    down = np.stack([np.zeros(len(arch)), arch], axis=1)
+    upper, lower = rest.upper_inner - down, rest.lower_inner + down
+    return replace(rest, upper_inner=upper, lower_inner=lower)
 
 
 def _inner_lip(rest: Features, lip: Points, parting: float, opened: float, wide: float) -> Points:

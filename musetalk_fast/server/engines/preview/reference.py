@@ -27,7 +27,9 @@ def paint(mouth: Mouth, posed: Posed) -> Crop:
     weight, inside, light, tongue = _opening(mouth, posed, x, y)
     lips = upper + (lower - upper) * weight[..., None]
     behind = mouth.interior.picture[top : bottom + 1, left : right + 1].astype(np.float32)
-    behind = (behind + (mouth.interior.tongue - behind) * tongue[..., None]) * light[..., None]
+    behind += (mouth.interior.tongue - behind) * tongue[..., None]
+    bounced = np.float32(render.BOUNCE) * mouth.interior.tongue
+    behind = bounced + (behind - bounced) * light[..., None]
     lips += (behind - lips) * inside[..., None]
     out[top : bottom + 1, left : right + 1] = np.clip(lips + np.float32(0.5), 0, 255)
     return out

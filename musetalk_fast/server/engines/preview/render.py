@@ -30,12 +30,16 @@ CORNER = 2.0
 LEAST_GAP = 2.5
 """Pixels: narrower openings are only hinted at."""
 
-DIM_AMBIENT, FULL_GAP = 0.45, 0.17
-"""Drawn teeth get this light in a closed mouth and all of it at a gap of that many widths."""
+DRAWN_AMBIENT, OWN_AMBIENT, FULL_GAP = 0.45, 0.7, 0.17
+"""Teeth get this light in a closed mouth and all of it at a gap of that many widths; a photo's
+own have shade in them already."""
 LIP_SHADE, LIP_SHADE_REACH = 0.45, 0.06
 """Light right below the upper lip, and the mouth widths in which it becomes full."""
 CORNER_SHADE = 0.55
 """Light that is missing in the corners."""
+
+BOUNCE = 0.3
+"""Of the tongue's colour: what shade is filled with, since lips throw red light into it."""
 
 TONGUE_HALF = 0.62
 """Of half the mouth's width: the tongue's."""
@@ -83,10 +87,9 @@ def _numbers(mouth: Mouth, posed: Posed) -> NDArray[np.float32]:
 
 
 def ambient(gap: float, *, is_own: bool) -> float:
-    """Light in a mouth that is `gap` mouth widths open: a photo's own teeth have theirs already."""
-    if is_own:
-        return 1.0
-    return DIM_AMBIENT + (1 - DIM_AMBIENT) * min(max(gap / FULL_GAP, 0.0), 1.0)
+    """Light in a mouth that is `gap` mouth widths open."""
+    least = OWN_AMBIENT if is_own else DRAWN_AMBIENT
+    return least + (1 - least) * min(max(gap / FULL_GAP, 0.0), 1.0)
 
 
 def tongue(gap: float) -> float:
@@ -185,6 +188,13 @@ def _tongue(v: Any, upper: Any, lower: Any, e: Any) -> Any:
 
 
 @numba.njit(inline="always")
+def _lit(behind: Any, tongue_colour: Any, tongue: Any, light: Any) -> Any:
+    behind += (tongue_colour - behind) * tongue
+    bounced = _F(BOUNCE) * tongue_colour
+    return bounced + (behind - bounced) * light
+
+
+@numba.njit(inline="always")
 def _level(value: Any) -> Any:
     return np.uint8(min(max(value + _HALF, _ZERO), _F(255)))
 
@@ -241,9 +251,9 @@ def _paint_region(
                 if tongue_share > _ZERO:
                     tongue = _tongue(v, upper, lower, e) * tongue_share
                 behind = _F(interior[y, x, 0])
-                red += ((behind + (tongue_colour[0] - behind) * tongue) * light - red) * inside
+                red += (_lit(behind, tongue_colour[0], tongue, light) - red) * inside
                 behind = _F(interior[y, x, 1])
-                green += ((behind + (tongue_colour[1] - behind) * tongue) * light - green) * inside
+                green += (_lit(behind, tongue_colour[1], tongue, light) - green) * inside
                 behind = _F(interior[y, x, 2])
-                blue += ((behind + (tongue_colour[2] - behind) * tongue) * light - blue) * inside
+                blue += (_lit(behind, tongue_colour[2], tongue, light) - blue) * inside
             out[y, x, 0], out[y, x, 1], out[y, x, 2] = _level(red), _level(green), _level(blue)

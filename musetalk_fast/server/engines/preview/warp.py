@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.server.engines.preview.anatomy import MouthSpace, Points
-from musetalk_fast.server.engines.preview.motion import FaceShape, Features, posed
+from musetalk_fast.server.engines.preview.motion import FaceShape, Features, inside_lips, posed
 from musetalk_fast.server.engines.preview.region import NODES, Region
 
 OPENINGS = np.linspace(0, 1, 7)
@@ -58,6 +58,7 @@ def build_atlas(
     nodes = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
     places = space.from_crop(nodes)
     to_pixels = space.to_crop(np.eye(2)) - space.to_crop(np.zeros((2, 2)))
+    visible = inside_lips(face) if face.shows_teeth else face.features
     still = np.concatenate([face.still, space.from_crop(_frame(region))])
     shape = (len(OPENINGS), len(WIDTHS))
     maps = np.empty((*shape, 2, NODES * NODES, 2), np.float32)
@@ -65,7 +66,7 @@ def build_atlas(
     corners = np.empty((*shape, 2), np.float32)
     for at in np.ndindex(shape):
         pose = posed(face, float(OPENINGS[at[0]]), float(WIDTHS[at[1]]))
-        for layer, (source, target) in enumerate(_layers(face.features, pose, still)):
+        for layer, (source, target) in enumerate(_layers(visible, pose, still)):
             moved = displacement(target, source, places)
             maps[(*at, layer)] = (moved @ to_pixels) * free.reshape(-1, 1)
         curves[at], corners[at] = lip_curves(pose)
