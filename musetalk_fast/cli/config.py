@@ -1,0 +1,72 @@
+"""`config`: what every setting is, and where it came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from musetalk_fast.cli.voice import json_option, voice_of
+
+if TYPE_CHECKING:
+    from musetalk_fast.config import Loaded, Sourced
+
+
+@click.group()
+def config() -> None:
+    """Show the settings and the file they may stand in.
+
+    A flag comes before the variable MUSETALK_SECTION_KEY, that before the file, and that before
+    the default.
+    """
+
+
+@config.command()
+@json_option("One JSON object on stdout.")
+@click.pass_context
+def show(ctx: click.Context) -> None:
+    """Print every setting and where it came from, as a configuration file."""
+    from musetalk_fast.config import load_settings
+
+    loaded = load_settings()
+    click.echo(_as_json(loaded) if voice_of(ctx).json else _as_toml(loaded))
+
+
+@config.command()
+def path() -> None:
+    """Print the path of the configuration file, whether it is there or not."""
+    from musetalk_fast.config.file import config_path
+
+    click.echo(config_path(os.environ)[0])
+
+
+def _as_json(loaded: Loaded) -> str:
+    sections: dict[str, dict[str, object]] = {}
+    for item in loaded.values:
+        text = _text(item)
+        value = text if text is None or item.kind.textual else json.loads(text)
+        sections.setdefault(item.section, {})[item.key] = {"value": value, "origin": item.origin}
+    return json.dumps({"path": str(loaded.path), "settings": sections})
+
+
+def _as_toml(loaded: Loaded) -> str:
+    lines = [f"# {loaded.path}{'' if loaded.path.exists() else ' (not there)'}"]
+    for section, items in groupby(loaded.values, lambda item: item.section):
+        lines += ["", f"[{section}]"]
+        lines += [f"{_assignment(item):<36} # {item.origin}" for item in items]
+    return "\n".join(lines)
+
+
+def _assignment(item: Sourced) -> str:
+    text = _text(item)
+    if text is None:
+        return f"# {item.key} ="
+    # A JSON string is a TOML string as well.
+    return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
+
+
+def _text(item: Sourced) -> str | None:
+    return None if item.value is None else item.kind.write(item.value)

@@ -1,0 +1,202 @@
+"""Shows events: one JSON object per line, plain lines, or nothing; bars are next door."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from dataclasses import asdict
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from musetalk_fast.cli import wording
+from musetalk_fast.events import (
+    DoneEvent,
+    Event,
+    PlanEvent,
+    ProgressEvent,
+    ServerEvent,
+    UploadEvent,
+    WarningEvent,
+)
+from musetalk_fast.wire.text import printable
+
+if TYPE_CHECKING:
+    from musetalk_fast.cli.voice import Voice
+
+_LONGEST = 4000
+_PERIOD_SECS = 5.0
+_SHARE = 0.1
+_SHORTEST_SECS = 0.5
+
+
+class Display:
+    """Shows nothing: what `-q` wants, and what the others begin with."""
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event of a render."""
+
+    def begin(self, job: str) -> None:
+        """From now on, events belong to this job of a batch."""
+
+    def failed(self, known: dict[str, str | int | None]) -> None:
+        """The current job of a batch failed."""
+
+    def result(self, name: str, members: dict[str, Any], text: str) -> None:
+        """The answer that was asked for: `members` as JSON, or `text`."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class JsonDisplay(Display):
+    """One object per line on stdout; its `event` names the kind."""
+
+    def __init__(self) -> None:
+        self._job: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Write the event's fields."""
+        self._write(event_name(event), asdict(event))
+
+    def begin(self, job: str) -> None:
+        """Add `job` to each object."""
+        self._job = {"job": job}
+
+    def failed(self, known: dict[str, str | int | None]) -> None:
+        """Write an error as a failed run writes it."""
+        self._write("error", known)
+
+    def result(self, name: str, members: dict[str, Any], text: str) -> None:  # noqa: ARG002
+        """Write the members."""
+        self._job = {}
+        self._write(name, members)
+
+    def _write(self, name: str, members: dict[str, Any]) -> None:
+        print_out(json.dumps({"event": name, **self._job, **members}))
+
+
+class TextDisplay(Display):
+    """What bars and lines share: notes on stderr, the answer on stdout."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+
+    def __call__(self, event: Event) -> None:
+        """Say what needs saying."""
+        if isinstance(event, WarningEvent):
+            self.note(f"warning: {event.message}")
+        elif isinstance(event, ServerEvent):
+            self.note(wording.server_line(event))
+            if self._verbose:
+                self.note(f"wire: {event.wire}")
+        elif isinstance(event, PlanEvent):
+            self.note(wording.plan_line(event))
+        elif isinstance(event, DoneEvent):
+            self.done(event)
+        else:
+            self.advance(event)
+
+    def advance(self, event: Event) -> None:
+        """Show how far it is."""
+
+    def done(self, event: DoneEvent) -> None:
+        """Say where the output is."""
+        self.close()
+        print_out(printable(wording.done_line(event), _LONGEST))
+        if self._verbose:
+            self.note(wording.time_line(event))
+
+    def note(self, text: str) -> None:
+        """A line on stderr."""
+        print(printable(text, _LONGEST), file=sys.stderr, flush=True)  # noqa: T201
+
+    def begin(self, job: str) -> None:
+        """A headline."""
+        self.note(f"{job}:")
+
+    def failed(self, known: dict[str, str | int | None]) -> None:
+        """The error, as a failed run shows it."""
+        from musetalk_fast.cli.failure import in_words
+
+        self.close()
+        for line in in_words(known).splitlines():
+            self.note(line)
+
+    def result(self, name: str, members: dict[str, Any], text: str) -> None:  # noqa: ARG002
+        """The text, on stdout."""
+        self.close()
+        for line in text.splitlines():
+            print_out(printable(line, _LONGEST))
+
+
+class LineDisplay(TextDisplay):
+    """Plain lines, a few for each stage, for logs and pipes."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__(verbose=verbose)
+        self._shown: dict[str, tuple[float, float]] = {}
+
+    def begin(self, job: str) -> None:
+        """A headline; counting starts anew."""
+        self._shown.clear()
+        super().begin(job)
+
+    def advance(self, event: Event) -> None:
+        """A line about every five seconds or tenth, and one at the end of each stage."""
+        if isinstance(event, UploadEvent):
+            of = f"{wording.size(event.sent)} of {wording.size(event.total)}"
+            self._advance(event.asset, event.sent, event.total, f"sending {event.asset}: {of}")
+        elif isinstance(event, ProgressEvent):
+            self._advance(event.stage, event.done, event.total, wording.progress_line(event))
+
+    def _advance(self, stage: str, done: int, total: int, text: str) -> None:
+        now, share = time.monotonic(), done / max(1, total)
+        before, reached = self._shown.get(stage, (now, 0.0))
+        self._shown.setdefault(stage, (now, 0.0))
+        waited = now - before
+        tenth = share - reached >= _SHARE and waited >= _SHORTEST_SECS
+        ended = share >= 1.0 > reached
+        if share > reached and (tenth or ended or waited >= _PERIOD_SECS):
+            self._shown[stage] = (now, share)
+            self.note(text)
+
+
+def open_display(voice: Voice) -> Display:
+    """The display that fits: JSON or nothing if asked for, else bars or lines."""
+    if voice.json:
+        return JsonDisplay()
+    if voice.quiet:
+        return Display()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from musetalk_fast.cli.bars import BarDisplay
+
+        return BarDisplay(verbose=voice.verbose)
+    return LineDisplay(verbose=voice.verbose)
+
+
+def event_name(event: Event) -> str:
+    """`ProgressEvent` -> `progress`."""
+    words = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__.removesuffix("Event"))
+    return words.lower()
+
+
+def print_out(line: str) -> None:
+    """A line on stdout; if its reader has gone, the render goes on without one."""
+    try:
+        print(line, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,89 @@
+"""What went wrong becomes words on stderr, or an object on stdout, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import click
+
+from musetalk_fast.cli.signals import Stopped
+from musetalk_fast.cli.voice import Voice
+
+BROKEN_PIPE = 128 + 13
+"""Whoever read our stdout is gone: what a shell says of a program that SIGPIPE ended."""
+
+_LONGEST = 4000
+
+
+def report(error: BaseException, voice: Voice) -> int:
+    """Tell what went wrong; the exit code it means."""
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        error = Stopped(signal.SIGINT)
+    known = describe(error)
+    if known["token"] == "MTF-INTERNAL" and (voice.verbose or _debugging()):
+        _trace(error)
+    _tell(known, voice)
+    return int(known["exit_code"] or 0)
+
+
+def describe(error: BaseException) -> dict[str, str | int | None]:
+    """An error's token, exit code, message, where and hint."""
+    from musetalk_fast import errors
+
+    if isinstance(error, Stopped):
+        name = signal.Signals(error.number).name
+        return _members("MTF-STOPPED", error.exit_code, f"stopped by {name}", None, None)
+    if isinstance(error, click.ClickException):
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        hint = f"see `{path or 'musetalk-fast'} --help`"
+        error = errors.UsageError(error.format_message().rstrip("."), hint=hint)
+    elif not isinstance(error, errors.MuseTalkError):
+        error = errors.InternalError(f"{type(error).__name__}: {error}")
+    return _members(error.token, error.exit_code, error.message, error.where, error.hint)
+
+
+def in_words(known: dict[str, str | int | None]) -> str:
+    """The lines for a terminal, without characters that it would obey."""
+    from musetalk_fast.wire.text import printable
+
+    lines = [f"error: {known['message']} ({known['token']})"]
+    lines += [f"  {name}: {known[name]}" for name in ("where", "hint") if known[name]]
+    return "\n".join(printable(line, _LONGEST) for line in lines)
+
+
+def _members(
+    token: str, exit_code: int, message: str, where: str | None, hint: str | None
+) -> dict[str, str | int | None]:
+    return {
+        "token": token,
+        "exit_code": exit_code,
+        "message": message,
+        "where": where,
+        "hint": hint,
+    }
+
+
+def _tell(known: dict[str, str | int | None], voice: Voice) -> None:
+    if voice.json:
+        import json
+
+        click.echo(json.dumps({"event": "error", **known}))
+    else:
+        click.echo(in_words(known), err=True)
+
+
+def _trace(error: BaseException) -> None:
+    import traceback
+
+    traceback.print_exception(error, file=sys.stderr)
+
+
+def _debugging() -> bool:
+    return os.environ.get("MUSETALK_LOG_LEVEL", "").lower() == "debug"

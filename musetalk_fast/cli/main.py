@@ -1,0 +1,101 @@
+"""The command line: its commands, and the one place that exits."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from musetalk_fast import __version__
+from musetalk_fast.cli.failure import BROKEN_PIPE, report
+from musetalk_fast.cli.signals import Stopped, stop_on_sigterm
+from musetalk_fast.cli.voice import Voice
+
+COMMANDS = ("render", "batch", "serve", "config", "doctor")
+"""Each is the command of that name in the module of that name."""
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for, so that a short answer comes at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's form
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"musetalk_fast.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in COMMANDS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        import difflib
+
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Make a portrait speak: an avatar and a recording become a lip-synced video."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    voice = Voice()
+    stop_on_sigterm()
+    try:
+        _start_logging()
+        code = int(cli.main(prog_name="musetalk-fast", standalone_mode=False, obj=voice) or 0)
+    except BaseException as error:  # noqa: BLE001 - the last one there is
+        code = _report(error, voice)
+    _leave(code)
+
+
+def _report(error: BaseException, voice: Voice) -> int:
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    try:
+        return report(error, voice)
+    except BrokenPipeError:
+        return BROKEN_PIPE
+
+
+def _leave(code: int) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would flush once more on its way out, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code in (Stopped(2).exit_code, Stopped(15).exit_code):
+        # Threads inside a native call would hold the interpreter back.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _start_logging() -> None:
+    level = os.environ.get("MUSETALK_LOG_LEVEL", "")
+    if not level:
+        return
+    if level.lower() not in _LEVELS:
+        from musetalk_fast.errors import InvalidSettingError
+
+        raise InvalidSettingError(
+            f"must be one of {', '.join(_LEVELS)}, not {level!r}", where="MUSETALK_LOG_LEVEL"
+        )
+    import logging
+
+    logging.basicConfig(level=level.upper(), stream=sys.stderr)

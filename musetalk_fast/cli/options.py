@@ -1,0 +1,177 @@
+"""Options that name settings, in groups; `render` and `batch` share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from musetalk_fast.config import Loaded
+    from musetalk_fast.config.values import Kind
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FLAGS = "musetalk_fast.flags"
+
+
+class GroupedOption(click.Option):
+    """An option below a heading of the help."""
+
+    def __init__(self, *args: Any, group: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help has its options below headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the groups in the order in which they first appear."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if record := param.get_help_record(ctx):
+                groups.setdefault(getattr(param, "group", "Other"), []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+class SettingType(click.ParamType):  # type: ignore[type-arg]
+    """A value as its setting reads it: the settings are asked when a value is there."""
+
+    def __init__(self, section: str, key: str) -> None:
+        self.name = f"{section}.{key}"
+        self._section, self._key = section, key
+
+    @property
+    def kind(self) -> Kind:
+        """The setting's kind."""
+        from musetalk_fast.config.settings import SECTIONS, kinds
+
+        return kinds(SECTIONS[self._section])[self._key]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value the text means."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.kind.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's form
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The words it takes, where they are few."""
+        return [CompletionItem(word) for word in self.kind.choices if word.startswith(incomplete)]
+
+
+class _SoundType(SettingType):
+    """`--audio`: whoever gives it a recording meant `-a`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and value not in self.kind.choices and Path(value).suffix:
+            self.fail(
+                f"{self.kind.wanted}: the output's sound; name the recording with -a FILE",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+def setting(
+    name: str,
+    *flags: str,
+    group: str,
+    help_text: str,
+    metavar: str | None = None,
+) -> Callable[[F], F]:
+    """An option for the setting `SECTION.KEY`; `--x/--no-x` without a metavar is a switch."""
+    section, _, key = name.partition(".")
+    kind = _SoundType if name == "output.audio" else SettingType
+
+    def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if value is not None:
+            ctx.meta.setdefault(_FLAGS, {})[section, key] = value
+
+    return click.option(
+        *flags,
+        cls=GroupedOption,
+        group=group,
+        help=help_text,
+        metavar=metavar,
+        type=kind(section, key) if metavar else None,
+        default=None,
+        expose_value=False,
+        callback=keep,
+    )
+
+
+def load(ctx: click.Context) -> Loaded:
+    """The settings of this run, its flags on top.
+
+    Raises:
+        errors.ConfigError: a setting that cannot be used.
+    """
+    from musetalk_fast.config import load_settings
+
+    return load_settings(ctx.meta.get(_FLAGS))
+
+
+server_option = setting(
+    "server.url", "-s", "--server", metavar="URL", group="Server",
+    help_text="http://HOST:PORT, unix:/PATH, or builtin: a preview without a server. Default: a server "
+    "at http://localhost:8000, else builtin.",
+)  # fmt: skip
+
+_RENDERING = (
+    server_option,
+    setting(
+        "avatar.face", "--face", metavar="WHICH", group="Face",
+        help_text="largest (default), left, right, or a number from 0 at the left.",
+    ),
+    setting("avatar.face_box", "--face-box", metavar="X,Y,W,H", group="Face",
+            help_text="The face is in this rectangle of pixels."),
+    setting("avatar.face_center", "--face-center", metavar="X,Y", group="Face",
+            help_text="The face nearest to this point."),
+    setting("avatar.face_check", "--face-check/--no-face-check", group="Face",
+            help_text="Look for a face before anything is sent (default)."),
+    setting("avatar.bbox_shift", "--bbox-shift", metavar="PIXELS", group="Face",
+            help_text="Move the upper edge of the mouth's box, -100 to 100."),
+    setting("avatar.extra_margin", "--extra-margin", metavar="PIXELS", group="Face",
+            help_text="Room below the chin, 0 to 100 (default 10)."),
+    setting("avatar.background", "--background", metavar="COLOUR", group="Face",
+            help_text="Behind transparent parts: a name or #RRGGBB (default white)."),
+    setting("output.fps", "-f", "--fps", metavar="RATE", group="Video",
+            help_text="25 (default), 29.97, 30000/1001, ..."),
+    setting("output.resolution", "--resolution", metavar="WxH", group="Video",
+            help_text="Default: the avatar's own."),
+    setting("output.crf", "--crf", metavar="NUMBER", group="Video",
+            help_text="Quality, 0 (best) to 63; default 20 for x264."),
+    setting("output.preset", "--preset", metavar="NAME", group="Video",
+            help_text="ultrafast ... veryfast (default) ... placebo."),
+    setting("output.codec", "--encoder", metavar="NAME", group="Video",
+            help_text="An FFmpeg encoder; `doctor` lists what opens here."),
+    setting("output.format", "--format", metavar="NAME", group="Video",
+            help_text="mp4 or webm; default: from the output's name."),
+    setting("output.audio", "--audio", metavar="SOUND", group="Video",
+            help_text="auto: the recording is the sound (default); none: silent."),
+    setting("processing.frame_encoding", "--frame-encoding", metavar="NAME", group="Server",
+            help_text="How crops travel: raw (default), jpeg or png."),
+    setting("output.overwrite", "--overwrite/--no-overwrite", group="Video",
+            help_text="Replace an output that is there (default)."),
+)  # fmt: skip
+
+
+def rendering_options(command: F) -> F:
+    """All options that say how to render."""
+    for option in reversed(_RENDERING):
+        command = option(command)
+    return command

@@ -1,0 +1,58 @@
+"""`render`: one avatar, one recording, one video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from musetalk_fast.cli.options import GroupedCommand, GroupedOption, load, rendering_options
+from musetalk_fast.cli.voice import voice_of, voice_options
+
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast render -i anna.png -a anna.wav -o anna.mp4
+  musetalk-fast render -s http://gpu:8000 -i anna.png -a anna.mp3 -o anna.webm
+  musetalk-fast render -n -i anna.png -a anna.wav -o anna.mp4
+"""
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make one video.")
+@click.option(
+    "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
+    required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP or TIFF.",
+)  # fmt: skip
+@click.option(
+    "-a", "--speech", "speech", cls=GroupedOption, group="Files", type=_FILE, required=True,
+    metavar="FILE", help="The recording: WAV, MP3, FLAC, M4A, OGG, ...",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
+    metavar="FILE", help="The video: .mp4 or .webm.",
+)  # fmt: skip
+@rendering_options
+@click.option("-n", "--dry-run", is_flag=True, help="Check both inputs, print the plan, stop.")
+@voice_options
+@click.pass_context
+def render(ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run: bool) -> None:
+    """Make a video in which the avatar speaks the recording.
+
+    The output appears whole or not at all.
+    """
+    from musetalk_fast.cli.display import open_display
+
+    settings = load(ctx).settings
+    with open_display(voice_of(ctx)) as display:
+        if dry_run:
+            from musetalk_fast.cli.wording import plan_members, plan_table
+            from musetalk_fast.planning import make_plan
+
+            plan = make_plan(avatar, speech, output, settings, on_event=display)
+            display.result("plan", plan_members(plan), plan_table(plan))
+        else:
+            from musetalk_fast.cli.signals import run
+            from musetalk_fast.rendering import render_async
+
+            run(render_async(avatar, speech, output, settings, on_event=display))

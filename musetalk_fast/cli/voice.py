@@ -1,0 +1,61 @@
+"""How loud a command is, and the options that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Voice:
+    """How a run talks.
+
+    Attributes:
+        json: one object per line on stdout, and nothing else.
+        quiet: nothing but errors.
+        verbose: more than usual; a traceback for what nobody expected.
+    """
+
+    def __init__(self) -> None:
+        self.json = False
+        self.quiet = False
+        self.verbose = False
+
+
+def voice_of(ctx: click.Context) -> Voice:
+    """The run's voice."""
+    return ctx.ensure_object(Voice)
+
+
+def json_option(help_text: str) -> Callable[[F], F]:
+    """`--json`."""
+    return click.option(
+        "--json", "json", is_flag=True, is_eager=True, expose_value=False,
+        callback=_set, help=help_text,
+    )  # fmt: skip
+
+
+def voice_options(command: F) -> F:
+    """`-q`, `-v` and `--json`."""
+    command = json_option("One JSON object per line on stdout.")(command)
+    for flags, name, help_text in (
+        (("-v", "--verbose"), "verbose", "Say where the time went."),
+        (("-q", "--quiet"), "quiet", "Say nothing but errors."),
+    ):
+        command = click.option(
+            *flags, name, is_flag=True, is_eager=True, expose_value=False,
+            callback=_set, help=help_text,
+        )(command)  # fmt: skip
+    return command
+
+
+def _set(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    voice = voice_of(ctx)
+    if not value or ctx.resilient_parsing:
+        return
+    setattr(voice, str(param.name), True)
+    if voice.quiet and (voice.json or voice.verbose):
+        raise click.UsageError("-q says nothing: leave out --json and -v", ctx)

@@ -1,0 +1,109 @@
+"""Events in words: pure functions, so that every display says the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from musetalk_fast.events import DoneEvent, PlanEvent, ProgressEvent, ServerEvent
+    from musetalk_fast.planning import Plan
+
+STAGES = {
+    "load": "loading",
+    "prepare": "preparing",
+    "send": "sending",
+    "generate": "generating",
+    "encode": "encoding",
+    "join": "joining",
+}
+
+
+def plan_line(event: PlanEvent) -> str:
+    """`plan: 178 frames at 25 fps, 512x512, libx264, 1 segment`."""
+    segments = "1 segment" if event.segments == 1 else f"{event.segments} segments"
+    size = f"{event.width}x{event.height}"
+    return f"plan: {event.frames} frames at {event.fps} fps, {size}, {event.encoder}, {segments}"
+
+
+def server_line(event: ServerEvent) -> str:
+    """`server: http://localhost:8000 (engine musetalk, model 1.5, binary wire)`."""
+    preview = ", a preview, not MuseTalk" if event.engine == "preview" else ""
+    return f"server: {event.url} (engine {event.engine} {event.model}{preview})"
+
+
+def progress_line(event: ProgressEvent) -> str:
+    """`generating 120/500, 96 fps, 4 s left`."""
+    text = f"{STAGES.get(event.stage, event.stage)} {event.done}/{event.total}"
+    if event.fps:
+        text += f", {event.fps:.0f} fps"
+    if event.eta_secs is not None and event.done < event.total:
+        text += f", {event.eta_secs:.0f} s left"
+    return text
+
+
+def done_line(event: DoneEvent) -> str:
+    """`Output: out.mp4 (1.2 MB, 7.1 s, 178 frames, 96 fps)`."""
+    return f"Output: {event.output} ({_facts(event)})"
+
+
+def job_line(event: DoneEvent) -> str:
+    """`out.mp4 (1.2 MB, 7.1 s, 178 frames, 96 fps)`: one of many, without its folder."""
+    return f"{Path(event.output).name} ({_facts(event)})"
+
+
+def time_line(event: DoneEvent) -> str:
+    """`time: 2.4 s (load 0.3 s, generate 1.8 s)`."""
+    stages = ", ".join(f"{name} {secs:.2f} s" for name, secs in event.stages.items())
+    return f"time: {event.wall_secs:.2f} s" + (f" ({stages})" if stages else "")
+
+
+def size(count: int) -> str:
+    """`1.2 MB`, in powers of ten."""
+    if count < 1000:
+        return f"{count} bytes"
+    scaled = count / 1000
+    for unit in ("kB", "MB", "GB"):
+        if scaled < 999.95:
+            return f"{scaled:.1f} {unit}"
+        scaled /= 1000
+    return f"{scaled:.1f} TB"
+
+
+def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
+    """What a dry run tells of a plan."""
+    return {
+        "avatar": str(plan.avatar),
+        "audio": str(plan.audio),
+        "output": str(plan.output),
+        "duration_secs": round(float(plan.duration), 3),
+        "fps": str(plan.fps),
+        "frames": plan.frames,
+        "width": plan.width,
+        "height": plan.height,
+        "encoder": plan.encoder.codec,
+        "sound": plan.sound,
+        "segments": len(plan.segments),
+        "frame_encoding": plan.frame_encoding.value,
+        "identity": plan.identity,
+    }
+
+
+def plan_table(plan: Plan) -> str:
+    """The same as lines of `name  value`."""
+    members = plan_members(plan)
+    members["size"] = f"{members.pop('width')}x{members.pop('height')}"
+    members["duration"] = f"{members.pop('duration_secs')} s"
+    members["sound"] = "the recording" if plan.sound else "none"
+    order = (
+        *("avatar", "audio", "output", "duration", "fps", "frames", "size"),
+        *("encoder", "sound", "segments", "frame_encoding", "identity"),
+    )
+    return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
+
+
+def _facts(event: DoneEvent) -> str:
+    return (
+        f"{size(event.bytes)}, {event.duration_secs:.1f} s, "
+        f"{event.frames} frames, {event.fps:.0f} fps"
+    )
