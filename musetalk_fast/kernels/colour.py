@@ -1,0 +1,77 @@
+"""RGB to Y'CbCr in integers: the one formula of all kernels.
+
+A component is kept with 14 bits for the whole range of its code values, whatever the depth:
+`code << (14 - depth)`, chroma with its offset. Formulas: ITU-R BT.601-7 and BT.709-6, item 3
+(luma weights, colour difference signals, quantisation).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = 14
+"""Bits of a component between the kernels' steps."""
+
+COEFFICIENT_BITS = 9
+"""Fraction bits of the conversion's coefficients: the most that keeps them in 16 bits."""
+
+LUMA_WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
+
+
+class Conversion(NamedTuple):
+    """`(coefficients @ (R, G, B) + offsets) >> COEFFICIENT_BITS` is (Y', Cb, Cr) in 14 bits.
+
+    Attributes:
+        coefficients: (3, 3) int16.
+        offsets: (3,) int32, the rounding's half included.
+    """
+
+    coefficients: NDArray[np.int16]
+    offsets: NDArray[np.int32]
+
+
+def exact_conversion(
+    matrix: str, depth: int, *, full_range: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The (3, 3) coefficients and (3,) offsets in code values of `depth` bits, not rounded.
+
+    Raises:
+        ValueError: `matrix` is not one of `LUMA_WEIGHTS`.
+    """
+    if matrix not in LUMA_WEIGHTS:
+        raise ValueError(f"matrix is {matrix!r}; it is one of {', '.join(LUMA_WEIGHTS)}")
+    red, green, blue = LUMA_WEIGHTS[matrix]
+    luma = np.array([red, green, blue])
+    rows = np.stack(
+        [
+            luma,
+            (np.array([0.0, 0.0, 1.0]) - luma) / (2 * (1 - blue)),
+            (np.array([1.0, 0.0, 0.0]) - luma) / (2 * (1 - red)),
+        ]
+    )
+    unit, top = 1 << (depth - 8), (1 << depth) - 1
+    spans = np.array([top] * 3 if full_range else [219 * unit, 224 * unit, 224 * unit])
+    offsets = np.array([0 if full_range else 16 * unit, 128 * unit, 128 * unit], np.float64)
+    return rows * spans[:, None] / 255, offsets
+
+
+def conversion(matrix: str, depth: int, *, full_range: bool) -> Conversion:
+    """The conversion in integers; white, black and greys come out exact.
+
+    Raises:
+        ValueError: as `exact_conversion`.
+    """
+    exact, offsets = exact_conversion(matrix, depth, full_range=full_range)
+    scale = 1 << (BITS - depth + COEFFICIENT_BITS)
+    coefficients = np.rint(exact * scale)
+    # The largest weight takes what rounding lost, so that grey has no colour and white is white.
+    largest = np.abs(exact).argmax(axis=1)
+    lost = np.rint(exact.sum(axis=1) * scale) - coefficients.sum(axis=1)
+    coefficients[np.arange(3), largest] += lost
+    return Conversion(
+        coefficients.astype(np.int16),
+        (offsets * scale + (1 << (COEFFICIENT_BITS - 1))).astype(np.int32),
+    )

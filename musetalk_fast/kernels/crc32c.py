@@ -1,0 +1,27 @@
+"""CRC-32C, the checksum of the wire."""
+
+from __future__ import annotations
+
+from musetalk_fast.kernels import native
+from musetalk_fast.kernels.buffers import Bytes, readable
+from musetalk_fast.kernels.reference import crc32c as reference
+
+_crc32c = getattr(native.load("crc32c"), "crc32c", reference.crc32c)
+
+
+def crc32c(data: Bytes, value: int = 0) -> int:
+    """CRC-32C (Castagnoli, RFC 3720) of contiguous bytes.
+
+    Args:
+        data: any contiguous bytes.
+        value: the checksum of what came before, so that
+            `crc32c(b, crc32c(a)) == crc32c(a + b)`.
+
+    Returns:
+        0..2**32 - 1; `crc32c(b"123456789") == 0xE3069283`.
+
+    Raises:
+        ValueError: `data` is not C-contiguous.
+    """
+    result: int = _crc32c(readable("data", data), value & 0xFFFFFFFF)
+    return result

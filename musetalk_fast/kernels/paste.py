@@ -1,0 +1,152 @@
+"""Paste a crop into the planes of a frame: scale, convert and blend in one pass.
+
+The result is defined in the planes. With the crop converted to Y'CbCr and scaled to the box
+(pixel centres at halves, edges repeated, clipped to the code range), a luma sample becomes
+`old + mask / 255 * (new - old)`. A chroma sample does the same with the mean of the new chroma
+and the mean of the mask over the pixels that it covers and the frame has. The kernel is within
+one code value of this; `reference.paste` says what it computes, bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musetalk_fast.errors import FrameShapeError, ProtocolError
+from musetalk_fast.kernels import native
+from musetalk_fast.kernels.colour import conversion
+from musetalk_fast.kernels.grids import tables
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Rows
+
+MAX_SIDE = 1 << 15
+"""Largest side of a box and of a frame, in pixels."""
+
+_Native = getattr(native.load("paste"), "Paste", None)
+
+
+class Paste:
+    """A face made ready: taps of its box and weights of its mask for one pixel layout.
+
+    One `Paste` serves one thread at a time: it holds the scratch memory of its kernel.
+
+    Args:
+        face: box and mask; the mask's rectangle lies inside both box and frame.
+        width, height: pixels of the frame.
+        layout: how the frame's samples lie.
+        matrix: `bt709` or `bt601`.
+        full_range: codes from 0 to the top instead of the limited (video) range.
+        sharp: scale with Lanczos-3 instead of bilinear.
+
+    Raises:
+        ProtocolError: a face whose mask does not fit its rectangle, its box or the frame.
+        ValueError: a matrix or a size that is not known.
+    """
+
+    def __init__(
+        self,
+        face: Face,
+        width: int,
+        height: int,
+        layout: PixelLayout,
+        *,
+        matrix: str = "bt709",
+        full_range: bool = False,
+        sharp: bool = False,
+    ) -> None:
+        _check_frame(width, height)
+        _check_face(face, width, height)
+        self._size = (layout, width, height)
+        colours = conversion(matrix, layout.depth, full_range=full_range)
+        self._tables = (
+            tables(face, (width, height), layout, colours, sharp=sharp) if face.mask.any() else None
+        )
+        self._native = _Native(self._tables) if _Native and self._tables else None
+
+    @property
+    def rows(self) -> Rows:
+        """The rows of the crop that are read; none if the mask is empty."""
+        if self._tables is None:
+            return Rows(0, 0)
+        spans = [self._tables.luma.rows.span, self._tables.chroma.rows.span]
+        first = min(start for start, _ in spans)
+        return Rows(first, max(stop for _, stop in spans) - first)
+
+    def paste(self, crop: Crop, first_row: int, planes: Planes) -> None:
+        """Paste one crop; only samples under the mask's rectangle are written.
+
+        Args:
+            crop: (rows, 256, 3) uint8 RGB, C-contiguous: the rows of the crop from `first_row` on.
+            first_row: number of its first row.
+            planes: of the layout and size this was made for.
+
+        Raises:
+            FrameShapeError: the crop is not such an array, or lacks rows that the mask needs.
+            ValueError: planes of another layout or size.
+            RuntimeError: another thread is inside this `Paste`.
+        """
+        if (planes.layout, planes.width, planes.height) != self._size:
+            raise ValueError(
+                f"planes are {planes.layout.name} {planes.width}x{planes.height}, "
+                f"this Paste is for {self._size[0].name} {self._size[1]}x{self._size[2]}"
+            )
+        self._check_crop(crop, first_row)
+        if self._native is not None:
+            self._native.paste(crop, first_row, planes.buffers, planes.strides)
+        elif self._tables is not None:
+            reference.paste(self._tables, crop, first_row, planes)
+
+    def _check_crop(self, crop: Crop, first_row: int) -> None:
+        if crop.ndim != 3 or crop.shape[1:] != (CROP_SIZE, 3) or crop.dtype != np.uint8:
+            raise FrameShapeError(
+                f"the crop is {crop.dtype} {crop.shape}; it must be uint8 (rows, {CROP_SIZE}, 3)"
+            )
+        if not crop.flags.c_contiguous:
+            raise FrameShapeError("the crop is not C-contiguous")
+        needed, last = self.rows, first_row + len(crop)
+        if needed.count and (first_row > needed.first or last < needed.first + needed.count):
+            raise FrameShapeError(
+                f"the crop has rows {first_row}..{last - 1}; "
+                f"the mask needs {needed.first}..{needed.first + needed.count - 1}"
+            )
+
+
+def window(face: Face) -> Rows:
+    """The rows of a crop that any `Paste` of this face reads, whatever its layout and scaling."""
+    top, bottom = face.mask_box.y - face.box.y, face.mask_box.y + face.mask_box.height - face.box.y
+    if face.mask_box.height < 1:
+        return Rows(0, 0)
+    step = CROP_SIZE / face.box.height
+    # One luma row beyond the mask on either side (a chroma sample may cover it), then the taps.
+    margin = 3 * max(step, 1.0) + 2
+    first = max(0, int(np.floor((top - 0.5) * step - 0.5 - margin)))
+    stop = min(CROP_SIZE, int(np.ceil((bottom + 0.5) * step - 0.5 + margin)) + 1)
+    return Rows(min(first, CROP_SIZE - 1), stop - min(first, CROP_SIZE - 1))
+
+
+def _check_frame(width: int, height: int) -> None:
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ValueError(f"a frame of {width}x{height} pixels; sides go from 1 to {MAX_SIDE}")
+
+
+def _check_face(face: Face, width: int, height: int) -> None:
+    box, rectangle, mask = face.box, face.mask_box, face.mask
+    if not (1 <= box.width <= MAX_SIDE and 1 <= box.height <= MAX_SIDE):
+        raise ProtocolError(f"a face box of {box.width}x{box.height}; sides are 1..{MAX_SIDE}")
+    if mask.dtype != np.uint8 or mask.shape != (rectangle.height, rectangle.width):
+        raise ProtocolError(
+            f"a mask of {mask.dtype} {mask.shape} for a rectangle of "
+            f"{rectangle.width}x{rectangle.height}"
+        )
+    for name, outer in (("box", box), ("frame", Box(0, 0, width, height))):
+        if mask.size and not _inside(rectangle, outer):
+            raise ProtocolError(f"the mask's rectangle {tuple(rectangle)} leaves the {name}")
+
+
+def _inside(inner: Box, outer: Box) -> bool:
+    return (
+        outer.x <= inner.x
+        and outer.y <= inner.y
+        and inner.x + inner.width <= outer.x + outer.width
+        and inner.y + inner.height <= outer.y + outer.height
+    )

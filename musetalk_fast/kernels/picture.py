@@ -1,0 +1,37 @@
+"""A whole RGB picture into the planes of a frame, once per avatar."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musetalk_fast.kernels import native
+from musetalk_fast.kernels.colour import conversion
+from musetalk_fast.kernels.planes import Planes
+from musetalk_fast.kernels.reference import picture as reference
+from musetalk_fast.types import Picture
+
+_convert = getattr(native.load("picture"), "picture_to_planes", reference.picture_to_planes)
+
+
+def picture_to_planes(
+    rgb: Picture, planes: Planes, *, matrix: str = "bt709", full_range: bool = False
+) -> None:
+    """Convert a picture to Y'CbCr into `planes`, by the formula that `Paste` uses.
+
+    A chroma sample is the mean of the pixels that it covers.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB, C-contiguous, of the planes' size.
+        planes: written whole, but for alpha and what lies between the rows.
+        matrix: `bt709` or `bt601`.
+        full_range: codes from 0 to the top instead of the limited (video) range.
+
+    Raises:
+        ValueError: a picture of another shape, dtype or layout, or an unknown matrix.
+    """
+    expected = (planes.height, planes.width, 3)
+    if rgb.shape != expected or rgb.dtype != np.uint8:
+        raise ValueError(f"the picture is {rgb.dtype} {rgb.shape}; it must be uint8 {expected}")
+    if not rgb.flags.c_contiguous:
+        raise ValueError("the picture is not C-contiguous")
+    _convert(rgb, planes, conversion(matrix, planes.layout.depth, full_range=full_range))

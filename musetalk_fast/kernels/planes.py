@@ -1,0 +1,138 @@
+"""Where a video frame's samples lie: pixel layouts and planes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.kernels.buffers import Bytes, writable
+
+
+class Component(NamedTuple):
+    """The samples of Y, Cb or Cr.
+
+    Attributes:
+        plane: number of the plane they lie in.
+        offset: bytes from the start of a row to the first sample.
+        step: bytes from one sample to the next.
+    """
+
+    plane: int
+    offset: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLayout:
+    """How a pixel format lays out its samples; names are FFmpeg's.
+
+    Attributes:
+        name: FFmpeg's name of the format.
+        components: Y, Cb, Cr. Alpha is not among them: no kernel touches it.
+        planes: how many planes the format has, alpha's included.
+        depth: bits of a sample; above 8 a sample is 16 bits, little endian.
+        shift: bits below the sample in its 16 (P010 keeps its 10 on top).
+        chroma_x, chroma_y: log2 of the luma samples a chroma sample covers.
+    """
+
+    name: str
+    components: tuple[Component, Component, Component]
+    planes: int = 3
+    depth: int = 8
+    shift: int = 0
+    chroma_x: int = 0
+    chroma_y: int = 0
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample."""
+        return 1 if self.depth == 8 else 2
+
+    def size(self, component: int, width: int, height: int) -> tuple[int, int]:
+        """(columns, rows) of a component's samples in a frame of `width` x `height` pixels."""
+        if component == 0:
+            return width, height
+        return -(-width >> self.chroma_x), -(-height >> self.chroma_y)
+
+
+def _planar(sample: int) -> tuple[Component, Component, Component]:
+    return Component(0, 0, sample), Component(1, 0, sample), Component(2, 0, sample)
+
+
+def _semiplanar(sample: int) -> tuple[Component, Component, Component]:
+    return Component(0, 0, sample), Component(1, 0, 2 * sample), Component(1, sample, 2 * sample)
+
+
+LAYOUTS: dict[str, PixelLayout] = {
+    layout.name: layout
+    for layout in (
+        PixelLayout("yuv420p", _planar(1), chroma_x=1, chroma_y=1),
+        PixelLayout("yuv422p", _planar(1), chroma_x=1),
+        PixelLayout("yuv444p", _planar(1)),
+        PixelLayout("nv12", _semiplanar(1), planes=2, chroma_x=1, chroma_y=1),
+        PixelLayout("yuv420p10le", _planar(2), depth=10, chroma_x=1, chroma_y=1),
+        PixelLayout("p010le", _semiplanar(2), planes=2, depth=10, shift=6, chroma_x=1, chroma_y=1),
+        PixelLayout("yuva420p", _planar(1), planes=4, chroma_x=1, chroma_y=1),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """The planes of one frame, in the caller's memory.
+
+    Attributes:
+        layout: one of `LAYOUTS`.
+        width, height: pixels of the frame.
+        buffers: writable, C-contiguous, one per plane (`av.VideoFrame.planes` are such).
+        strides: bytes from one row to the next, per plane, not below the bytes of a row.
+
+    Raises:
+        ValueError: a plane is missing, read-only, or too small for its rows.
+    """
+
+    layout: PixelLayout
+    width: int
+    height: int
+    buffers: Sequence[Bytes]
+    strides: Sequence[int]
+
+    def __post_init__(self) -> None:
+        if not len(self.buffers) == len(self.strides) == self.layout.planes:
+            raise ValueError(
+                f"{self.layout.name} has {self.layout.planes} planes; "
+                f"got {len(self.buffers)} buffers and {len(self.strides)} strides"
+            )
+        for number, component in enumerate(self.layout.components):
+            self._check(number, component.plane)
+
+    def _check(self, number: int, plane: int) -> None:
+        columns, rows = self.layout.size(number, self.width, self.height)
+        component = self.layout.components[number]
+        needed = component.offset + (columns - 1) * component.step + self.layout.sample_bytes
+        size, stride = len(writable(f"plane {plane}", self.buffers[plane])), self.strides[plane]
+        if stride < needed:
+            raise ValueError(f"plane {plane}: stride {stride} is below a row's {needed} bytes")
+        if size < stride * (rows - 1) + needed:
+            raise ValueError(
+                f"plane {plane} has {size} bytes; {rows} rows of stride {stride} "
+                f"need {stride * (rows - 1) + needed}"
+            )
+
+    def samples(self, component: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """A component's samples as they lie, (rows, columns), a writable view of its plane."""
+        place = self.layout.components[component]
+        columns, rows = self.layout.size(component, self.width, self.height)
+        dtype = np.dtype(np.uint8 if self.layout.sample_bytes == 1 else "<u2")
+        view: NDArray[np.uint8] | NDArray[np.uint16] = np.ndarray(
+            (rows, columns),
+            dtype,
+            writable(f"plane {place.plane}", self.buffers[place.plane]).data,
+            place.offset,
+            (self.strides[place.plane], place.step),
+        )
+        return view

@@ -1,0 +1,75 @@
+"""Scale, convert and blend a crop into planes.
+
+With `>>` as floor division, and every component in 14 bits (`colour.BITS`):
+
+1. convert each crop pixel: `(coefficients . (R, G, B) + offset) >> 9`;
+2. scale along columns, then along rows: `(sum of tap * value + 2**13) >> 14`;
+3. clip to the depth's range: `value = min(max(value, 0), top)`;
+4. blend with the plane's sample `old`, `weight` being `-round(mask * 2**15 / 255)`:
+   `old + (((old - value) * weight + 2**14) >> 15)`;
+5. round to the depth: `(... + half) >> (14 - depth)`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.kernels import resampling
+from musetalk_fast.kernels.colour import BITS, COEFFICIENT_BITS, Conversion
+from musetalk_fast.kernels.grids import Tables
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+
+
+def paste(tables: Tables, crop: NDArray[np.uint8], first_row: int, planes: Planes) -> None:
+    """Paste `crop` ((rows, width, 3) uint8 RGB, its first row being `first_row`)."""
+    for component in range(3):
+        grid = tables.grid(component)
+        values = convert(crop, tables.conversion, component)
+        values = _scale(values, grid.columns.first, grid.columns.weights)
+        values = _scale(values.T, grid.rows.first - first_row, grid.rows.weights).T
+        height, width = grid.weights.shape
+        samples = planes.samples(component)[grid.y : grid.y + height, grid.x : grid.x + width]
+        old = load(samples, tables.layout)
+        value = values.clip(0, top(tables.layout))
+        store(samples, old + (((old - value) * grid.weights + (1 << 14)) >> 15), tables.layout)
+
+
+def convert(rgb: NDArray[np.uint8], conversion: Conversion, component: int) -> NDArray[np.int32]:
+    """One component of (..., 3) uint8 RGB, in 14 bits."""
+    red, green, blue = conversion.coefficients[component].tolist()
+    pixels = rgb.astype(np.int32)
+    total = pixels[..., 0] * red + pixels[..., 1] * green + pixels[..., 2] * blue
+    scaled: NDArray[np.int32] = (total + conversion.offsets[component]) >> COEFFICIENT_BITS
+    return scaled
+
+
+def top(layout: PixelLayout) -> int:
+    """The largest code value, in 14 bits."""
+    return ((1 << layout.depth) - 1) << (BITS - layout.depth)
+
+
+def load(samples: NDArray[np.uint8] | NDArray[np.uint16], layout: PixelLayout) -> NDArray[np.int32]:
+    """Samples in 14 bits."""
+    codes = samples.astype(np.int32) >> layout.shift & (1 << layout.depth) - 1
+    return codes << (BITS - layout.depth)
+
+
+def store(
+    samples: NDArray[np.uint8] | NDArray[np.uint16],
+    values: NDArray[np.int32],
+    layout: PixelLayout,
+) -> None:
+    """Round values of 14 bits into samples."""
+    lost = BITS - layout.depth
+    samples[...] = ((values + (1 << (lost - 1))) >> lost) << layout.shift
+
+
+def _scale(
+    values: NDArray[np.int32], first: NDArray[np.int32], weights: NDArray[np.int16]
+) -> NDArray[np.int32]:
+    """Scale (rows, size) values along their columns."""
+    total = np.full((len(values), len(first)), 1 << (resampling.BITS - 1), np.int32)
+    for tap, weight in enumerate(weights.T.astype(np.int32)):
+        total += values[:, first + tap] * weight
+    return total >> resampling.BITS

@@ -1,0 +1,30 @@
+"""A whole RGB picture into planes: what `paste` does, without scaling and without a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.kernels.colour import Conversion
+from musetalk_fast.kernels.planes import Planes
+from musetalk_fast.kernels.reference.paste import convert, store, top
+
+
+def picture_to_planes(rgb: NDArray[np.uint8], planes: Planes, conversion: Conversion) -> None:
+    """Convert `rgb` ((H, W, 3) uint8): convert, halve columns, halve rows, clip, round."""
+    layout = planes.layout
+    for component in range(3):
+        values = convert(rgb, conversion, component)
+        if component and layout.chroma_x:
+            values = _halve(values)
+        if component and layout.chroma_y:
+            values = _halve(values.T).T
+        store(planes.samples(component), values.clip(0, top(layout)), layout)
+
+
+def _halve(values: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The mean of each two columns, a half rounded up; a last single column stays."""
+    if values.shape[1] % 2:
+        values = np.pad(values, ((0, 0), (0, 1)), mode="edge")
+    halved: NDArray[np.int32] = (values[:, ::2] + values[:, 1::2] + 1) >> 1
+    return halved
