@@ -127,8 +127,8 @@ def load(ctx: click.Context) -> Loaded:
 
 server_option = setting(
     "server.url", "-s", "--server", metavar="URL", group="Server",
-    help_text="http://HOST:PORT, unix:/PATH, or builtin: a preview without a server. Default: a server "
-    "at http://localhost:8000, else builtin.",
+    help_text="http://HOST:PORT, unix:/PATH, or builtin: a preview without a server. Default: the "
+    "server at http://localhost:8000, if there is one.",
 )  # fmt: skip
 
 _RENDERING = (

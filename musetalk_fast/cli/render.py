@@ -39,7 +39,8 @@ _FILE = click.Path(path_type=Path)
 def render(ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run: bool) -> None:
     """Make a video in which the avatar speaks the recording.
 
-    The output appears whole or not at all.
+    The output appears whole or not at all. If no server is chosen and none answers at home, the
+    built-in engine makes a preview, and the program says so.
     """
     from musetalk_fast.cli.display import open_display
 

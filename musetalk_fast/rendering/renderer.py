@@ -85,6 +85,15 @@ class Renderer:
         await self._stack.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    async def connect(self) -> None:
+        """Open the server now, rather than with the first render.
+
+        Raises:
+            errors.ServerError: it cannot be opened.
+        """
+        self._start_server()
+        await self._opened_server()
+
     async def render(self, avatar: Path, audio: Path, output: Path) -> RenderResult:
         """Render one video; the output appears whole or not at all.
 

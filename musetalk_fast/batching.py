@@ -1,0 +1,216 @@
+"""Many renders with one server: what belongs together in a folder, and rendering it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from musetalk_fast.config import Settings
+from musetalk_fast.errors import (
+    InputError,
+    InputNotFoundError,
+    InputUnreadableError,
+    InternalError,
+    MuseTalkError,
+    OutputWriteError,
+)
+from musetalk_fast.events import Event
+from musetalk_fast.planning import Plan, make_plan
+from musetalk_fast.rendering import Renderer, RenderResult
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+RECORDINGS = frozenset(
+    {".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff"}
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video of a batch; its name is the base name of its recording."""
+
+    name: str
+    avatar: Path
+    audio: Path
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What a folder holds.
+
+    Attributes:
+        jobs: sorted by name.
+        left_over: files that belong to no job, each with the reason, sorted.
+    """
+
+    jobs: tuple[Job, ...]
+    left_over: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """How a job ended: with a result, or with an error."""
+
+    job: Job
+    result: T | None = None
+    error: MuseTalkError | None = None
+
+
+class Watch(Protocol):
+    """Who follows a batch; called on the event loop's thread."""
+
+    def begin(self, job: Job) -> None:
+        """This job begins."""
+
+    def event(self, event: Event) -> None:
+        """Something happens in it."""
+
+    def end(self, outcome: Outcome[RenderResult]) -> None:
+        """It is over."""
+
+
+def pair(inputs: Path, outputs: Path, suffix: str, avatar: Path | None = None) -> Pairing:
+    """Pair the pictures and recordings of a folder by base name.
+
+    Args:
+        inputs: the folder; what is below its folders is not looked at, nor hidden files.
+        outputs: where `<base name><suffix>` shall be written.
+        avatar: the avatar of all recordings; the folder's pictures are then left alone.
+
+    Raises:
+        errors.InputNotFoundError: no such folder, or nothing in it pairs up.
+        errors.InputUnreadableError: it cannot be listed.
+        errors.InputError: a base name stands for two pictures or for two recordings.
+    """
+    files = _listed(inputs)
+    pictures = {} if avatar else _by_base(files, PICTURES, "pictures", inputs)
+    recordings = _by_base(files, RECORDINGS, "recordings", inputs)
+    jobs = tuple(
+        Job(base, avatar or pictures[base], audio, outputs / f"{base}{suffix}")
+        for base, audio in recordings.items()
+        if avatar or base in pictures
+    )
+    left_over = tuple(_left_over(files, jobs, all_have_avatar=avatar is not None))
+    if not jobs:
+        raise InputNotFoundError(
+            "nothing to render: " + ("; ".join(left_over[:5]) or "the folder is empty"),
+            where=str(inputs),
+            hint="name a picture and its recording alike (anna.png, anna.wav), or give one "
+            "--avatar FILE for all recordings",
+        )
+    return Pairing(jobs, left_over)
+
+
+def make_folder(outputs: Path) -> None:
+    """Make the folder for the videos, if it is not there.
+
+    Raises:
+        errors.OutputWriteError: it cannot be made.
+    """
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputWriteError(
+            f"cannot make the folder: {error.strerror}", where=str(outputs)
+        ) from error
+
+
+def plan_all(jobs: Iterable[Job], settings: Settings) -> list[Outcome[Plan]]:
+    """Plan every job, without a server and without writing anything."""
+    return [_plan(job, settings) for job in jobs]
+
+
+async def render_all(
+    jobs: Sequence[Job], settings: Settings, watch: Watch
+) -> list[Outcome[RenderResult]]:
+    """Render one job after another with one server; a job that fails does not stop the rest.
+
+    Raises:
+        errors.ServerError: the server cannot be opened; none chosen and none at home is an error.
+    """
+    outcomes = []
+    async with Renderer(settings, watch.event, fallback=False) as renderer:
+        await renderer.connect()
+        for job in jobs:
+            watch.begin(job)
+            outcome = await _render(renderer, job)
+            watch.end(outcome)
+            outcomes.append(outcome)
+    return outcomes
+
+
+def _plan(job: Job, settings: Settings) -> Outcome[Plan]:
+    try:
+        return Outcome(job, make_plan(job.avatar, job.audio, job.output, settings))
+    except Exception as error:  # noqa: BLE001 - see `_as_ours`
+        return Outcome(job, error=_as_ours(error, job))
+
+
+async def _render(renderer: Renderer, job: Job) -> Outcome[RenderResult]:
+    try:
+        return Outcome(job, await renderer.render(job.avatar, job.audio, job.output))
+    except Exception as error:  # noqa: BLE001 - see `_as_ours`
+        return Outcome(job, error=_as_ours(error, job))
+
+
+def _as_ours(error: Exception, job: Job) -> MuseTalkError:
+    """A fault of ours in one job must not cost the other jobs of the night."""
+    if isinstance(error, MuseTalkError):
+        return error
+    ours = InternalError(f"{type(error).__name__}: {error}", where=job.name)
+    ours.__cause__ = error
+    return ours
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        raise InputNotFoundError("no such folder", where=str(folder)) from None
+    except OSError as error:
+        raise InputUnreadableError(
+            f"cannot be listed: {error.strerror}",
+            where=str(folder),
+            hint="give a folder of pictures and recordings",
+        ) from error
+    return [entry for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+
+
+def _by_base(
+    files: Iterable[Path], suffixes: frozenset[str], what: str, folder: Path
+) -> dict[str, Path]:
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        if file.suffix.lower() in suffixes:
+            found.setdefault(file.stem, []).append(file)
+    twice = [", ".join(file.name for file in same) for same in found.values() if len(same) > 1]
+    if twice:
+        raise InputError(
+            f"{what} of the same base name: {'; '.join(twice)}",
+            where=str(folder),
+            hint="rename or move all but one of each",
+        )
+    return {base: same[0] for base, same in found.items()}
+
+
+def _left_over(files: Iterable[Path], jobs: Iterable[Job], *, all_have_avatar: bool) -> list[str]:
+    used = {path for job in jobs for path in (job.avatar, job.audio)}
+    reasons = []
+    for file in files:
+        kind = file.suffix.lower()
+        if file in used:
+            continue
+        if kind in RECORDINGS:
+            reason = f"no picture is named {file.stem}"
+        elif kind not in PICTURES:
+            reason = "neither a picture nor a recording"
+        elif all_have_avatar:
+            reason = "not used: one avatar was given for all"
+        else:
+            reason = f"no recording is named {file.stem}"
+        reasons.append(f"{file.name}: {reason}")
+    return reasons

@@ -1,0 +1,140 @@
+"""`batch`: a folder of avatars and recordings, one server for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from musetalk_fast.cli.options import GroupedCommand, GroupedOption, load, rendering_options
+from musetalk_fast.cli.voice import voice_of, voice_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from musetalk_fast.batching import Job, Outcome, Pairing
+    from musetalk_fast.cli.display import Display
+    from musetalk_fast.events import DoneEvent, Event
+    from musetalk_fast.planning import Plan
+    from musetalk_fast.rendering import RenderResult
+
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast batch clips -s http://gpu:8000 -o rendered
+  musetalk-fast batch recordings -s builtin --avatar anna.png -o rendered
+"""
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make a folder of videos.")
+@click.argument("inputs", type=_FOLDER)
+@click.option(
+    "-o", "--output", "outputs", cls=GroupedOption, group="Files", type=_FOLDER, required=True,
+    metavar="FOLDER", help="Where the videos go; it is made if it is not there.",
+)  # fmt: skip
+@click.option(
+    "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FOLDER,
+    metavar="FILE", help="One avatar for all recordings.",
+)  # fmt: skip
+@rendering_options
+@click.option("-n", "--dry-run", is_flag=True, help="Check all inputs, list the jobs, stop.")
+@voice_options
+@click.pass_context
+def batch(
+    ctx: click.Context, inputs: Path, outputs: Path, avatar: Path | None, dry_run: bool
+) -> int:
+    """Make a video for each avatar and recording in INPUTS that have the same base name.
+
+    One server makes all of them: the one chosen with -s, or the one at http://localhost:8000. A
+    job that fails does not stop the rest; the exit code is then 1.
+    """
+    from musetalk_fast.batching import make_folder, pair, plan_all
+    from musetalk_fast.cli.display import open_display
+
+    settings = load(ctx).settings
+    pairing = pair(inputs, outputs, f".{settings.output.format or 'mp4'}", avatar)
+    with open_display(voice_of(ctx)) as display:
+        _tell_left_over(pairing, display)
+        if dry_run:
+            return _tell_plans(plan_all(pairing.jobs, settings), display)
+        from musetalk_fast.batching import render_all
+        from musetalk_fast.cli.signals import run
+
+        make_folder(outputs)
+        watch = _Watch(display)
+        run(render_all(pairing.jobs, settings, watch))
+        return watch.summarise()
+
+
+class _Watch:
+    """Passes a batch on to a display, and keeps what the summary needs."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._done: DoneEvent | None = None
+        self._rows: list[tuple[str, str, str]] = []
+
+    def begin(self, job: Job) -> None:
+        self._done = None
+        self._display.begin(job.name)
+
+    def event(self, event: Event) -> None:
+        from musetalk_fast.events import DoneEvent
+
+        if isinstance(event, DoneEvent):
+            self._done = event
+        self._display(event)
+
+    def end(self, outcome: Outcome[RenderResult]) -> None:
+        from musetalk_fast.cli.wording import job_line
+
+        if outcome.error is None and self._done is not None:
+            self._rows.append((outcome.job.name, "done", job_line(self._done)))
+        else:
+            self._rows.append(_failed(outcome, self._display))
+
+    def summarise(self) -> int:
+        return _summarise(self._rows, "done", self._display)
+
+
+def _tell_left_over(pairing: Pairing, display: Display) -> None:
+    from musetalk_fast.events import WarningEvent
+
+    for reason in pairing.left_over:
+        display(WarningEvent(message=reason, token="MTF-LEFT-OVER"))
+
+
+def _tell_plans(outcomes: Sequence[Outcome[Plan]], display: Display) -> int:
+    rows = []
+    for outcome in outcomes:
+        plan = outcome.result
+        if plan is None:
+            rows.append(_failed(outcome, display))
+        else:
+            text = f"{plan.frames} frames at {plan.fps} fps, {plan.width}x{plan.height}"
+            rows.append((outcome.job.name, "planned", f"{outcome.job.output.name} ({text})"))
+    return _summarise(rows, "planned", display)
+
+
+def _failed(
+    outcome: Outcome[RenderResult] | Outcome[Plan], display: Display
+) -> tuple[str, str, str]:
+    from musetalk_fast.cli.failure import describe
+
+    assert outcome.error is not None
+    known = describe(outcome.error)
+    display.failed(known)
+    return outcome.job.name, "failed", f"{known['message']} ({known['token']})"
+
+
+def _summarise(rows: Sequence[tuple[str, str, str]], good: str, display: Display) -> int:
+    bad = sum(state == "failed" for _, state, _ in rows)
+    counts = {good: len(rows) - bad, "failed": bad}
+    jobs = [{"name": name, "state": state, "detail": detail} for name, state, detail in rows]
+    wide = max(len(name) for name, _, _ in rows)
+    lines = [f"{name:<{wide}}  {state:<7}  {detail}" for name, state, detail in rows]
+    lines.append(", ".join(f"{count} {name}" for name, count in counts.items()))
+    display.result("summary", {**counts, "jobs": jobs}, "\n".join(lines))
+    return 1 if bad else 0
