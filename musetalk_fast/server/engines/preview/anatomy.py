@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.errors import FaceSizeError
 from musetalk_fast.types import CROP_SIZE, Box
 
 Points = NDArray[np.float64]
@@ -37,6 +38,10 @@ CHIN = (32, 208, 199, 428, 262, 140, 171, 175, 396, 369, 201, 200, 421)
 """Skin over the chin bone, which moves with the jaw as one piece."""
 
 CHIN_TIP = 152
+MIN_MOUTH = 6
+"""Pixels of the picture."""
+
+NOSE_BRIDGE = 195
 NOSE_TIP = 4
 NOSE_BASE = 2
 NOSE_SIDES = (129, 358)
@@ -74,9 +79,19 @@ class MouthSpace:
 
     @staticmethod
     def of(points: Points, box: Box) -> MouthSpace:
-        """Coordinates for a face's (478, 2) landmarks in pixels of the picture."""
+        """Coordinates for a face's (478, 2) landmarks in pixels of the picture.
+
+        Raises:
+            errors.FaceSizeError: the mouth is too narrow, as in a profile.
+        """
         left, right = points[UPPER_INNER[0]], points[UPPER_INNER[-1]]
         across = right - left
+        width = float(np.hypot(*across))
+        if not width >= MIN_MOUTH:
+            raise FaceSizeError(
+                f"the mouth is {width:.1f} pixels wide, less than {MIN_MOUTH}",
+                hint="use a larger picture, or one that shows the face from the front",
+            )
         axes = np.stack([across, [-across[1], across[0]]])
         return MouthSpace((left + right) / 2, axes, box)
 

@@ -75,7 +75,7 @@ class PreviewEngine:
 
     def prepare_audio(self, pcm: Pcm) -> NDArray[np.float32]:
         """The mouth's movement through a recording: (T, 3) float32 open, wide, rest."""
-        return mouth_track(pcm)
+        return np.asarray(mouth_track(pcm), np.float32)
 
     def infer(self, batch: Sequence[CropRequest]) -> NDArray[np.uint8]:
         """Make crops: (len(batch), 256, 256, 3) uint8 RGB. Beyond the sound the photo rests."""

@@ -18,8 +18,8 @@ from musetalk_fast.server.engines.preview.anatomy import (
     BROW_OVAL,
     JAW,
     NOSE_BASE,
+    NOSE_BRIDGE,
     NOSE_SIDES,
-    NOSE_TIP,
     Points,
 )
 from musetalk_fast.server.engines.preview.crop import sampling
@@ -67,7 +67,7 @@ def _jaw(points: Points, box: Box) -> NDArray[np.float32]:
     corner, shrink = np.array(box[:2]), np.array(size) / np.array(box[2:])
     ring = _grown(points, box)
     inside = _filled((ring - corner) * shrink, *size)
-    nose = points[[NOSE_TIP, NOSE_SIDES[0], NOSE_BASE, NOSE_SIDES[1]]]
+    nose = points[[NOSE_BRIDGE, NOSE_SIDES[0], NOSE_BASE, NOSE_SIDES[1]]]
     inside &= ~_filled((nose - corner) * shrink, *size)
     inside[: int(size[1] * UPPER_BOUNDARY)] = False
     return inside.astype(np.float32)

@@ -87,9 +87,18 @@ class FaceShape:
         """The shape of a face with (478, 2) landmarks in pixels of the picture."""
         places = space.from_picture(points)
         groups = (UPPER_OUTER, UPPER_INNER, LOWER_INNER, LOWER_OUTER, JAW, CHIN)
-        features = Features(*(places[list(group)] for group in groups))
+        upper_outer, upper, lower, lower_outer, jaw, chin = (places[list(each)] for each in groups)
+        upper, lower = _left_to_right(upper), _left_to_right(lower)
+        features = Features(upper_outer, upper, lower, lower_outer, jaw, chin)
         below = float(places[CHIN_TIP, 1] - features.lower_inner[MIDDLE, 1])
         return FaceShape(features, places[list(STILL)], GAP_SHARE * max(below, 0.2))
+
+
+def _left_to_right(lip: Points) -> Points:
+    """The row of points with rising first coordinates: turned heads fold a lip over itself."""
+    steps = np.arange(len(lip)) * 1e-3
+    across = np.maximum.accumulate(lip[:, 0] - steps) + steps
+    return np.stack([across, lip[:, 1]], axis=1)
 
 
 def posed(face: FaceShape, opened: float, wide: float) -> Features:
@@ -122,7 +131,9 @@ def inside_lips(face: FaceShape) -> Features:
 
 def _inner_lip(rest: Features, lip: Points, parting: float, opened: float, wide: float) -> Points:
     """The edge of a lip: on the closing line, moved by `parting`, which fades to the corners."""
-    line = rest.upper_inner[:, 1] + CLOSING_LINE * (rest.lower_inner[:, 1] - rest.upper_inner[:, 1])
+    edges = (rest.upper_inner, rest.lower_inner)
+    above, below = (np.interp(lip[:, 0], edge[:, 0], edge[:, 1]) for edge in edges)
+    line = above + CLOSING_LINE * (below - above)
     width = 1 + (SPREADING if wide > 0 else ROUNDING) * wide - OPEN_NARROWING * opened
     arch = np.clip(1 - np.abs(2 * lip[:, 0]) ** 2.2, 0, 1) ** 0.75
     flat = 1 - 0.35 * max(0.0, -wide)

@@ -29,8 +29,8 @@ def paint(mouth: Mouth, posed: Posed) -> Crop:
     behind = mouth.interior.picture[top : bottom + 1, left : right + 1].astype(np.float32)
     behind += (mouth.interior.tongue - behind) * tongue[..., None]
     bounced = np.float32(render.BOUNCE) * mouth.interior.tongue
-    behind = bounced + (behind - bounced) * light[..., None]
-    lips += (behind - lips) * inside[..., None]
+    lit = bounced + (behind - bounced) * light[..., None]
+    lips += (lit - lips) * inside[..., None]
     out[top : bottom + 1, left : right + 1] = np.clip(lips + np.float32(0.5), 0, 255)
     return out
 

@@ -1,0 +1,125 @@
+"""Where compiled code goes: never where others write, and nowhere at all if need be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import musetalk_fast
+from musetalk_fast.server.engines.preview.numba_cache import find_folder
+
+PACKAGE = Path(musetalk_fast.__file__).parent
+
+PAINT = """
+import json, sys, tempfile
+from pathlib import Path
+import numpy as np
+tempfile.tempdir = sys.argv[1]
+from musetalk_fast.server.engines.preview import mouth, numba_cache, reference, render
+from musetalk_fast.types import Box
+points = np.load(sys.argv[2])
+picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+face = mouth.make_mouth(picture, points, Box(180, 64, 91, 124))
+posed = mouth.pose_mouth(face, mouth.MouthPose(0.5, 0, 0))
+difference = render.paint(face, posed).astype(int) - reference.paint(face, posed)
+folder = numba_cache.find_folder()
+print(json.dumps([None if folder is None else str(folder), int(abs(difference).max())]))
+"""
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No cache folder but those a test makes."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null")
+    return tmp_path
+
+
+def test_no_place_at_all_means_no_caching(alone: Path) -> None:
+    assert find_folder() is None
+
+
+def test_the_named_folder_comes_first(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(alone / "cache"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "named"))
+    assert find_folder() == alone / "named"
+
+
+def test_the_users_cache_comes_next(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/dev/null/named")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(alone / "cache"))
+    assert find_folder() == alone / "cache" / "musetalk-fast" / "numba"
+
+
+def test_a_temporary_folder_is_private(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(alone))
+    folder = find_folder()
+    assert folder is not None
+    assert folder.parent.parent == alone
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_may_write_to_is_refused(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = alone / "named"
+    named.mkdir()
+    named.chmod(0o777)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(named))
+    assert find_folder() is None
+
+
+def test_a_link_is_refused(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (alone / "real").mkdir(mode=0o700)
+    (alone / "named").symlink_to(alone / "real")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "named"))
+    assert find_folder() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("given", ["named", "."])
+def test_a_folder_of_someone_else_is_refused(
+    alone: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    (alone / "theirs" / "named").mkdir(mode=0o700, parents=True)
+    os.chown(alone / "theirs" / given, 12345, 12345)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "theirs" / "named"))
+    assert find_folder() is None
+
+
+@pytest.mark.parametrize("place", ["nowhere", "temporary"])
+def test_it_paints_without_a_home_and_without_writing_to_the_package(
+    tmp_path: Path, smiling, place: str
+) -> None:
+    import numpy as np
+
+    points, temporary = tmp_path / "points.npy", tmp_path / "tmp"
+    np.save(points, smiling.found.landmarks.points)
+    temporary.mkdir(mode=0o700)
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    env |= {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache"}
+    env["PYTHONPATH"] = str(PACKAGE.parent)
+    target = "/dev/null" if place == "nowhere" else str(temporary)
+    done = subprocess.run(
+        [sys.executable, "-c", PAINT, target, str(points)],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    folder, difference = json.loads(done.stdout)
+    assert difference <= 1
+    assert (folder is None) == (place == "nowhere")
+    assert bool(list(temporary.rglob("*.nbi"))) == (place == "temporary")
+    assert not list(PACKAGE.rglob("*.nbi"))
