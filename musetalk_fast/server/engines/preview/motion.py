@@ -123,7 +123,8 @@ def posed(face: FaceShape, opened: float, wide: float) -> Features:
 def inside_lips(face: FaceShape) -> Features:
     """The features with the lips' edges a little inside the lips, less towards the corners."""
     rest = face.features
-    arch = np.clip(1 - (2 * rest.upper_inner[:, 0]) ** 2, 0, 1) * LIP_INSET
+    inset = LIP_INSET * min(max(rest.gap / SMILE_GAP, 0.0), 1.0)
+    arch = np.clip(1 - (2 * rest.upper_inner[:, 0]) ** 2, 0, 1) * inset
     down = np.stack([np.zeros(len(arch)), arch], axis=1)
     upper, lower = rest.upper_inner - down, rest.lower_inner + down
     return replace(rest, upper_inner=upper, lower_inner=lower)

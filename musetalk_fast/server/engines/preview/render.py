@@ -79,10 +79,8 @@ def paint(mouth: Mouth, posed: Posed, out: Crop | None = None) -> Crop:
 
 def _numbers(mouth: Mouth, posed: Posed) -> NDArray[np.float32]:
     """What is the same for all pixels of a crop; see `_paint_region`."""
-    light, tip = (
-        ambient(posed.gap, is_own=mouth.interior.is_own),
-        tongue(posed.gap),
-    )
+    light = ambient(posed.gap, is_own=mouth.interior.is_own)
+    tip = tongue(posed.gap)
     return np.array([posed.middle, posed.half, light, tip, posed.rest, mouth.pixels], _F)
 
 

@@ -58,7 +58,7 @@ def build_atlas(
     nodes = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
     places = space.from_crop(nodes)
     to_pixels = space.to_crop(np.eye(2)) - space.to_crop(np.zeros((2, 2)))
-    visible = inside_lips(face) if face.shows_teeth else face.features
+    visible = inside_lips(face)
     still = np.concatenate([face.still, space.from_crop(_frame(region))])
     shape = (len(OPENINGS), len(WIDTHS))
     maps = np.empty((*shape, 2, NODES * NODES, 2), np.float32)
