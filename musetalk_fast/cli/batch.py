@@ -53,7 +53,7 @@ def batch(
     from musetalk_fast.batching import make_folder, pair, plan_all
     from musetalk_fast.cli.display import open_display
 
-    settings = load(ctx).settings
+    settings = load(ctx)
     pairing = pair(inputs, outputs, f".{settings.output.format or 'mp4'}", avatar)
     with open_display(voice_of(ctx)) as display:
         _tell_left_over(pairing, display)

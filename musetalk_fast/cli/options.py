@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from musetalk_fast.config import Loaded
+    from musetalk_fast.config import Settings
     from musetalk_fast.config.values import Kind
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -114,7 +114,13 @@ def setting(
     )
 
 
-def load(ctx: click.Context) -> Loaded:
+def flags_of(ctx: click.Context) -> dict[tuple[str, str], Any]:
+    """The settings that the command line gave, by section and key."""
+    flags: dict[tuple[str, str], Any] = ctx.meta.get(_FLAGS, {})
+    return flags
+
+
+def load(ctx: click.Context) -> Settings:
     """The settings of this run, its flags on top.
 
     Raises:
@@ -122,7 +128,7 @@ def load(ctx: click.Context) -> Loaded:
     """
     from musetalk_fast.config import load_settings
 
-    return load_settings(ctx.meta.get(_FLAGS))
+    return load_settings(flags_of(ctx)).settings
 
 
 server_option = setting(

@@ -44,7 +44,7 @@ def render(ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run
     """
     from musetalk_fast.cli.display import open_display
 
-    settings = load(ctx).settings
+    settings = load(ctx)
     with open_display(voice_of(ctx)) as display:
         if dry_run:
             from musetalk_fast.cli.wording import plan_members, plan_table

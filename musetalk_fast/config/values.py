@@ -43,10 +43,9 @@ class Kind(ABC):
             ValueError: it means none; the message holds the limit and the text.
         """
         try:
-            value = self._from_text(text.strip())
-        except (ValueError, ZeroDivisionError):
+            return self._checked(self._from_text(text.strip()))
+        except (TypeError, ValueError, ZeroDivisionError):
             raise self._refusal(text) from None
-        return self.check(value)
 
     def check(self, value: object) -> Any:
         """The value in its own type.

@@ -1,0 +1,190 @@
+"""What `doctor` looks at; each problem has the line that mends it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from musetalk_fast import __version__
+from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Loaded, ServerSettings, load_settings
+from musetalk_fast.errors import ConfigError, MuseTalkError, ServerBusyError
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+
+PACKAGES = {
+    "numpy": "numpy",
+    "av": "av",
+    "soxr": "soxr",
+    "simplejpeg": "simplejpeg",
+    "orjson": "orjson",
+    "aiohttp": "aiohttp",
+    "uvloop": "uvloop",
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "numba": "numba",
+    "rich": "rich",
+    "click": "click",
+    "platformdirs": "platformdirs",
+}
+"""Distributions and the modules they are imported by."""
+
+_DEFAULT_ENCODERS = ("libx264", "libvpx-vp9")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found.
+
+    Attributes:
+        name: what was looked at.
+        state: `ok`, `note` (works, but not at its best) or `problem` (a render would fail).
+        detail: what is there.
+        fix: one line that mends it.
+    """
+
+    name: str
+    state: str
+    detail: str
+    fix: str | None = None
+
+
+def check_all(flags: dict[tuple[str, str], object]) -> Iterator[Check]:
+    """Look at everything, the quick things first.
+
+    Args:
+        flags: settings from the command line.
+    """
+    yield _program()
+    packages = list(_packages())
+    yield from packages
+    if any(check.state == PROBLEM for check in packages):
+        return
+    yield _ffmpeg()
+    yield _kernels()
+    yield from _encoders()
+    yield _compiled_code()
+    config, loaded = _config(flags)
+    yield config
+    if loaded is not None:
+        yield _server(loaded.settings.server)
+
+
+def _program() -> Check:
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Check("program", OK, f"musetalk-fast {__version__}, {python}")
+
+
+def _packages() -> Iterator[Check]:
+    for name, module in PACKAGES.items():
+        if name == "uvloop" and sys.platform == "win32":
+            continue
+        try:
+            importlib.import_module(module)
+            yield Check(name, OK, metadata.version(name))
+        except (ImportError, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            fix = f"{sys.executable} -m pip install --force-reinstall {name}"
+            yield Check(name, PROBLEM, f"cannot be imported: {reason}", fix)
+
+
+def _ffmpeg() -> Check:
+    import av
+
+    versions = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
+    return Check("FFmpeg", OK, ", ".join(f"{name} {text}" for name, text in versions.items()))
+
+
+def _kernels() -> Check:
+    from musetalk_fast.kernels import native
+
+    try:
+        status = native.status()
+    except ConfigError as error:
+        return Check("kernels", PROBLEM, str(error), error.hint)
+    detail = ", ".join(f"{kernel} {level}" for kernel, level in status.items())
+    if native.NUMPY not in status.values():
+        return Check("kernels", OK, detail)
+    if native.choice() == native.NUMPY:
+        return Check("kernels", NOTE, detail, f"unset {native.VARIABLE}")
+    fix = "install a C compiler, then: pip install --force-reinstall --no-deps musetalk-fast"
+    return Check("kernels", NOTE, detail, fix)
+
+
+def _encoders() -> Iterator[Check]:
+    from musetalk_fast.video.encoders import probe_all
+
+    probed = probe_all()
+    yield Check("encoders", OK, ", ".join(found.codec for found in probed if found.opens) or "none")
+    for found in probed:
+        if not found.opens:
+            needed = found.codec in _DEFAULT_ENCODERS
+            fix = f"{sys.executable} -m pip install --force-reinstall av" if needed else None
+            yield Check(
+                found.codec, PROBLEM if needed else NOTE, f"does not open: {found.reason}", fix
+            )
+
+
+def _compiled_code() -> Check:
+    """Whether the preview engine's compiled code outlives its process."""
+    import platformdirs
+
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    homes = ([named] if named else []) + [
+        platformdirs.user_cache_dir("musetalk-fast"),
+        tempfile.gettempdir(),
+    ]
+    kept = next((home for home in homes if _writable(Path(home))), None)
+    if kept is not None:
+        return Check("compiled code", OK, f"kept below {kept}")
+    detail = "cannot be kept: the preview engine compiles each time it starts"
+    return Check("compiled code", NOTE, detail, "set NUMBA_CACHE_DIR to a folder of yours")
+
+
+def _writable(folder: Path) -> bool:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _config(flags: dict[tuple[str, str], object]) -> tuple[Check, Loaded | None]:
+    try:
+        loaded = load_settings(flags)
+    except ConfigError as error:
+        return Check("configuration", PROBLEM, str(error), error.hint), None
+    there = "" if loaded.path.exists() else " (not there: defaults)"
+    return Check("configuration", OK, f"{loaded.path}{there}"), loaded
+
+
+def _server(settings: ServerSettings) -> Check:
+    if settings.url == BUILTIN:
+        return Check("server", OK, "built-in preview engine (a preview, not MuseTalk)")
+    url = settings.url or DEFAULT_SERVER
+    try:
+        return Check("server", OK, f"{url}: {_describe(url, settings.timeout_secs)}")
+    except ServerBusyError as error:
+        return Check("server", NOTE, str(error), error.hint)
+    except MuseTalkError as error:
+        if settings.url is None:
+            detail = f"none at {url}: renders use the built-in preview engine"
+            return Check("server", NOTE, detail, "start one, or choose one with -s/--server")
+        return Check("server", PROBLEM, str(error), error.hint)
+
+
+def _describe(url: str, timeout_secs: float) -> str:
+    from contextlib import AsyncExitStack
+
+    from musetalk_fast.cli.signals import run
+    from musetalk_fast.client.choice import open_server
+
+    async def ask() -> str:
+        async with AsyncExitStack() as stack:
+            info = (await open_server(url, min(timeout_secs, 5.0), stack)).info
+            return f"engine {info.engine}, model {info.model}"
+
+    return run(ask())

@@ -1,0 +1,47 @@
+"""`doctor`: is everything there, and what to do if not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from musetalk_fast.cli.options import GroupedCommand, flags_of, server_option
+from musetalk_fast.cli.voice import json_option, voice_of
+
+if TYPE_CHECKING:
+    from musetalk_fast.cli.checks import Check
+
+_MARKS = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
+
+
+@click.command(cls=GroupedCommand, short_help="Find out what is missing or slow.")
+@server_option
+@json_option("One JSON object on stdout.")
+@click.pass_context
+def doctor(ctx: click.Context) -> int:
+    """Look at the program, its packages, kernels and encoders, the settings and the server.
+
+    Each problem comes with the line that mends it. The exit code is 0 if renders can work, else 1.
+    """
+    from musetalk_fast.cli.checks import PROBLEM, check_all
+
+    checks = []
+    spoken = not voice_of(ctx).json
+    for check in check_all(flags_of(ctx)):
+        checks.append(check)
+        if spoken:
+            click.echo(_line(check))
+    usable = all(check.state != PROBLEM for check in checks)
+    if not spoken:
+        click.echo(json.dumps({"usable": usable, "checks": [asdict(check) for check in checks]}))
+    return 0 if usable else 1
+
+
+def _line(check: Check) -> str:
+    from musetalk_fast.wire.text import printable
+
+    line = f"{_MARKS[check.state]}  {check.name:<14}  {printable(check.detail)}"
+    return line + (f"\n      fix: {printable(check.fix)}" if check.fix else "")

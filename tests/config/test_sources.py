@@ -1,0 +1,135 @@
+"""Flag > environment > file > default; every mistake is named with its place."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from musetalk_fast import errors
+from musetalk_fast.config import Settings, load_settings
+from musetalk_fast.config.file import config_path
+
+
+def _environ(folder: Path, text: str | bytes | None = None, **variables: str) -> dict[str, str]:
+    environ = {"MUSETALK_CONFIG_PATH": str(folder / "config.toml"), **variables}
+    if text is None:
+        return {"XDG_CONFIG_HOME": str(folder)} | variables
+    data = text if isinstance(text, bytes) else text.encode()
+    (folder / "config.toml").write_bytes(data)
+    return environ
+
+
+def _origin(environ: dict[str, str], key: str, flags: dict[tuple[str, str], object]) -> str:
+    loaded = load_settings(flags, environ)
+    return next(item.origin for item in loaded.values if item.key == key)
+
+
+def test_without_anything_all_is_default(tmp_path: Path) -> None:
+    loaded = load_settings({}, _environ(tmp_path))
+    assert loaded.settings == Settings()
+    assert {item.origin for item in loaded.values} == {"default"}
+    assert loaded.path == tmp_path / "musetalk/config.toml"
+
+
+def test_each_layer_covers_those_below(tmp_path: Path) -> None:
+    text = "[server]\nurl = 'http://file:1'\n\n[output]\nfps = 24\ncrf = 30\n"
+    environ = _environ(tmp_path, text, MUSETALK_OUTPUT_FPS="50", MUSETALK_OUTPUT_CRF="40")
+    loaded = load_settings({("output", "crf"): 10}, environ)
+    assert loaded.settings.server.url == "http://file:1"
+    assert loaded.settings.output.fps == Fraction(50)
+    assert loaded.settings.output.crf == 10
+    origins = {item.key: item.origin for item in loaded.values}
+    assert origins["url"] == f"{tmp_path}/config.toml:2"
+    assert origins["fps"] == "MUSETALK_OUTPUT_FPS"
+    assert origins["crf"] == "flag"
+    assert origins["preset"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("fps = 25", Fraction(25)),
+        ("fps = 29.97", Fraction(30000, 1001)),
+        ('fps = "30000/1001"', Fraction(30000, 1001)),
+    ],
+)
+def test_a_file_may_say_a_rate_in_three_ways(tmp_path: Path, line: str, value: Fraction) -> None:
+    loaded = load_settings({}, _environ(tmp_path, f"[output]\n{line}\n"))
+    assert loaded.settings.output.fps == value
+
+
+def test_an_empty_variable_is_none(tmp_path: Path) -> None:
+    assert _origin(_environ(tmp_path, MUSETALK_OUTPUT_FPS=""), "fps", {}) == "default"
+
+
+def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
+    others = {"MUSETALK_LOG_LEVEL": "debug", "MUSETALK_KERNELS": "numpy", "MUSETALK_API_KEY": "k"}
+    environ = _environ(tmp_path, **others, MUSETALK_HOME="/x", OUTPUT_FPS="9")
+    assert load_settings({}, environ).settings == Settings()
+
+
+MISTAKES = [
+    ("[output]\nfps = 25\nfsp = 30\n", errors.UnknownSettingError, ":3", "did you mean fps?"),
+    ("[ouput]\nfps = 25\n", errors.UnknownSettingError, ":1", "did you mean output?"),
+    ("[zzz]\n", errors.UnknownSettingError, ":1", "known are: avatar, output"),
+    ("[output]\nzzzzzz = 1\n", errors.UnknownSettingError, ":2", "known are: audio, codec"),
+    ("\nfps = 25\n", errors.UnknownSettingError, ":2", "it belongs below [output]"),
+    ("output.fsp = 25\n", errors.UnknownSettingError, ":1", "did you mean fps?"),
+    ("output = 25\n", errors.InvalidSettingError, ":1", None),
+    ("[output]\ncrf = 64\n", errors.InvalidSettingError, ":2", None),
+    ("[output]\ncrf = '20'\n", errors.InvalidSettingError, ":2", None),
+    ("[output]\noverwrite = 1\n", errors.InvalidSettingError, ":2", None),
+    ("[output]\nfps = true\n", errors.InvalidSettingError, ":2", None),
+    ("[output]\nresolution = 720\n", errors.InvalidSettingError, ":2", None),
+    ("[server]\nurl = ['a', 'b']\n", errors.InvalidSettingError, ":2", None),
+    ("[server]\ntimeout_secs = nan\n", errors.InvalidSettingError, ":2", None),
+    ("[output]\nfps = \n", errors.ConfigFileError, ":2", None),
+    ("[output]\nfps = 1\nfps = 2\n", errors.ConfigFileError, ":3", None),
+    ("a = " + "[" * 100_000, errors.ConfigFileError, "", None),
+    (b"[output]\n# \xff\n", errors.ConfigFileError, ":2", None),
+    ("#" * (1 << 20) + "\n", errors.ConfigFileError, "", None),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "line", "hint"), MISTAKES, ids=lambda x: str(x)[:20])
+def test_a_mistake_in_the_file_is_named(
+    tmp_path: Path, text: str | bytes, kind: type[errors.ConfigError], line: str, hint: str | None
+) -> None:
+    with pytest.raises(kind) as caught:
+        load_settings({}, _environ(tmp_path, text))
+    assert caught.value.exit_code == 78
+    assert f"{tmp_path}/config.toml{line}" in (caught.value.where or "")
+    assert (hint or "") in (caught.value.hint or "")
+    assert caught.value.hint
+
+
+def test_an_unknown_variable_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(errors.UnknownSettingError) as caught:
+        load_settings({}, _environ(tmp_path, MUSETALK_OUTPUT_FSP="25"))
+    assert caught.value.where == "MUSETALK_OUTPUT_FSP"
+    assert caught.value.hint == "did you mean MUSETALK_OUTPUT_FPS?"
+
+
+def test_a_variable_out_of_bounds_says_which(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidSettingError, match="0 to 63, not '64'") as caught:
+        load_settings({}, _environ(tmp_path, MUSETALK_OUTPUT_CRF="64"))
+    assert caught.value.where == "MUSETALK_OUTPUT_CRF"
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigFileError, match="no such file") as caught:
+        load_settings({}, {"MUSETALK_CONFIG_PATH": str(tmp_path / "none.toml")})
+    assert "MUSETALK_CONFIG_PATH" in (caught.value.hint or "")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigFileError, match="not a file"):
+        load_settings({}, {"MUSETALK_CONFIG_PATH": str(tmp_path)})
+
+
+def test_the_default_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert config_path({}) == (tmp_path / ".config/musetalk/config.toml", False)
+    assert config_path({"MUSETALK_CONFIG_PATH": "~/x.toml"}) == (tmp_path / "x.toml", True)

@@ -1,0 +1,143 @@
+"""Each kind of value: what it reads, what it refuses, and that it says why."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musetalk_fast import errors
+from musetalk_fast.config import AvatarSettings, OutputSettings, ProcessingSettings, ServerSettings
+from musetalk_fast.config.settings import SECTIONS, kinds
+from musetalk_fast.config.values import Kind
+from musetalk_fast.types import Box, CropEncoding
+
+
+def _kind(name: str) -> Kind:
+    section, key = name.split(".")
+    return kinds(SECTIONS[section])[key]
+
+
+READ = [
+    ("output.fps", "25", Fraction(25)),
+    ("output.fps", "30000/1001", Fraction(30000, 1001)),
+    ("output.fps", "29.97", Fraction(30000, 1001)),
+    ("output.fps", "23.976", Fraction(24000, 1001)),
+    ("output.fps", "23.98", Fraction(24000, 1001)),
+    ("output.fps", "59.94", Fraction(60000, 1001)),
+    ("output.fps", "12.5", Fraction(25, 2)),
+    ("output.fps", "30.0", Fraction(30)),
+    ("output.fps", "1", Fraction(1)),
+    ("output.fps", "240", Fraction(240)),
+    ("output.resolution", "1280x720", (1280, 720)),
+    ("output.resolution", "64X8192", (64, 8192)),
+    ("output.crf", "0", 0),
+    ("output.crf", "63", 63),
+    ("output.format", "webm", "webm"),
+    ("output.preset", "veryfast", "veryfast"),
+    ("output.audio", "none", "none"),
+    ("output.overwrite", "no", False),
+    ("avatar.face_check", "TRUE", True),
+    ("avatar.face", "3", "3"),
+    ("avatar.face", "left", "left"),
+    ("avatar.face_box", "-5,10,200,300", Box(-5, 10, 200, 300)),
+    ("avatar.face_center", "10,20", (10, 20)),
+    ("avatar.bbox_shift", "-100", -100),
+    ("avatar.extra_margin", "0", 0),
+    ("avatar.background", "#aabbcc", "#aabbcc"),
+    ("server.url", "unix:/run/m.sock", "unix:/run/m.sock"),
+    ("server.timeout_secs", "0.1", 0.1),
+    ("server.timeout_secs", "3600", 3600.0),
+    ("processing.segment_secs", "1", 1.0),
+    ("processing.segment_secs", "600", 600.0),
+    ("processing.frame_encoding", "jpeg", CropEncoding.JPEG),
+]
+
+REFUSED = [
+    ("output.fps", ("0", "0.5", "241", "25fps", "1/0", "1e3", "nan", "", "-25", "1e999999999")),
+    ("output.resolution", ("1280", "1280x721", "63x64", "62x64", "64x8194", "1280x720x3", "axb")),
+    ("output.crf", ("-1", "64", "20.5", "high", "9" * 5000)),
+    ("output.format", ("mov", "MP4", "")),
+    ("output.preset", ("quick",)),
+    ("output.audio", ("yes", "speech.wav")),
+    ("output.overwrite", ("maybe",)),
+    ("output.codec", ("", "x" * 41, "a\nb")),
+    ("avatar.face", ("-1", "biggest", "99999")),
+    ("avatar.face_box", ("1,2,3", "1,2,0,4", "1,2,3,-4", "1,2,3,100001", "1.5,2,3,4")),
+    ("avatar.face_center", ("1", "1,2,3", "a,b", "100001,0")),
+    ("avatar.bbox_shift", ("-101", "101")),
+    ("avatar.extra_margin", ("-1", "101")),
+    ("avatar.background", ("", "x" * 41)),
+    ("server.url", ("", "x" * 501, "http://a\x1b[31m")),
+    ("server.timeout_secs", ("0", "3601", "nan", "inf", "soon")),
+    ("processing.segment_secs", ("0.5", "601")),
+    ("processing.frame_encoding", ("webp",)),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), READ)
+def test_text_is_read(name: str, text: str, value: object) -> None:
+    read = _kind(name).parse(text)
+    assert read == value
+    assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in REFUSED for text in texts]
+)
+def test_refusals_hold_the_limit_and_the_value(name: str, text: str) -> None:
+    kind = _kind(name)
+    with pytest.raises(ValueError, match="must be ") as caught:
+        kind.parse(text)
+    assert kind.wanted in str(caught.value)
+    assert repr(text)[:20] in str(caught.value)
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(("name", "text", "value"), READ)
+def test_what_is_written_reads_back(name: str, text: str, value: object) -> None:
+    kind = _kind(name)
+    assert kind.parse(kind.write(value)) == value
+
+
+@given(st.fractions(min_value=1, max_value=240, max_denominator=1001))
+def test_every_rate_reads_back(rate: Fraction) -> None:
+    kind = _kind("output.fps")
+    assert kind.parse(kind.write(rate)) == rate
+
+
+def test_every_setting_has_a_kind_that_takes_its_default() -> None:
+    for home in SECTIONS.values():
+        for item in fields(home):
+            if item.default is not None:
+                assert item.metadata["kind"].check(item.default) == item.default
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: OutputSettings(crf=64),
+        lambda: OutputSettings(crf=True),
+        lambda: OutputSettings(crf="20"),  # type: ignore[arg-type]
+        lambda: OutputSettings(fps=Fraction(1000)),
+        lambda: OutputSettings(resolution=(63, 64)),
+        lambda: OutputSettings(audio=None),  # type: ignore[arg-type]
+        lambda: AvatarSettings(bbox_shift=101),
+        lambda: AvatarSettings(face_box=Box(0, 0, 0, 5)),
+        lambda: ServerSettings(timeout_secs=0),
+        lambda: ProcessingSettings(segment_secs=601),
+    ],
+)
+def test_python_is_held_to_the_same_bounds(make: object) -> None:
+    with pytest.raises(errors.InvalidSettingError, match="must be") as caught:
+        make()  # type: ignore[operator]
+    assert caught.value.exit_code == 78
+    assert caught.value.where
+
+
+def test_python_may_give_a_rate_as_a_number() -> None:
+    assert OutputSettings(fps=25).fps == Fraction(25)  # type: ignore[arg-type]
+    assert OutputSettings(fps=29.97).fps == Fraction(30000, 1001)  # type: ignore[arg-type]
