@@ -11,16 +11,20 @@ import click
 from musetalk_fast.cli.signals import Stopped
 from musetalk_fast.cli.voice import Voice
 
-BROKEN_PIPE = 128 + 13
-"""Whoever read our stdout is gone: what a shell says of a program that SIGPIPE ended."""
+NO_READER = 128 + 13
+"""What a shell says of a program that SIGPIPE ended."""
 
 _LONGEST = 4000
 
 
+class ReaderGone(BaseException):
+    """Whoever read our stdout has gone: no error, but nothing is left to say."""
+
+
 def report(error: BaseException, voice: Voice) -> int:
     """Tell what went wrong; the exit code it means."""
-    if isinstance(error, BrokenPipeError):
-        return BROKEN_PIPE
+    if isinstance(error, ReaderGone):
+        return NO_READER
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code

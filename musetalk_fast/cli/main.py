@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from musetalk_fast import __version__
-from musetalk_fast.cli.failure import BROKEN_PIPE, report
+from musetalk_fast.cli.failure import NO_READER, ReaderGone, report
 from musetalk_fast.cli.signals import Stopped, stop_on_sigterm
 from musetalk_fast.cli.voice import Voice
 
@@ -45,6 +45,13 @@ class _Commands(click.Group):
         meant = f"; did you mean {near[0]}?" if near else ""
         raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # Click would end the program by itself, with the code of a failed batch.
+            raise ReaderGone from error
+
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -70,7 +77,7 @@ def _report(error: BaseException, voice: Voice) -> int:
     try:
         return report(error, voice)
     except BrokenPipeError:
-        return BROKEN_PIPE
+        return NO_READER
 
 
 def _leave(code: int) -> NoReturn:

@@ -1,0 +1,37 @@
+"""The real program, as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import musetalk_fast
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `python -m musetalk_fast` in an empty folder, away from this user's settings."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("MUSETALK_")
+        }
+        environ |= {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+        environ["PYTHONPATH"] = str(Path(musetalk_fast.__file__).parents[1])
+        return subprocess.run(
+            [sys.executable, "-m", "musetalk_fast", *arguments],
+            cwd=tmp_path,
+            env=environ | variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run

@@ -1,0 +1,153 @@
+"""What is shown of a render's events: bars, lines, JSON, nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from musetalk_fast.cli import wording
+from musetalk_fast.cli.bars import BarDisplay
+from musetalk_fast.cli.display import Display, LineDisplay, event_name, open_display
+from musetalk_fast.cli.voice import Voice
+from musetalk_fast.events import (
+    DoneEvent,
+    Event,
+    PlanEvent,
+    ProgressEvent,
+    SegmentEvent,
+    ServerEvent,
+    UploadEvent,
+    WarningEvent,
+)
+
+PLAN = PlanEvent(
+    avatar="a.png", audio="a.wav", output="out.mp4", frames=178, fps="25", width=512, height=512,
+    segments=1, encoder="libx264",
+)  # fmt: skip
+SERVER = ServerEvent(url="builtin", engine="preview", model="1", builtin=True, wire="x/y")
+DONE = DoneEvent(
+    output="out.mp4", bytes=1_234_567, duration_secs=7.12, frames=178, fps=96.4, wall_secs=3.21,
+    engine="preview", stages={"load": 0.5, "generate": 1.85},
+)  # fmt: skip
+EVENTS: list[Event] = [
+    SERVER,
+    ProgressEvent(stage="load", done=0, total=2),
+    ProgressEvent(stage="load", done=2, total=2),
+    WarningEvent(message="the recording is quiet\x1b[2J"),
+    PLAN,
+    UploadEvent(asset="avatar", sent=500, total=1000),
+    UploadEvent(asset="avatar", sent=1000, total=1000),
+    ProgressEvent(stage="generate", done=89, total=178, fps=96.0, eta_secs=0.9),
+    ProgressEvent(stage="generate", done=178, total=178, fps=96.0, eta_secs=0.0),
+    SegmentEvent(number=0, start=0, stop=178, bytes=1000),
+    DONE,
+]
+
+
+def _voice(**loudness: bool) -> Voice:
+    voice = Voice()
+    for name, value in loudness.items():
+        setattr(voice, name, value)
+    return voice
+
+
+def _show(display: Display) -> None:
+    with display:
+        for event in EVENTS:
+            display(event)
+
+
+def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(open_display(_voice()))
+    out, err = capsys.readouterr()
+    assert out == "Output: out.mp4 (1.2 MB, 7.1 s, 178 frames, 96 fps)\n"
+    assert err.splitlines() == [
+        "server: builtin (engine preview 1, a preview, not MuseTalk)",
+        "loading 2/2",
+        "warning: the recording is quiet [2J",
+        "plan: 178 frames at 25 fps, 512x512, libx264, 1 segment",
+        "sending avatar: 1.0 kB of 1.0 kB",
+        "generating 178/178, 96 fps",
+    ]
+
+
+def test_verbose_lines_say_wire_and_time(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(open_display(_voice(verbose=True)))
+    err = capsys.readouterr().err.splitlines()
+    assert "wire: x/y" in err
+    assert "time: 3.21 s (load 0.50 s, generate 1.85 s)" in err
+
+
+def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(open_display(_voice(quiet=True)))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(open_display(_voice(json=True)))
+    out, err = capsys.readouterr()
+    assert err == ""
+    objects = [json.loads(line) for line in out.splitlines()]
+    assert [each["event"] for each in objects] == [event_name(event) for event in EVENTS]
+    assert objects[4] == {"event": "plan", "avatar": "a.png", "audio": "a.wav",
+                          "output": "out.mp4", "frames": 178, "fps": "25", "width": 512,
+                          "height": 512, "segments": 1, "encoder": "libx264"}  # fmt: skip
+    assert objects[-1]["stages"] == {"load": 0.5, "generate": 1.85}
+
+
+def test_json_of_a_batch_names_the_job(capsys: pytest.CaptureFixture[str]) -> None:
+    display = open_display(_voice(json=True))
+    display.begin("anna")
+    display(SERVER)
+    display.failed({"token": "MTF-X", "exit_code": 65})
+    display.result("summary", {"failed": 1}, "")
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each.get("job") for each in objects] == ["anna", "anna", None]
+    assert [each["event"] for each in objects] == ["server", "error", "summary"]
+
+
+def test_lines_are_few(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock) / 10)
+    display = LineDisplay(verbose=False)
+    for done in range(1, 1001):
+        display(ProgressEvent(stage="generate", done=done, total=1000, fps=10.0, eta_secs=1.0))
+    lines = capsys.readouterr().err.splitlines()
+    # 100 s: one each 5 s, and the last.
+    assert 19 <= len(lines) <= 22
+    assert lines[-1].startswith("generating 1000/1000")
+
+
+def _bars(monkeypatch: pytest.MonkeyPatch) -> str:
+    screen = io.StringIO()
+    display = BarDisplay(verbose=False)
+    terminal = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    monkeypatch.setattr(display, "_console", terminal)
+    _show(display)
+    return screen.getvalue()
+
+
+def test_bars_show_stages_speed_and_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = _bars(monkeypatch)
+    for words in ("loading", "sending", "generating", "178/178, 96 fps", "1.0 kB of 1.0 kB"):
+        assert words in shown
+    assert "warning: the recording is quiet [2J" in shown
+    assert capsys.readouterr().out.startswith("Output: out.mp4 (")
+
+
+def test_every_event_has_a_name() -> None:
+    assert [event_name(event) for event in (PLAN, SERVER, DONE)] == ["plan", "server", "done"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (999_950, "1.0 MB"),
+     (1_234_567, "1.2 MB"), (5 * 10**9, "5.0 GB"), (2 * 10**12, "2.0 TB")],
+)  # fmt: skip
+def test_sizes(count: int, text: str) -> None:
+    assert wording.size(count) == text

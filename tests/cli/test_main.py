@@ -1,0 +1,158 @@
+"""What every command does alike: exit codes, words for what went wrong, a quick start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from musetalk_fast import __version__
+from musetalk_fast.cli.failure import describe, in_words
+from musetalk_fast.cli.main import COMMANDS, cli
+from musetalk_fast.cli.signals import Stopped
+
+FILES = ("-i", "a.png", "-a", "a.wav", "-o", "a.mp4")
+
+
+def test_version(run) -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"musetalk-fast {__version__}\n")
+
+
+def test_a_short_answer_imports_nothing_heavy() -> None:
+    script = """
+import sys
+sys.argv[1:] = ["--version"]
+from musetalk_fast.cli.main import main
+try:
+    main()
+finally:
+    heavy = {"numpy", "av", "aiohttp", "asyncio", "uvloop", "rich", "orjson", "numba", "soxr"}
+    print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"musetalk-fast {__version__}", "[]"]
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_help_fits_a_terminal(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(cli, [*command, "--help"], prog_name="musetalk-fast")
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    assert done.output.startswith("Usage: musetalk-fast")
+
+
+def test_options_of_render_stand_in_groups() -> None:
+    help_text = CliRunner().invoke(cli, ["render", "--help"]).output
+    places = [help_text.index(f"\n{group}:\n") for group in ("Files", "Server", "Face", "Video")]
+    assert places == sorted(places)
+    assert "Examples:\n  " in help_text
+
+
+def test_no_command_shows_the_help(run) -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "Usage: musetalk-fast" in done.stderr
+
+
+USAGE = [
+    (("rendr",), "did you mean render?", "musetalk-fast --help"),
+    (("render",), "Missing option '-i'", "musetalk-fast render --help"),
+    (("render", *FILES, "--nope"), "--nope", "musetalk-fast render --help"),
+    (("render", *FILES, "-f", "500"), "1 to 240 frames a second", "render --help"),
+    (("render", *FILES, "--resolution", "7x7"), "both even and from 64 to 8192", "render --help"),
+    (("render", *FILES, "--crf", "64"), "from 0 to 63, not '64'", "render --help"),
+    (("render", *FILES, "--audio", "a.wav"), "name the recording with -a FILE", "render --help"),
+    (("render", *FILES, "--audio", "loud"), "one of auto, none", "render --help"),
+    (("render", *FILES, "--face-box", "1,2"), "X,Y,W,H", "render --help"),
+    (("render", *FILES, "-q", "--json"), "-q says nothing", "render --help"),
+    (("render", *FILES, "extra"), "extra", "render --help"),
+    (("batch",), "INPUTS", "batch --help"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"), USAGE, ids=lambda x: x if isinstance(x, str) else " ".join(x)
+)
+def test_wrong_usage(run, arguments: tuple[str, ...], message: str, hint: str) -> None:
+    done = run(*arguments)
+    words = done.stderr or "{message}\n  hint: {hint}".format(**json.loads(done.stdout))
+    assert done.returncode == 2
+    assert message in words.splitlines()[0]
+    assert hint in words
+
+
+def test_configuration_mistakes(run) -> None:
+    done = run("render", *FILES, MUSETALK_OUTPUT_FSP="25")
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [
+        "error: no setting has this variable (MTF-CONFIG-UNKNOWN)",
+        "  where: MUSETALK_OUTPUT_FSP",
+        "  hint: did you mean MUSETALK_OUTPUT_FPS?",
+    ]
+    done = run("config", "path", MUSETALK_LOG_LEVEL="loud")
+    assert done.returncode == 78
+    assert "debug, info, warning, error, not 'loud'" in done.stderr
+
+
+def test_errors_as_json(run) -> None:
+    done = run("render", "--json", *FILES, MUSETALK_OUTPUT_CRF="99")
+    assert done.returncode == 78
+    assert done.stderr == ""
+    error = json.loads(done.stdout)
+    assert error["event"] == "error"
+    assert (error["token"], error["exit_code"]) == ("MTF-CONFIG-VALUE", 78)
+    assert error["where"] == "MUSETALK_OUTPUT_CRF"
+    assert error["hint"]
+
+
+def test_a_fault_of_ours_is_70_and_shows_its_trace_on_demand(run, tmp_path) -> None:
+    # A module of that name in the current folder comes before the real one.
+    (tmp_path / "orjson.py").write_text("raise ValueError('broken')")
+    quiet = run("render", *FILES)
+    assert quiet.returncode == 70
+    assert quiet.stderr.startswith("error: ValueError: broken (MTF-INTERNAL)\n")
+    assert "hint: please report it" in quiet.stderr
+    assert "Traceback" not in quiet.stderr
+    assert "Traceback" in run("render", "-v", *FILES).stderr
+    assert "Traceback" in run("render", *FILES, MUSETALK_LOG_LEVEL="debug").stderr
+
+
+def test_a_reader_that_goes_away_is_no_news() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = (
+        "import sys; sys.argv[1:] = ['config', 'show']; import musetalk_fast.__main__ as program;"
+    )
+    script += "program.main()"
+    done = subprocess.run([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_what_stopped_us_is_no_error_of_ours() -> None:
+    known = describe(Stopped(15))
+    assert (known["token"], known["exit_code"]) == ("MTF-STOPPED", 143)
+    assert in_words(known) == "error: stopped by SIGTERM (MTF-STOPPED)"
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    error = click.UsageError("\x1b[31mred\nnews")
+    assert in_words(describe(error)).splitlines()[0] == "error:  [31mred news (MTF-USAGE)"
+
+
+def test_completion_of_commands_options_and_words(run) -> None:
+    def complete(words: str, position: int) -> list[str]:
+        variables = {"COMP_WORDS": words, "COMP_CWORD": str(position)}
+        done = run(**variables, _MUSETALK_FAST_COMPLETE="bash_complete")
+        return [line.split(",")[1] for line in done.stdout.splitlines()]
+
+    assert complete("musetalk-fast re", 1) == ["render"]
+    assert "--frame-encoding" in complete("musetalk-fast render --fr", 2)
+    assert complete("musetalk-fast render --frame-encoding ", 3) == ["raw", "jpeg", "png"]
+    assert complete("musetalk-fast render --preset ultra", 3) == ["ultrafast"]
