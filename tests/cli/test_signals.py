@@ -1,0 +1,115 @@
+"""A signal cancels the work, waits for its cleaning up (not for ever), and names the exit code."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import musetalk_fast
+
+PROGRAM = """
+import asyncio, sys, time
+from musetalk_fast.cli.signals import Stopped, run
+
+async def polite():
+    try:
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+    finally:
+        print("cleaned", flush=True)
+
+async def turned():
+    try:
+        await polite()
+    except asyncio.CancelledError:
+        raise ValueError("cancellation became something else") from None
+
+async def stuck_thread():
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
+
+async def deaf():
+    print("ready", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            print("heard", flush=True)
+
+try:
+    run(globals()[sys.argv[1]]())
+except Stopped as stopped:
+    sys.exit(stopped.exit_code)
+"""
+
+Start = Callable[[str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started = []
+
+    def start(work: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, work],
+            cwd=Path(musetalk_fast.__file__).parents[1],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("work", ["polite", "turned"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_work_is_cancelled_and_cleans_up(start: Start, work: str, number: int, code: int) -> None:
+    process = start(work)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (code, "cleaned\n", "")
+
+
+def test_a_thread_in_a_native_call_does_not_hold_us(start: Start) -> None:
+    process = start("stuck_thread")
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    # A second is the contract; the rest is room for a busy machine.
+    assert time.monotonic() - began < 4
+
+
+def test_a_second_signal_ends_at_once(start: Start) -> None:
+    process = start("deaf")
+    assert process.stdout is not None
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "heard\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+
+
+def test_an_answer_and_an_error_pass_through() -> None:
+    from musetalk_fast.cli.signals import run
+
+    async def answer() -> int:
+        return 7
+
+    async def fails() -> None:
+        raise KeyError("x")
+
+    assert run(answer()) == 7
+    with pytest.raises(KeyError):
+        run(fails())
