@@ -14,7 +14,7 @@ import numpy as np
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels import native
 from musetalk_fast.kernels.colour import conversion
-from musetalk_fast.kernels.grids import tables
+from musetalk_fast.kernels.grids import Tables, tables
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Rows
@@ -61,16 +61,16 @@ class Paste:
         self._tables = (
             tables(face, (width, height), layout, colours, sharp=sharp) if face.mask.any() else None
         )
-        self._native = _Native(self._tables) if _Native and self._tables else None
+        self._rows = _rows(self._tables)
+        self._native = None
+        if _Native is not None and self._tables is not None:
+            stop = self._rows.first + self._rows.count
+            self._native = _Native(self._tables, self._rows.first, stop, CROP_SIZE, width, height)
 
     @property
     def rows(self) -> Rows:
         """The rows of the crop that are read; none if the mask is empty."""
-        if self._tables is None:
-            return Rows(0, 0)
-        spans = [self._tables.luma.rows.span, self._tables.chroma.rows.span]
-        first = min(start for start, _ in spans)
-        return Rows(first, max(stop for _, stop in spans) - first)
+        return self._rows
 
     def paste(self, crop: Crop, first_row: int, planes: Planes) -> None:
         """Paste one crop; only samples under the mask's rectangle are written.
@@ -103,7 +103,7 @@ class Paste:
             )
         if not crop.flags.c_contiguous:
             raise FrameShapeError("the crop is not C-contiguous")
-        needed, last = self.rows, first_row + len(crop)
+        needed, last = self._rows, first_row + len(crop)
         if needed.count and (first_row > needed.first or last < needed.first + needed.count):
             raise FrameShapeError(
                 f"the crop has rows {first_row}..{last - 1}; "
@@ -122,6 +122,14 @@ def window(face: Face) -> Rows:
     first = max(0, int(np.floor((top - 0.5) * step - 0.5 - margin)))
     stop = min(CROP_SIZE, int(np.ceil((bottom + 0.5) * step - 0.5 + margin)) + 1)
     return Rows(min(first, CROP_SIZE - 1), stop - min(first, CROP_SIZE - 1))
+
+
+def _rows(prepared: Tables | None) -> Rows:
+    if prepared is None:
+        return Rows(0, 0)
+    spans = [prepared.luma.rows.span, prepared.chroma.rows.span]
+    first = min(start for start, _ in spans)
+    return Rows(first, max(stop for _, stop in spans) - first)
 
 
 def _check_frame(width: int, height: int) -> None:

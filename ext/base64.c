@@ -1,0 +1,145 @@
+#include "base64.h"
+
+#include "cpu.h"
+
+enum { INVALID = 0x80 };
+
+static uint8_t values[256];
+
+static void fill_values(void)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (int byte = 0; byte < 256; byte++)
+        values[byte] = INVALID;
+    for (int value = 0; value < 64; value++)
+        values[(uint8_t)alphabet[value]] = (uint8_t)value;
+}
+
+static ptrdiff_t first_wrong(const uint8_t *text, size_t from, size_t to)
+{
+    for (; from < to; from++)
+        if (values[text[from]] == INVALID)
+            return (ptrdiff_t)from;
+    return -1;
+}
+
+/* Whole quads from `place` on; returns where it stopped: the end, or a quad with a wrong one. */
+static size_t quads(const uint8_t *text, size_t place, size_t end, uint8_t *out)
+{
+    for (out += place / 4 * 3; place < end; place += 4, out += 3) {
+        uint32_t a = values[text[place]], b = values[text[place + 1]];
+        uint32_t c = values[text[place + 2]], d = values[text[place + 3]];
+        if ((a | b | c | d) & INVALID)
+            break;
+        out[0] = (uint8_t)(a << 2 | b >> 4);
+        out[1] = (uint8_t)(b << 4 | c >> 2);
+        out[2] = (uint8_t)(c << 6 | d);
+    }
+    return place;
+}
+
+/* The quad that carries the padding. Bits that no byte takes must be zero (section 3.5). */
+static ptrdiff_t padded_quad(const uint8_t *text, size_t place, int padding, uint8_t *out)
+{
+    ptrdiff_t wrong = first_wrong(text, place, place + 4 - (size_t)padding);
+    if (wrong >= 0)
+        return wrong;
+    uint32_t a = values[text[place]], b = values[text[place + 1]], c = values[text[place + 2]];
+    out += place / 4 * 3;
+    out[0] = (uint8_t)(a << 2 | b >> 4);
+    if (padding == 2)
+        return b & 0x0F ? (ptrdiff_t)place + 1 : -1;
+    out[1] = (uint8_t)(b << 4 | c >> 2);
+    return c & 0x03 ? (ptrdiff_t)place + 2 : -1;
+}
+
+static size_t nothing(const uint8_t *text, size_t end, uint8_t *out)
+{
+    (void)text, (void)end, (void)out;
+    return 0;
+}
+
+#if MTF_X86
+#include <immintrin.h>
+
+/* A character's low and high nibble each name the classes that it is not of; where both agree on
+ * one, it is no base64. Bits: 1 `+` and `/`, 2 digits, 4 A-O and a-o, 8 P-Z and p-z, 16 none. */
+#define LOW_CLASSES                                                                                \
+    0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13, 0x1A, 0x1B, 0x1B, 0x1B, 0x1A
+#define HIGH_CLASSES                                                                               \
+    0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10
+
+/* From a character to its value, by high nibble; `/` takes the place before that of `+`. */
+#define ROLLS 0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0
+
+/* 32 characters to 24 bytes at the vector's start; what is wrong is left in `wrong`. */
+MTF_TARGET("avx2")
+static inline __m256i decode_vector(__m256i text, __m256i *wrong)
+{
+    const __m256i low_classes = _mm256_setr_epi8(LOW_CLASSES, LOW_CLASSES);
+    const __m256i high_classes = _mm256_setr_epi8(HIGH_CLASSES, HIGH_CLASSES);
+    const __m256i rolls = _mm256_setr_epi8(ROLLS, ROLLS);
+    const __m256i nibble = _mm256_set1_epi8(0x0F);
+    const __m256i bytes = _mm256_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1,
+                                           2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
+    const __m256i together = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7);
+
+    __m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), nibble);
+    __m256i low = _mm256_and_si256(text, nibble);
+    __m256i class = _mm256_and_si256(_mm256_shuffle_epi8(low_classes, low),
+                                     _mm256_shuffle_epi8(high_classes, high));
+    *wrong = _mm256_or_si256(*wrong, class);
+    __m256i slash = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('/'));
+    __m256i six = _mm256_add_epi8(text, _mm256_shuffle_epi8(rolls, _mm256_add_epi8(high, slash)));
+    __m256i twelve = _mm256_maddubs_epi16(six, _mm256_set1_epi32(0x01400140));
+    __m256i packed = _mm256_madd_epi16(twelve, _mm256_set1_epi32(0x00011000));
+    return _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(packed, bytes), together);
+}
+
+/* Whole blocks that are right; each store writes 8 bytes more than it decodes, so the last
+ * characters are left to others. Returns where it stopped. */
+MTF_TARGET("avx2")
+static size_t vectors_avx2(const uint8_t *text, size_t end, uint8_t *out)
+{
+    enum { BLOCK = 4 * 32, SPARE = 16 };
+    size_t place = 0;
+    for (; place + BLOCK + SPARE <= end; place += BLOCK, out += BLOCK / 4 * 3) {
+        __m256i wrong = _mm256_setzero_si256(), decoded[4];
+        for (int i = 0; i < 4; i++) {
+            const __m256i *from = (const __m256i *)(text + place + 32 * i);
+            decoded[i] = decode_vector(_mm256_loadu_si256(from), &wrong);
+        }
+        if (!_mm256_testz_si256(wrong, wrong))
+            break;
+        for (int i = 0; i < 4; i++)
+            _mm256_storeu_si256((__m256i *)(out + 24 * i), decoded[i]);
+    }
+    return place;
+}
+#endif
+
+static size_t (*vectors)(const uint8_t *, size_t, uint8_t *) = nothing;
+
+int mtf_base64_use(int level)
+{
+    level = mtf_level(level, MTF_AVX2);
+    fill_values();
+    vectors = nothing;
+#if MTF_X86
+    if (level >= MTF_AVX2) {
+        vectors = vectors_avx2;
+        return MTF_AVX2;
+    }
+#endif
+    return MTF_BASELINE;
+}
+
+ptrdiff_t mtf_base64_decode(const uint8_t *text, size_t size, int padding, uint8_t *out)
+{
+    size_t whole = padding ? size - 4 : size;
+    size_t place = quads(text, vectors(text, whole, out), whole, out);
+    if (place < whole)
+        return first_wrong(text, place, place + 4);
+    return padding ? padded_quad(text, whole, padding, out) : -1;
+}

@@ -1,0 +1,236 @@
+#include "paste.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A grid made ready: padded weights, and for each row where they are not zero. */
+typedef struct {
+    int x, y, width, height, padded;
+    mtf_columns columns;
+    mtf_taps rows;
+    int16_t *weights; /* height x padded */
+    int32_t *spans;   /* per row: begin, a multiple of MTF_LANES, and end */
+} grid;
+
+struct mtf_paste {
+    mtf_rows forms;
+    mtf_conversion conversion;
+    int width;        /* pixels of a crop's row */
+    grid grids[2];    /* luma, chroma */
+    int first, stop;  /* the crop's rows that are read */
+    int slots;        /* rows that the rings hold */
+    int16_t *ring[3]; /* scaled columns of the last `slots` rows */
+    int16_t *converted[3];
+    int16_t *values;
+    const int16_t **tap_rows;
+};
+
+static void *copied(const void *from, size_t size)
+{
+    void *copy = malloc(size);
+    return copy ? memcpy(copy, from, size) : NULL;
+}
+
+static int copy_taps(mtf_taps *to, const mtf_taps *from)
+{
+    size_t count = (size_t)from->count;
+    *to = *from;
+    to->first = copied(from->first, count * sizeof *from->first);
+    to->weights = copied(from->weights, count * (size_t)from->taps * sizeof *from->weights);
+    return to->first && to->weights;
+}
+
+static void lay_group(mtf_columns *columns, int group)
+{
+    const int32_t *first = columns->first + 8 * group;
+    for (int half = 0; half < 2; half++) {
+        int32_t low = first[4 * half], high = low;
+        for (int i = 4 * half; i < 4 * half + 4; i++) {
+            low = first[i] < low ? first[i] : low;
+            high = first[i] > high ? first[i] : high;
+        }
+        columns->starts[2 * group + half] = low;
+        columns->near &= high - low <= 6;
+        for (int byte = 0; byte < 16; byte++)
+            columns->patterns[32 * group + 16 * half + byte] =
+                (uint8_t)(2 * (first[4 * half + byte / 4] - low) + byte % 4);
+    }
+}
+
+/* Outputs beyond the last repeat its inputs with weights of zero. */
+static int lay_columns(mtf_columns *columns, const mtf_taps *from)
+{
+    int groups = (from->count + 7) / 8, pairs = from->taps / 2;
+    size_t outputs = 8 * (size_t)groups;
+    if (!copy_taps(&columns->plain, from))
+        return 0;
+    columns->near = 1;
+    columns->first = malloc(outputs * sizeof *columns->first);
+    columns->starts = malloc(2 * (size_t)groups * sizeof *columns->starts);
+    columns->patterns = malloc(4 * outputs);
+    columns->weights = calloc(2 * outputs * (size_t)pairs, sizeof *columns->weights);
+    if (!columns->first || !columns->starts || !columns->patterns || !columns->weights)
+        return 0;
+    for (int i = 0; i < 8 * groups; i++)
+        columns->first[i] = from->first[i < from->count ? i : from->count - 1];
+    for (int i = 0; i < from->count; i++)
+        for (int k = 0; k < from->taps; k++)
+            columns->weights[((i / 8) * pairs + k / 2) * 16 + i % 8 * 2 + k % 2] =
+                from->weights[i * from->taps + k];
+    for (int group = 0; group < groups; group++)
+        lay_group(columns, group);
+    return 1;
+}
+
+static void find_span(const int16_t *weights, int width, int32_t span[2])
+{
+    int begin = 0, end = width;
+    while (begin < width && !weights[begin])
+        begin++;
+    while (end > begin && !weights[end - 1])
+        end--;
+    span[0] = begin / MTF_LANES * MTF_LANES;
+    span[1] = end > begin ? end : span[0];
+}
+
+static int lay_grid(grid *to, const mtf_grid *from)
+{
+    size_t height = (size_t)from->height;
+    to->x = from->x, to->y = from->y, to->width = from->width, to->height = from->height;
+    to->padded = mtf_padded(from->width);
+    to->weights = calloc(height * (size_t)to->padded, sizeof *to->weights);
+    to->spans = malloc(2 * height * sizeof *to->spans);
+    if (!lay_columns(&to->columns, &from->columns) || !copy_taps(&to->rows, &from->rows) ||
+        !to->weights || !to->spans)
+        return 0;
+    for (size_t row = 0; row < height; row++) {
+        const int16_t *weights = from->weights + row * (size_t)from->width;
+        memcpy(to->weights + row * (size_t)to->padded, weights,
+               (size_t)from->width * sizeof *weights);
+        find_span(weights, from->width, to->spans + 2 * row);
+    }
+    return 1;
+}
+
+/* Rows are made in order, each as soon as its last input is there: how far back do inputs lie? */
+static void reach(mtf_paste *paste, const mtf_taps *rows)
+{
+    int seen = 0;
+    for (int i = 0; i < rows->count; i++) {
+        int last = rows->first[i] + rows->taps;
+        seen = last > seen ? last : seen;
+        if (seen - rows->first[i] > paste->slots)
+            paste->slots = seen - rows->first[i];
+        if (rows->first[i] < paste->first)
+            paste->first = rows->first[i];
+    }
+    if (seen > paste->stop)
+        paste->stop = seen;
+}
+
+static int allocate_scratch(mtf_paste *paste)
+{
+    int widest = 0, complete = 1, taps = 0;
+    for (int component = 0; component < 3; component++) {
+        const grid *own = &paste->grids[component > 0];
+        widest = own->padded > widest ? own->padded : widest;
+        taps = own->rows.taps > taps ? own->rows.taps : taps;
+        paste->ring[component] =
+            calloc((size_t)paste->slots * (size_t)own->padded, sizeof(int16_t));
+        paste->converted[component] =
+            calloc((size_t)(mtf_padded(paste->width) + MTF_LANES), sizeof(int16_t));
+        complete = complete && paste->ring[component] && paste->converted[component];
+    }
+    paste->values = calloc((size_t)widest, sizeof(int16_t));
+    paste->tap_rows = calloc((size_t)taps, sizeof *paste->tap_rows);
+    return complete && paste->values && paste->tap_rows;
+}
+
+mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
+                         const mtf_conversion *conversion, int width, int level)
+{
+    mtf_paste *paste = calloc(1, sizeof *paste);
+    if (!paste)
+        return NULL;
+    paste->forms = mtf_rows_use(level);
+    paste->conversion = *conversion;
+    paste->width = width;
+    paste->first = INT32_MAX;
+    reach(paste, &luma->rows);
+    reach(paste, &chroma->rows);
+    if (lay_grid(&paste->grids[0], luma) && lay_grid(&paste->grids[1], chroma) &&
+        allocate_scratch(paste))
+        return paste;
+    mtf_paste_free(paste);
+    return NULL;
+}
+
+/* One row of a component: scale the ring's rows into `values`, blend them into the plane. */
+static void make_row(mtf_paste *paste, int component, int row, const mtf_plane *plane)
+{
+    const grid *own = &paste->grids[component > 0];
+    int begin = own->spans[2 * row], end = own->spans[2 * row + 1], taps = own->rows.taps;
+    if (begin == end)
+        return;
+    for (int k = 0; k < taps; k++) {
+        int slot = (own->rows.first[row] + k) % paste->slots;
+        paste->tap_rows[k] = paste->ring[component] + (ptrdiff_t)slot * own->padded + begin;
+    }
+    paste->forms.scale_rows(paste->tap_rows, own->rows.weights + (ptrdiff_t)row * taps, taps,
+                            mtf_padded(end - begin), mtf_top(plane->depth), paste->values);
+    paste->forms.blend(plane,
+                       plane->data + (own->y + row) * plane->stride +
+                           (ptrdiff_t)(own->x + begin) * plane->step,
+                       paste->values, own->weights + (ptrdiff_t)row * own->padded + begin,
+                       end - begin);
+}
+
+void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row, const mtf_plane planes[3])
+{
+    int made[2] = {0, 0};
+    for (int row = paste->first; row < paste->stop; row++) {
+        paste->forms.convert(crop + (ptrdiff_t)(row - first_row) * 3 * paste->width, paste->width,
+                             &paste->conversion, paste->converted);
+        for (int component = 0; component < 3; component++) {
+            const grid *own = &paste->grids[component > 0];
+            paste->forms.scale_columns(paste->converted[component], &own->columns,
+                                       paste->ring[component] +
+                                           (ptrdiff_t)(row % paste->slots) * own->padded);
+        }
+        for (int kind = 0; kind < 2; kind++) {
+            const mtf_taps *rows = &paste->grids[kind].rows;
+            for (; made[kind] < rows->count && rows->first[made[kind]] + rows->taps <= row + 1;
+                 made[kind]++)
+                for (int component = kind; component <= 2 * kind; component++)
+                    make_row(paste, component, made[kind], &planes[component]);
+        }
+    }
+}
+
+static void free_taps(mtf_taps *taps)
+{
+    free((void *)taps->first);
+    free((void *)taps->weights);
+}
+
+void mtf_paste_free(mtf_paste *paste)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        grid *own = &paste->grids[kind];
+        free_taps(&own->columns.plain);
+        free_taps(&own->rows);
+        free(own->columns.first);
+        free(own->columns.starts);
+        free(own->columns.patterns);
+        free(own->columns.weights);
+        free(own->weights);
+        free(own->spans);
+    }
+    for (int component = 0; component < 3; component++) {
+        free(paste->ring[component]);
+        free(paste->converted[component]);
+    }
+    free(paste->values);
+    free(paste->tap_rows);
+    free(paste);
+}

@@ -1,0 +1,27 @@
+/* Scale, convert and blend a crop into planes, in one pass over its rows. */
+#ifndef MUSETALK_PASTE_H
+#define MUSETALK_PASTE_H
+
+#include "rows.h"
+
+/* What is written in one component: a rectangle of samples, its taps, its weights. */
+typedef struct {
+    int x, y, width, height;
+    mtf_taps columns, rows;
+    const int16_t *weights; /* height x width */
+} mtf_grid;
+
+typedef struct mtf_paste mtf_paste;
+
+/* Tables and scratch of one face; what the grids point to is copied. `width` is that of a crop.
+ * NULL: out of memory. */
+mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
+                         const mtf_conversion *conversion, int width, int level);
+
+/* Paste a crop whose first row is `first_row`; one thread at a time. */
+void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
+                   const mtf_plane planes[3]);
+
+void mtf_paste_free(mtf_paste *paste);
+
+#endif

@@ -1,0 +1,48 @@
+"""Compile the kernels in ext/; everything else stands in pyproject.toml.
+
+MUSETALK_BUILD_EXTENSIONS decides what a missing or failing compiler means: `auto` (the default)
+installs without native kernels, the NumPy references doing their work; `require` fails; `off`
+compiles nothing.
+"""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+
+VARIABLE = "MUSETALK_BUILD_EXTENSIONS"
+SOURCES = {
+    "base64": ["base64.c"],
+    "crc32c": ["crc32c.c"],
+    "paste": ["paste.c", "rows.c"],
+    "picture": ["picture.c", "rows.c"],
+    "png": ["png.c"],
+}
+FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-fvisibility=hidden"]
+
+
+def extensions(mode: str) -> list[Extension]:
+    """The modules to build; `mode` is the value of `MUSETALK_BUILD_EXTENSIONS`."""
+    if mode not in ("auto", "require", "off"):
+        raise SystemExit(f"{VARIABLE} is {mode!r}; it takes auto, require or off")
+    if mode == "off":
+        return []
+    from Cython.Build import cythonize
+
+    modules = [
+        Extension(
+            f"musetalk_fast.kernels._{kernel}",
+            [f"ext/_{kernel}.pyx", *(f"ext/{source}" for source in sources)],
+            include_dirs=["ext"],
+            depends=["ext/cpu.h", "ext/rows.h", *(f"ext/{name}.h" for name in SOURCES)],
+            extra_compile_args=FLAGS,
+        )
+        for kernel, sources in SOURCES.items()
+    ]
+    compiled = cythonize(modules, build_dir="build/cython", language_level=3)
+    for module in compiled:  # cythonize returns new objects: a flag set before it is lost
+        module.optional = mode == "auto"
+    return compiled
+
+
+setup(ext_modules=extensions(os.environ.get(VARIABLE, "auto")))
