@@ -160,7 +160,7 @@ _RENDERING = (
     setting("output.resolution", "--resolution", metavar="WxH", group="Video",
             help_text="Default: the avatar's own."),
     setting("output.crf", "--crf", metavar="NUMBER", group="Video",
-            help_text="Quality, 0 (best) to 63; default 20 for x264."),
+            help_text="Quality, 0 to 63, 0 is best; default 20 for x264."),
     setting("output.preset", "--preset", metavar="NAME", group="Video",
             help_text="ultrafast ... veryfast (default) ... placebo."),
     setting("output.codec", "--encoder", metavar="NAME", group="Video",

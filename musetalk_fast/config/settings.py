@@ -33,6 +33,7 @@ _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
+_ADDRESS = Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500)
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word("raw", "jpeg", "png", make=CropEncoding)
 
@@ -74,7 +75,7 @@ class ServerSettings(_Section):
         timeout_secs: longest silence of a server before it counts as failed.
     """
 
-    url: str | None = field(default=None, metadata={"kind": Text(500)})
+    url: str | None = field(default=None, metadata={"kind": _ADDRESS})
     timeout_secs: float = field(default=60.0, metadata={"kind": Number(0.1, 3600, "seconds")})
 
 
@@ -93,7 +94,7 @@ class AvatarSettings(_Section):
     face_check: bool = field(default=True, metadata={"kind": Switch()})
     bbox_shift: int = field(default=0, metadata={"kind": Whole(-100, 100)})
     extra_margin: int = field(default=10, metadata={"kind": Whole(0, 100)})
-    background: str = field(default="white", metadata={"kind": Text(40)})
+    background: str = field(default="white", metadata={"kind": Text("a name or #RRGGBB", 40)})
 
     def options(self) -> AvatarOptions:
         """The part of these settings that travels to the server."""
@@ -124,7 +125,9 @@ class OutputSettings(_Section):
     fps: Fraction | None = field(default=None, metadata={"kind": Rate(1, 240)})
     resolution: tuple[int, int] | None = field(default=None, metadata={"kind": Size(64, 8192)})
     format: str | None = field(default=None, metadata={"kind": Word("mp4", "webm")})
-    codec: str | None = field(default=None, metadata={"kind": Text(40)})
+    codec: str | None = field(
+        default=None, metadata={"kind": Text("the name of an FFmpeg encoder", 40)}
+    )
     crf: int | None = field(default=None, metadata={"kind": Whole(0, 63)})
     preset: str | None = field(default=None, metadata={"kind": Word(*_PRESETS)})
     audio: str = field(default="auto", metadata={"kind": Word("auto", "none")})

@@ -256,11 +256,11 @@ class Word(Kind):
 
 
 class Text(Kind):
-    """One line of at most `longest` characters."""
+    """One line of at most `longest` characters, not empty; `what` says what it is."""
 
-    def __init__(self, longest: int) -> None:
+    def __init__(self, what: str, longest: int) -> None:
         self._longest = longest
-        self.wanted = f"one line of 1 to {longest} characters"
+        self.wanted = f"{what}, of at most {longest} characters"
 
     def _from_text(self, text: str) -> str:
         return text

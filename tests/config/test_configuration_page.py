@@ -1,0 +1,74 @@
+"""docs/configuration.md and the help tell the truth about every setting."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from musetalk_fast.cli.display import event_name
+from musetalk_fast.cli.options import SettingType
+from musetalk_fast.cli.render import render
+from musetalk_fast.config import load_settings
+from musetalk_fast.config.settings import SECTIONS
+from musetalk_fast.config.values import Whole
+from musetalk_fast.events import Event
+
+PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
+
+
+def _flags() -> dict[str, click.Option]:
+    found = {}
+    for option in render.params:
+        assert isinstance(option, click.Option)
+        if isinstance(option.type, SettingType):
+            found[option.type.name.partition(".")[2]] = option
+        elif option.secondary_opts:
+            found[str(option.name)] = option
+    return found
+
+
+SETTINGS = [(section, item) for section, home in SECTIONS.items() for item in fields(home)]
+
+
+@pytest.mark.parametrize(("section", "item"), SETTINGS, ids=lambda x: getattr(x, "name", x))
+def test_each_setting_has_its_row(section: str, item: object) -> None:
+    name, kind = item.name, item.metadata["kind"]  # type: ignore[attr-defined]
+    option = _flags().get(name)
+    flags = ", ".join(
+        f"`{flag}`" for flag in (option.opts + option.secondary_opts if option else ())
+    )
+    default = item.default  # type: ignore[attr-defined]
+    shown = "" if default is None else f"`{kind.write(default)}`"
+    assert f"| `[{section}] {name}` | {flags} | {kind.wanted} | {shown} |" in PAGE
+
+
+def test_no_row_too_many() -> None:
+    assert len(re.findall(r"^\| `\[", PAGE, re.MULTILINE)) == len(SETTINGS)
+
+
+def test_the_example_is_a_configuration_file(tmp_path: Path) -> None:
+    text = PAGE.split("```toml\n")[1].split("```")[0]
+    (tmp_path / "c.toml").write_text(text)
+    loaded = load_settings({}, {"MUSETALK_CONFIG_PATH": str(tmp_path / "c.toml")})
+    origins = [item.origin for item in loaded.values if item.origin != "default"]
+    assert len(origins) == text.count(" = ")
+
+
+def test_every_event_is_told() -> None:
+    names = {event_name(kind.__new__(kind)) for kind in Event.__args__}
+    assert names | {"error", "summary"} == set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", _flags())
+def test_help_has_the_bounds_and_words_of_the_setting(name: str) -> None:
+    option = _flags()[name]
+    kind = next(item.metadata["kind"] for _, item in SETTINGS if item.name == name)
+    help_text = option.help or ""
+    if isinstance(kind, Whole):
+        assert kind.wanted.partition(" from ")[2] in help_text
+    for word in kind.choices[:: max(1, len(kind.choices) - 1)]:
+        assert word in help_text
