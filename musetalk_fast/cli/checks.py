@@ -7,13 +7,14 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from musetalk_fast import __version__
-from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Loaded, ServerSettings, load_settings
+from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, ServerSettings, load_settings
 from musetalk_fast.errors import ConfigError, MuseTalkError, ServerBusyError
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -34,7 +35,11 @@ PACKAGES = {
 }
 """Distributions and the modules they are imported by."""
 
+Flags = dict[tuple[str, str], Any]
+"""(section, key) -> value."""
+
 _DEFAULT_ENCODERS = ("libx264", "libvpx-vp9")
+_REPORT = "mend what is named above; if nothing is, please report this line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +59,30 @@ class Check:
     fix: str | None = None
 
 
-def check_all(flags: dict[tuple[str, str], object]) -> Iterator[Check]:
+def check_all(flags: Flags) -> Iterator[Check]:
     """Look at everything, the quick things first.
 
     Args:
         flags: settings from the command line.
     """
-    yield _program()
-    packages = list(_packages())
-    yield from packages
-    if any(check.state == PROBLEM for check in packages):
-        return
-    yield _ffmpeg()
-    yield _kernels()
-    yield from _encoders()
-    yield _compiled_code()
-    config, loaded = _config(flags)
-    yield config
-    if loaded is not None:
-        yield _server(loaded.settings.server)
+    for name, look in _LOOKS.items():
+        yield from _unbroken(name, look(flags))
 
 
-def _program() -> Check:
+def _unbroken(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    try:
+        yield from checks
+    except Exception as error:  # noqa: BLE001 - what is broken must not hide the rest
+        reason = str(error).partition("\n")[0]
+        yield Check(name, PROBLEM, f"{type(error).__name__}: {reason}", _REPORT)
+
+
+def _program(_flags: Flags) -> Iterator[Check]:
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Check("program", OK, f"musetalk-fast {__version__}, {python}")
+    yield Check("program", OK, f"musetalk-fast {__version__}, {python}")
 
 
-def _packages() -> Iterator[Check]:
+def _packages(_flags: Flags) -> Iterator[Check]:
     for name, module in PACKAGES.items():
         if name == "uvloop" and sys.platform == "win32":
             continue
@@ -93,30 +95,32 @@ def _packages() -> Iterator[Check]:
             yield Check(name, PROBLEM, f"cannot be imported: {reason}", fix)
 
 
-def _ffmpeg() -> Check:
+def _ffmpeg(_flags: Flags) -> Iterator[Check]:
     import av
 
     versions = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
-    return Check("FFmpeg", OK, ", ".join(f"{name} {text}" for name, text in versions.items()))
+    yield Check("FFmpeg", OK, ", ".join(f"{name} {text}" for name, text in versions.items()))
 
 
-def _kernels() -> Check:
+def _kernels(_flags: Flags) -> Iterator[Check]:
     from musetalk_fast.kernels import native
 
     try:
         status = native.status()
     except ConfigError as error:
-        return Check("kernels", PROBLEM, str(error), error.hint)
+        yield Check("kernels", PROBLEM, str(error), error.hint)
+        return
     detail = ", ".join(f"{kernel} {level}" for kernel, level in status.items())
     if native.NUMPY not in status.values():
-        return Check("kernels", OK, detail)
-    if native.choice() == native.NUMPY:
-        return Check("kernels", NOTE, detail, f"unset {native.VARIABLE}")
-    fix = "install a C compiler, then: pip install --force-reinstall --no-deps musetalk-fast"
-    return Check("kernels", NOTE, detail, fix)
+        yield Check("kernels", OK, detail)
+    elif native.choice() == native.NUMPY:
+        yield Check("kernels", NOTE, detail, f"unset {native.VARIABLE}")
+    else:
+        fix = "install a C compiler, then: pip install --force-reinstall --no-deps musetalk-fast"
+        yield Check("kernels", NOTE, detail, fix)
 
 
-def _encoders() -> Iterator[Check]:
+def _encoders(_flags: Flags) -> Iterator[Check]:
     from musetalk_fast.video.encoders import probe_all
 
     probed = probe_all()
@@ -130,7 +134,7 @@ def _encoders() -> Iterator[Check]:
             )
 
 
-def _compiled_code() -> Check:
+def _compiled_code(_flags: Flags) -> Iterator[Check]:
     """Whether the preview engine's compiled code outlives its process."""
     import platformdirs
 
@@ -141,9 +145,10 @@ def _compiled_code() -> Check:
     ]
     kept = next((home for home in homes if _writable(Path(home))), None)
     if kept is not None:
-        return Check("compiled code", OK, f"kept below {kept}")
-    detail = "cannot be kept: the preview engine compiles each time it starts"
-    return Check("compiled code", NOTE, detail, "set NUMBA_CACHE_DIR to a folder of yours")
+        yield Check("compiled code", OK, f"kept below {kept}")
+    else:
+        detail = "cannot be kept: the preview engine compiles each time it starts"
+        yield Check("compiled code", NOTE, detail, "set NUMBA_CACHE_DIR to a folder of yours")
 
 
 def _writable(folder: Path) -> bool:
@@ -152,13 +157,16 @@ def _writable(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _config(flags: dict[tuple[str, str], object]) -> tuple[Check, Loaded | None]:
+def _settings(flags: Flags) -> Iterator[Check]:
+    """The configuration, and the server it names."""
     try:
         loaded = load_settings(flags)
     except ConfigError as error:
-        return Check("configuration", PROBLEM, str(error), error.hint), None
+        yield Check("configuration", PROBLEM, str(error), error.hint)
+        return
     there = "" if loaded.path.exists() else " (not there: defaults)"
-    return Check("configuration", OK, f"{loaded.path}{there}"), loaded
+    yield Check("configuration", OK, f"{loaded.path}{there}")
+    yield _server(loaded.settings.server)
 
 
 def _server(settings: ServerSettings) -> Check:
@@ -188,3 +196,14 @@ def _describe(url: str, timeout_secs: float) -> str:
             return f"engine {info.engine}, model {info.model}"
 
     return run(ask())
+
+
+_LOOKS: dict[str, Callable[[Flags], Iterator[Check]]] = {
+    "program": _program,
+    "packages": _packages,
+    "FFmpeg": _ffmpeg,
+    "kernels": _kernels,
+    "encoders": _encoders,
+    "compiled code": _compiled_code,
+    "configuration": _settings,
+}
