@@ -18,6 +18,8 @@ SOURCES = {
     "picture": ["picture.c", "rows.c"],
     "png": ["png.c"],
 }
+HEADERS = [*(f"ext/{name}" for name in ("cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi"))]
+HEADERS += [f"ext/{name}.h" for name in SOURCES]
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-fvisibility=hidden"]
 
 
@@ -34,7 +36,7 @@ def extensions(mode: str) -> list[Extension]:
             f"musetalk_fast.kernels._{kernel}",
             [f"ext/_{kernel}.pyx", *(f"ext/{source}" for source in sources)],
             include_dirs=["ext"],
-            depends=["ext/cpu.h", "ext/rows.h", *(f"ext/{name}.h" for name in SOURCES)],
+            depends=HEADERS,
             extra_compile_args=FLAGS,
         )
         for kernel, sources in SOURCES.items()

@@ -1,12 +1,13 @@
-# cython: boundscheck=False, wraparound=False
 """Base64 for musetalk_fast.kernels.base64."""
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t
 
+include "view.pxi"
+
 cdef extern from "base64.h" nogil:
     int mtf_base64_use(int level)
-    ptrdiff_t mtf_base64_decode(const uint8_t *text, size_t size, int padding, uint8_t *out)
+    ptrdiff_t mtf_base64_decode(const uint8_t *text, size_t size, uint8_t *out, size_t room)
 
 cdef int _level = 0
 
@@ -22,15 +23,17 @@ def used():
     return _level
 
 
-def decode(const uint8_t[::1] text, int padding, uint8_t[::1] out):
-    """As `reference.base64.decode`."""
-    cdef ptrdiff_t size = text.shape[0], wrong = -1
-    if size % 4 or not 0 <= padding <= 2 or out.shape[0] < size // 4 * 3 - padding:
-        raise ValueError("sizes that do not fit")
-    if size:
-        with nogil:
-            wrong = mtf_base64_decode(&text[0], size, padding, &out[0])
-    return wrong
+def decode(text, out):
+    """Decode into `out`; the number of bytes, or -1 where the reference has something to say."""
+    cdef _View source = _View(text, False)
+    cdef _View target = _View(out, True)
+    cdef ptrdiff_t written
+    with nogil:
+        written = mtf_base64_decode(
+            <const uint8_t *> source.view.buf, source.view.len,
+            <uint8_t *> target.view.buf, target.view.len,
+        )
+    return written
 
 
 use(0)

@@ -1,7 +1,8 @@
-# cython: boundscheck=False, wraparound=False
 """CRC-32C for musetalk_fast.kernels.crc32c."""
 
 from libc.stdint cimport uint8_t, uint32_t
+
+include "view.pxi"
 
 cdef extern from "crc32c.h" nogil:
     int mtf_crc32c_use(int level)
@@ -21,10 +22,11 @@ def used():
     return _level
 
 
-def crc32c(const uint8_t[::1] data, uint32_t value):
+def crc32c(data, uint32_t value):
     """The checksum of `data` behind bytes whose checksum is `value`."""
+    cdef _View source = _View(data, False)
     with nogil:
-        value = mtf_crc32c(value, &data[0], data.shape[0])
+        value = mtf_crc32c(value, <const uint8_t *> source.view.buf, source.view.len)
     return value
 
 

@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False
 """Scale, convert and blend for musetalk_fast.kernels.paste."""
 
 from libc.stddef cimport ptrdiff_t
@@ -6,6 +5,7 @@ from libc.stdint cimport int16_t, int32_t, uint8_t
 
 from rows cimport mtf_conversion, mtf_plane, mtf_rows_use, mtf_taps
 
+include "view.pxi"
 include "planes.pxi"
 
 cdef extern from "paste.h" nogil:
@@ -39,28 +39,22 @@ def used():
     return _level
 
 
-cdef mtf_taps _taps(taps):
-    cdef const int32_t[::1] first = taps.first
-    cdef const int16_t[:, ::1] weights = taps.weights
-    cdef mtf_taps result
-    result.count = first.shape[0]
-    result.taps = weights.shape[1]
-    result.first = &first[0]
-    result.weights = &weights[0, 0]
-    return result
+cdef list _read_taps(taps, mtf_taps *to):
+    cdef _View first = _View(taps.first, False)
+    cdef _View weights = _View(taps.weights, False)
+    to.count, to.taps = taps.weights.shape
+    to.first = <const int32_t *> first.view.buf
+    to.weights = <const int16_t *> weights.view.buf
+    return [first, weights]
 
 
-cdef mtf_grid _grid(grid):
-    cdef const int16_t[:, ::1] weights = grid.weights
-    cdef mtf_grid result
-    result.x = grid.x
-    result.y = grid.y
-    result.height = weights.shape[0]
-    result.width = weights.shape[1]
-    result.columns = _taps(grid.columns)
-    result.rows = _taps(grid.rows)
-    result.weights = &weights[0, 0]
-    return result
+cdef list _read_grid(grid, mtf_grid *to):
+    """Point to a grid's arrays; what is returned keeps them."""
+    cdef _View weights = _View(grid.weights, False)
+    to.x, to.y = grid.x, grid.y
+    to.height, to.width = grid.weights.shape
+    to.weights = <const int16_t *> weights.view.buf
+    return [weights, _read_taps(grid.columns, &to.columns), _read_taps(grid.rows, &to.rows)]
 
 
 cdef class Paste:
@@ -74,10 +68,10 @@ cdef class Paste:
     cdef bint busy
 
     def __cinit__(self, tables, int first, int stop, int crop_width, int width, int height):
-        cdef mtf_grid luma = _grid(tables.luma)
-        cdef mtf_grid chroma = _grid(tables.chroma)
-        cdef mtf_conversion conversion = _conversion(tables.conversion)
-        self.busy = False
+        cdef mtf_grid luma, chroma
+        cdef mtf_conversion conversion
+        kept = [_read_grid(tables.luma, &luma), _read_grid(tables.chroma, &chroma)]
+        _read_conversion(tables.conversion, &conversion)
         self.first, self.stop, self.width = first, stop, crop_width
         self.frame = _Frame(tables.layout, width, height)
         self.paste_ = mtf_paste_new(&luma, &chroma, &conversion, crop_width, _level)
@@ -88,22 +82,24 @@ cdef class Paste:
         if self.paste_ is not NULL:
             mtf_paste_free(self.paste_)
 
-    def paste(self, const uint8_t[:, :, ::1] crop, ptrdiff_t first_row, buffers, strides):
+    def paste(self, crop, ptrdiff_t first_row, buffers, strides):
         """Paste `crop`, whose first row is `first_row`, into the planes in `buffers`."""
+        cdef _View pixels = _View(crop, False)
         if (
-            crop.shape[1] != self.width
-            or crop.shape[2] != 3
-            or first_row > self.first
-            or first_row + crop.shape[0] < self.stop
+            first_row > self.first
+            or pixels.view.len < (self.stop - first_row) * self.width * 3
         ):
-            raise ValueError("the crop lacks rows or columns")
+            raise ValueError("the crop lacks rows")
         if self.busy:
             raise RuntimeError("two threads are in one Paste; give each its own")
         self.busy = True
         try:
             self.frame.open(buffers, strides)
             with nogil:
-                mtf_paste_run(self.paste_, &crop[0, 0, 0], <int> first_row, self.frame.planes)
+                mtf_paste_run(
+                    self.paste_, <const uint8_t *> pixels.view.buf, <int> first_row,
+                    self.frame.planes,
+                )
         finally:
             self.frame.close()
             self.busy = False

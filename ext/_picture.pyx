@@ -1,11 +1,11 @@
-# cython: boundscheck=False, wraparound=False
 """Whole pictures for musetalk_fast.kernels.picture."""
 
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int16_t, int32_t, uint8_t
+from libc.stdint cimport uint8_t
 
 from rows cimport mtf_conversion, mtf_plane, mtf_rows_use
 
+include "view.pxi"
 include "planes.pxi"
 
 cdef extern from "picture.h" nogil:
@@ -26,19 +26,22 @@ def used():
     return _level
 
 
-def picture_to_planes(const uint8_t[:, :, ::1] rgb, planes, conversion):
+def picture_to_planes(rgb, planes, conversion):
     """As `reference.picture.picture_to_planes`."""
-    cdef int height = rgb.shape[0], width = rgb.shape[1], failed
+    cdef int height = planes.height, width = planes.width, failed
     cdef int chroma_x = planes.layout.chroma_x, chroma_y = planes.layout.chroma_y
-    cdef mtf_conversion colours = _conversion(conversion)
+    cdef mtf_conversion colours
+    cdef _View pixels = _View(rgb, False)
     cdef _Frame frame = _Frame(planes.layout, width, height)
-    if rgb.shape[2] != 3 or height < 1 or width < 1:
-        raise ValueError("the picture has no pixels")
+    if width < 1 or height < 1 or pixels.view.len != <ptrdiff_t> height * width * 3:
+        raise ValueError("the picture is not of the planes' size")
+    _read_conversion(conversion, &colours)
     try:
         frame.open(planes.buffers, planes.strides)
         with nogil:
             failed = mtf_picture(
-                &rgb[0, 0, 0], width, height, &colours, chroma_x, chroma_y, frame.planes, _level
+                <const uint8_t *> pixels.view.buf, width, height, &colours, chroma_x, chroma_y,
+                frame.planes, _level,
             )
     finally:
         frame.close()

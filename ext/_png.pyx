@@ -1,8 +1,9 @@
-# cython: boundscheck=False, wraparound=False
 """PNG's filters for musetalk_fast.kernels.png."""
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t
+
+include "view.pxi"
 
 cdef extern from "png.h" nogil:
     ptrdiff_t mtf_png_unfilter(uint8_t *lines, size_t rows, size_t bytes, size_t pixel)
@@ -17,11 +18,13 @@ def used():
     return 0
 
 
-def unfilter(uint8_t[:, ::1] lines, size_t pixel):
+def unfilter(lines, size_t pixel):
     """As `reference.png.unfilter`."""
+    cdef _View target = _View(lines, True)
+    cdef size_t rows = lines.shape[0], line = lines.shape[1]
     cdef ptrdiff_t wrong
-    if lines.shape[0] == 0 or lines.shape[1] < 2:
-        raise ValueError("no lines")
+    if line < 2 or rows * line != <size_t> target.view.len:
+        raise ValueError(f"lines are {lines.shape}; they must be (rows, 1 + bytes) uint8")
     with nogil:
-        wrong = mtf_png_unfilter(&lines[0, 0], lines.shape[0], lines.shape[1] - 1, pixel)
+        wrong = mtf_png_unfilter(<uint8_t *> target.view.buf, rows, line - 1, pixel)
     return wrong

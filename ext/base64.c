@@ -16,14 +16,6 @@ static void fill_values(void)
         values[(uint8_t)alphabet[value]] = (uint8_t)value;
 }
 
-static ptrdiff_t first_wrong(const uint8_t *text, size_t from, size_t to)
-{
-    for (; from < to; from++)
-        if (values[text[from]] == INVALID)
-            return (ptrdiff_t)from;
-    return -1;
-}
-
 /* Whole quads from `place` on; returns where it stopped: the end, or a quad with a wrong one. */
 static size_t quads(const uint8_t *text, size_t place, size_t end, uint8_t *out)
 {
@@ -39,19 +31,16 @@ static size_t quads(const uint8_t *text, size_t place, size_t end, uint8_t *out)
     return place;
 }
 
-/* The quad that carries the padding. Bits that no byte takes must be zero (section 3.5). */
-static ptrdiff_t padded_quad(const uint8_t *text, size_t place, int padding, uint8_t *out)
+/* The quad that carries the padding; bits that no byte takes must be zero (section 3.5). */
+static int padded_quad(const uint8_t *text, size_t padding, uint8_t *out)
 {
-    ptrdiff_t wrong = first_wrong(text, place, place + 4 - (size_t)padding);
-    if (wrong >= 0)
-        return wrong;
-    uint32_t a = values[text[place]], b = values[text[place + 1]], c = values[text[place + 2]];
-    out += place / 4 * 3;
+    uint32_t a = values[text[0]], b = values[text[1]], c = padding == 2 ? 0 : values[text[2]];
+    if ((a | b | c) & INVALID || (padding == 2 ? b & 0x0F : c & 0x03))
+        return 0;
     out[0] = (uint8_t)(a << 2 | b >> 4);
-    if (padding == 2)
-        return b & 0x0F ? (ptrdiff_t)place + 1 : -1;
-    out[1] = (uint8_t)(b << 4 | c >> 2);
-    return c & 0x03 ? (ptrdiff_t)place + 2 : -1;
+    if (padding == 1)
+        out[1] = (uint8_t)(b << 4 | c >> 2);
+    return 1;
 }
 
 static size_t nothing(const uint8_t *text, size_t end, uint8_t *out)
@@ -83,7 +72,6 @@ static inline __m256i decode_vector(__m256i text, __m256i *wrong)
     const __m256i nibble = _mm256_set1_epi8(0x0F);
     const __m256i bytes = _mm256_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1,
                                            2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
-    const __m256i together = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7);
 
     __m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), nibble);
     __m256i low = _mm256_and_si256(text, nibble);
@@ -94,26 +82,27 @@ static inline __m256i decode_vector(__m256i text, __m256i *wrong)
     __m256i six = _mm256_add_epi8(text, _mm256_shuffle_epi8(rolls, _mm256_add_epi8(high, slash)));
     __m256i twelve = _mm256_maddubs_epi16(six, _mm256_set1_epi32(0x01400140));
     __m256i packed = _mm256_madd_epi16(twelve, _mm256_set1_epi32(0x00011000));
-    return _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(packed, bytes), together);
+    return _mm256_shuffle_epi8(packed, bytes);
 }
 
-/* Whole blocks that are right; each store writes 8 bytes more than it decodes, so the last
- * characters are left to others. Returns where it stopped. */
+/* Whole blocks that are right. Each store writes 8 bytes more than it decodes, so the last
+ * characters are left to others; what a wrong block has written counts as undefined. Returns where
+ * it stopped. */
 MTF_TARGET("avx2")
 static size_t vectors_avx2(const uint8_t *text, size_t end, uint8_t *out)
 {
     enum { BLOCK = 4 * 32, SPARE = 16 };
     size_t place = 0;
     for (; place + BLOCK + SPARE <= end; place += BLOCK, out += BLOCK / 4 * 3) {
-        __m256i wrong = _mm256_setzero_si256(), decoded[4];
+        __m256i wrong = _mm256_setzero_si256();
         for (int i = 0; i < 4; i++) {
             const __m256i *from = (const __m256i *)(text + place + 32 * i);
-            decoded[i] = decode_vector(_mm256_loadu_si256(from), &wrong);
+            __m256i decoded = decode_vector(_mm256_loadu_si256(from), &wrong);
+            _mm_storeu_si128((__m128i *)(out + 24 * i), _mm256_castsi256_si128(decoded));
+            _mm_storeu_si128((__m128i *)(out + 24 * i + 12), _mm256_extracti128_si256(decoded, 1));
         }
         if (!_mm256_testz_si256(wrong, wrong))
             break;
-        for (int i = 0; i < 4; i++)
-            _mm256_storeu_si256((__m256i *)(out + 24 * i), decoded[i]);
     }
     return place;
 }
@@ -135,11 +124,15 @@ int mtf_base64_use(int level)
     return MTF_BASELINE;
 }
 
-ptrdiff_t mtf_base64_decode(const uint8_t *text, size_t size, int padding, uint8_t *out)
+ptrdiff_t mtf_base64_decode(const uint8_t *text, size_t size, uint8_t *out, size_t room)
 {
-    size_t whole = padding ? size - 4 : size;
-    size_t place = quads(text, vectors(text, whole, out), whole, out);
-    if (place < whole)
-        return first_wrong(text, place, place + 4);
-    return padding ? padded_quad(text, whole, padding, out) : -1;
+    if (size % 4)
+        return -1;
+    size_t padding = size && text[size - 1] == '=' ? 1 + (text[size - 2] == '=') : 0;
+    size_t whole = padding ? size - 4 : size, bytes = size / 4 * 3 - padding;
+    if (bytes > room || quads(text, vectors(text, whole, out), whole, out) < whole)
+        return -1;
+    if (padding && !padded_quad(text + whole, padding, out + whole / 4 * 3))
+        return -1;
+    return (ptrdiff_t)bytes;
 }

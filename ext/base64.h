@@ -8,8 +8,8 @@
 /* Take a form at or below `level`; returns the one taken. */
 int mtf_base64_use(int level);
 
-/* Decode `size` characters (a multiple of 4), the last `padding` (0..2) of them `=`, into exactly
- * size / 4 * 3 - padding bytes. Returns -1, or the offset of the first character that is wrong. */
-ptrdiff_t mtf_base64_decode(const uint8_t *text, size_t size, int padding, uint8_t *out);
+/* Decode `size` characters into at most `room` bytes. Returns how many bytes were written, or -1
+ * where the text is not base64 or has no room: reference/base64.py says what is wrong. */
+ptrdiff_t mtf_base64_decode(const uint8_t *text, size_t size, uint8_t *out, size_t room);
 
 #endif

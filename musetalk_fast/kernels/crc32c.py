@@ -6,7 +6,7 @@ from musetalk_fast.kernels import native
 from musetalk_fast.kernels.buffers import Bytes, readable
 from musetalk_fast.kernels.reference import crc32c as reference
 
-_crc32c = getattr(native.load("crc32c"), "crc32c", reference.crc32c)
+_native = native.load("crc32c")
 
 
 def crc32c(data: Bytes, value: int = 0) -> int:
@@ -23,5 +23,11 @@ def crc32c(data: Bytes, value: int = 0) -> int:
     Raises:
         ValueError: `data` is not C-contiguous.
     """
-    result: int = _crc32c(readable("data", data), value & 0xFFFFFFFF)
-    return result
+    if _native is None:
+        return reference.crc32c(readable("data", data), value)
+    try:
+        checksum: int = _native.crc32c(data, value)
+    except BufferError:
+        readable("data", data)
+        raise
+    return checksum
