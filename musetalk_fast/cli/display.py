@@ -160,7 +160,10 @@ class LineDisplay(TextDisplay):
         if isinstance(event, UploadEvent):
             of = f"{wording.size(event.sent)} of {wording.size(event.total)}"
             self._advance(event.asset, event.sent, event.total, f"sending {event.asset}: {of}")
-        elif isinstance(event, ProgressEvent):
+        elif isinstance(event, ProgressEvent) and (
+            event.stage != "encode" or event.done == event.total
+        ):
+            # Encoding keeps pace with generating: in a log, its end is news enough.
             self._advance(event.stage, event.done, event.total, wording.progress_line(event))
 
     def _advance(self, stage: str, done: int, total: int, text: str) -> None:

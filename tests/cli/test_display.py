@@ -42,6 +42,8 @@ EVENTS: list[Event] = [
     UploadEvent(asset="avatar", sent=1000, total=1000),
     ProgressEvent(stage="generate", done=89, total=178, fps=96.0, eta_secs=0.9),
     ProgressEvent(stage="generate", done=178, total=178, fps=96.0, eta_secs=0.0),
+    ProgressEvent(stage="encode", done=90, total=178),
+    ProgressEvent(stage="encode", done=178, total=178),
     SegmentEvent(number=0, start=0, stop=178, bytes=1000),
     DONE,
 ]
@@ -71,6 +73,7 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "plan: 178 frames at 25 fps, 512x512, libx264, 1 segment",
         "sending avatar: 1.0 kB of 1.0 kB",
         "generating 178/178, 96 fps",
+        "encoding 178/178",
     ]
 
 
