@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_frames import random_bytes
 from PIL import Image
@@ -42,6 +42,7 @@ def test_others_read_what_we_write_and_we_what_they_write(shape: tuple[int, ...]
     np.testing.assert_array_equal(decode_png(theirs.getvalue(), LIMIT), picture)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]), st.data())
 def test_native_filters_equal_the_reference(
     rows: int, columns: int, pixel: int, data: st.DataObject

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_frames import (
+    Guarded,
+    copy_planes,
+    equal_planes,
+    faces,
+    layouts,
+    make_planes,
+    plane_rows,
+    random_bytes,
+    row_bytes,
+)
+
+from musetalk_fast.errors import FrameShapeError, ProtocolError
+from musetalk_fast.kernels import native
+from musetalk_fast.kernels.colour import conversion
+from musetalk_fast.kernels.grids import tables
+from musetalk_fast.kernels.paste import Paste, window
+from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
+from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.types import Box, Face, Rows
+
+KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+
+
+def small_crop(rows: Rows, seed: int = 0) -> np.ndarray:
+    return random_bytes(rows.count * 256 * 3, seed).reshape(rows.count, 256, 3)
+
+
+def plain_face(width: int = 60, height: int = 50) -> Face:
+    return Face(0, Box(5, 7, width, height), Box(8, 20, 40, 30), np.full((30, 40), 200, np.uint8))
+
+
+# --- the definition, in floats and in the planes, written without the kernel's own tables ---
+
+
+def float_component(crop: np.ndarray, number: int, matrix: str, top: int, full: bool) -> np.ndarray:
+    red_weight, blue_weight = KR_KB[matrix]
+    rgb = crop / 255.0
+    luma = rgb @ [red_weight, 1 - red_weight - blue_weight, blue_weight]
+    scale = (top + 1) / 256
+    if number == 0:
+        return luma * top if full else (16 + 219 * luma) * scale
+    colour, weight = (rgb[..., 2], blue_weight) if number == 1 else (rgb[..., 0], red_weight)
+    difference = (colour - luma) / (2 * (1 - weight))
+    return 128 * scale + difference * (top if full else 224 * scale)
+
+
+def float_bilinear(values: np.ndarray, length: int, positions: np.ndarray) -> np.ndarray:
+    centres = (positions + 0.5) * 256 / length - 0.5
+    return np.stack([np.interp(centres, np.arange(256), row) for row in values])
+
+
+def float_paste(
+    crop: np.ndarray, face: Face, planes: Planes, number: int, matrix: str, full: bool
+) -> np.ndarray:
+    layout, box, inner = planes.layout, face.box, face.mask_box
+    top = (1 << layout.depth) - 1
+    values = float_component(crop, number, matrix, top, full)
+    values = float_bilinear(values, box.width, np.arange(planes.width) - box.x)
+    values = float_bilinear(values.T, box.height, np.arange(planes.height) - box.y).T
+    weights = np.zeros((planes.height, planes.width))
+    weights[inner.y : inner.y + inner.height, inner.x : inner.x + inner.width] = face.mask / 255
+    if number:
+        step_x, step_y = 1 << layout.chroma_x, 1 << layout.chroma_y
+        values = block_means(values, step_x, step_y)
+        weights = block_means(weights, step_x, step_y)
+    old = (planes.samples(number) >> layout.shift).astype(float)
+    return old + weights * (values.clip(0, top) - old)
+
+
+def block_means(values: np.ndarray, step_x: int, step_y: int) -> np.ndarray:
+    rows = range(0, values.shape[0], step_y)
+    columns = range(0, values.shape[1], step_x)
+    return np.array(
+        [[values[y : y + step_y, x : x + step_x].mean() for x in columns] for y in rows]
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    faces(61, 43, 300), layouts, st.sampled_from(["bt601", "bt709"]), st.booleans(), st.booleans()
+)
+def test_is_within_one_level_of_the_definition(
+    face: Face, layout: PixelLayout, matrix: str, full: bool, contrast: bool
+) -> None:
+    planes = make_planes(layout, 61, 43, seed=5, slack=3)
+    before = copy_planes(planes)
+    crop = small_crop(Rows(0, 256), 9)
+    if contrast:
+        crop = np.where(crop < 128, 0, 255).astype(np.uint8)
+    Paste(face, 61, 43, layout, matrix=matrix, full_range=full).paste(crop, 0, planes)
+    for number in range(3):
+        expected = float_paste(crop, face, before, number, matrix, full)
+        got = (planes.samples(number) >> layout.shift).astype(float)
+        assert np.abs(got - expected).max() <= 1.0
+
+
+# --- native and reference ---
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), layout=layouts, sharp=st.booleans(), full=st.booleans())
+def test_every_set_equals_the_reference(
+    data: st.DataObject, layout: PixelLayout, sharp: bool, full: bool
+) -> None:
+    width, height = data.draw(st.integers(1, 200)), data.draw(st.integers(1, 200))
+    face = data.draw(faces(width, height))
+    face.mask[0, 0] = 9
+    first = make_planes(layout, width, height, seed=1, slack=data.draw(st.integers(0, 40)))
+    expected = copy_planes(first)
+    colours = conversion("bt709", layout.depth, full_range=full)
+    module = native.load("paste")
+    assert module is not None
+    for level in range(len(native.SETS)):
+        module.use(level)
+        paste = Paste(face, width, height, layout, full_range=full, sharp=sharp)
+        rows = paste.rows
+        crop = small_crop(rows, level)
+        got, expected = copy_planes(first), copy_planes(first)
+        prepared = tables(face, (width, height), layout, colours, sharp=sharp)
+        reference.paste(prepared, crop, rows.first, expected)
+        paste.paste(crop, rows.first, got)
+        assert equal_planes(got, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(faces(90, 70), layouts, st.booleans())
+def test_touches_only_what_the_mask_covers(face: Face, layout: PixelLayout, sharp: bool) -> None:
+    planes = make_planes(layout, 90, 70, seed=2, slack=5)
+    before = copy_planes(planes)
+    paste = Paste(face, 90, 70, layout, sharp=sharp)
+    paste.paste(small_crop(Rows(0, 256)), 0, planes)
+    inner = face.mask_box
+    weights = np.zeros((70, 90))
+    weights[inner.y : inner.y + inner.height, inner.x : inner.x + inner.width] = face.mask
+    for number in range(3):
+        shift_x, shift_y = (layout.chroma_x, layout.chroma_y) if number else (0, 0)
+        free = block_means(weights, 1 << shift_x, 1 << shift_y) == 0
+        assert (planes.samples(number)[free] == before.samples(number)[free]).all()
+        before.samples(number)[...] = planes.samples(number)
+    assert equal_planes(planes, before), "bytes between samples, or alpha, were written"
+
+
+@settings(max_examples=100, deadline=None)
+@given(faces(90, 300), layouts, st.booleans())
+def test_the_window_of_a_face_is_enough_for_every_paste(
+    face: Face, layout: PixelLayout, sharp: bool
+) -> None:
+    rows, sent = Paste(face, 90, 300, layout, sharp=sharp).rows, window(face)
+    assert 0 <= sent.first <= sent.first + sent.count <= 256
+    if rows.count:
+        assert sent.first <= rows.first
+        assert rows.first + rows.count <= sent.first + sent.count
+
+
+def test_the_window_leaves_out_what_the_mask_does() -> None:
+    face = Face(0, Box(0, 0, 430, 430), Box(0, 215, 430, 215), np.full((215, 430), 255, np.uint8))
+    assert window(face).count < 140
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.mark.parametrize("box", [(430, 430), (256, 256), (97, 61), (16, 16)])
+def test_stays_between_guards(layout: PixelLayout, box: tuple[int, int]) -> None:
+    width, height = box[0] - 3, box[1] + 3
+    inner = Box(0, box[1] // 2, width, height - box[1] // 2 - 3)
+    mask = np.full((inner.height, inner.width), 99, np.uint8)
+    paste = Paste(Face(0, Box(-2, 0, *box), inner, mask), width, height, layout)
+    crop = small_crop(paste.rows)
+    plain = make_planes(layout, width, height, seed=3)
+    sizes = [
+        plane_rows(layout, plane, height) * row_bytes(layout, plane, width)
+        for plane in range(layout.planes)
+    ]
+    memory, crop_memory = [Guarded(size) for size in sizes], Guarded(crop.size)
+    for place in ("at_end", "at_start"):
+        own = [
+            getattr(guarded, place)(np.asarray(buffer))
+            for guarded, buffer in zip(memory, plain.buffers, strict=True)
+        ]
+        planes = Planes(layout, width, height, own, plain.strides)
+        expected = copy_planes(planes)
+        paste.paste(getattr(crop_memory, place)(crop), paste.rows.first, planes)
+        paste.paste(crop, paste.rows.first, expected)
+        assert equal_planes(planes, expected)
+
+
+# --- meaning ---
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.mark.parametrize("at", [(0, 0), (2, 4)])
+def test_a_full_mask_and_an_equal_size_give_the_picture(
+    layout: PixelLayout, at: tuple[int, int]
+) -> None:
+    crop = small_crop(Rows(0, 256), 4)
+    width, height = 256 + at[0], 256 + at[1]
+    box = Box(*at, 256, 256)
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[at[1] :, at[0] :] = crop
+    pasted, whole = (make_planes(layout, width, height, seed=seed) for seed in (1, 1))
+    picture_to_planes(picture, whole)
+    picture[at[1] :, at[0] :] = 77
+    picture_to_planes(picture, pasted)
+    face = Face(0, box, box, np.full((256, 256), 255, np.uint8))
+    Paste(face, width, height, layout).paste(crop, 0, pasted)
+    assert equal_planes(pasted, whole)
+
+
+def test_an_empty_mask_needs_nothing_and_does_nothing() -> None:
+    for mask_box in (Box(8, 20, 40, 30), Box(0, 0, 0, 0)):
+        mask = np.zeros((mask_box.height, mask_box.width), np.uint8)
+        face = replace(plain_face(), mask_box=mask_box, mask=mask)
+        paste = Paste(face, 100, 80, LAYOUTS["yuv420p"])
+        planes = make_planes(LAYOUTS["yuv420p"], 100, 80, seed=1)
+        before = copy_planes(planes)
+        assert paste.rows == Rows(0, 0)
+        paste.paste(small_crop(Rows(0, 0)), 0, planes)
+        assert equal_planes(planes, before)
+    assert window(face) == Rows(0, 0)
+
+
+def test_a_window_gives_what_the_whole_crop_gives() -> None:
+    layout = LAYOUTS["nv12"]
+    paste = Paste(plain_face(), 100, 80, layout)
+    crop = small_crop(Rows(0, 256))
+    first, count = paste.rows.first, paste.rows.count
+    one, other = (make_planes(layout, 100, 80, seed=seed) for seed in (6, 6))
+    paste.paste(crop, 0, one)
+    paste.paste(crop[first : first + count], first, other)
+    assert equal_planes(one, other)
+
+
+# --- refusals ---
+
+
+def test_refuses_crops_by_shape_and_rows() -> None:
+    layout = LAYOUTS["yuv420p"]
+    paste = Paste(plain_face(), 100, 80, layout)
+    planes = make_planes(layout, 100, 80, seed=1)
+    rows = paste.rows
+    with pytest.raises(FrameShapeError, match=r"must be uint8 \(rows, 256, 3\)"):
+        paste.paste(np.zeros((256, 255, 3), np.uint8), 0, planes)
+    with pytest.raises(FrameShapeError, match="float64"):
+        paste.paste(np.zeros((256, 256, 3)), 0, planes)  # type: ignore[arg-type]
+    with pytest.raises(FrameShapeError, match="not C-contiguous"):
+        paste.paste(np.zeros((256, 512, 3), np.uint8)[:, ::2], 0, planes)
+    with pytest.raises(FrameShapeError, match=rf"rows {rows.first + 1}\.\.255; the mask needs"):
+        paste.paste(small_crop(Rows(0, 255 - rows.first)), rows.first + 1, planes)
+    with pytest.raises(FrameShapeError, match="the mask needs"):
+        paste.paste(small_crop(Rows(0, rows.count - 1)), rows.first, planes)
+
+
+def test_refuses_planes_of_another_frame() -> None:
+    paste = Paste(plain_face(), 100, 80, LAYOUTS["yuv420p"])
+    crop = small_crop(Rows(0, 256))
+    for layout, width in (("nv12", 100), ("yuv420p", 102)):
+        planes = make_planes(LAYOUTS[layout], width, 80, seed=1)
+        with pytest.raises(ValueError, match=f"planes are {layout} {width}x80, this Paste is for"):
+            paste.paste(crop, 0, planes)
+
+
+def test_refuses_faces_that_do_not_fit() -> None:
+    face, layout = plain_face(), LAYOUTS["yuv420p"]
+    with pytest.raises(ProtocolError, match="leaves the frame"):
+        Paste(face, 40, 80, layout)
+    with pytest.raises(ProtocolError, match="leaves the box"):
+        Paste(replace(face, box=Box(5, 7, 20, 20)), 100, 80, layout)
+    with pytest.raises(ProtocolError, match="a mask of uint8"):
+        Paste(replace(face, mask=np.zeros((4, 4), np.uint8)), 100, 80, layout)
+    with pytest.raises(ProtocolError, match="sides are"):
+        Paste(replace(face, box=Box(0, 0, 0, 10)), 100, 80, layout)
+    with pytest.raises(ValueError, match="matrix is 'bt2020'"):
+        Paste(face, 100, 80, layout, matrix="bt2020")
+    with pytest.raises(ValueError, match="sides go from 1"):
+        Paste(face, 0, 80, layout)
