@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.kernels.colour import Conversion
 from musetalk_fast.kernels.planes import PixelLayout
-from musetalk_fast.kernels.resampling import Taps, exact_weights, quantise
+from musetalk_fast.kernels.resampling import Taps, exact_weights, means, quantise
 from musetalk_fast.types import CROP_SIZE, Face
 
 
@@ -57,8 +57,12 @@ class Blocks(NamedTuple):
 
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Means over each sample's pixels, along the first axis."""
+        if len(self.starts) == len(self.pixels):
+            return values
         counts = np.diff(self.starts, append=len(self.pixels))
-        sums: NDArray[np.float64] = np.add.reduceat(values, self.starts, axis=0)
+        run = int(counts.max())
+        whole = np.pad(values, ((0, run * len(counts) - len(values)), (0, 0)))
+        sums: NDArray[np.float64] = whole.reshape(len(counts), run, -1).sum(axis=1)
         return sums / counts[:, None]
 
 
@@ -86,13 +90,13 @@ def _grid(face: Face, size: tuple[int, int], shifts: tuple[int, int], *, sharp: 
     mask = np.zeros((len(down.pixels), len(across.pixels)))
     top, left = inner.y - down.pixels[0], inner.x - across.pixels[0]
     mask[top : top + inner.height, left : left + inner.width] = face.mask
-    means = across.mean(down.mean(mask).T).T
+    cover = across.mean(down.mean(mask).T).T
     return Grid(
         across.first,
         down.first,
         _taps(across, box.x, box.width, sharp=sharp),
         _taps(down, box.y, box.height, sharp=sharp),
-        np.ascontiguousarray(-np.rint(means * (1 << 15) / 255), np.int16),
+        np.ascontiguousarray(-np.rint(cover * (1 << 15) / 255), np.int16),
     )
 
 
@@ -104,4 +108,4 @@ def _blocks(start: int, count: int, limit: int, shift: int) -> Blocks:
 
 def _taps(blocks: Blocks, start: int, length: int, *, sharp: bool) -> Taps:
     exact = exact_weights(CROP_SIZE, length, blocks.pixels - start, sharp=sharp)
-    return quantise(blocks.mean(exact))
+    return quantise(CROP_SIZE, means(CROP_SIZE, exact, blocks.starts))

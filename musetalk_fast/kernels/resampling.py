@@ -33,17 +33,24 @@ class Taps(NamedTuple):
         return int(self.first.min()), int(self.first.max()) + self.weights.shape[1]
 
 
-def exact_weights(
-    size: int, length: int, positions: NDArray[np.int64], *, sharp: bool
-) -> NDArray[np.float64]:
+class Band(NamedTuple):
+    """Exact weights of outputs: `weights[i, k]` is that of input `first[i] + k`.
+
+    Attributes:
+        first: (n,) int64.
+        weights: (n, k) float64, each row 1 in sum; all inputs lie inside.
+    """
+
+    first: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+def exact_weights(size: int, length: int, positions: NDArray[np.int64], *, sharp: bool) -> Band:
     """Weights of `size` inputs, scaled to `length` outputs, at some outputs' positions.
 
     Args:
         positions: (n,) numbers of outputs; those outside `0..length-1` repeat the edge.
         sharp: Lanczos-3 instead of bilinear.
-
-    Returns:
-        (n, size) float64, each row 1 in sum.
     """
     step = size / length
     centres = (positions[:, None] + 0.5) * step - 0.5
@@ -53,9 +60,30 @@ def exact_weights(
     distance = (inputs - centres) / stretch
     weights = _lanczos3(distance) if sharp else np.maximum(0.0, 1.0 - np.abs(distance))
     weights /= weights.sum(axis=1, keepdims=True)
-    matrix = np.zeros((len(positions), size))
-    np.add.at(matrix, (np.arange(len(positions))[:, None], inputs.clip(0, size - 1)), weights)
-    return matrix
+    return _gathered(size, inputs.clip(0, size - 1), weights)
+
+
+def means(size: int, band: Band, starts: NDArray[np.int64]) -> Band:
+    """The weights of means over runs of outputs; run i goes from `starts[i]` to the next."""
+    counts = np.diff(starts, append=len(band.first))
+    inputs = band.first[:, None] + np.arange(band.weights.shape[1])
+    run = int(counts.max())
+    # Outputs behind a short last run weigh nothing, wherever they are.
+    members = np.minimum(starts[:, None] + np.arange(run), len(band.first) - 1)
+    present = (np.arange(run) < counts[:, None]) / counts[:, None]
+    weights = band.weights[members] * present[:, :, None]
+    flat = (len(starts), -1)
+    return _gathered(size, inputs[members].reshape(flat), weights.reshape(flat))
+
+
+def _gathered(size: int, inputs: NDArray[np.int64], weights: NDArray[np.float64]) -> Band:
+    """A band of weights whose inputs stand in any order, some of them more than once."""
+    width = min(size, int((inputs.max(axis=1) - inputs.min(axis=1)).max()) + 1)
+    first = np.minimum(inputs.min(axis=1), size - width)
+    rows = np.arange(len(inputs))[:, None] * width
+    places = (rows + inputs - first[:, None]).reshape(-1)
+    total = np.bincount(places, weights.reshape(-1), len(inputs) * width)
+    return Band(first, total.astype(np.float64, copy=False).reshape(-1, width))
 
 
 def _lanczos3(distance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,14 +91,13 @@ def _lanczos3(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(inside, np.sinc(distance) * np.sinc(distance / 3), 0.0)
 
 
-def quantise(matrix: NDArray[np.float64]) -> Taps:
-    """The taps of (n, size) exact weights, as few as hold all that are not zero."""
-    rows, size = np.arange(len(matrix)), matrix.shape[1]
-    whole = np.rint(matrix * (1 << BITS)).astype(np.int64)
+def quantise(size: int, band: Band) -> Taps:
+    """The taps of exact weights, an even number of them."""
+    rows, width = np.arange(len(band.first)), band.weights.shape[1]
+    whole = np.rint(band.weights * (1 << BITS)).astype(np.int64)
     whole[rows, np.abs(whole).argmax(axis=1)] += (1 << BITS) - whole.sum(axis=1)
-    used = whole != 0
-    start, stop = used.argmax(axis=1), size - used[:, ::-1].argmax(axis=1)
-    count = min(size, int((stop - start).max()) + 1 & ~1)
-    first = np.minimum(start, size - count)
-    weights = whole[rows[:, None], first[:, None] + np.arange(count)]
-    return Taps(first.astype(np.int32), np.ascontiguousarray(weights, np.int16))
+    count = min(size, width + 1 & ~1)
+    first = np.minimum(band.first, size - count)
+    weights = np.zeros((len(rows), count), np.int16)
+    weights[rows[:, None], (band.first - first)[:, None] + np.arange(width)] = whole
+    return Taps(first.astype(np.int32), weights)
