@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -238,6 +241,42 @@ def test_a_window_gives_what_the_whole_crop_gives() -> None:
     paste.paste(crop, 0, one)
     paste.paste(crop[first : first + count], first, other)
     assert equal_planes(one, other)
+
+
+def test_allocates_no_more_than_four_kilobytes() -> None:
+    layout = LAYOUTS["yuv420p"]
+    paste = Paste(plain_face(), 100, 80, layout)
+    planes, crop = make_planes(layout, 100, 80, seed=1), small_crop(Rows(0, 256))
+    paste.paste(crop, 0, planes)
+    tracemalloc.start()
+    paste.paste(crop, 0, planes)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4096
+
+
+class Intruder(list[object]):
+    """Planes that, once armed, paste again while they are opened for a paste."""
+
+    again: Callable[[], None] | None = None
+
+    def __getitem__(self, place: Any) -> Any:
+        if self.again is not None:
+            self.again()
+        return super().__getitem__(place)
+
+
+def test_a_paste_inside_a_paste_is_refused() -> None:
+    layout = LAYOUTS["yuv420p"]
+    paste, crop = Paste(plain_face(), 100, 80, layout), small_crop(Rows(0, 256))
+    plain = make_planes(layout, 100, 80, seed=1)
+    buffers = Intruder(plain.buffers)
+    planes = Planes(layout, 100, 80, buffers, plain.strides)
+    buffers.again = lambda: paste.paste(crop, 0, plain)
+    with pytest.raises(RuntimeError, match="two threads are in one Paste"):
+        paste.paste(crop, 0, planes)
+    buffers.again = None
+    paste.paste(crop, 0, planes)
 
 
 # --- refusals ---
