@@ -1,0 +1,198 @@
+"""The binary wire: 32-byte little-endian headers, then JSON, then raw data."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+import orjson
+
+from musetalk_fast.errors import ChecksumError, FrameShapeError, MessageSizeError, ProtocolError
+from musetalk_fast.kernels.crc32c import crc32c
+from musetalk_fast.kernels.png import encode_png
+from musetalk_fast.types import CropEncoding, Rows
+from musetalk_fast.wire.documents import NAMES, build, members_of
+from musetalk_fast.wire.members import parse_object
+from musetalk_fast.wire.messages import FaceMessage, Frame, Message
+from musetalk_fast.wire.sequence import LONGEST_MESSAGE, Sequence
+
+MAGIC = b"MTF1"
+OPTIONAL = 1
+"""Flag: a reader that does not know the type skips the message."""
+
+_HEADER = struct.Struct("<4sBBBxIIHHHHII")
+_CHECKED = _HEADER.size - 4
+"""Bytes of the header before its checksum."""
+_CHECKSUM = struct.Struct("<I")
+_LONGEST_JSON = (1 << 16) - 1
+
+_TYPES = {"start": 1, "face": 2, "frame": 3, "progress": 4, "heartbeat": 5, "end": 6, "error": 7}
+_NAMES = {number: name for name, number in _TYPES.items()}
+_ENCODINGS = {CropEncoding.RAW: 1, CropEncoding.JPEG: 2, CropEncoding.PNG: 3}
+_CROPS = {number: encoding for encoding, number in _ENCODINGS.items()}
+
+
+class _Header(NamedTuple):
+    magic: bytes
+    type: int
+    flags: int
+    encoding: int
+    frame: int
+    source: int
+    first_row: int
+    rows: int
+    width: int
+    json_length: int
+    payload_length: int
+    checksum: int
+
+
+def encode(message: Message) -> bytes:
+    """A message as bytes.
+
+    Raises:
+        MessageSizeError: it is longer than a message may be.
+    """
+    if isinstance(message, Frame):
+        shape = (message.index, message.source, message.rows.first, message.rows.count)
+        return _pack(_TYPES["frame"], _ENCODINGS[message.encoding], (*shape, message.width), b"",
+                     message.data)  # fmt: skip
+    text = orjson.dumps(members_of(message))
+    mask = message.mask if isinstance(message, FaceMessage) else None
+    encoding = 0 if mask is None else _ENCODINGS[CropEncoding.PNG]
+    data = b"" if mask is None else encode_png(mask)
+    return _pack(_TYPES[NAMES[type(message)]], encoding, (0, 0, 0, 0, 0), text, data)
+
+
+def checksum_of(encoded: bytes) -> int:
+    """The checksum that an encoded message carries."""
+    value: int = _CHECKSUM.unpack_from(encoded, _CHECKED)[0]
+    return value
+
+
+def _pack(
+    number: int,
+    encoding: int,
+    shape: tuple[int, int, int, int, int],
+    text: bytes,
+    data: bytes | memoryview,
+) -> bytes:
+    length = len(text) + len(data)
+    if length > LONGEST_MESSAGE or len(text) > _LONGEST_JSON:
+        raise MessageSizeError(f"a message of {length} bytes; the limit is {LONGEST_MESSAGE}")
+    header = _HEADER.pack(MAGIC, number, 0, encoding, *shape, len(text), length, 0)
+    checksum = crc32c(data, crc32c(text, crc32c(header[:_CHECKED])))
+    return b"".join((header[:_CHECKED], _CHECKSUM.pack(checksum), text, data))
+
+
+class Decoder:
+    """Bytes in pieces of any size become messages.
+
+    A message that lies whole inside one piece is not copied: a frame's `data` is a view of the
+    piece. Only a message across pieces is put together, once, in a buffer of its exact size.
+
+    Args:
+        limit: most bytes of one message's payload; checked before anything is allocated.
+    """
+
+    def __init__(self, limit: int = LONGEST_MESSAGE) -> None:
+        self._limit = limit
+        self._sequence = Sequence()
+        self._part: bytearray | None = None
+        """A message across pieces: first room for its header, then for all of it."""
+        self._filled = 0
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take the next bytes of the stream; give the messages that they complete.
+
+        Raises:
+            ProtocolError: the leaf that says what is wrong with them.
+        """
+        messages: list[Message] = []
+        view = memoryview(data)
+        while view:
+            view = self._step(view, messages)
+        return messages
+
+    def close(self) -> None:
+        """The stream has no more bytes.
+
+        Raises:
+            StreamCutError: it was not at its end.
+        """
+        self._sequence.close(self._filled)
+
+    def _step(self, view: memoryview, messages: list[Message]) -> memoryview:
+        """Take one message, or what there is of it; give the rest."""
+        if self._part is None:
+            self._sequence.begin()
+            size = self._size(view) if len(view) >= _HEADER.size else _HEADER.size
+            if _HEADER.size <= size <= len(view):
+                self._finish(view[:size], messages)
+                return view[size:]
+            self._part = bytearray(size)
+        return self._fill(self._part, view, messages)
+
+    def _fill(self, part: bytearray, view: memoryview, messages: list[Message]) -> memoryview:
+        taken = min(len(part) - self._filled, len(view))
+        part[self._filled : self._filled + taken] = view[:taken]
+        self._filled += taken
+        if self._filled == _HEADER.size and (size := self._size(part)) > len(part):
+            self._part = bytearray(size)
+            self._part[: _HEADER.size] = part[: _HEADER.size]
+        elif self._filled == len(part):
+            self._part, self._filled = None, 0
+            self._finish(memoryview(part), messages)
+        return view[taken:]
+
+    def _size(self, message: bytearray | memoryview) -> int:
+        """Bytes of the message, header included; from its first 32 bytes."""
+        header = _Header._make(_HEADER.unpack_from(message))
+        if header.magic != MAGIC:
+            raise ProtocolError(f"a message begins with {header.magic!r}, not {MAGIC!r}")
+        if header.payload_length > self._limit:
+            raise MessageSizeError(
+                f"a message of {header.payload_length} bytes; the limit is {self._limit}"
+            )
+        if header.json_length > header.payload_length:
+            raise ProtocolError(
+                f"{header.json_length} bytes of JSON in a payload of {header.payload_length}"
+            )
+        return _HEADER.size + header.payload_length
+
+    def _finish(self, whole: memoryview, messages: list[Message]) -> None:
+        header = _Header._make(_HEADER.unpack_from(whole))
+        payload = whole[_HEADER.size :].toreadonly()
+        if crc32c(payload, crc32c(whole[:_CHECKED])) != header.checksum:
+            raise ChecksumError(f"the checksum of a message of type {header.type} is wrong")
+        message = _message(header, payload)
+        self._sequence.accept(message, header.checksum)
+        if message is not None:
+            messages.append(message)
+
+
+def _message(header: _Header, payload: memoryview) -> Message | None:
+    """The message, or None where it is unknown and may be skipped."""
+    name = _NAMES.get(header.type)
+    if name is None:
+        if header.flags & OPTIONAL:
+            return None
+        raise ProtocolError(f"a message of unknown type {header.type}")
+    text, data = payload[: header.json_length], payload[header.json_length :]
+    if name == "frame":
+        return _frame(header, data)
+    return build(name, parse_object(text, name), data)
+
+
+def _frame(header: _Header, data: memoryview) -> Frame:
+    encoding = _CROPS.get(header.encoding)
+    if encoding is None:
+        raise FrameShapeError(f"frame {header.frame} has the unknown encoding {header.encoding}")
+    return Frame(
+        index=header.frame,
+        source=header.source,
+        encoding=encoding,
+        data=data,
+        rows=Rows(header.first_row, header.rows),
+        width=header.width,
+    )

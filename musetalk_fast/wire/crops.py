@@ -1,0 +1,94 @@
+"""A frame's bytes as pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.errors import FrameShapeError
+from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
+from musetalk_fast.kernels.jpeg import JpegError, decode_jpeg_into, encode_jpeg
+from musetalk_fast.kernels.png import PngError, decode_png, encode_png
+from musetalk_fast.types import CROP_SIZE, Crop, CropEncoding, Rows
+from musetalk_fast.wire.messages import Frame
+
+_LONGEST_FILE = 2 * CROP_SIZE * CROP_SIZE * 3
+"""A JPEG or PNG of a crop is never twice as long as its pixels."""
+
+
+def crop_view(frame: Frame, scratch: Crop) -> Crop:
+    """The rows that a frame carries.
+
+    Args:
+        frame: as a decoder gave it.
+        scratch: (256, 256, 3) uint8, C-contiguous, writable: room for what must be decoded.
+
+    Returns:
+        (rows, 256, 3) uint8 RGB, C-contiguous: a read-only view of `frame.data` if it is raw and
+        binary, else of `scratch`, which the next call overwrites.
+
+    Raises:
+        FrameShapeError: the data is not what the frame says, or does not fit a crop.
+    """
+    rows = frame.rows
+    fits = rows.first >= 0 and rows.count > 0 and rows.first + rows.count <= CROP_SIZE
+    if frame.width != CROP_SIZE or not fits:
+        raise FrameShapeError(
+            f"frame {frame.index} has rows {rows.first} to {rows.first + rows.count} of "
+            f"{frame.width} pixels; a crop is {CROP_SIZE}x{CROP_SIZE}"
+        )
+    out = scratch[: rows.count]
+    try:
+        if frame.encoding is CropEncoding.RAW:
+            return _raw(frame, out)
+        return _unpacked(frame.encoding, _bytes(frame), out)
+    except (Base64Error, JpegError, PngError) as error:
+        raise FrameShapeError(f"frame {frame.index}: {error}") from None
+
+
+def encode_crop(crop: Crop, encoding: CropEncoding, rows: Rows) -> bytes | memoryview:
+    """The bytes of a window of a crop.
+
+    Args:
+        crop: (256, 256, 3) uint8 RGB, C-contiguous.
+    """
+    window = crop[rows.first : rows.first + rows.count]
+    if encoding is CropEncoding.JPEG:
+        return encode_jpeg(window)
+    return encode_png(window, level=1) if encoding is CropEncoding.PNG else window.data.cast("B")
+
+
+def _raw(frame: Frame, out: Crop) -> Crop:
+    size = decoded_size(frame.data) if frame.base64 else len(frame.data)
+    if size != out.size:
+        raise FrameShapeError(
+            f"frame {frame.index} has {size} bytes; its {frame.rows.count} rows need {out.size}"
+        )
+    if not frame.base64:
+        return np.frombuffer(frame.data, np.uint8).reshape(out.shape)
+    decode_into(frame.data, out)
+    return out
+
+
+def _bytes(frame: Frame) -> bytes | memoryview:
+    size = decoded_size(frame.data) if frame.base64 else len(frame.data)
+    if size > _LONGEST_FILE:
+        raise FrameShapeError(f"frame {frame.index} has {size} bytes of {frame.encoding.value}")
+    if not frame.base64:
+        return frame.data
+    data = bytearray(size)
+    decode_into(frame.data, data)
+    return memoryview(data)
+
+
+def _unpacked(
+    encoding: CropEncoding, data: bytes | memoryview, out: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    if encoding is CropEncoding.JPEG:
+        decode_jpeg_into(data, out)
+        return out
+    picture = decode_png(data, out.shape[0] * out.shape[1])
+    if picture.shape != out.shape:
+        raise PngError(f"PNG of shape {picture.shape} where {out.shape} is expected")
+    out[:] = picture
+    return out

@@ -1,0 +1,178 @@
+"""The NDJSON wire: one JSON object per line, data as base64.
+
+The first member of a line is `type`, the last `crc32c`: CRC-32C over the bytes of the line before
+`,"crc32c"`. `data`, where there is one, stands directly before it. A frame's payload is located in
+place: it is neither copied nor given to a JSON parser.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import Any
+
+import orjson
+
+from musetalk_fast.errors import ChecksumError, MessageSizeError, ProtocolError
+from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
+from musetalk_fast.kernels.crc32c import crc32c
+from musetalk_fast.kernels.png import encode_png
+from musetalk_fast.types import CROP_SIZE, Rows
+from musetalk_fast.wire.documents import NAMES, build, crop_encoding, members_of
+from musetalk_fast.wire.members import Members, parse_object
+from musetalk_fast.wire.messages import FaceMessage, Frame, Message
+from musetalk_fast.wire.sequence import LONGEST_MESSAGE, Sequence
+
+_TAIL = b',"crc32c":"%08x"}\n'
+_TAIL_SIZE = len(_TAIL % 0)
+_TAIL_FORM = re.compile(rb',"crc32c":"([0-9a-f]{8})"}\n')
+_DATA = b',"data":"'
+_LONGEST_HEAD = 2048
+"""Most bytes of a line before its `data`."""
+_LONGEST_JSON = (1 << 16) - 1
+
+_KNOWN = frozenset(NAMES.values())
+
+
+def encode(message: Message) -> bytes:
+    """A message as a line.
+
+    Raises:
+        MessageSizeError: it is longer than a message may be.
+    """
+    if isinstance(message, Frame):
+        members: dict[str, Any] = {
+            "index": message.index,
+            "source": message.source,
+            "encoding": message.encoding.value,
+            "rows": (message.rows.first, message.rows.count),
+            "width": message.width,
+        }
+        data: bytes | memoryview | None = message.data
+    else:
+        members = members_of(message)
+        mask = message.mask if isinstance(message, FaceMessage) else None
+        data = None if mask is None else encode_png(mask)
+    head = orjson.dumps({"type": NAMES[type(message)], **members})[:-1]
+    return _line(head, data, is_text=isinstance(message, Frame) and message.base64)
+
+
+def checksum_of(encoded: bytes) -> int:
+    """The checksum that an encoded message carries."""
+    return int(encoded[-11:-3], 16)
+
+
+def _line(head: bytes, data: bytes | memoryview | None, *, is_text: bool) -> bytes:
+    if data is None:
+        body = head
+    else:
+        text = data if is_text else binascii.b2a_base64(data, newline=False)
+        body = b"".join((head, _DATA, text, b'"'))
+    if len(body) + _TAIL_SIZE > LONGEST_MESSAGE:
+        raise MessageSizeError(f"a line of {len(body)} bytes; the limit is {LONGEST_MESSAGE}")
+    return b"".join((body, _TAIL % crc32c(body)))
+
+
+class Decoder:
+    """Bytes in pieces of any size become messages.
+
+    A line that lies whole inside one piece is not copied: a frame's `data` is a view of the piece,
+    still base64. Only a line across pieces is put together, once.
+
+    Args:
+        limit: most bytes of a line, its end included.
+    """
+
+    def __init__(self, limit: int = LONGEST_MESSAGE) -> None:
+        self._limit = limit
+        self._sequence = Sequence()
+        self._part = bytearray()
+        """A line across pieces."""
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take the next bytes of the stream; give the messages that they complete.
+
+        Raises:
+            ProtocolError: the leaf that says what is wrong with them.
+        """
+        messages: list[Message] = []
+        start, view = 0, memoryview(data)
+        while start < len(data):
+            self._sequence.begin()
+            end = data.find(b"\n", start) + 1
+            piece = view[start : end or len(data)]
+            if len(self._part) + len(piece) > self._limit:
+                raise MessageSizeError(f"a line longer than the limit of {self._limit} bytes")
+            start += len(piece)
+            if not end or self._part:
+                self._part += piece
+                piece = memoryview(self._part)
+            if end:
+                self._part = bytearray()
+                self._finish(piece.toreadonly(), messages)
+        return messages
+
+    def close(self) -> None:
+        """The stream has no more bytes.
+
+        Raises:
+            StreamCutError: it was not at its end.
+        """
+        self._sequence.close(len(self._part))
+
+    def _finish(self, line: memoryview, messages: list[Message]) -> None:
+        checksum = _checked(line)
+        message = _message(line[:-_TAIL_SIZE])
+        self._sequence.accept(message, checksum)
+        if message is not None:
+            messages.append(message)
+
+
+def _checked(line: memoryview) -> int:
+    """The line's checksum, which is right."""
+    tail = _TAIL_FORM.fullmatch(line[-_TAIL_SIZE:])
+    if tail is None:
+        raise ProtocolError("a line does not end with its checksum")
+    checksum = int(tail[1], 16)
+    if crc32c(line[:-_TAIL_SIZE]) != checksum:
+        raise ChecksumError("the checksum of a line is wrong")
+    return checksum
+
+
+def _message(body: memoryview) -> Message | None:
+    """The message of a line without its tail, or None where it is unknown and may be skipped."""
+    place = bytes(body[:_LONGEST_HEAD]).find(_DATA)
+    head = body if place < 0 else body[:place]
+    if len(head) > _LONGEST_JSON:
+        raise MessageSizeError(f"{len(head)} bytes of JSON; the limit is {_LONGEST_JSON}")
+    members = parse_object(bytes(head) + b"}", "a message")
+    name = members.text("type")
+    if name not in _KNOWN:
+        if members.flag("optional", default=False):
+            return None
+        raise ProtocolError(f"a message of unknown type {name!r}")
+    data = memoryview(b"") if place < 0 else body[place + len(_DATA) : -1]
+    if place >= 0 and body[-1] != ord('"'):
+        raise ProtocolError(f"the data of a {name} does not stand before its checksum")
+    return _frame(members, data) if name == "frame" else build(name, members, _decoded(data))
+
+
+def _frame(members: Members, data: memoryview) -> Frame:
+    return Frame(
+        index=members.integer("index"),
+        source=members.integer("source"),
+        encoding=crop_encoding(members.text("encoding")),
+        data=data,
+        rows=Rows(*members.integers("rows", 2, 0, CROP_SIZE)),
+        width=members.integer("width", 1, CROP_SIZE),
+        base64=True,
+    )
+
+
+def _decoded(text: memoryview) -> memoryview:
+    try:
+        data = bytearray(decoded_size(text))
+        decode_into(text, data)
+    except Base64Error as error:
+        raise ProtocolError(f"the data of a message: {error}") from None
+    return memoryview(data)

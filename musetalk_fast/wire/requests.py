@@ -1,0 +1,237 @@
+"""What a client asks for and what a server says of itself, as JSON and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from musetalk_fast.errors import ProtocolError
+from musetalk_fast.types import AvatarOptions, CropEncoding, SourceRun
+from musetalk_fast.wire.documents import crop_encoding
+from musetalk_fast.wire.members import Members
+from musetalk_fast.wire.messages import PROTOCOL
+from musetalk_fast.wire.options import options_from_json, options_to_json
+
+LARGEST_REQUEST = 1 << 20
+"""Most bytes of a request's body."""
+MOST_RUNS = 10_000
+_LARGEST_RATE = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvatarRequest:
+    """`POST /v1/avatars`: prepare an avatar and send the faces of `[start, stop)`.
+
+    Attributes:
+        avatar: SHA-256 of the asset.
+        stop: None: up to the last source frame.
+    """
+
+    avatar: str
+    options: AvatarOptions
+    start: int = 0
+    stop: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of the request."""
+        return {
+            "avatar": self.avatar,
+            "options": options_to_json(self.options),
+            "start": self.start,
+            "stop": self.stop,
+        }
+
+    @classmethod
+    def from_json(cls, document: object) -> AvatarRequest:
+        """Read a body.
+
+        Raises:
+            ProtocolError: a member is missing or out of bounds; unknown ones are ignored.
+        """
+        members = Members(document, "the request")
+        start = members.integer("start", default=0)
+        return cls(
+            avatar=members.hexadecimal("avatar", 64),
+            options=options_from_json(members.members("options")),
+            start=start,
+            stop=members.integer("stop", start) if members.has("stop") else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramesRequest:
+    """`POST /v1/frames`: make the crops of frames `[start, stop)`.
+
+    Attributes:
+        avatar, audio: SHA-256 of the assets.
+        faces: digest of the faces the client holds, or None to take the server's.
+        fps: frames a second, exact.
+        sources: which source frame each frame shows; the runs cover the range exactly.
+        window: send only the rows of each crop that its face's mask needs.
+    """
+
+    avatar: str
+    options: AvatarOptions
+    faces: str | None
+    audio: str
+    fps: Fraction
+    start: int
+    stop: int
+    sources: tuple[SourceRun, ...]
+    encoding: CropEncoding = CropEncoding.RAW
+    window: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of the request."""
+        return {
+            "avatar": self.avatar,
+            "options": options_to_json(self.options),
+            "faces": self.faces,
+            "audio": self.audio,
+            "fps": [self.fps.numerator, self.fps.denominator],
+            "start": self.start,
+            "stop": self.stop,
+            "sources": [[run.first, run.step, run.count] for run in self.sources],
+            "encoding": self.encoding.value,
+            "window": self.window,
+        }
+
+    @classmethod
+    def from_json(cls, document: object) -> FramesRequest:
+        """Read a body.
+
+        Raises:
+            ProtocolError: a member is missing or out of bounds; unknown ones are ignored.
+        """
+        members = Members(document, "the request")
+        start = members.integer("start")
+        stop = members.integer("stop", start)
+        return cls(
+            avatar=members.hexadecimal("avatar", 64),
+            options=options_from_json(members.members("options")),
+            faces=members.hexadecimal("faces", 64) if members.has("faces") else None,
+            audio=members.hexadecimal("audio", 64),
+            fps=Fraction(*members.integers("fps", 2, 1, _LARGEST_RATE)),
+            start=start,
+            stop=stop,
+            sources=_sources(members, stop - start),
+            encoding=crop_encoding(members.text("encoding", default="raw")),
+            window=members.flag("window", default=False),
+        )
+
+
+def _sources(members: Members, frames: int) -> tuple[SourceRun, ...]:
+    if not frames:
+        return ()
+    runs = tuple(SourceRun(*run) for run in members.lists("sources", 3, MOST_RUNS))
+    if sum(run.count for run in runs) != frames:
+        raise members.wrong("sources", f"runs [first, step, count] that cover {frames} frames")
+    for run in runs:
+        last = run.first + run.step * (run.count - 1)
+        if run.step not in (-1, 0, 1) or run.count < 1 or min(run.first, last) < 0:
+            raise members.wrong("sources", "runs with a step of -1, 0 or 1 from 0 upwards")
+    return runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """`GET /health`.
+
+    Attributes:
+        status: `healthy`, `loading` or `draining`.
+    """
+
+    status: str
+    version: str
+    model_loaded: bool
+    gpu_available: bool
+    gpu_name: str | None
+    engine: str
+    protocol: int = PROTOCOL
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, document: object) -> Health:
+        """Read the document.
+
+        Raises:
+            ProtocolError: it is not one of this protocol.
+        """
+        members = Members(document, "the answer to /health")
+        return cls(
+            protocol=_protocol(members),
+            status=members.text("status"),
+            version=members.text("version"),
+            model_loaded=members.flag("model_loaded", default=True),
+            gpu_available=members.flag("gpu_available", default=False),
+            gpu_name=members.optional_text("gpu_name"),
+            engine=members.text("engine"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """`GET /v1/info`.
+
+    Attributes:
+        engine, model: who makes the crops, and which version of it.
+        is_preview: its mouths are a preview, not MuseTalk.
+        crop_size: side of a crop in pixels.
+        encodings: how crops can travel.
+        wires: media types of the streams, the best one first.
+        max_fps: most frames a second.
+        max_size: longest side of an avatar in pixels.
+        max_streams: streams of crops at a time.
+        max_asset_bytes: longest asset.
+    """
+
+    engine: str
+    model: str
+    is_preview: bool
+    protocol: int = PROTOCOL
+    crop_size: int
+    encodings: tuple[CropEncoding, ...]
+    wires: tuple[str, ...]
+    max_fps: float
+    max_size: int
+    max_streams: int
+    max_asset_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        document = {name: getattr(self, name) for name in self.__slots__}
+        return document | {"encodings": [encoding.value for encoding in self.encodings]}
+
+    @classmethod
+    def from_json(cls, document: object) -> Info:
+        """Read the document; encodings that nobody knows here are left out.
+
+        Raises:
+            ProtocolError: it is not one of this protocol.
+        """
+        members = Members(document, "the answer to /v1/info")
+        named = members.texts("encodings")
+        return cls(
+            protocol=_protocol(members),
+            engine=members.text("engine"),
+            model=members.text("model"),
+            is_preview=members.flag("is_preview", default=False),
+            crop_size=members.integer("crop_size", 1),
+            encodings=tuple(known for known in CropEncoding if known.value in named),
+            wires=members.texts("wires"),
+            max_fps=members.number("max_fps", 0, 1e6),
+            max_size=members.integer("max_size", 1),
+            max_streams=members.integer("max_streams", 1),
+            max_asset_bytes=members.integer("max_asset_bytes", 1, 1 << 62),
+        )
+
+
+def _protocol(members: Members) -> int:
+    version = members.integer("protocol")
+    if version != PROTOCOL:
+        raise ProtocolError(f"the server speaks protocol {version}; this client speaks {PROTOCOL}")
+    return version
