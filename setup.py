@@ -47,4 +47,7 @@ def extensions(mode: str) -> list[Extension]:
     return compiled
 
 
-setup(ext_modules=extensions(os.environ.get(VARIABLE, "auto")))
+setup(
+    ext_modules=extensions(os.environ.get(VARIABLE, "auto")),
+    options={"build_ext": {"parallel": min(len(SOURCES), os.cpu_count() or 1)}},
+)

@@ -91,10 +91,14 @@ static inline __m256i decode_vector(__m256i text, __m256i *wrong)
 MTF_TARGET("avx2")
 static size_t vectors_avx2(const uint8_t *text, size_t end, uint8_t *out)
 {
-    enum { BLOCK = 4 * 32, SPARE = 16 };
+    enum { BLOCK = 4 * 32, SPARE = 16, LINE = 64, AHEAD = 2048 };
     size_t place = 0;
     for (; place + BLOCK + SPARE <= end; place += BLOCK, out += BLOCK / 4 * 3) {
         __m256i wrong = _mm256_setzero_si256();
+        /* As integers: beyond the end there is nothing to point to, nor does a prefetch fault. */
+        uintptr_t ahead = (uintptr_t)text + place + AHEAD;
+        _mm_prefetch((const char *)ahead, _MM_HINT_T0);
+        _mm_prefetch((const char *)(ahead + LINE), _MM_HINT_T0);
         for (int i = 0; i < 4; i++) {
             const __m256i *from = (const __m256i *)(text + place + 32 * i);
             __m256i decoded = decode_vector(_mm256_loadu_si256(from), &wrong);
