@@ -12,12 +12,49 @@ from musetalk_fast.kernels import native
 SAY = "import json; from musetalk_fast.kernels import native; print(json.dumps(native.status()))"
 
 
-def _status(choice: str) -> dict[str, str]:
+# Every kernel's work on the same data, as one digest.
+WORK = """
+import hashlib
+import numpy as np
+from musetalk_fast.kernels import base64, crc32c, png
+from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.types import Box, Face
+
+picture = np.random.default_rng(1).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+out = bytearray(192)
+base64.decode_into(b"QUJD" * 64, out)
+mask = np.full((90, 120), 180, np.uint8)
+face = Face(0, Box(20, 30, 150, 140), Box(30, 70, 120, 90), mask)
+found = hashlib.sha256(out)
+found.update(crc32c.crc32c(picture).to_bytes(4, "little"))
+found.update(png.decode_png(png.encode_png(picture), 1 << 16))
+for layout in LAYOUTS.values():
+    buffers = [np.zeros(4 * 256 * 256, np.uint8) for _ in range(layout.planes)]
+    planes = Planes(layout, 256, 256, buffers, [1024] * layout.planes)
+    picture_to_planes(picture, planes)
+    Paste(face, 256, 256, layout).paste(picture, 0, planes)
+    for buffer in buffers:
+        found.update(buffer)
+print(found.hexdigest())
+"""
+
+
+def _run(script: str, choice: str) -> str:
     environment = {**os.environ, native.VARIABLE: choice}
     said = subprocess.run(
-        [sys.executable, "-c", SAY], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
-    return json.loads(said.stdout)
+    return said.stdout
+
+
+def _status(choice: str) -> dict[str, str]:
+    return json.loads(_run(SAY, choice))
+
+
+def test_all_choices_do_the_same_work() -> None:
+    assert len({_run(WORK, choice) for choice in ("auto", native.NUMPY, *native.SETS)}) == 1
 
 
 def test_every_kernel_is_native() -> None:
