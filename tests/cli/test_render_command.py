@@ -163,18 +163,17 @@ def test_bars_on_a_terminal(files: Path) -> None:
 def test_a_render_goes_on_when_its_reader_goes_away(files: Path) -> None:
     command = [*_arguments(), "-s", "builtin", "--json", *SMALL]
     environ = {**os.environ, "PYTHONPATH": str(Path(musetalk_fast.__file__).parents[1])}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "musetalk_fast", *command],
         cwd=files,
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.wait(60) == 0
-    assert process.stderr is not None
-    assert process.stderr.read() == b""
-    process.stderr.close()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
     assert (files / "out.mp4").exists()
