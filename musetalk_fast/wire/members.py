@@ -92,6 +92,13 @@ class Members:
             raise self.wrong(name, "text")
         return printable(value, longest)
 
+    def raw_text(self, name: str) -> bytes:
+        """Text of any length, as it came; never to be printed."""
+        value = self._value(name, None)
+        if not isinstance(value, str):
+            raise self.wrong(name, "text")
+        return value.encode()
+
     def optional_text(self, name: str, longest: int = _LONGEST_TEXT) -> str | None:
         """As `text`; None if the member is missing or null."""
         return self.text(name, longest) if self.has(name) else None

@@ -18,6 +18,7 @@ class StreamEncoder:
     """
 
     def __init__(self, media_type: str) -> None:
+        self.media_type = media_type
         wire = binary if media_type == BINARY else ndjson
         self._encode: Callable[[Message], bytes] = wire.encode
         self._checksum_of: Callable[[bytes], int] = wire.checksum_of

@@ -1,0 +1,97 @@
+"""`serve`: the server, in the foreground."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+from functools import partial
+from pathlib import Path
+
+import click
+
+_SIZES = {"k": 10, "m": 20, "g": 30, "t": 40}
+
+
+def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
+    """A number of bytes: `10000000`, `512M`, `4G`."""
+    text = value.lower()
+    shift = _SIZES.get(text[-1:], 0)
+    digits = text[:-1] if shift else text
+    if not digits.isascii() or not digits.isdigit() or int(digits[:20]) << shift < 1 << 20:
+        raise click.BadParameter(f"{value!r} is no size of at least 1M, such as 512M or 4G")
+    return int(digits[:20]) << shift
+
+
+@click.command(short_help="Run a server.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535),
+    help="Port to listen at; 0 for any free one.",
+)  # fmt: skip
+@click.option(
+    "--unix", "socket", type=click.Path(path_type=Path), metavar="PATH",
+    help="Listen at a Unix socket instead.",
+)  # fmt: skip
+@click.option("--engine", default="preview", show_default=True, help="Who makes the mouths.")
+@click.option(
+    "--max-streams", default=8, show_default=True, type=click.IntRange(1, 1024),
+    help="Requests that may work at a time; more are told to come back.",
+)  # fmt: skip
+@click.option(
+    "--store-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    help="Keep uploads here; without it they go with the server.",
+)  # fmt: skip
+@click.option(
+    "--store-bytes", default="4G", show_default=True, callback=_bytes, metavar="SIZE",
+    help="Disk space for uploads; the least recently used go.",
+)  # fmt: skip
+@click.option(
+    "--max-asset-bytes", default="1G", show_default=True, callback=_bytes, metavar="SIZE",
+    help="Longest upload.",
+)  # fmt: skip
+@click.option("--lifeline-fd", type=click.IntRange(3), hidden=True)
+def serve(
+    host: str,
+    port: int,
+    socket: Path | None,
+    engine: str,
+    max_streams: int,
+    store_dir: Path | None,
+    store_bytes: int,
+    max_asset_bytes: int,
+    lifeline_fd: int | None,
+) -> None:
+    """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
+
+    SIGTERM lets running streams finish. There is no login: whoever reaches the port can use it.
+    """
+    from musetalk_fast.server.engines.registry import find_engine
+    from musetalk_fast.server.limits import Limits
+    from musetalk_fast.server.run import Place, serve
+
+    limits = Limits(
+        max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
+    )
+    place = Place(host=host, port=port, socket=socket, store_dir=store_dir, lifeline=lifeline_fd)
+    make_engine = find_engine(engine)
+    if socket is None and not _is_loopback(host):
+        click.echo(f"warning: there is no login: whoever reaches {host} can use it", err=True)
+    number = serve(make_engine, place, limits, partial(_announce, engine))
+    if number == signal.SIGINT:
+        from musetalk_fast.cli.signals import Stopped
+
+        raise Stopped(number)
+
+
+def _announce(engine: str, address: str) -> None:
+    # Programs that start a server read this line.
+    click.echo(f"listening on {address}")
+    if engine == "preview":
+        click.echo("engine preview: a preview, not MuseTalk", err=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,37 @@
+"""The HTTP application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.refusals import answer_refusals
+from musetalk_fast.server.routes import assets, avatars, frames, health, infer
+from musetalk_fast.server.services import SERVICES, MakeEngine, open_services
+
+
+def create_app(
+    make_engine: MakeEngine, store_dir: Path, limits: Limits | None = None
+) -> web.Application:
+    """Everything between a socket and an engine.
+
+    Run it with `web.AppRunner(app, handler_cancellation=True)`: work stops where a client goes.
+
+    Args:
+        make_engine: called once, in a worker thread; until it returns `/health` says `loading`.
+        store_dir: folder of the assets, of this server alone.
+    """
+
+    async def services(app: web.Application) -> AsyncIterator[None]:
+        async with open_services(make_engine, store_dir, limits or Limits()) as opened:
+            app[SERVICES] = opened
+            yield
+
+    app = web.Application(middlewares=[answer_refusals])
+    app.cleanup_ctx.append(services)
+    for resource in (health, assets, avatars, frames, infer):
+        app.add_routes(resource.ROUTES)
+    return app

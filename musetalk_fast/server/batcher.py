@@ -1,0 +1,193 @@
+"""One thread that makes crops for all streams: fair, in batches, never ahead of a slow client."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.server.engines.base import CropRequest, Engine
+from musetalk_fast.types import CROP_SIZE, Crop
+
+_Batch = list[tuple["CropStream", CropRequest]]
+
+
+class CropStream:
+    """The crops of one request, in order. Made by `Batcher.open`; a context that gives them up."""
+
+    def __init__(
+        self, batcher: Batcher, requests: Iterator[CropRequest], count: int, limit: int
+    ) -> None:
+        self._batcher = batcher
+        self._requests = requests
+        self._wanted = count  # not yet asked of the engine
+        self._left = count  # not yet taken
+        self._room = limit
+        self._taken = 0  # and not yet released
+        self._crops: list[Crop] = []
+        self._error: Exception | None = None
+        self._news = asyncio.Event()
+
+    def __enter__(self) -> CropStream:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self._batcher.forget(self)
+
+    async def take(self) -> list[Crop]:
+        """Release the crops of the last call; wait for more. An empty list: there are no more.
+
+        Returns:
+            (256, 256, 3) uint8 RGB each; at most the stream's limit of them.
+
+        Raises:
+            Exception: what the engine raised.
+        """
+        self._batcher.release(self)
+        while self._left and not self._crops and self._error is None:
+            self._news.clear()
+            await self._news.wait()
+        if self._error is not None and not self._crops:
+            raise self._error
+        crops, self._crops = self._crops, []
+        self._taken = len(crops)
+        self._left -= len(crops)
+        return crops
+
+    # What follows is the batcher's: the first three under its lock, the last on the loop.
+
+    def next_request(self) -> CropRequest | None:
+        """The next crop to make, if there is room for it."""
+        if not self._wanted or not self._room:
+            return None
+        self._wanted -= 1
+        self._room -= 1
+        return next(self._requests)
+
+    def release(self) -> None:
+        """The crops taken last are gone."""
+        self._room += self._taken
+        self._taken = 0
+
+    def give_up(self) -> None:
+        """Nothing more is asked for."""
+        self._wanted = 0
+
+    def deliver(self, crops: Sequence[Crop], error: Exception | None) -> None:
+        """Crops were made, or could not be."""
+        self._crops.extend(crops)
+        self._error = self._error or error
+        self._news.set()
+
+
+class Batcher:
+    """Makes crops with an engine in one thread.
+
+    Args:
+        engine: `infer` is called in the batcher's thread only.
+        loop: where crops are taken.
+    """
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine = engine
+        self._loop = loop
+        self._max_batch = engine.describe().max_batch
+        self._streams: deque[CropStream] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="infer", daemon=True)
+        self._thread.start()
+
+    def open(self, requests: Iterator[CropRequest], count: int) -> CropStream:
+        """A stream of `count` crops; while two batches of it wait to be sent, it gets no turn."""
+        stream = CropStream(self, requests, count, 2 * self._max_batch)
+        with self._changed:
+            self._streams.append(stream)
+            self._changed.notify()
+        return stream
+
+    def release(self, stream: CropStream) -> None:
+        """A stream has room again."""
+        with self._changed:
+            stream.release()
+            self._changed.notify()
+
+    def forget(self, stream: CropStream) -> None:
+        """A stream is finished, or its client has gone: what it still wanted is dropped."""
+        with self._changed:
+            stream.give_up()
+            if stream in self._streams:
+                self._streams.remove(stream)
+
+    def close(self) -> None:
+        """End the thread, after the batch it is at."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            results = self._infer(batch)
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(_deliver, results)
+
+    def _next_batch(self) -> _Batch | None:
+        with self._changed:
+            while not self._closed:
+                batch = self._collect()
+                if batch:
+                    return batch
+                self._changed.wait()
+        return None
+
+    def _collect(self) -> _Batch:
+        """One crop of each stream in turn, until the batch is full or nobody wants more."""
+        batch: _Batch = []
+        idle = 0
+        while len(batch) < self._max_batch and idle < len(self._streams):
+            stream = self._streams[0]
+            self._streams.rotate(-1)
+            request = stream.next_request()
+            if request is None:
+                idle += 1
+            else:
+                idle = 0
+                batch.append((stream, request))
+        return batch
+
+    def _infer(self, batch: _Batch) -> list[_Result]:
+        try:
+            crops = _checked(self._engine.infer([request for _, request in batch]), len(batch))
+        except Exception as error:  # noqa: BLE001 - an engine may raise anything; clients are told
+            return self._infer_alone(batch, error)
+        return [(stream, [crop], None) for (stream, _), crop in zip(batch, crops, strict=True)]
+
+    def _infer_alone(self, batch: _Batch, error: Exception) -> list[_Result]:
+        """A batch failed: each stream of it again by itself, so that only the guilty one fails."""
+        shares: dict[CropStream, _Batch] = {}
+        for stream, request in batch:
+            shares.setdefault(stream, []).append((stream, request))
+        if len(shares) == 1:
+            return [(batch[0][0], [], error)]
+        return [result for share in shares.values() for result in self._infer(share)]
+
+
+_Result = tuple[CropStream, list[Crop], Exception | None]
+
+
+def _deliver(results: list[_Result]) -> None:
+    for stream, crops, error in results:
+        stream.deliver(crops, error)
+
+
+def _checked(crops: NDArray[Any], count: int) -> NDArray[np.uint8]:
+    wanted = (count, CROP_SIZE, CROP_SIZE, 3)
+    if crops.shape != wanted or crops.dtype != np.uint8:
+        raise TypeError(f"the engine made {crops.dtype} {crops.shape}, not uint8 {wanted}")
+    return np.ascontiguousarray(crops)

@@ -1,0 +1,154 @@
+"""The messages of one answer, sent as fast as its client takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, Protocol, TypeVar
+
+from aiohttp import web
+
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.refusals import RefusalError, refusal_of
+from musetalk_fast.wire.messages import BINARY, NDJSON, Heartbeat, Message, Progress
+from musetalk_fast.wire.stream import StreamEncoder
+
+T = TypeVar("T")
+
+_GRACE_SECS = 1.0
+"""A preparation that fails within this time is refused with a status of its own."""
+_TICK_SECS = 0.5
+
+
+class Encoder(Protocol):
+    """Messages as bytes: a wire, or the plain contract."""
+
+    @property
+    def media_type(self) -> str:
+        """Of the whole answer."""
+        ...
+
+    def encode(self, message: Message) -> bytes:
+        """The next message."""
+        ...
+
+    def end(self, count: int, details: Mapping[str, Any] | None = None) -> bytes:
+        """The `end`."""
+        ...
+
+
+class Outlet:
+    """Writes messages and keeps the connection alive while there are none.
+
+    A write waits until the client has taken what came before it, so that nothing piles up here.
+
+    Args:
+        request: whose answer it is.
+        encoder: how messages look as bytes.
+        threads: where frames and masks are encoded.
+    """
+
+    def __init__(
+        self, request: web.Request, encoder: Encoder, limits: Limits, threads: Executor
+    ) -> None:
+        self._request = request
+        self._limits = limits
+        self._threads = threads
+        self._encoder = encoder
+        self._response = web.StreamResponse(
+            headers={"Content-Type": encoder.media_type, "Cache-Control": "no-store"}
+        )
+        self._loop = asyncio.get_running_loop()
+        self._last_write = self._loop.time()
+
+    async def run(self, work: Callable[[Outlet], Awaitable[None]]) -> web.StreamResponse:
+        """Do the work that writes here; an error becomes the stream's last message.
+
+        Raises:
+            Exception: the work failed before the answer began.
+        """
+        try:
+            await work(self)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            if not self._response.prepared:
+                raise
+            await self._write(self._encoder.encode(refusal_of(error).to_message()))
+        await self._response.write_eof()
+        return self._response
+
+    async def send(self, message: Message) -> None:
+        """Write one small message."""
+        await self._write(self._encoder.encode(message))
+
+    async def send_all(self, make: Callable[[], Sequence[Message]]) -> None:
+        """Make and encode messages in a thread, then write them."""
+        encode = self._encoder.encode
+        work = self._loop.run_in_executor(
+            self._threads, lambda: [encode(message) for message in make()]
+        )
+        for piece in await work:
+            await self._write(piece)
+
+    async def end(self, count: int, details: Mapping[str, Any] | None = None) -> None:
+        """Write the `end`."""
+        await self._write(self._encoder.end(count, details))
+
+    async def during(
+        self, work: Awaitable[T], progress: Callable[[], Progress | None] = lambda: None
+    ) -> T:
+        """Wait for work; send its progress and heartbeats if it takes long.
+
+        The work is cancelled where the client goes away.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([task], timeout=_GRACE_SECS)
+            last: Progress | None = None
+            while not task.done():
+                last = await self._tell(progress(), last)
+                await asyncio.wait([task], timeout=_TICK_SECS)
+            return task.result()
+        finally:
+            if not task.cancel() and not task.cancelled():
+                task.exception()  # seen, where the client went in the same moment
+
+    async def _tell(self, progress: Progress | None, last: Progress | None) -> Progress | None:
+        if progress is not None and progress != last:
+            await self.send(progress)
+        elif self._loop.time() - self._last_write >= self._limits.heartbeat_secs - _TICK_SECS:
+            await self.send(Heartbeat())
+        return progress
+
+    async def _write(self, piece: bytes) -> None:
+        guard = self._loop.call_later(self._limits.stalled_secs, self._drop)
+        try:
+            if not self._response.prepared:
+                await self._response.prepare(self._request)
+            await self._response.write(piece)
+        finally:
+            guard.cancel()
+        self._last_write = self._loop.time()
+
+    def _drop(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+def wire_encoder(request: web.Request) -> StreamEncoder:
+    """The wire that `Accept` names: binary for those who name it, else NDJSON.
+
+    Raises:
+        RefusalError: 406, the client takes neither.
+    """
+    accept = request.headers.get("Accept", "*/*")
+    named = {part.split(";")[0].strip().lower() for part in accept.split(",")}
+    if BINARY in named:
+        return StreamEncoder(BINARY)
+    if named & {NDJSON, "application/*", "*/*"}:
+        return StreamEncoder(NDJSON)
+    raise RefusalError(
+        406, "MTF-REQUEST-ACCEPT", "no wire for this Accept", f"{BINARY} or {NDJSON}"
+    )

@@ -1,0 +1,28 @@
+"""Recordings that are ready: prepared once for their content."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from pathlib import Path
+
+from musetalk_fast.server.engines.base import Engine
+from musetalk_fast.server.shared import SharedWork, Watch
+from musetalk_fast.server.speech import open_speech
+from musetalk_fast.server.store import AssetStore
+
+Recordings = SharedWork[str, object]
+"""By the SHA-256 of the asset: what the engine's `infer` needs."""
+
+
+def recording_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int) -> Recordings:
+    """Prepares recordings in a thread, one after the other, and keeps the last ones."""
+
+    def prepare(path: Path) -> object:
+        return engine.prepare_audio(open_speech(path))
+
+    async def make(name: str, _watch: Watch) -> object:
+        with store.lease(name) as path:
+            return await asyncio.get_running_loop().run_in_executor(thread, prepare, path)
+
+    return SharedWork(make, keep)

@@ -1,0 +1,92 @@
+"""What a server says when it does not do what it was asked: `{code, message, hint}`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from musetalk_fast import errors
+from musetalk_fast.wire.messages import ErrorMessage
+
+_LOG = logging.getLogger(__name__)
+_RETRY_SECS = 2
+
+_STATUS: tuple[tuple[type[errors.MuseTalkError], int], ...] = (
+    (errors.ProtocolError, 400),
+    (errors.FacesDifferError, 409),
+    (errors.InputError, 422),
+    (errors.UsageError, 422),
+)
+
+_CODES = {404: "MTF-REQUEST-PATH", 405: "MTF-REQUEST-METHOD", 413: "MTF-REQUEST-SIZE"}
+
+
+class RefusalError(Exception):
+    """A request that is not served.
+
+    Args:
+        status: of the answer; 429 and 503 ask to try again.
+        code: stable token.
+        hint: what the client can do about it.
+    """
+
+    def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status >= 500 or self.status == 429
+
+    def response(self) -> web.Response:
+        """The answer."""
+        document = {"code": self.code, "message": self.message, "hint": self.hint}
+        headers = {"Retry-After": str(_RETRY_SECS)} if self.status in (429, 503) else {}
+        return web.Response(
+            status=self.status,
+            body=orjson.dumps(document),
+            content_type="application/json",
+            headers=headers,
+        )
+
+    def to_message(self) -> ErrorMessage:
+        """The end of a stream that had begun."""
+        return ErrorMessage(
+            code=self.code, message=self.message, hint=self.hint, retryable=self.retryable
+        )
+
+
+def refusal_of(error: Exception) -> RefusalError:
+    """What an error of any kind says to the client; our own faults are logged, not shown."""
+    if isinstance(error, RefusalError):
+        return error
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            # An input's name is a path of this server: nobody's business.
+            hint = None if kind is errors.ProtocolError else error.hint
+            return RefusalError(status, error.token, error.message, hint)
+    if isinstance(error, web.HTTPException):
+        code = _CODES.get(error.status, "MTF-REQUEST")
+        return RefusalError(error.status, code, error.reason)
+    _LOG.error("a request failed", exc_info=error)
+    return RefusalError(500, "MTF-ENGINE", "the server failed", "look at the server's log")
+
+
+@web.middleware
+async def answer_refusals(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn what a handler raises before its answer began into that answer."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - nothing else stands between it and the client
+        return refusal_of(error).response()

@@ -1,0 +1,75 @@
+"""`POST /v1/avatars`: prepare an avatar, send its faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from musetalk_fast.server.avatars import ReadyAvatar
+from musetalk_fast.server.bodies import read_json
+from musetalk_fast.server.engines.base import EngineInfo
+from musetalk_fast.server.outlet import Outlet, wire_encoder
+from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.services import SERVICES
+from musetalk_fast.types import Face
+from musetalk_fast.wire.messages import FaceMessage, Message, Start
+from musetalk_fast.wire.requests import LARGEST_REQUEST, AvatarRequest
+
+ROUTES = web.RouteTableDef()
+
+_FACES_AT_ONCE = 16
+
+
+@ROUTES.post("/v1/avatars")
+async def post_avatars(request: web.Request) -> web.StreamResponse:
+    """Stream `start`, a `face` per source frame, `end`; progress and heartbeats before them."""
+    services = request.app[SERVICES]
+    loaded = services.loaded
+    asked = AvatarRequest.from_json(await read_json(request, LARGEST_REQUEST))
+    key = (asked.avatar, asked.options)
+
+    async def work(outlet: Outlet) -> None:
+        with services.slots.take(), services.store.lease(asked.avatar):
+            avatars = loaded.avatars
+            ready = await outlet.during(avatars.get(key), lambda: avatars.progress(key))
+            await _send_faces(outlet, loaded.info, ready, asked)
+
+    encoder = wire_encoder(request)
+    return await Outlet(request, encoder, services.limits, services.encoders).run(work)
+
+
+async def _send_faces(
+    outlet: Outlet, info: EngineInfo, ready: ReadyAvatar, asked: AvatarRequest
+) -> None:
+    faces = ready.avatar.faces
+    stop = len(faces) if asked.stop is None else asked.stop
+    if not asked.start <= stop <= len(faces):
+        raise RefusalError(
+            422, "MTF-REQUEST", f"there are {len(faces)} source frames, {stop} are asked for"
+        )
+    await outlet.send(
+        Start(engine=info.name, model=info.model, faces=ready.digest, start=asked.start, stop=stop)
+    )
+    for first in range(asked.start, stop, _FACES_AT_ONCE):
+        last = min(first + _FACES_AT_ONCE, stop)
+        await outlet.send_all(lambda: _messages(faces, first, last))  # noqa: B023 - awaited here
+    await outlet.end(
+        stop - asked.start,
+        {
+            "faces": ready.digest,
+            "source_frames": len(faces),
+            "width": ready.avatar.width,
+            "height": ready.avatar.height,
+        },
+    )
+
+
+def _messages(faces: Sequence[Face | None], first: int, last: int) -> list[Message]:
+    return [_message(source, faces[source]) for source in range(first, last)]
+
+
+def _message(source: int, face: Face | None) -> FaceMessage:
+    if face is None:
+        return FaceMessage(source=source)
+    return FaceMessage(source=source, box=face.box, mask_box=face.mask_box, mask=face.mask)

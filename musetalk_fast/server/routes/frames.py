@@ -1,0 +1,117 @@
+"""`POST /v1/frames`: make the crops of a range of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+
+from aiohttp import web
+
+from musetalk_fast.errors import FacesDifferError
+from musetalk_fast.server.avatars import ReadyAvatar
+from musetalk_fast.server.bodies import read_json
+from musetalk_fast.server.engines.base import CropRequest
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.outlet import Outlet, wire_encoder
+from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.services import SERVICES, Loaded
+from musetalk_fast.types import ALL_ROWS, Crop
+from musetalk_fast.wire.crops import encode_crop
+from musetalk_fast.wire.messages import Frame, Message, Start
+from musetalk_fast.wire.requests import LARGEST_REQUEST, FramesRequest
+
+ROUTES = web.RouteTableDef()
+
+
+@ROUTES.post("/v1/frames")
+async def post_frames(request: web.Request) -> web.StreamResponse:
+    """Stream `start`, a `frame` for every index in order, `end`; heartbeats in between."""
+    services = request.app[SERVICES]
+    loaded, store = services.loaded, services.store
+    asked = FramesRequest.from_json(await read_json(request, LARGEST_REQUEST))
+    _check_rate(asked, services.limits)
+
+    async def work(outlet: Outlet) -> None:
+        with services.slots.take(), store.lease(asked.avatar), store.lease(asked.audio):
+            ready = await _avatar(outlet, loaded, asked)
+            recording = await outlet.during(loaded.recordings.get(asked.audio))
+            await _send_frames(outlet, loaded, ready, recording, asked)
+
+    encoder = wire_encoder(request)
+    return await Outlet(request, encoder, services.limits, services.encoders).run(work)
+
+
+def _check_rate(asked: FramesRequest, limits: Limits) -> None:
+    if asked.fps > limits.max_fps:
+        raise RefusalError(
+            422, "MTF-REQUEST", f"{float(asked.fps):g} frames a second are asked for",
+            f"at most {limits.max_fps:g}",
+        )  # fmt: skip
+
+
+async def _avatar(outlet: Outlet, loaded: Loaded, asked: FramesRequest) -> ReadyAvatar:
+    key = (asked.avatar, asked.options)
+    avatars = loaded.avatars
+    ready = await outlet.during(avatars.get(key), lambda: avatars.progress(key))
+    if asked.faces is not None and asked.faces != ready.digest:
+        raise FacesDifferError(
+            "the faces are not those of the request",
+            hint="the server's engine or model has changed: begin the render again",
+        )
+    ready.check(asked.sources)
+    return ready
+
+
+async def _send_frames(
+    outlet: Outlet, loaded: Loaded, ready: ReadyAvatar, recording: object, asked: FramesRequest
+) -> None:
+    await outlet.send(
+        Start(
+            engine=loaded.info.name,
+            model=loaded.info.model,
+            faces=ready.digest,
+            start=asked.start,
+            stop=asked.stop,
+            encoding=asked.encoding,
+        )
+    )
+    count = asked.stop - asked.start
+    due = frame_sources(asked)
+    with loaded.batcher.open(_requests(asked, ready, recording), count) as crops:
+        while batch := await outlet.during(crops.take()):
+            shown = list(islice(due, len(batch)))
+            await outlet.send_all(partial(_messages, asked, ready, shown, batch))
+    await outlet.end(count)
+
+
+def frame_sources(asked: FramesRequest) -> Iterator[tuple[int, int]]:
+    """Each frame's index and source frame, in order."""
+    index = asked.start
+    for run in asked.sources:
+        for step in range(run.count):
+            yield index, run.first + run.step * step
+            index += 1
+
+
+def _requests(asked: FramesRequest, ready: ReadyAvatar, recording: object) -> Iterator[CropRequest]:
+    fps = (asked.fps.numerator, asked.fps.denominator)
+    for index, source in frame_sources(asked):
+        yield CropRequest(ready.avatar, source, recording, index, fps)
+
+
+def _messages(
+    asked: FramesRequest,
+    ready: ReadyAvatar,
+    shown: Sequence[tuple[int, int]],
+    crops: Sequence[Crop],
+) -> list[Message]:
+    """The frames of a batch; runs in a thread, as PNG and JPEG take their time."""
+    messages: list[Message] = []
+    for (index, source), crop in zip(shown, crops, strict=True):
+        rows = ready.rows(source) if asked.window else ALL_ROWS
+        data = encode_crop(crop, asked.encoding, rows)
+        messages.append(
+            Frame(index=index, source=source, encoding=asked.encoding, data=data, rows=rows)
+        )
+    return messages

@@ -1,0 +1,60 @@
+"""`GET /health` and `GET /v1/info`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from musetalk_fast import __version__
+from musetalk_fast.server.engines.base import EngineInfo
+from musetalk_fast.server.services import SERVICES
+from musetalk_fast.types import CROP_SIZE, CropEncoding
+from musetalk_fast.wire.messages import BINARY, NDJSON
+from musetalk_fast.wire.requests import Health, Info
+
+ROUTES = web.RouteTableDef()
+
+_NOT_YET = EngineInfo(name="", model="", is_preview=False)
+
+
+@ROUTES.get("/health")
+async def get_health(request: web.Request) -> web.Response:
+    """Whether the server can work; always 200."""
+    services = request.app[SERVICES]
+    loaded = services.ready.done()
+    info = services.ready.result().info if loaded else _NOT_YET
+    health = Health(
+        status=services.status,
+        version=__version__,
+        model_loaded=loaded,
+        gpu_available=info.gpu_name is not None,
+        gpu_name=info.gpu_name,
+        engine=info.name,
+    )
+    return _json(health.to_json())
+
+
+@ROUTES.get("/v1/info")
+async def get_info(request: web.Request) -> web.Response:
+    """What the engine and the server can do."""
+    services = request.app[SERVICES]
+    engine, limits = services.loaded.info, services.limits
+    info = Info(
+        engine=engine.name,
+        model=engine.model,
+        is_preview=engine.is_preview,
+        crop_size=CROP_SIZE,
+        encodings=tuple(CropEncoding),
+        wires=(BINARY, NDJSON),
+        max_fps=limits.max_fps,
+        max_size=limits.max_size,
+        max_streams=limits.max_streams,
+        max_asset_bytes=limits.max_asset_bytes,
+    )
+    return _json(info.to_json())
+
+
+def _json(document: dict[str, Any]) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json")

@@ -1,0 +1,153 @@
+"""`POST /infer`: the plain contract of other servers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from musetalk_fast.inputs.audio import load_speech
+from musetalk_fast.inputs.image import load_still
+from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
+from musetalk_fast.kernels.png import encode_png
+from musetalk_fast.server.avatars import ReadyAvatar
+from musetalk_fast.server.bodies import read_json
+from musetalk_fast.server.engines.base import CropRequest
+from musetalk_fast.server.outlet import Outlet
+from musetalk_fast.server.pasting import Pasting
+from musetalk_fast.server.plain import PlainEncoder
+from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.services import SERVICES, Loaded, Services
+from musetalk_fast.server.store import AssetStore
+from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, SourceRun
+from musetalk_fast.wire.members import Members
+from musetalk_fast.wire.messages import Frame, Message, Start
+
+ROUTES = web.RouteTableDef()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the body says: files by the SHA-256 of their bytes."""
+
+    image: bytes
+    wav: bytes
+    fps: Fraction
+    frames: int
+    options: AvatarOptions
+
+
+@ROUTES.post("/infer")
+async def post_infer(request: web.Request) -> web.StreamResponse:
+    """Answer with every frame of the recording as a whole PNG; nothing is held until the end."""
+    services = request.app[SERVICES]
+    loaded, started = services.loaded, time.monotonic()
+    with services.slots.take():
+        body = await read_json(request, services.limits.max_infer_bytes)
+        members = Members(body, "the request")
+        asked = await asyncio.to_thread(_read, members, services.limits.max_fps)
+        outlet = Outlet(
+            request, PlainEncoder(asked.fps, started), services.limits, services.encoders
+        )
+        return await outlet.run(lambda outlet: _work(outlet, services, loaded, asked))
+
+
+def _read(members: Members, max_fps: float) -> _Asked:
+    """Unpack the body; in a thread."""
+    fps = Fraction(members.number("fps", 1, max_fps) if members.has("fps") else 25)
+    fps = fps.limit_denominator(1001)
+    image = _file(members, "image")
+    with tempfile.TemporaryDirectory(prefix="musetalk-") as folder:
+        sound = Path(folder) / "sound"
+        sound.write_bytes(_file(members, "audio"))
+        speech = load_speech(sound, Path(folder))
+        return _Asked(
+            image=image,
+            wav=speech.wav.read_bytes(),
+            fps=fps,
+            frames=max(1, math.ceil(speech.duration * fps)),
+            options=AvatarOptions(bbox_shift=members.integer("bbox_shift", -1000, 1000, default=0)),
+        )
+
+
+def _file(members: Members, name: str) -> bytes:
+    text = members.raw_text(name)
+    try:
+        data = bytearray(decoded_size(text))
+        decode_into(text, data)
+    except Base64Error as error:
+        raise RefusalError(400, "MTF-REQUEST", f"{name} is not base64: {error}") from None
+    return bytes(data)
+
+
+async def _work(outlet: Outlet, services: Services, loaded: Loaded, asked: _Asked) -> None:
+    store = services.store
+    image, wav = await _keep(store, asked.image), await _keep(store, asked.wav)
+    with store.lease(image) as path, store.lease(wav):
+        ready = await outlet.during(loaded.avatars.get((image, asked.options)))
+        ready.check((SourceRun(0, 0, asked.frames),))
+        recording = await outlet.during(loaded.recordings.get(wav))
+        pasting = await outlet.during(asyncio.to_thread(_pasting, path, ready))
+        await _send(outlet, loaded, asked, _requests(ready, recording, asked), pasting)
+
+
+async def _keep(store: AssetStore, data: bytes) -> str:
+    name = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
+    if name not in store:
+        await store.receive(name, _once(data), len(data))
+    return name
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def _pasting(path: Path, ready: ReadyAvatar) -> Pasting:
+    face = ready.avatar.faces[0]
+    assert face is not None  # checked with the source frames
+    return Pasting(load_still(path, background="white", resolution=None).rgb, face)
+
+
+async def _send(
+    outlet: Outlet,
+    loaded: Loaded,
+    asked: _Asked,
+    requests: Iterator[CropRequest],
+    pasting: Pasting,
+) -> None:
+    info = loaded.info
+    await outlet.send(Start(engine=info.name, model=info.model, start=0, stop=asked.frames))
+    sent = 0
+    with loaded.batcher.open(requests, asked.frames) as crops:
+        while batch := await outlet.during(crops.take()):
+            await outlet.send_all(partial(_frames, pasting, sent, batch))
+            sent += len(batch)
+    await outlet.end(sent)
+
+
+def _requests(ready: ReadyAvatar, recording: object, asked: _Asked) -> Iterator[CropRequest]:
+    fps = (asked.fps.numerator, asked.fps.denominator)
+    for index in range(asked.frames):
+        yield CropRequest(ready.avatar, 0, recording, index, fps)
+
+
+def _frames(pasting: Pasting, first: int, crops: Sequence[Crop]) -> list[Message]:
+    """Whole frames; runs in a thread."""
+    return [
+        Frame(
+            index=first + number,
+            source=0,
+            encoding=CropEncoding.PNG,
+            data=encode_png(pasting.frame(crop), level=1),
+        )
+        for number, crop in enumerate(crops)
+    ]

@@ -1,0 +1,190 @@
+"""One server process: sockets, signals and the parent's lifeline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from musetalk_fast.errors import UsageError
+from musetalk_fast.server.app import create_app
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.listening import open_socket
+from musetalk_fast.server.services import SERVICES, MakeEngine
+
+T = TypeVar("T")
+
+_CLEAN_UP_SECS = 2.0
+"""For ending; then the process goes, whatever a native call is at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a server listens and keeps its assets.
+
+    Attributes:
+        socket: path of a Unix socket; None: TCP at `host` and `port` (0: any free one).
+        store_dir: None: a folder that goes with the process.
+        lifeline: a pipe's end; the server stops when the other end closes.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    socket: Path | None = None
+    store_dir: Path | None = None
+    lifeline: int | None = None
+
+
+def serve(
+    make_engine: MakeEngine, place: Place, limits: Limits, announce: Callable[[str], None]
+) -> int | None:
+    """Serve until SIGTERM (running streams may finish), SIGINT or the end of the lifeline.
+
+    Args:
+        announce: told `http://HOST:PORT` or `unix:/PATH` once the engine is loaded.
+
+    Returns:
+        The signal that cut running streams short, or None.
+
+    Raises:
+        UsageError: the address or the store folder cannot be used.
+        Exception: what the engine raised while it was loaded.
+    """
+    with _store(place.store_dir) as store_dir:
+        work = _serve(make_engine, place, store_dir, limits, announce)
+        if sys.platform == "win32":
+            return asyncio.run(work)
+        import uvloop
+
+        return uvloop.run(work)
+
+
+async def _serve(
+    make_engine: MakeEngine,
+    place: Place,
+    store_dir: Path,
+    limits: Limits,
+    announce: Callable[[str], None],
+) -> int | None:
+    app = create_app(make_engine, store_dir, limits)
+    stop = _Stop(place.lifeline)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    with open_socket(place.host, place.port, place.socket) as listening:
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listening.socket).start()
+            services = app[SERVICES]
+            if await stop.unless(services.ready):
+                announce(listening.address)
+                await stop.asked.wait()
+            services.draining = True
+            await stop.unless_hurried(services.slots.idle(), limits.drain_secs)
+            _leave_in_any_case()
+        finally:
+            await runner.cleanup()
+    return stop.signal
+
+
+class _Stop:
+    """How the process is asked to stop: first with time for running streams, then without."""
+
+    def __init__(self, lifeline: int | None) -> None:
+        self.asked = asyncio.Event()
+        self.signal: int | None = None
+        self._hurried = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(signal.SIGTERM, self._ask, signal.SIGTERM)
+            loop.add_signal_handler(signal.SIGINT, self._hurry, signal.SIGINT)
+        if lifeline is not None:
+            loop.add_reader(lifeline, self._lifeline_moved, lifeline)
+
+    async def unless(self, ready: asyncio.Future[T]) -> bool:
+        """Wait until something is ready: True; or until we shall stop: False."""
+        asked = asyncio.ensure_future(self.asked.wait())
+        waits: list[asyncio.Future[Any]] = [ready, asked]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if ready.done():
+            ready.result()
+        return not self.asked.is_set()
+
+    async def unless_hurried(self, idle: Coroutine[Any, Any, None], longest: float) -> None:
+        """Wait until nothing is going on, for some time, or until there is no time left."""
+        waits: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(idle),
+            asyncio.ensure_future(self._hurried.wait()),
+        ]
+        await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _ask(self, number: int) -> None:
+        if self.asked.is_set():
+            self._hurry(number)
+        self.asked.set()
+
+    def _hurry(self, number: int | None = None) -> None:
+        self.signal = number
+        self.asked.set()
+        self._hurried.set()
+
+    def _lifeline_moved(self, lifeline: int) -> None:
+        if not os.read(lifeline, 64):
+            asyncio.get_running_loop().remove_reader(lifeline)
+            self._hurry()
+
+
+def _leave_in_any_case() -> None:
+    """End the process if cleaning up does not: a thread may be inside a long native call."""
+    guard = threading.Timer(_CLEAN_UP_SECS, os._exit, [0])
+    guard.daemon = True
+    guard.start()
+
+
+@contextlib.contextmanager
+def _store(folder: Path | None) -> Iterator[Path]:
+    """The folder of the assets, held by this process alone."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="musetalk-store-") as temporary:
+            yield Path(temporary)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _held(folder):
+            yield folder
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise UsageError(
+            f"the store folder cannot be used: {error.strerror}", where=str(folder)
+        ) from error
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(
+            "another server uses this store folder",
+            where=str(folder),
+            hint="give each server its own --store-dir",
+        ) from error
+    finally:
+        os.close(descriptor)

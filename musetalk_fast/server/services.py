@@ -1,0 +1,123 @@
+"""Everything one server holds, from the store to the thread of the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from musetalk_fast.server.avatars import Avatars, avatar_cache
+from musetalk_fast.server.batcher import Batcher
+from musetalk_fast.server.engines.base import Engine, EngineInfo
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.recordings import Recordings, recording_cache
+from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.slots import Slots
+from musetalk_fast.server.store import AssetStore
+
+MakeEngine = Callable[[], Engine]
+
+_ENCODERS = 2
+"""Threads that encode crops and masks for sockets."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """What there is once the engine is loaded."""
+
+    info: EngineInfo
+    avatars: Avatars
+    recordings: Recordings
+    batcher: Batcher
+
+
+class Services:
+    """One server's parts. Made in the event loop, by `open_services`.
+
+    Args:
+        store_dir: folder of the assets.
+    """
+
+    def __init__(self, store_dir: Path, limits: Limits) -> None:
+        self.limits = limits
+        self.store = AssetStore(store_dir, limits.store_bytes, limits.max_asset_bytes)
+        self.slots = Slots(limits.max_streams)
+        self.encoders = ThreadPoolExecutor(_ENCODERS, "encode")
+        self.draining = False
+        self.ready: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
+
+    @property
+    def status(self) -> str:
+        """`healthy`, `loading` or `draining`."""
+        if self.draining:
+            return "draining"
+        return "healthy" if self.ready.done() else "loading"
+
+    @property
+    def loaded(self) -> Loaded:
+        """What requests work with.
+
+        Raises:
+            RefusalError: 503 while loading or draining.
+        """
+        if self.status != "healthy":
+            raise RefusalError(
+                503, f"MTF-{self.status.upper()}", f"the server is {self.status}", "try again later"
+            )
+        return self.ready.result()
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+@asynccontextmanager
+async def open_services(
+    make_engine: MakeEngine, store_dir: Path, limits: Limits
+) -> AsyncIterator[Services]:
+    """Open the store at once and load the engine in the background.
+
+    The engine's verbs each have one thread: none is called twice at once.
+    """
+    services = Services(store_dir, limits)
+    threads = (ThreadPoolExecutor(1, "avatar"), ThreadPoolExecutor(1, "recording"))
+    loading = asyncio.ensure_future(_load(services, make_engine, threads))
+    try:
+        yield services
+    finally:
+        loading.cancel()
+        await asyncio.wait([loading])
+        for pool in (*threads, services.encoders):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _load(
+    services: Services, make_engine: MakeEngine, threads: tuple[ThreadPoolExecutor, ...]
+) -> None:
+    """Load the engine and keep it until cancelled."""
+    loop = asyncio.get_running_loop()
+    limits, store = services.limits, services.store
+    avatar_thread, recording_thread = threads
+    try:
+        engine = await loop.run_in_executor(avatar_thread, make_engine)
+    except Exception as error:  # noqa: BLE001 - told to who started the server
+        services.ready.set_exception(error)
+        return
+    batcher = Batcher(engine, loop)
+    services.ready.set_result(
+        Loaded(
+            info=engine.describe(),
+            avatars=avatar_cache(engine, store, avatar_thread, limits.avatars),
+            recordings=recording_cache(engine, store, recording_thread, limits.recordings),
+            batcher=batcher,
+        )
+    )
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await asyncio.shield(asyncio.to_thread(batcher.close))
+        engine.close()

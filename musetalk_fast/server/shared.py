@@ -1,0 +1,90 @@
+"""Work that many may wait for and that is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from musetalk_fast.wire.messages import Progress
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Watch:
+    """What a worker thread tells of its work, and how it learns that nobody waits for it."""
+
+    def __init__(self) -> None:
+        self.abandoned = threading.Event()
+        self.progress: Progress | None = None
+
+
+class _Job(Generic[V]):
+    def __init__(self, task: asyncio.Task[V], watch: Watch) -> None:
+        self.task = task
+        self.watch = watch
+        self.waiters = 0
+
+
+class SharedWork(Generic[K, V]):
+    """Results by key: the last `keep` of them, and one job for all who wait for the same.
+
+    A job whose last waiter goes away is abandoned. A failure is told to its waiters and forgotten.
+
+    Args:
+        make: does the work for a key.
+        keep: results kept; the least recently used one goes.
+    """
+
+    def __init__(self, make: Callable[[K, Watch], Awaitable[V]], keep: int) -> None:
+        self._make = make
+        self._keep = keep
+        self._results: OrderedDict[K, V] = OrderedDict()
+        self._jobs: dict[K, _Job[V]] = {}
+
+    async def get(self, key: K) -> V:
+        """The result for a key, made if need be; raises what making it raised."""
+        if key in self._results:
+            self._results.move_to_end(key)
+            return self._results[key]
+        job = self._jobs.get(key) or self._begin(key)
+        job.waiters += 1
+        try:
+            return await asyncio.shield(job.task)
+        finally:
+            job.waiters -= 1
+            if not job.waiters and not job.task.done():
+                self._abandon(key, job)
+
+    def progress(self, key: K) -> Progress | None:
+        """How far the work for a key is; None if nothing is known."""
+        job = self._jobs.get(key)
+        return job.watch.progress if job else None
+
+    def _begin(self, key: K) -> _Job[V]:
+        watch = Watch()
+        job = _Job(asyncio.ensure_future(self._run(key, watch)), watch)
+        self._jobs[key] = job
+        job.task.add_done_callback(lambda _task: self._forget(key, job))
+        return job
+
+    async def _run(self, key: K, watch: Watch) -> V:
+        result = await self._make(key, watch)
+        self._results[key] = result
+        if len(self._results) > self._keep:
+            self._results.popitem(last=False)
+        return result
+
+    def _abandon(self, key: K, job: _Job[V]) -> None:
+        job.watch.abandoned.set()
+        job.task.cancel()
+        self._forget(key, job)
+
+    def _forget(self, key: K, job: _Job[V]) -> None:
+        if self._jobs.get(key) is job:
+            del self._jobs[key]
+        if job.task.done() and not job.task.cancelled():
+            job.task.exception()  # seen, even where the last waiter had just gone
