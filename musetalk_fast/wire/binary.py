@@ -181,7 +181,8 @@ def _message(header: _Header, payload: memoryview) -> Message | None:
     text, data = payload[: header.json_length], payload[header.json_length :]
     if name == "frame":
         return _frame(header, data)
-    return build(name, parse_object(text, name), data)
+    # No JSON is an empty object: a heartbeat may be all header.
+    return build(name, parse_object(text or b"{}", name), data)
 
 
 def _frame(header: _Header, data: memoryview) -> Frame:

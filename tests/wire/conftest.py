@@ -1,0 +1,60 @@
+"""Streams to feed to the decoders of both wires."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from musetalk_fast.types import Box, CropEncoding, Rows
+from musetalk_fast.wire import binary, ndjson
+from musetalk_fast.wire.crops import encode_crop
+from musetalk_fast.wire.messages import (
+    BINARY,
+    NDJSON,
+    FaceMessage,
+    Frame,
+    Heartbeat,
+    Message,
+    Progress,
+    Start,
+)
+from musetalk_fast.wire.stream import StreamEncoder
+
+WIRES: dict[str, ModuleType] = {BINARY: binary, NDJSON: ndjson}
+FACES = "ab" * 32
+
+
+@pytest.fixture(params=[BINARY, NDJSON], ids=["binary", "ndjson"])
+def media_type(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def wire(media_type: str) -> ModuleType:
+    return WIRES[media_type]
+
+
+@pytest.fixture
+def messages() -> list[Message]:
+    """One of each kind, small enough to be cut at every position."""
+    crop = np.arange(256 * 256 * 3, dtype=np.uint32).astype(np.uint8).reshape(256, 256, 3)
+    mask = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    raw, rows = CropEncoding.RAW, Rows(7, 1)
+    return [
+        Heartbeat(),
+        Progress(stage="prepare", done=1, total=2),
+        Start(engine="pattern", model="1", faces=FACES, start=4, stop=6, encoding=raw),
+        FaceMessage(source=0, box=Box(-5, 6, 70, 80), mask_box=Box(0, 20, 4, 3), mask=mask),
+        FaceMessage(source=1),
+        Frame(index=4, source=0, encoding=raw, data=encode_crop(crop, raw, rows), rows=rows),
+        Frame(index=5, source=1, encoding=CropEncoding.JPEG, data=b"\xff\xd8not\n\"a'jpeg\0"),
+    ]
+
+
+@pytest.fixture
+def stream(media_type: str, messages: list[Message]) -> bytes:
+    encoder = StreamEncoder(media_type)
+    details = {"faces": FACES, "source_frames": 2, "width": 640, "height": 480}
+    return b"".join(map(encoder.encode, messages)) + encoder.end(2, details)
