@@ -1,0 +1,107 @@
+"""The encoders we know how to drive: their own names for quality, presets and layouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+"""x264's presets, fastest first; each encoder maps them to its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """An encoder.
+
+    Attributes:
+        name: FFmpeg's.
+        family: the kind of video it makes.
+        quality: its option for constant quality.
+        default: its value if none was asked for; smaller is better in every encoder here.
+        lowest, highest: what it takes.
+        preset: its option for speed.
+        presets: a value of it for each of `PRESETS`.
+        default_preset: one of `PRESETS`.
+        pix_fmt: the layout it is fed with.
+        options: what else it needs for constant quality and clean output.
+    """
+
+    name: str
+    family: str
+    quality: str
+    default: int
+    lowest: int
+    highest: int
+    preset: str
+    presets: tuple[str, ...]
+    default_preset: str = "veryfast"
+    pix_fmt: str = "yuv420p"
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def reorders(self) -> int:
+        """Most frames by which a packet can be decoded before it is shown.
+
+        AV1 and VP9 hide their reordering inside packets.
+        """
+        return 16 if self.family in ("h264", "hevc") else 0
+
+
+_NVENC = ("p1", "p1", "p2", "p3", "p3", "p4", "p5", "p6", "p7", "p7")
+_NVENC_OPTIONS = (("rc", "vbr"), ("b", "0"), ("tune", "hq"))
+_QSV = (
+    *("veryfast", "veryfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "veryslow"),
+)
+_AMF = ("speed",) * 5 + ("balanced",) + ("quality",) * 4
+_AMF_OPTIONS = (("usage", "transcoding"), ("rc", "qvbr"))
+_VPX = ("5", "5", "4", "4", "3", "2", "1", "1", "0", "0")
+_SVT = ("9", "9", "8", "8", "7", "6", "5", "4", "3", "2")
+
+
+def _nvenc(family: str, default: int, highest: int) -> Codec:
+    return Codec(
+        *(f"{family}_nvenc", family, "cq", default, 0, highest, "preset", _NVENC, "medium"),
+        options=_NVENC_OPTIONS,
+    )
+
+
+def _qsv(family: str, default: int) -> Codec:
+    name = f"{family}_qsv"
+    return Codec(name, family, "global_quality", default, 1, 51, "preset", _QSV, "medium", "nv12")
+
+
+def _amf(family: str, default: int) -> Codec:
+    return Codec(
+        *(f"{family}_amf", family, "qvbr_quality_level", default, 1, 51, "quality", _AMF),
+        *("medium", "nv12", _AMF_OPTIONS),
+    )
+
+
+CODECS: dict[str, Codec] = {
+    codec.name: codec
+    for codec in (
+        Codec("libx264", "h264", "crf", 20, 0, 51, "preset", PRESETS),
+        Codec(
+            *("libx265", "hevc", "crf", 24, 0, 51, "preset", PRESETS),
+            options=(("x265-params", "log-level=none"),),
+        ),
+        Codec(
+            *("libvpx-vp9", "vp9", "crf", 31, 0, 63, "cpu-used", _VPX),
+            options=(("deadline", "good"), ("b", "0"), ("row-mt", "1"), ("tile-columns", "2")),
+        ),
+        Codec("libsvtav1", "av1", "crf", 32, 1, 63, "preset", _SVT),
+        _nvenc("h264", 23, 51),
+        _nvenc("hevc", 25, 51),
+        _nvenc("av1", 32, 63),
+        _qsv("h264", 23),
+        _qsv("hevc", 25),
+        _qsv("av1", 28),
+        _qsv("vp9", 28),
+        _amf("h264", 23),
+        _amf("hevc", 25),
+        _amf("av1", 28),
+    )
+}

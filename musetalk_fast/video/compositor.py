@@ -1,0 +1,101 @@
+"""Crops onto the avatar's picture: reused frames, of which only the mask's rectangle changes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
+from musetalk_fast.types import Box, Crop, Face, Picture
+from musetalk_fast.video.encoders import BT709, LIMITED_RANGE, EncoderSettings
+
+_Samples = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class StillCompositor:
+    """Makes the frames of a still avatar for one encoder; serves one thread.
+
+    The picture is converted once. A frame costs the mask's rectangle: it is put back as the
+    avatar has it, then the crop is blended in.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB, C-contiguous: the avatar, of the video's size.
+        face: where crops go, and their mask.
+        encoder: whose pixel format the frames have.
+        fps: frames a second; the frames' time base is its inverse.
+
+    Raises:
+        errors.ProtocolError: a face that does not fit the picture.
+    """
+
+    def __init__(self, rgb: Picture, face: Face, encoder: EncoderSettings, fps: Fraction) -> None:
+        height, width = rgb.shape[:2]
+        self._layout = LAYOUTS[encoder.pix_fmt]
+        self._paste = Paste(face, width, height, self._layout)
+        self._rectangle = face.mask_box
+        self._frame = _frame(width, height, encoder.pix_fmt, fps)
+        self._map()
+        picture_to_planes(rgb, self._planes)
+        self._avatar = [view.copy() for view in self._views]
+
+    def compose(self, crop: Crop, first_row: int, index: int) -> av.VideoFrame:
+        """The frame that shows a crop.
+
+        It is the same object every time: encode it before the next is asked for. An encoder
+        that still holds its samples keeps them; the frame then gets new memory.
+
+        Args:
+            crop: (rows, 256, 3) uint8 RGB, C-contiguous: rows of the crop from `first_row` on.
+            first_row: number of its first row.
+            index: its number in the segment; becomes the time stamp.
+
+        Raises:
+            errors.FrameShapeError: the crop is not such an array, or lacks rows of the mask.
+        """
+        self._frame.make_writable()
+        if self._place() != self._mapped:
+            self._map()
+        for view, avatar in zip(self._views, self._avatar, strict=True):
+            np.copyto(view, avatar)
+        self._paste.paste(crop, first_row, self._planes)
+        self._frame.pts = index
+        return self._frame
+
+    def _place(self) -> tuple[int, int]:
+        plane = self._frame.planes[0]
+        return plane.buffer_ptr, plane.line_size
+
+    def _map(self) -> None:
+        """Find the samples again: the frame's memory is new."""
+        frame = self._frame
+        planes = frame.planes
+        self._mapped = self._place()
+        self._planes = Planes(
+            self._layout, frame.width, frame.height, planes, [plane.line_size for plane in planes]
+        )
+        self._views = [
+            _within(self._planes.samples(number), self._rectangle, self._layout, number)
+            for number in range(3)
+        ]
+
+
+def _frame(width: int, height: int, pix_fmt: str, fps: Fraction) -> av.VideoFrame:
+    frame = av.VideoFrame(width, height, pix_fmt)
+    frame.time_base = 1 / fps
+    frame.colorspace = frame.color_primaries = frame.color_trc = BT709
+    frame.color_range = LIMITED_RANGE
+    return frame
+
+
+def _within(samples: _Samples, box: Box, layout: PixelLayout, component: int) -> _Samples:
+    """The samples of a component that `box` touches."""
+    x_shift, y_shift = (layout.chroma_x, layout.chroma_y) if component else (0, 0)
+    right, bottom = box.x + box.width, box.y + box.height
+    rows = slice(box.y >> y_shift, -(-bottom >> y_shift))
+    columns = slice(box.x >> x_shift, -(-right >> x_shift))
+    return samples[rows, columns]

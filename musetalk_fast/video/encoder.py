@@ -1,0 +1,130 @@
+"""Frames of one segment into one part: a file that is whole or not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+
+from musetalk_fast.errors import EncoderError, OutputWriteError
+from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.files import NewFile, write_errors
+
+Header: TypeAlias = bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The encoded file of a finished segment.
+
+    Attributes:
+        path: MP4, or Matroska for VP9; its first frame is a key frame shown at 0.
+        frames, bytes: in it.
+        extradata: the codec's header; parts that are joined have the same.
+        delay: frames by which the last packet to come late comes late: the display order needs
+            decoding to be this far ahead.
+    """
+
+    path: Path
+    frames: int
+    bytes: int
+    extradata: Header
+    delay: int
+
+
+class PartEncoder:
+    """Encodes the frames of a segment; serves one thread.
+
+    Args:
+        path: of the part; written as `<path>.tmp` until it is finished.
+        encoder: opened with the first frame.
+        width, height: pixels of the frames.
+        fps: frames a second.
+        start: index of the segment's first frame, for messages.
+
+    Raises:
+        errors.OutputWriteError: the folder does not let us.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoder: EncoderSettings,
+        width: int,
+        height: int,
+        fps: Fraction,
+        start: int,
+    ) -> None:
+        self._encoder = encoder
+        self._start = start
+        self._frames = self._packets = self._delay = 0
+        self._file = NewFile(path)
+        # Bit-exact: no random identifiers, so that the same segment gives the same bytes.
+        self._container = av.open(
+            self._file.url, "w", format=encoder.part_muxer, options={"fflags": "+bitexact"}
+        )
+        stream = self._container.add_stream(encoder.codec, rate=fps)
+        assert isinstance(stream, av.VideoStream)
+        encoder.configure(stream.codec_context, width, height, fps)
+        self._stream = stream
+
+    def encode(self, frame: av.VideoFrame) -> None:
+        """Encode the next frame; the caller may change it afterwards.
+
+        Args:
+            frame: its `pts` counts the segment's frames from 0, in units of 1/fps.
+
+        Raises:
+            errors.EncoderError: the encoder failed.
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        self._write(self._encoded(frame))
+        self._frames += 1
+
+    def finish(self) -> Part:
+        """Encode what is left and move the part to its place.
+
+        Raises:
+            errors.EncoderError: the encoder failed or lost frames.
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        self._write(self._encoded(None))
+        if not self._packets == self._frames > 0:
+            raise self._error(f"{self._packets} of {self._frames} frames came back")
+        extradata = self._stream.codec_context.extradata or b""
+        with write_errors(self._file.path):
+            self._container.close()
+        size = self._file.commit()
+        return Part(self._file.path, self._frames, size, extradata, self._delay)
+
+    def abort(self) -> None:
+        """Leave nothing behind; does no harm after `finish`."""
+        with suppress(av.FFmpegError):
+            self._container.close()
+        with suppress(OutputWriteError):
+            self._file.discard()
+
+    def _encoded(self, frame: av.VideoFrame | None) -> list[av.Packet[av.VideoStream]]:
+        try:
+            return self._stream.encode(frame)
+        except av.FFmpegError as error:
+            raise self._error(error.strerror or str(error)) from error
+
+    def _write(self, packets: Iterable[av.Packet[av.VideoStream]]) -> None:
+        for packet in packets:
+            assert packet.pts is not None
+            self._delay = max(self._delay, self._packets - packet.pts)
+            # Ours, not the encoder's: libx265 gives a single frame one from nowhere.
+            packet.dts = self._packets - self._encoder.reorders
+            self._packets += 1
+            with write_errors(self._file.path):
+                self._container.mux(packet)
+
+    def _error(self, message: str) -> EncoderError:
+        where = f"{self._encoder.codec}, frame {self._start + self._frames}"
+        return EncoderError(f"encoding failed: {message}", where=where)

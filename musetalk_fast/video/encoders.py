@@ -1,0 +1,201 @@
+"""Which encoder, and with which options: resolved by really opening it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.errors import EncoderError
+from musetalk_fast.video.codecs import CODECS, PRESETS, Codec
+from musetalk_fast.video.formats import FORMATS, Format, format_of
+
+if TYPE_CHECKING:
+    import av
+
+GOP_SECS = 10
+"""Most seconds from one key frame to the next."""
+
+MAX_THREADS = 16
+"""Of one encoder; x264 gains nothing from more at the sizes of a portrait."""
+
+BT709 = 1
+LIMITED_RANGE = 1
+"""FFmpeg's numbers: matrix, primaries and transfer are all 1 for BT.709."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """Everything an encoder is told beside size and rate.
+
+    Attributes:
+        codec: FFmpeg's name.
+        format: name of the finished video's container.
+        pix_fmt: layout of the frames it is fed with.
+        options: its own options, values as text.
+        gop: most frames from one key frame to the next.
+        threads: of this encoder; another number may give other bytes.
+    """
+
+    codec: str
+    format: str
+    pix_fmt: str
+    options: Mapping[str, str]
+    gop: int
+    threads: int
+
+    @property
+    def part_suffix(self) -> str:
+        """Of the files of parts: what MP4 does not hold well goes into Matroska."""
+        return ".mkv" if CODECS[self.codec].family == "vp9" else ".mp4"
+
+    @property
+    def part_muxer(self) -> str:
+        """FFmpeg's name of the parts' container."""
+        return "matroska" if self.part_suffix == ".mkv" else "mp4"
+
+    @property
+    def reorders(self) -> int:
+        """Most frames by which a packet can be decoded before it is shown."""
+        return CODECS[self.codec].reorders
+
+    @property
+    def in_software(self) -> bool:
+        """Whether it is a library, not a device that may be absent or busy."""
+        return self.codec.startswith("lib")
+
+    def identity(self) -> dict[str, object]:
+        """What decides how the video looks; threads do not."""
+        return {
+            "codec": self.codec,
+            "format": self.format,
+            "pix_fmt": self.pix_fmt,
+            "options": dict(self.options),
+            "gop": self.gop,
+        }
+
+    def configure(
+        self, context: av.VideoCodecContext, width: int, height: int, fps: Fraction
+    ) -> None:
+        """Set up a context of `codec` that is not open yet; time base is 1/fps."""
+        context.width, context.height, context.pix_fmt = width, height, self.pix_fmt
+        context.framerate, context.time_base = fps, 1 / fps
+        context.gop_size = self.gop
+        # PyAV's default, slices, costs quality: as many frames at once as there are threads.
+        context.thread_type = "FRAME"
+        context.thread_count = self.threads
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
+        context.options = dict(self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether an encoder opens on this machine; `reason` if it does not."""
+
+    codec: str
+    opens: bool
+    reason: str | None = None
+
+
+def resolve(
+    settings: OutputSettings, output: Path, width: int, height: int, fps: Fraction
+) -> EncoderSettings:
+    """Choose the encoder and its options, and open it once with a frame of this size.
+
+    Raises:
+        errors.OutputFormatError: the output's name does not say what to write.
+        errors.EncoderError: unknown, not for this container, a value out of bounds, or it
+            does not open here; the message has FFmpeg's reason.
+    """
+    container = format_of(output, settings.format)
+    codec = _codec(settings.codec or container.encoder, container)
+    resolved = EncoderSettings(
+        codec=codec.name,
+        format=container.name,
+        pix_fmt=codec.pix_fmt,
+        options=_options(codec, settings.crf, settings.preset),
+        gop=max(1, round(GOP_SECS * fps)),
+        threads=default_threads(),
+    )
+    if width % 2 or height % 2:
+        raise EncoderError(
+            f"{width}x{height} pixels; 4:2:0 video needs even sides",
+            where=codec.name,
+            hint="give an even size with --resolution WIDTHxHEIGHT",
+        )
+    try_encoder(resolved, width, height, fps)
+    return resolved
+
+
+def default_threads() -> int:
+    """As many as there are processors for us, up to `MAX_THREADS`."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(MAX_THREADS, len(os.sched_getaffinity(0)))
+    return min(MAX_THREADS, os.cpu_count() or 1)
+
+
+def probe_all() -> list[Probe]:
+    """Try every encoder we know, with a small frame."""
+    return [_probe(codec) for codec in CODECS.values()]
+
+
+def try_encoder(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> None:
+    """Open an encoder for frames of this size.
+
+    Raises:
+        errors.EncoderError: it does not work; the message has FFmpeg's reason.
+    """
+    from musetalk_fast.video.trial import open_once
+
+    reason = open_once(settings, width, height, fps)
+    if reason is not None:
+        raise EncoderError(
+            f"does not open for {width}x{height} pixels at {fps} fps: {reason}",
+            where=settings.codec,
+        )
+
+
+def _probe(codec: Codec) -> Probe:
+    container = next(known for known in FORMATS.values() if codec.family in known.families)
+    options = _options(codec, None, None)
+    settings = EncoderSettings(codec.name, container.name, codec.pix_fmt, options, 250, 1)
+    try:
+        try_encoder(settings, 256, 256, Fraction(25))
+    except EncoderError as error:
+        return Probe(codec.name, opens=False, reason=error.message.partition(": ")[2])
+    return Probe(codec.name, opens=True)
+
+
+def _codec(name: str, container: Format) -> Codec:
+    takers = [codec.name for codec in CODECS.values() if codec.family in container.families]
+    hint = f"{container.name} is made with one of {', '.join(takers)}"
+    if name not in CODECS:
+        raise EncoderError(f"no encoder of this name is known: {name!r}", where=name, hint=hint)
+    if CODECS[name].family not in container.families:
+        raise EncoderError(
+            f"its {CODECS[name].family} video does not go into {container.name}",
+            where=name,
+            hint=hint,
+        )
+    return CODECS[name]
+
+
+def _options(codec: Codec, crf: int | None, preset: str | None) -> dict[str, str]:
+    quality = codec.default if crf is None else crf
+    if not codec.lowest <= quality <= codec.highest:
+        raise EncoderError(
+            f"--crf {quality} is outside {codec.lowest} to {codec.highest}",
+            where=codec.name,
+            hint=f"leave it out for {codec.default}",
+        )
+    speed = PRESETS.index(preset or codec.default_preset)
+    return {
+        **dict(codec.options),
+        codec.quality: str(quality),
+        codec.preset: codec.presets[speed],
+    }

@@ -1,0 +1,190 @@
+"""Parts and a recording into the finished video, without encoding pictures again."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+
+from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteError
+from musetalk_fast.video.encoder import Part
+from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.files import NewFile, write_errors
+from musetalk_fast.video.formats import FORMATS, Format, format_of
+from musetalk_fast.video.sound import SoundTrack, Timed
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The finished video.
+
+    Attributes:
+        bytes, frames: of the file.
+        duration: of its pictures, in seconds.
+    """
+
+    bytes: int
+    frames: int
+    duration: Fraction
+
+
+def check_output(output: Path, format: str | None, *, overwrite: bool) -> None:  # noqa: A002
+    """Find out early what would keep the output from being written.
+
+    Raises:
+        errors.OutputFormatError: neither format nor name says what to write.
+        errors.OutputExistsError: it is there and must not be replaced.
+        errors.OutputWriteError: its place is a folder, or its folder missing or closed to us.
+    """
+    format_of(output, format)
+    with write_errors(output):
+        if output.is_dir():
+            hint = "name a file, such as " + str(output / "video.mp4")
+            raise OutputWriteError("this is a folder", where=str(output), hint=hint)
+        if not output.parent.is_dir():
+            hint = "make the folder, or correct the path"
+            raise OutputWriteError("no such folder", where=str(output.parent), hint=hint)
+        if not os.access(output.parent, os.W_OK | os.X_OK):
+            raise OutputWriteError("no permission to write here", where=str(output.parent))
+        if output.exists():
+            _check_replaceable(output, overwrite=overwrite)
+
+
+def join(
+    parts: Sequence[Part],
+    output: Path,
+    *,
+    sound: Path | None,
+    fps: Fraction,
+    encoder: EncoderSettings,
+    metadata: Mapping[str, str],
+) -> Joined:
+    """Copy the parts behind one another, add the sound, move the file to its place.
+
+    Frame i is shown at exactly i/fps; in WebM at the nearest millisecond.
+
+    Args:
+        parts: of the whole video, in order.
+        output: what is there is replaced when all is done.
+        sound: the recording; None: a silent video.
+        fps: frames a second.
+        encoder: that made the parts.
+        metadata: of the container: `title`, `comment`.
+
+    Raises:
+        errors.EncoderError: the parts were not made by one encoder with one setting.
+        errors.OutputWriteError: a part is damaged, or the disk is full or the folder gone.
+        errors.AudioFormatError: the recording cannot be decoded.
+    """
+    _check_parts(parts)
+    file = NewFile(output)
+    try:
+        with write_errors(output):
+            _write(parts, file, sound, fps, FORMATS[encoder.format], metadata)
+        size = file.commit()
+    except BaseException:
+        file.discard()
+        raise
+    frames = sum(part.frames for part in parts)
+    return Joined(bytes=size, frames=frames, duration=frames / fps)
+
+
+def _check_replaceable(output: Path, *, overwrite: bool) -> None:
+    if not overwrite:
+        raise OutputExistsError("this file exists", where=str(output))
+    if not output.is_file():
+        raise OutputWriteError("this is not a regular file", where=str(output))
+
+
+def _check_parts(parts: Sequence[Part]) -> None:
+    for part in parts:
+        if part.extradata != parts[0].extradata:
+            raise EncoderError(
+                "the parts' codec headers differ: they were not encoded with the same settings",
+                where=str(part.path),
+                hint="render again from the start",
+            )
+        with write_errors(part.path):
+            size = part.path.stat().st_size
+        if size != part.bytes:
+            raise _damaged(part, f"{size} of {part.bytes} bytes")
+
+
+def _damaged(part: Part, what: str) -> OutputWriteError:
+    return OutputWriteError(f"the part is damaged: {what}", where=str(part.path))
+
+
+def _write(
+    parts: Sequence[Part],
+    file: NewFile,
+    sound: Path | None,
+    fps: Fraction,
+    container_format: Format,
+    metadata: Mapping[str, str],
+) -> None:
+    with (
+        av.open(
+            file.url,
+            "w",
+            format=container_format.name,
+            container_options=dict(container_format.muxer_options),
+        ) as container,
+        ExitStack() as stack,
+    ):
+        container.metadata.update(metadata)
+        sources = [_pictures(parts, _add_pictures(container, parts[0], fps), fps)]
+        if sound is not None:
+            track = SoundTrack(sound, container, container_format.sound_encoder)
+            stack.enter_context(closing(track))
+            sources.append(track.packets())
+        # In the order of decoding, so that neither stream waits in memory for the other.
+        for _, packet in heapq.merge(*sources, key=lambda timed: timed[0]):
+            container.mux(packet)
+
+
+def _add_pictures(container: OutputContainer, part: Part, fps: Fraction) -> av.VideoStream:
+    with av.open(f"file:{part.path}") as source:
+        stream = container.add_stream_from_template(source.streams.video[0], opaque=True)
+    # MP4 counts in a multiple of the rate's numerator: exact for every rate.
+    stream.time_base = 1 / fps
+    stream.codec_context.framerate = fps
+    if stream.codec_context.codec.canonical_name == "hevc":
+        stream.codec_context.codec_tag = "hvc1"  # Apple's players know no other
+    return stream
+
+
+def _pictures(parts: Sequence[Part], stream: av.VideoStream, fps: Fraction) -> Iterator[Timed]:
+    delay = max(part.delay for part in parts)
+    first = 0
+    for part in parts:
+        for number, packet in enumerate(_packets(part)):
+            assert packet.pts is not None
+            # The frame's number, whatever clock the part's container has.
+            shown = first + round(packet.pts * packet.time_base * fps)
+            packet.stream = stream
+            packet.time_base = 1 / fps
+            packet.pts, packet.dts, packet.duration = shown, first + number - delay, 1
+            yield float(packet.dts / fps), packet
+        first += part.frames
+
+
+def _packets(part: Part) -> Iterator[av.Packet[av.VideoStream]]:
+    count = 0
+    with av.open(f"file:{part.path}") as source:
+        for packet in source.demux(source.streams.video[0]):
+            # Not `dts is None`, which ends many loops: Matroska's first packets have none either.
+            if packet.size == 0:
+                continue
+            if count == 0 and not packet.is_keyframe:
+                raise _damaged(part, "it does not begin with a key frame")
+            count += 1
+            yield packet
+    if count != part.frames:
+        raise _damaged(part, f"{count} of {part.frames} frames")

@@ -1,0 +1,77 @@
+"""Opens an encoder to see whether it works, and finds out why if it does not."""
+
+from __future__ import annotations
+
+import os
+import threading
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import av
+
+    from musetalk_fast.video.encoders import EncoderSettings
+
+_LOG_LOCK = threading.Lock()
+"""FFmpeg's log level is one for the whole process."""
+
+
+def open_once(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> str | None:
+    """Open an encoder; None if that went well, else the reason in FFmpeg's words.
+
+    One in hardware also encodes a black frame: some fail only then.
+    """
+    import av
+    from av.codec.codec import UnknownCodecError
+
+    # SVT-AV1 tells its life on stderr unless told to keep to errors.
+    os.environ.setdefault("SVT_LOG", "1")
+    try:
+        _encode(settings, width, height, fps)
+    except UnknownCodecError:
+        return "it is not in this build of FFmpeg"
+    except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+        return _logged_reason(settings, width, height, fps) or str(error)
+    return None
+
+
+def _encode(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> None:
+    import av
+
+    context = av.CodecContext.create(settings.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    settings.configure(context, width, height, fps)
+    context.open()
+    if settings.in_software:
+        return  # what opens, encodes; a large first frame would take seconds
+    packets = [*context.encode(_black(settings.pix_fmt, width, height)), *context.encode(None)]
+    if len(packets) != 1:
+        raise ValueError(f"{len(packets)} packets came back for one frame")
+
+
+def _black(pix_fmt: str, width: int, height: int) -> av.VideoFrame:
+    """A frame of defined content: FFmpeg's allocator leaves what was in memory."""
+    import av
+
+    frame = av.VideoFrame(width, height, pix_fmt)
+    for number, plane in enumerate(frame.planes):
+        plane.update(bytes([128 if number else 16]) * plane.buffer_size)
+    frame.pts = 0
+    return frame
+
+
+def _logged_reason(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> str | None:
+    """Fail once more with FFmpeg's log open: its first line says what is missing."""
+    import av
+
+    with _LOG_LOCK:
+        before = av.logging.get_level()
+        av.logging.set_level(av.logging.ERROR)
+        try:
+            with av.logging.Capture() as lines:
+                _encode(settings, width, height, fps)
+        except (av.FFmpegError, ValueError, OverflowError, MemoryError):
+            pass
+        finally:
+            av.logging.set_level(before)
+    return next((text.strip() for _, _, text in lines if text.strip()), None)
