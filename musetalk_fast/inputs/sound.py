@@ -94,6 +94,19 @@ class SoundReader:
         if kept:
             yield np.concatenate(kept)
 
+    def frames(self) -> Iterator[av.AudioFrame]:
+        """Decode everything as it is: its own rate, channels and sample format.
+
+        Raises:
+            errors.AudioFormatError: damaged; the message says when.
+        """
+        expected: Fraction | None = None
+        for frame in self._decoded():
+            expected = self._check_gap(frame, expected)
+            self._check_rate(frame.rate)
+            self.samples += frame.samples
+            yield frame
+
     def _open(self) -> InputContainer:
         import av
 
@@ -126,11 +139,7 @@ class SoundReader:
         import av
 
         resampler = av.AudioResampler(format="flt")
-        expected: Fraction | None = None
-        for frame in self._frames():
-            expected = self._check_gap(frame, expected)
-            self._check_rate(frame.rate)
-            self.samples += frame.samples
+        for frame in self.frames():
             yield from self._floats(resampler, frame)
         for rest in resampler.resample(None) if self.samples else ():
             yield _mono(rest)
@@ -142,7 +151,7 @@ class SoundReader:
         except ValueError as error:
             raise self._error("the sound changes its format", self._secs()) from error
 
-    def _frames(self) -> Iterator[av.AudioFrame]:
+    def _decoded(self) -> Iterator[av.AudioFrame]:
         import av
 
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from musetalk_fast.client.choice import ChosenServer, check_limits
 from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.events import PlanEvent, ProgressEvent, SegmentEvent, UploadEvent
 from musetalk_fast.inputs.image import Asset
+from musetalk_fast.inputs.sound import SoundReader
 from musetalk_fast.planning import Inputs, OnEvent, Plan, Segment
 from musetalk_fast.rendering.progress import Meter
 from musetalk_fast.rendering.segments import encode_segment, render_segment
@@ -95,13 +97,10 @@ class Job:
         joined = await asyncio.get_running_loop().run_in_executor(
             self._threads,
             partial(
-                join,
+                _join,
+                plan,
                 parts,
-                plan.output,
-                sound=plan.audio if plan.sound else None,
-                fps=plan.fps,
-                encoder=plan.encoder,
-                metadata={
+                {
                     "comment": f"lip-sync: engine {info.engine}{preview}, model {info.model}; "
                     f"musetalk-fast {__version__}"
                 },
@@ -176,4 +175,17 @@ class Job:
             SegmentEvent(
                 number=segment.number, start=segment.start, stop=segment.stop, bytes=part.bytes
             )
+        )
+
+
+def _join(plan: Plan, parts: list[Part], metadata: dict[str, str]) -> Joined:
+    with ExitStack() as stack:
+        sound = stack.enter_context(SoundReader(plan.audio)).frames() if plan.sound else None
+        return join(
+            parts,
+            plan.output,
+            sound=sound,
+            fps=plan.fps,
+            encoder=plan.encoder,
+            metadata=metadata,
         )

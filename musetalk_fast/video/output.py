@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -61,7 +60,7 @@ def join(
     parts: Sequence[Part],
     output: Path,
     *,
-    sound: Path | None,
+    sound: Iterable[av.AudioFrame] | None,
     fps: Fraction,
     encoder: EncoderSettings,
     metadata: Mapping[str, str],
@@ -73,7 +72,7 @@ def join(
     Args:
         parts: of the whole video, in order.
         output: what is there is replaced when all is done.
-        sound: the recording; None: a silent video.
+        sound: the recording as decoded, from its first sample on; None: a silent video.
         fps: frames a second.
         encoder: that made the parts.
         metadata: of the container: `title`, `comment`.
@@ -81,7 +80,7 @@ def join(
     Raises:
         errors.EncoderError: the parts were not made by one encoder with one setting.
         errors.OutputWriteError: a part is damaged, or the disk is full or the folder gone.
-        errors.AudioFormatError: the recording cannot be decoded.
+        errors.AudioFormatError: the recording has no samples or changes its format.
     """
     _check_parts(parts)
     file = NewFile(output)
@@ -124,25 +123,21 @@ def _damaged(part: Part, what: str) -> OutputWriteError:
 def _write(
     parts: Sequence[Part],
     file: NewFile,
-    sound: Path | None,
+    sound: Iterable[av.AudioFrame] | None,
     fps: Fraction,
     container_format: Format,
     metadata: Mapping[str, str],
 ) -> None:
-    with (
-        av.open(
-            file.url,
-            "w",
-            format=container_format.name,
-            container_options=dict(container_format.muxer_options),
-        ) as container,
-        ExitStack() as stack,
-    ):
+    with av.open(
+        file.url,
+        "w",
+        format=container_format.name,
+        container_options=dict(container_format.muxer_options),
+    ) as container:
         container.metadata.update(metadata)
         sources = [_pictures(parts, _add_pictures(container, parts[0], fps), fps)]
         if sound is not None:
             track = SoundTrack(sound, container, container_format.sound_encoder)
-            stack.enter_context(closing(track))
             sources.append(track.packets())
         # In the order of decoding, so that neither stream waits in memory for the other.
         for _, packet in heapq.merge(*sources, key=lambda timed: timed[0]):

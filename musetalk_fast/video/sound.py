@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 from typing import TypeAlias
 
 import av
-from av.container import InputContainer, OutputContainer
+import numpy as np
+from av.container import OutputContainer
 
-from musetalk_fast.errors import AudioFormatError
+from musetalk_fast.errors import AudioFormatError, EncoderError
 
 Encoded: TypeAlias = "av.Packet[av.AudioStream] | av.Packet[av.VideoStream]"
 
@@ -19,73 +19,94 @@ Timed: TypeAlias = tuple[float, Encoded]
 """When a packet must be there for decoding, in seconds, and the packet."""
 
 _OPUS_RATE = 48_000
+_LAST_RATE = 48_000
 _BITS_PER_SAMPLE = 2
 _MAX_BITS = {"aac": 80_000, "libopus": 64_000}
 """Bits a second and channel; transparent for speech."""
 
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+"""Channels that both encoders and all players know; others are mixed to stereo."""
 
 
 class SoundTrack:
     """Encodes a recording into a container that is being written; memory stays bounded.
 
     Args:
-        source: the recording; its own rate is kept where the encoder has it.
+        frames: the recording as decoded; its own rate is kept where the encoder has it.
         container: not yet begun.
         encoder: FFmpeg's name.
 
     Raises:
-        errors.AudioFormatError: it cannot be decoded.
+        errors.AudioFormatError: there are no samples.
     """
 
-    def __init__(self, source: Path, container: OutputContainer, encoder: str) -> None:
-        self._path = source
-        self._input: InputContainer = av.open(f"file:{source}", metadata_errors="replace")
-        frames = self._decoded()
-        first = next(frames)
-        self._frames = chain([first], frames)
+    def __init__(
+        self, frames: Iterable[av.AudioFrame], container: OutputContainer, encoder: str
+    ) -> None:
+        rest = iter(frames)
+        # What a container says of its sound is not always so: the first frame knows.
+        first = next(rest, None)
+        if first is None:
+            raise AudioFormatError("the recording has no samples")
+        self._frames = chain([first], rest)
+        self._encoder = encoder
         rate = _rate(encoder, first.sample_rate)
-        channels = len(first.layout.channels)
-        layout = _LAYOUTS.get(channels, "stereo")
+        layout = av.AudioLayout(_LAYOUTS.get(first.layout.nb_channels, "stereo"))
         stream = container.add_stream(
             encoder,
             rate=rate,
             layout=layout,
-            bit_rate=channels * min(_MAX_BITS[encoder], _BITS_PER_SAMPLE * rate),
+            bit_rate=layout.nb_channels * min(_MAX_BITS[encoder], _BITS_PER_SAMPLE * rate),
         )
         assert isinstance(stream, av.AudioStream)
         self._stream = stream
 
     def packets(self) -> Iterator[Timed]:
-        """Encode everything."""
+        """Encode everything.
+
+        Raises:
+            errors.AudioFormatError: the recording changes its format.
+            errors.EncoderError: the encoder failed.
+        """
         samples = 0
-        for frame in self._frames:
+        for frame in map(_finite, self._frames):
             # Samples follow one another from 0, whatever the file's clock says.
             frame.pts, frame.time_base = samples, Fraction(1, frame.sample_rate)
             samples += frame.samples
             yield from self._timed(frame)
         yield from self._timed(None)
 
-    def close(self) -> None:
-        """Close the recording."""
-        self._input.close()
-
     def _timed(self, frame: av.AudioFrame | None) -> Iterator[Timed]:
-        for packet in self._stream.encode(frame):
+        for packet in self._encoded(frame):
             assert packet.dts is not None
             yield float(packet.dts * packet.time_base), packet
 
-    def _decoded(self) -> Iterator[av.AudioFrame]:
-        best = self._input.streams.best("audio")
-        stream = best if isinstance(best, av.AudioStream) else self._input.streams.audio[0]
+    def _encoded(self, frame: av.AudioFrame | None) -> list[av.Packet[av.AudioStream]]:
         try:
-            yield from self._input.decode(stream)
+            return self._stream.encode(frame)
         except av.FFmpegError as error:
-            raise AudioFormatError(f"broken ({error.strerror})", where=str(self._path)) from error
+            raise EncoderError(
+                f"encoding the sound failed: {error.strerror or error}", where=self._encoder
+            ) from error
+        except ValueError as error:
+            raise AudioFormatError("the recording changes its format") from error
 
 
 def _rate(encoder: str, rate: int) -> int:
+    """The lowest rate of the encoder that keeps everything; Opus knows one only."""
     if encoder == "libopus":
         return _OPUS_RATE
-    rates = av.Codec(encoder, "w").audio_rates or []
-    return min((known for known in rates if known >= rate), default=48_000)
+    known = av.Codec(encoder, "w").audio_rates or []
+    return min((known for known in known if known >= rate), default=_LAST_RATE)
+
+
+def _finite(frame: av.AudioFrame) -> av.AudioFrame:
+    """Float recordings may hold what is no number, or thunder; encoders refuse both."""
+    if frame.format.name not in ("flt", "dbl"):
+        return frame
+    samples = np.nan_to_num(frame.to_ndarray(), nan=0.0, posinf=1.0, neginf=-1.0)
+    clean = av.AudioFrame.from_ndarray(
+        np.clip(samples, -1, 1), format=frame.format.name, layout=frame.layout.name
+    )
+    clean.sample_rate = frame.sample_rate
+    return clean
