@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from aiohttp import web
@@ -31,14 +31,25 @@ class RefusalError(Exception):
         status: of the answer; 429 and 503 ask to try again.
         code: stable token.
         hint: what the client can do about it.
+        headers: of the answer, beside `Retry-After`.
     """
 
-    def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.hint = hint
+        self.headers = dict(headers or {})
+        if status in (429, 503):
+            self.headers["Retry-After"] = str(_RETRY_SECS)
 
     @property
     def retryable(self) -> bool:
@@ -48,12 +59,11 @@ class RefusalError(Exception):
     def response(self) -> web.Response:
         """The answer."""
         document = {"code": self.code, "message": self.message, "hint": self.hint}
-        headers = {"Retry-After": str(_RETRY_SECS)} if self.status in (429, 503) else {}
         return web.Response(
             status=self.status,
             body=orjson.dumps(document),
             content_type="application/json",
-            headers=headers,
+            headers=self.headers,
         )
 
     def to_message(self) -> ErrorMessage:
@@ -74,7 +84,8 @@ def refusal_of(error: Exception) -> RefusalError:
             return RefusalError(status, error.token, error.message, hint)
     if isinstance(error, web.HTTPException):
         code = _CODES.get(error.status, "MTF-REQUEST")
-        return RefusalError(error.status, code, error.reason)
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return RefusalError(error.status, code, error.reason, headers=allow)
     _LOG.error("a request failed", exc_info=error)
     return RefusalError(500, "MTF-ENGINE", "the server failed", "look at the server's log")
 

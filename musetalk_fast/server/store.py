@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -21,6 +21,20 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".upload-"
 _BATCH = 1 << 20
 """Bytes handed to a thread at a time, for hashing and writing."""
+
+
+class _Reservation:
+    """Room on disk for an asset on its way: as announced, more if more comes."""
+
+    def __init__(self, reserve: Callable[[int, int], None]) -> None:
+        self._reserve = reserve
+        self.size = 0
+
+    def cover(self, length: int) -> None:
+        """Have room for that many bytes in all; raises what the store refuses."""
+        if length > self.size:
+            self._reserve(length, length - self.size)
+            self.size = length
 
 
 class AssetStore:
@@ -82,25 +96,22 @@ class AssetStore:
         Raises:
             RefusalError: 413 too long, 409 not the bytes of that name, 503 no room now.
         """
-        announced = self._longest if size is None else size
-        self._check_length(announced)
-        self._make_room(announced)
-        self._bytes += announced
-        try:
+        with self._reservation() as reservation:
+            reservation.cover(size or 0)
             with NamedTemporaryFile(dir=self._folder, prefix=_UNFINISHED, delete=False) as file:
-                length = await self._write(name, chunks, file)
-        finally:
-            self._bytes -= announced
+                length = await self._write(name, chunks, file, reservation)
         self._bytes += length - self._sizes.pop(name, 0)
         self._sizes[name] = length
         return length
 
-    async def _write(self, name: str, chunks: AsyncIterator[bytes], file: IO[bytes]) -> int:
+    async def _write(
+        self, name: str, chunks: AsyncIterator[bytes], file: IO[bytes], reservation: _Reservation
+    ) -> int:
         digest, length = hashlib.sha256(), 0
         try:
             async for batch in _batches(chunks):
                 length += len(batch)
-                self._check_length(length)
+                reservation.cover(length)
                 await _done(asyncio.to_thread(_append, file, digest, batch))
             if digest.hexdigest() != name:
                 raise RefusalError(
@@ -111,6 +122,19 @@ class AssetStore:
             _remove(file)
             raise
         return length
+
+    @contextmanager
+    def _reservation(self) -> Iterator[_Reservation]:
+        reservation = _Reservation(self._reserve)
+        try:
+            yield reservation
+        finally:
+            self._bytes -= reservation.size
+
+    def _reserve(self, size: int, more: int) -> None:
+        self._check_length(size)
+        self._make_room(more)
+        self._bytes += more
 
     def _check_length(self, length: int) -> None:
         if length > self._longest:

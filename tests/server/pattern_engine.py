@@ -1,0 +1,111 @@
+"""A whole engine whose crops say what they were made for; its avatars are JSON documents.
+
+A crop's red is its frame's index, green the index's next byte, blue its source frame; its first
+pixel's blue is 255 where the sound still plays.
+
+Members of an avatar, all optional: `width`, `height`, `sources`, `secs` (a source frame takes
+that long), `faceless` (source frames without a face), `fail` (the name of an error's class).
+A picture is an avatar with one face in its middle. A recording whose first sample is -13 cannot
+be inferred.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast import errors
+from musetalk_fast.inputs.image import load_still
+from musetalk_fast.server.engines.base import CropRequest, EngineInfo, OnFace
+from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face, Pcm
+
+
+@dataclass(frozen=True)
+class PatternAvatar:
+    width: int
+    height: int
+    faces: tuple[Face | None, ...]
+
+
+class PatternEngine:
+    """`journal` gets a line `verb time count detail` for each call, for tests that measure.
+
+    Args:
+        crop_secs: a crop takes that long.
+        load_secs: the engine takes that long to load.
+    """
+
+    def __init__(
+        self, journal: Path | None = None, crop_secs: float = 0.0, load_secs: float = 0.0
+    ) -> None:
+        time.sleep(load_secs)
+        self._journal = journal
+        self._crop_secs = crop_secs
+        self._inside = 0
+
+    def describe(self) -> EngineInfo:
+        return EngineInfo(name="pattern", model="1", is_preview=False, max_batch=4)
+
+    def prepare_avatar(self, path: Path, options: AvatarOptions, on_face: OnFace) -> PatternAvatar:
+        document, width, height = self._open(path)
+        sources = int(document.get("sources", 1))
+        if "fail" in document:
+            raise getattr(errors, document["fail"])("as the avatar says", where=str(path))
+        faces: list[Face | None] = []
+        for source in range(sources):
+            time.sleep(float(document.get("secs", 0)))
+            missing = source in document.get("faceless", [])
+            faces.append(None if missing else self._face(source, width, height, options))
+            self._note("face", 1, source)
+            on_face(source, sources, faces[-1])
+        return PatternAvatar(width, height, tuple(faces))
+
+    def prepare_audio(self, pcm: Pcm) -> Pcm:
+        self._note("audio", 1, len(pcm))
+        return pcm
+
+    def infer(self, batch: Sequence[CropRequest]) -> NDArray[np.uint8]:
+        self._inside += 1
+        assert self._inside == 1, "infer is called twice at once"
+        out = np.zeros((len(batch), 256, 256, 3), np.uint8)
+        for crop, request in zip(out, batch, strict=True):
+            assert isinstance(request.audio, np.ndarray)
+            crop[..., 0] = request.frame & 255
+            crop[..., 1] = request.frame >> 8 & 255
+            crop[..., 2] = request.source
+            first_sample = request.frame * SPEECH_RATE * request.fps[1] // request.fps[0]
+            crop[0, 0, 2] = 255 if first_sample < len(request.audio) else 0
+        time.sleep(self._crop_secs * len(batch))
+        self._inside -= 1
+        self._note("infer", len(batch), batch[-1].frame)
+        if any(len(r.audio) and r.audio[0] == -13 for r in batch):  # type: ignore[arg-type, index]
+            raise RuntimeError("a recording that cannot be inferred")
+        return out
+
+    def close(self) -> None:
+        self._note("close", 0, 0)
+
+    def _open(self, path: Path) -> tuple[dict[str, object], int, int]:
+        data = path.read_bytes()
+        if not data.startswith(b"{"):
+            still = load_still(path, background="white", resolution=None)
+            return {}, still.width, still.height
+        document = json.loads(data)
+        return document, int(document.get("width", 640)), int(document.get("height", 480))
+
+    def _face(self, source: int, width: int, height: int, options: AvatarOptions) -> Face:
+        place = Box(width // 4, height // 2, width // 2, height // 4)
+        box = Box(width // 4, height // 4 + options.bbox_shift, width // 2, height // 2)
+        mask = np.full((place.height, place.width), 255 - source, np.uint8)
+        return Face(source=source, box=box, mask_box=place, mask=mask)
+
+    def _note(self, verb: str, count: int, detail: int) -> None:
+        if self._journal is not None:
+            with self._journal.open("a") as file:
+                file.write(f"{verb} {time.monotonic()} {count} {detail}\n")

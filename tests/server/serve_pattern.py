@@ -1,0 +1,36 @@
+"""A real server process with the pattern engine: `serve_pattern.py JSON`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from pattern_engine import PatternEngine
+
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.run import Place, serve
+
+
+def main(text: str) -> int:
+    asked = json.loads(text)
+    place = {"port": 0, **asked.get("place", {})}
+    for name in ("socket", "store_dir"):
+        if name in place:
+            place[name] = Path(place[name])
+    engine = asked.get("engine", {})
+    if "journal" in engine:
+        engine["journal"] = Path(engine["journal"])
+    number = serve(
+        lambda: PatternEngine(**engine),
+        Place(**place),
+        Limits(**asked.get("limits", {})),
+        lambda address: print(f"listening on {address}", flush=True),
+    )
+    return 0 if number is None else 128 + number
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

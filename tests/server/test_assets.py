@@ -1,0 +1,179 @@
+"""Assets: checked against their names, whole or not there, evicted in order, never in use."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from server_process import Client, avatar, client_of, running, sha256, speech, until
+
+from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.store import AssetStore
+
+KIB = 1 << 10
+
+
+async def _pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
+    for place in range(0, len(data), size):
+        yield data[place : place + size]
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+async def _add(store: AssetStore, data: bytes, size: int | None = None) -> str:
+    await store.receive(sha256(data), _pieces(data), size)
+    return sha256(data)
+
+
+async def test_upload_and_look(client: Client) -> None:
+    data = os.urandom(3 << 20)
+    url = f"{client.base}/v1/assets/{sha256(data)}"
+    async with client.session.head(url) as response:
+        assert response.status == 404
+    for status in (201, 200):
+        async with client.session.put(url, data=io.BytesIO(data)) as response:
+            assert response.status == status
+            assert (await response.json())["sha256"] == sha256(data)
+        async with client.session.head(url) as response:
+            assert response.status == 200
+
+
+async def test_a_body_without_a_length(client: Client) -> None:
+    data = os.urandom(300 * KIB)
+    url = f"{client.base}/v1/assets/{sha256(data)}"
+    async with client.session.put(url, data=_pieces(data)) as response:
+        assert response.status == 201
+
+
+async def test_other_bytes_than_the_name_says(client: Client) -> None:
+    url = f"{client.base}/v1/assets/{sha256(b'one thing')}"
+    async with client.session.put(url, data=b"another thing") as response:
+        assert response.status == 409
+        assert (await response.json())["code"] == "MTF-ASSET-DIFFERS"
+    async with client.session.head(url) as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_too_long(client: Client, announced: bool) -> None:
+    data = bytes((4 << 20) + 1)
+    url = f"{client.base}/v1/assets/{sha256(data)}"
+    body = io.BytesIO(data) if announced else _pieces(data, 1 << 18)
+    try:
+        async with client.session.put(url, data=body) as response:
+            assert response.status == 413
+            assert str(4 << 20) in (await response.json())["message"]
+    except ConnectionError:
+        # The server need not listen to the rest before it hangs up.
+        assert not announced
+
+
+@pytest.mark.parametrize("name", ["x", "A" * 64, "g" * 64, "..%2f..%2fetc%2fpasswd", "0" * 63])
+async def test_names_that_are_none(client: Client, name: str) -> None:
+    async with client.session.put(f"{client.base}/v1/assets/{name}", data=b"x") as response:
+        assert response.status in (400, 404)
+
+
+async def test_a_client_that_goes_leaves_nothing(tmp_path: Path) -> None:
+    data = os.urandom(256 * KIB)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield data[: len(data) // 2]
+        await asyncio.sleep(60)
+
+    with running(place={"store_dir": str(tmp_path / "store")}) as process:
+        async with client_of(process.address) as client:
+            url = f"{client.base}/v1/assets/{sha256(data)}"
+            upload = asyncio.ensure_future(client.session.put(url, data=half()))
+            store = tmp_path / "store"
+            await until(lambda: bool(_names(store)))
+            upload.cancel()
+            await asyncio.wait([upload])
+            await until(lambda: not _names(store))
+
+
+async def test_the_oldest_go_first(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    names = [await _add(store, bytes([number]) * 30 * KIB) for number in range(3)]
+    with store.lease(names[0]):
+        pass  # used last now
+    names.append(await _add(store, b"3" * 30 * KIB))
+    assert [name in store for name in names] == [True, False, True, True]
+    assert _names(tmp_path) == {names[0], names[2], names[3]}
+    assert store.size == 90 * KIB
+
+
+async def test_what_is_in_use_stays(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    used, idle = await _add(store, b"u" * 60 * KIB), await _add(store, b"i" * 30 * KIB)
+    with store.lease(used) as path:
+        big = b"b" * 50 * KIB
+        with pytest.raises(RefusalError) as caught:
+            await _add(store, big, len(big))
+        assert caught.value.status == 503
+        assert idle not in store
+        assert path.read_bytes() == b"u" * 60 * KIB
+    await _add(store, big, len(big))
+    assert used not in store
+
+
+async def test_uploads_on_their_way_count(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    gate = asyncio.Event()
+    slow = b"s" * 80 * KIB
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield slow[:10]
+        await gate.wait()
+        yield slow[10:]
+
+    upload = asyncio.ensure_future(store.receive(sha256(slow), chunks(), len(slow)))
+    await asyncio.sleep(0.05)
+    assert store.size == 80 * KIB
+    with pytest.raises(RefusalError):
+        await _add(store, b"x" * 30 * KIB, 30 * KIB)
+    gate.set()
+    assert await upload == 80 * KIB
+    assert store.size == 80 * KIB
+
+
+async def test_a_store_is_taken_up_again(tmp_path: Path) -> None:
+    first = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    names = [await _add(first, bytes([number]) * 40 * KIB) for number in range(2)]
+    os.utime(tmp_path / names[0], (1, 1))
+    (tmp_path / ".upload-half").write_bytes(b"left by a crash")
+    again = AssetStore(tmp_path, budget=50 * KIB, longest=50 * KIB)
+    assert [name in again for name in names] == [False, True]
+    assert _names(tmp_path) == {names[1]}
+
+
+async def test_the_same_asset_twice_at_once(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    data = b"d" * 20 * KIB
+    await asyncio.gather(*(_add(store, data, len(data)) for _ in range(3)))
+    assert store.size == len(data)
+    assert _names(tmp_path) == {sha256(data)}
+
+
+async def test_preparations_outlive_their_assets(tmp_path: Path) -> None:
+    """An evicted asset must be uploaded again; what was prepared from it is still known."""
+    journal_path = tmp_path / "journal"
+    limits = {"store_bytes": 100 * KIB, "max_asset_bytes": 100 * KIB}
+    with running(limits=limits, engine={"journal": str(journal_path)}) as process:
+        async with client_of(process.address) as client:
+            body = await client.frames_body(0, 2, audio=speech(1.0))
+            await client.messages("/v1/frames", body)
+            await client.put(os.urandom(90 * KIB))
+            status, document = await client.refusal("/v1/frames", body)
+            assert (status, document["code"]) == (404, "MTF-ASSET-UNKNOWN")
+            await client.put(speech(1.0))
+            await client.put(avatar())
+            await client.messages("/v1/frames", body)
+    verbs = [line.split()[0] for line in journal_path.read_text().splitlines()]
+    assert verbs.count("face") == verbs.count("audio") == 1
