@@ -1,0 +1,97 @@
+"""Videos whose every frame shows its own number, and what comes back when they are decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Picture
+from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.encoder import Part, PartEncoder
+from musetalk_fast.video.encoders import EncoderSettings, resolve
+
+WIDTH, HEIGHT = 320, 288
+BITS = 8
+BOX = Box(32, 16, CROP_SIZE, CROP_SIZE)
+MASK_BOX = Box(32, 144, CROP_SIZE, 128)
+FACE = Face(0, BOX, MASK_BOX, np.full((128, CROP_SIZE), 255, np.uint8))
+
+
+def picture() -> Picture:
+    """A smooth picture of the video's size."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    rgb = np.stack([x * 255 // WIDTH, y * 255 // HEIGHT, (x + y) * 255 // (WIDTH + HEIGHT)], -1)
+    return rgb.astype(np.uint8)
+
+
+def crop_of(number: int) -> Crop:
+    """A crop that shows a number: one bright or dark column per bit."""
+    columns = [235 if number >> bit & 1 else 20 for bit in range(BITS)]
+    row = np.repeat(np.array(columns, np.uint8), CROP_SIZE // BITS)
+    return np.ascontiguousarray(np.broadcast_to(row[:, None], (CROP_SIZE, CROP_SIZE, 3)))
+
+
+def number_in(luma: NDArray[np.uint8]) -> int:
+    """The number that a decoded frame shows."""
+    step = CROP_SIZE // BITS
+    middle = luma[MASK_BOX.y + 64, BOX.x + step // 2 : BOX.x + CROP_SIZE : step]
+    return sum(1 << bit for bit, level in enumerate(middle) if level > 128)
+
+
+def encoder_for(output: Path, fps: Fraction, **settings: object) -> EncoderSettings:
+    """A fast encoder for the output's container."""
+    settings.setdefault("preset", "ultrafast")
+    return resolve(OutputSettings(**settings), output, WIDTH, HEIGHT, fps)  # type: ignore[arg-type]
+
+
+def encode_part(
+    path: Path, encoder: EncoderSettings, fps: Fraction, numbers: Sequence[int]
+) -> Part:
+    """A part whose frames show `numbers`."""
+    compositor = StillCompositor(picture(), FACE, encoder, fps)
+    part = PartEncoder(path, encoder, WIDTH, HEIGHT, fps, 0)
+    for index, number in enumerate(numbers):
+        part.encode(compositor.compose(crop_of(number), 0, index))
+    return part.finish()
+
+
+def encode_parts(
+    folder: Path, encoder: EncoderSettings, fps: Fraction, lengths: Sequence[int]
+) -> list[Part]:
+    """Parts of these lengths; the frames of all count on from 0."""
+    parts, first = [], 0
+    for place, length in enumerate(lengths):
+        path = folder / f"{place:03}{encoder.part_suffix}"
+        parts.append(encode_part(path, encoder, fps, range(first, first + length)))
+        first += length
+    return parts
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What an independent decoder makes of a video."""
+
+    numbers: list[int]
+    times: list[Fraction]
+    frames: list[NDArray[np.uint8]]
+
+
+def decode(path: Path) -> Decoded:
+    """Decode all pictures; frames are luma planes."""
+    numbers, times, frames = [], [], []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.time_base is not None
+        for frame in container.decode(stream):
+            assert frame.pts is not None
+            times.append(frame.pts * stream.time_base)
+            frames.append(frame.to_ndarray()[: frame.height])
+            numbers.append(number_in(frames[-1]))
+    return Decoded(numbers, times, frames)

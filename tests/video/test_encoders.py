@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.errors import EncoderError, OutputFormatError
+from musetalk_fast.video.codecs import CODECS, PRESETS
+from musetalk_fast.video.encoders import (
+    MAX_THREADS,
+    EncoderSettings,
+    default_threads,
+    probe_all,
+    resolve,
+    try_encoder,
+)
+from musetalk_fast.video.formats import FORMATS, format_of
+
+FPS = Fraction(25)
+SOFTWARE = ["libx264", "libx265", "libvpx-vp9", "libsvtav1"]
+
+
+def _resolve(name: str = "out.mp4", **settings: object) -> EncoderSettings:
+    return resolve(OutputSettings(**settings), Path(name), 128, 96, FPS)  # type: ignore[arg-type]
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    settings = _resolve()
+    assert (settings.codec, settings.pix_fmt, settings.format) == ("libx264", "yuv420p", "mp4")
+    assert settings.options == {"crf": "20", "preset": "veryfast"}
+    assert settings.gop == 250
+    assert settings.part_suffix == ".mp4"
+
+
+def test_webm_gets_vp9_in_matroska_parts() -> None:
+    settings = _resolve("out.webm")
+    assert (settings.codec, settings.format) == ("libvpx-vp9", "webm")
+    assert (settings.part_suffix, settings.part_muxer) == (".mkv", "matroska")
+    assert settings.options["b"] == "0"  # else VP9 takes crf for a ceiling of a bit rate
+
+
+def test_key_frames_are_ten_seconds_apart_at_any_rate() -> None:
+    settings = resolve(OutputSettings(), Path("o.mp4"), 128, 96, Fraction(60000, 1001))
+    assert settings.gop == 599
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "wanted"),
+    [
+        ("a.mp4", None, "mp4"),
+        ("a.MP4", None, "mp4"),
+        ("a.webm", None, "webm"),
+        ("a.webm", "mp4", "mp4"),
+        ("a", "webm", "webm"),
+    ],
+)
+def test_the_format_is_asked_for_or_in_the_name(name: str, asked: str | None, wanted: str) -> None:
+    assert format_of(Path(name), asked).name == wanted
+
+
+@pytest.mark.parametrize(("name", "asked"), [("a.mov", None), ("mp4", None), ("a.mp4", "mkv")])
+def test_unknown_formats_are_refused_by_naming_the_known(name: str, asked: str | None) -> None:
+    with pytest.raises(OutputFormatError) as raised:
+        format_of(Path(name), asked)
+    assert all(known in raised.value.message for known in FORMATS)
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=lambda codec: codec.name)
+def test_every_encoder_is_described_whole(codec: object) -> None:
+    assert isinstance(codec, type(CODECS["libx264"]))
+    assert len(codec.presets) == len(PRESETS)
+    assert codec.default_preset in PRESETS
+    assert codec.lowest <= codec.default <= codec.highest
+    assert any(codec.family in known.families for known in FORMATS.values())
+
+
+@pytest.mark.parametrize("codec", SOFTWARE)
+def test_every_option_is_one_the_encoder_knows(codec: str) -> None:
+    container = "o.webm" if codec == "libvpx-vp9" else "o.mp4"
+    for preset in PRESETS:
+        settings = _resolve(container, codec=codec, preset=preset)
+        context = av.CodecContext.create(codec, "w")
+        assert isinstance(context, av.VideoCodecContext)
+        settings.configure(context, 128, 96, FPS)
+        context.open()
+        assert context.options == {}, "left over: nobody knows it"
+        # Slices, PyAV's default, would cost quality.
+        assert context.thread_type.name == "FRAME"
+        assert context.thread_count == settings.threads
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_quality_is_bounded_for_each_encoder(codec: str) -> None:
+    known = CODECS[codec]
+    name = "o.webm" if known.family == "vp9" else "o.mp4"
+    for crf in (known.lowest - 1, known.highest + 1):
+        if 0 <= crf <= 63:
+            with pytest.raises(EncoderError, match=rf"{known.lowest} to {known.highest}") as raised:
+                _resolve(name, codec=codec, crf=crf)
+            assert str(known.default) in (raised.value.hint or "")
+
+
+def test_quality_and_preset_reach_the_encoder() -> None:
+    assert _resolve(crf=33, preset="slow").options == {"crf": "33", "preset": "slow"}
+    vp9 = _resolve("o.webm", crf=40, preset="medium").options
+    assert (vp9["crf"], vp9["cpu-used"]) == ("40", "2")
+
+
+def test_a_container_refuses_what_it_cannot_hold() -> None:
+    with pytest.raises(EncoderError, match="h264 video does not go into webm") as raised:
+        _resolve("o.webm", codec="libx264")
+    assert "libvpx-vp9" in (raised.value.hint or "")
+
+
+def test_an_encoder_nobody_knows_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(EncoderError, match="no encoder of this name") as raised:
+        _resolve(codec="libx262")
+    assert "libx264" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("size", [(129, 96), (128, 97)])
+def test_odd_sizes_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(EncoderError, match="even") as raised:
+        resolve(OutputSettings(), Path("o.mp4"), *size, FPS)
+    assert "--resolution" in (raised.value.hint or "")
+
+
+def test_an_encoder_outside_the_build_says_so() -> None:
+    settings = EncoderSettings("libnone", "mp4", "yuv420p", {}, 250, 1)
+    with pytest.raises(EncoderError, match="not in this build of FFmpeg") as raised:
+        try_encoder(settings, 128, 96, FPS)
+    assert "doctor" in (raised.value.hint or "")
+
+
+def test_a_size_beyond_the_encoder_is_told_in_its_own_words() -> None:
+    with pytest.raises(EncoderError, match=r"20000x20000.*: .+") as raised:
+        resolve(OutputSettings(), Path("o.mp4"), 20000, 20000, FPS)
+    assert raised.value.where == "libx264"
+
+
+def test_doctor_learns_what_opens_and_why_the_rest_does_not() -> None:
+    probes = {probe.codec: probe for probe in probe_all()}
+    assert list(probes) == list(CODECS)
+    assert probes["libx264"].opens
+    assert probes["libvpx-vp9"].opens
+    for probe in probes.values():
+        assert probe.opens == (probe.reason is None)
+        assert probe.reason != ""
+
+
+def test_missing_hardware_is_told_honestly() -> None:
+    absent = [probe for probe in probe_all() if not probe.opens]
+    if not absent:
+        pytest.skip("every encoder opens here")
+    name = "o.webm" if CODECS[absent[0].codec].family == "vp9" else "o.mp4"
+    with pytest.raises(EncoderError) as raised:
+        resolve(OutputSettings(codec=absent[0].codec), Path(name), 256, 256, FPS)
+    assert (absent[0].reason or "?") in raised.value.message
+    assert av.logging.get_level() is None, "FFmpeg's log is silent again"
+
+
+def test_threads_are_pinned_but_no_part_of_the_identity() -> None:
+    settings = _resolve()
+    assert settings.threads == default_threads()
+    assert 1 <= settings.threads <= MAX_THREADS
+    assert "threads" not in settings.identity()
+    assert settings.identity() == _resolve().identity()
+    assert settings.identity() != _resolve(crf=21).identity()
