@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from musetalk_fast.cli.main import cli
 
 REPOSITORY = Path(__file__).parents[1]

@@ -9,12 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from musetalk_fast.inputs.image import load_still
 from numpy.typing import NDArray
 
 import musetalk_fast
 from musetalk_fast.config import OutputSettings, ServerSettings
 from musetalk_fast.inputs.face import find_face
+from musetalk_fast.inputs.image import load_still
 from musetalk_fast.types import AvatarOptions, Box
 
 REPOSITORY = Path(__file__).parents[1]

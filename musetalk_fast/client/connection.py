@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import orjson
@@ -15,6 +15,8 @@ from musetalk_fast import errors
 from musetalk_fast.client.address import Address
 from musetalk_fast.client.refusals import raise_for_refusal
 from musetalk_fast.wire.requests import Health, Info
+
+T = TypeVar("T")
 
 _LONGEST_DOCUMENT = 1 << 20
 _READ_BUFFER = 1 << 20
@@ -96,7 +98,7 @@ class Connection:
         Raises:
             errors.NotAServerError: what answers is no MuseTalk server of this protocol.
         """
-        return self._checked(Health, await self._document("/health"))
+        return await self._document("/health", Health.from_json)
 
     async def info(self) -> Info:
         """`GET /v1/info`.
@@ -104,15 +106,9 @@ class Connection:
         Raises:
             errors.NotAServerError: as `health`.
         """
-        return self._checked(Info, await self._document("/v1/info"))
+        return await self._document("/v1/info", Info.from_json)
 
-    def _checked(self, kind: Any, document: object) -> Any:
-        try:
-            return kind.from_json(document)
-        except errors.ProtocolError as error:
-            raise errors.NotAServerError(error.message, where=self.address.name) from None
-
-    async def _document(self, path: str) -> object:
+    async def _document(self, path: str, read: Callable[[object], T]) -> T:
         async with self.request("GET", path) as response:
             if response.status == 404 or 300 <= response.status < 400:
                 raise errors.NotAServerError(
@@ -120,7 +116,11 @@ class Connection:
                     where=self.address.name,
                 )
             await raise_for_refusal(response, self.address.name)
-            return _parse(await _bounded(response), self.address.name)
+            document = _parse(await _bounded(response), self.address.name)
+        try:
+            return read(document)
+        except errors.ProtocolError as error:
+            raise errors.NotAServerError(error.message, where=self.address.name) from None
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

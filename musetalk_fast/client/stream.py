@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,10 @@ from musetalk_fast.client.refusals import from_code, raise_for_refusal
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.messages import BINARY, NDJSON, ErrorMessage, Message
 
-_DECODERS = {BINARY: binary.Decoder, NDJSON: ndjson.Decoder}
+_DECODERS: dict[str, Callable[[], binary.Decoder | ndjson.Decoder]] = {
+    BINARY: binary.Decoder,
+    NDJSON: ndjson.Decoder,
+}
 
 
 @asynccontextmanager
@@ -39,11 +42,13 @@ async def post_for_messages(
             yield messages
 
 
-async def _messages(response: aiohttp.ClientResponse, where: str) -> AsyncIterator[list[Message]]:
-    decoder_class = _DECODERS.get(response.content_type)
-    if decoder_class is None:
+async def _messages(
+    response: aiohttp.ClientResponse, where: str
+) -> AsyncGenerator[list[Message], None]:
+    make_decoder = _DECODERS.get(response.content_type)
+    if make_decoder is None:
         raise errors.ProtocolError(f"answers with {response.content_type}", where=where)
-    decoder = decoder_class()
+    decoder = make_decoder()
     try:
         while chunk := await response.content.readany():
             messages = decoder.feed(chunk)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from aiohttp import web
-from musetalk_fast.kernels.png import encode_png
-from musetalk_fast.wire.digests import faces_digest
 
+from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import Box, Face
+from musetalk_fast.wire.digests import faces_digest
 
 TYPES = {"start": 1, "face": 2, "frame": 3, "progress": 4, "heartbeat": 5, "end": 6, "error": 7}
 HEADER = struct.Struct("<4sBBBBIIHHHHII")
@@ -29,9 +29,10 @@ def crc32c(data: bytes) -> int:
     """Castagnoli, bit by bit, from its reflected polynomial 0x82F63B78."""
     table = []
     for byte in range(256):
+        entry = byte
         for _ in range(8):
-            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
+            entry = (entry >> 1) ^ (0x82F63B78 if entry & 1 else 0)
+        table.append(entry)
     value = 0xFFFFFFFF
     for byte in data:
         value = table[(value ^ byte) & 255] ^ (value >> 8)

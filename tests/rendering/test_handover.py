@@ -31,8 +31,7 @@ async def test_a_full_queue_holds_the_coroutine_not_the_loop() -> None:
     taken: list[int] = []
 
     def take() -> None:
-        for item in handover:
-            taken.append(item)
+        taken.extend(handover)
 
     thread = asyncio.create_task(asyncio.to_thread(take))
     await asyncio.wait_for(first, 5)
@@ -49,9 +48,13 @@ async def test_put_fails_once_the_thread_has_stopped() -> None:
             handover.close()
 
     thread = asyncio.create_task(asyncio.to_thread(fail))
-    with pytest.raises(HandoverClosedError):
+
+    async def put_many() -> None:
         for item in range(100):
             await handover.put([item])
+
+    with pytest.raises(HandoverClosedError):
+        await put_many()
     await thread
 
 
@@ -66,7 +69,7 @@ async def test_close_frees_a_waiting_thread() -> None:
 
 async def test_a_slow_thread_bounds_what_waits() -> None:
     handover: Handover[int] = Handover(8, asyncio.get_running_loop())
-    put = taken = most = 0
+    taken = most = 0
     lock = threading.Lock()
 
     def take() -> None:
@@ -77,9 +80,8 @@ async def test_a_slow_thread_bounds_what_waits() -> None:
                 taken += 1
 
     thread = asyncio.create_task(asyncio.to_thread(take))
-    for _ in range(200):
+    for put in range(1, 201):
         await handover.put([0])
-        put += 1
         with lock:
             most = max(most, put - taken)
     handover.end()
