@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.inputs.face.model import Model
-from musetalk_fast.inputs.face.sampling import Region, bilinear, reduce
+from musetalk_fast.inputs.face.sampling import Region, bilinear, blocks, reduce
 from musetalk_fast.types import Picture
 
 Bounds: TypeAlias = tuple[float, float, float, float]
@@ -82,12 +82,12 @@ class Detector:
 
         Levels are computed when they are asked for.
         """
-        shrink = max(1, max(picture.shape[:2]) // _WORK_SIDE)
+        shrink = blocks(picture, max(picture.shape[:2]), _WORK_SIDE)
         work = reduce(picture, shrink)
         longer = max(work.shape[:2])
         for level in _LEVELS:
             size = longer * level
-            factor = max(1, int(size / _SIDE))
+            factor = blocks(work, size, _SIDE)
             small = reduce(work, factor)
             found = [
                 each

@@ -67,9 +67,15 @@ def reduce(picture: Picture, factor: int) -> Picture:
         strip = picture[top * factor : (top + rows) * factor, : width * factor]
         # Rows first: the inner loop then runs over contiguous memory.
         tall = strip.reshape(rows, factor, -1).sum(axis=1, dtype=np.uint32)
-        blocks = tall.reshape(rows, width, factor, 3).sum(axis=2, dtype=np.uint32)
-        out[top : top + rows] = (blocks + factor * factor // 2) // (factor * factor)
+        sums = tall.reshape(rows, width, factor, 3).sum(axis=2, dtype=np.uint32)
+        out[top : top + rows] = (sums + factor * factor // 2) // (factor * factor)
     return out
+
+
+def blocks(picture: Picture, size: float, side: int) -> int:
+    """By how much to reduce a picture before a region of `size` is sampled to `side` pixels."""
+    shorter: int = min(picture.shape[:2])
+    return max(1, min(int(size / side), shorter))
 
 
 def sample(picture: Picture, region: Region, side: int) -> Patch:
@@ -78,7 +84,7 @@ def sample(picture: Picture, region: Region, side: int) -> Patch:
     Bilinear after a mean over whole blocks, so that a much larger region does not alias. Beyond
     the picture its border pixels repeat.
     """
-    factor = max(1, int(region.size / side))
+    factor = blocks(picture, region.size, side)
     if factor == 1:
         return bilinear(picture, region, side)
     x, y, width, height = _around(picture, region)

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from musetalk_fast.errors import FaceSizeError, NoFaceError, UsageError
+from musetalk_fast.inputs.face import FaceFinder, FoundFace, Landmarks, choose, find_face, mouth_box
+from musetalk_fast.inputs.face.box import IBUG_68, MIN_SIDE
+from musetalk_fast.types import AvatarOptions, Box, Picture
+
+# Measured once, with the shape of MuseTalk's box checked by eye; see test_the_box_is_as_musetalk.
+BOXES = {"astronaut": Box(180, 64, 91, 124), "hopper": Box(171, 118, 183, 226)}
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_the_box_of_each_portrait(
+    name: str, finder: FaceFinder, request: pytest.FixtureRequest
+) -> None:
+    found = find_face(request.getfixturevalue(name), AvatarOptions(), finder)
+    np.testing.assert_allclose(found.box, BOXES[name], atol=3)
+    assert found.notes == ()
+
+
+def test_find_face_loads_its_own_models(astronaut: Picture) -> None:
+    assert isinstance(find_face(astronaut, AvatarOptions()), FoundFace)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_right"),
+    [
+        ({"face": "largest"}, True),
+        ({"face": "left"}, False),
+        ({"face": "right"}, True),
+        ({"face": "0"}, False),
+        ({"face": "1"}, True),
+        ({"face_center": (200, 170)}, False),
+        ({"face_center": (1000, 599)}, True),
+        ({"face_box": Box(180, 110, 92, 110)}, False),
+        ({"face_box": Box(680, 130, 190, 205), "face": "left"}, True),
+    ],
+)
+def test_the_choice_of_two(
+    options: dict[str, object], is_right: bool, finder: FaceFinder, couple: Picture
+) -> None:
+    found = find_face(couple, AvatarOptions(**options), finder)  # type: ignore[arg-type]
+    assert (found.box.x > 512) == is_right
+
+
+def test_too_high_a_number_names_how_many_there_are(finder: FaceFinder, couple: Picture) -> None:
+    with pytest.raises(NoFaceError, match="face 2 was asked for, but 2 faces found") as caught:
+        find_face(couple, AvatarOptions(face="2"), finder)
+    assert "--face 0 to 1" in str(caught.value.hint)
+
+
+def test_no_face_says_what_was_looked_for(finder: FaceFinder) -> None:
+    picture = np.full((300, 300, 3), 128, np.uint8)
+    with pytest.raises(NoFaceError, match="frontal faces of at least 3 %") as caught:
+        find_face(picture, AvatarOptions(), finder)
+    assert "--face-box" in str(caught.value.hint)
+    assert "--no-face-check" in str(caught.value.hint)
+    assert caught.value.exit_code == 65
+
+
+def test_no_face_in_the_named_box(finder: FaceFinder) -> None:
+    picture = np.full((300, 300, 3), 128, np.uint8)
+    with pytest.raises(NoFaceError, match="in the box 10,20,100,110") as caught:
+        find_face(picture, AvatarOptions(face_box=Box(10, 20, 100, 110)), finder)
+    assert "--no-face-check" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(600, 0, 50, 50),
+        Box(0, 600, 50, 50),
+        Box(-50, 0, 50, 50),
+        Box(0, -50, 50, 50),
+        Box(0, 0, 0, 50),
+        Box(0, 0, 50, -5),
+        Box(-(10**12), -(10**12), 2 * 10**12, 2 * 10**12),
+    ],
+)
+def test_a_box_that_makes_no_sense(box: Box, finder: FaceFinder, astronaut: Picture) -> None:
+    with pytest.raises(NoFaceError, match="outside the picture of 512x512"):
+        find_face(astronaut, AvatarOptions(face_box=box), finder)
+
+
+@pytest.mark.parametrize("face", ["", "middle", "-1", "1.5", "²", "99999", "Largest"])
+def test_a_face_that_is_no_choice(face: str, finder: FaceFinder, astronaut: Picture) -> None:
+    with pytest.raises(UsageError, match="is no choice") as caught:
+        find_face(astronaut, AvatarOptions(face=face), finder)
+    assert "largest, left, right" in str(caught.value.hint)
+
+
+def _face_at(scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)) -> Landmarks:
+    """A made-up face: jaw 100 wide, bridge at 60, chin at 120 (before scale and offset)."""
+    points = np.full((478, 3), 50.0, np.float32)
+    points[127, :2], points[356, :2] = (0.5, 40.5), (100.5, 40.5)
+    points[33, :2], points[263, :2] = (30.0, 40.0), (70.0, 40.0)
+    points[[70, 300], 1] = 25.0
+    points[5, :2], points[152, :2] = (50.0, 60.5), (50.0, 120.5)
+    points[:, :2] = points[:, :2] * scale + offset
+    return Landmarks(points, 20.0, Box(0, 0, 1, 1))
+
+
+def test_the_box_is_as_musetalk_computes_it() -> None:
+    box = mouth_box(_face_at(), AvatarOptions(extra_margin=10), 500, 500)
+    assert box == Box(0, 0, 100, 130)
+    box = mouth_box(_face_at(offset=(200, 100)), AvatarOptions(extra_margin=0), 500, 500)
+    assert box == Box(200, 100, 100, 120)
+
+
+def test_shift_moves_the_upper_edge_twice_as_far() -> None:
+    face = _face_at(offset=(200, 100))
+    plain = mouth_box(face, AvatarOptions(), 500, 500)
+    down = mouth_box(face, AvatarOptions(bbox_shift=7), 500, 500)
+    assert down == Box(plain.x, plain.y + 14, plain.width, plain.height - 14)
+
+
+def test_the_margin_ends_at_the_picture() -> None:
+    face = _face_at(offset=(200, 100))
+    assert mouth_box(face, AvatarOptions(extra_margin=50), 500, 500).height == 170
+    assert mouth_box(face, AvatarOptions(extra_margin=50), 500, 230).height == 130
+
+
+def test_the_box_may_leave_the_picture_sideways() -> None:
+    assert mouth_box(_face_at(offset=(-20, 0)), AvatarOptions(), 60, 500).x == -20
+
+
+@pytest.mark.parametrize(
+    "options", [{"bbox_shift": 60}, {"bbox_shift": -40}, {"bbox_shift": 10**9}]
+)
+def test_a_shift_off_the_face_is_refused(options: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="leave no box") as caught:
+        mouth_box(_face_at(), AvatarOptions(**options), 500, 500)  # type: ignore[arg-type]
+    assert "from -35 to 59" in str(caught.value.hint)
+
+
+def test_a_margin_that_eats_the_face_is_refused() -> None:
+    with pytest.raises(UsageError, match="extra_margin -60"):
+        mouth_box(_face_at(), AvatarOptions(extra_margin=-60), 500, 500)
+
+
+def test_the_smallest_face() -> None:
+    scale = MIN_SIDE / 100
+    assert mouth_box(_face_at(scale * 1.01), AvatarOptions(), 500, 500).width == MIN_SIDE
+    with pytest.raises(FaceSizeError, match="smaller than 32x32") as caught:
+        mouth_box(_face_at(scale * 0.95), AvatarOptions(), 500, 500)
+    assert "larger picture" in str(caught.value.hint)
+
+
+def test_each_of_the_68_points_is_another() -> None:
+    assert len(IBUG_68) == 68
+    assert len(set(IBUG_68)) == 68
+
+
+def test_choose_takes_what_it_is_given() -> None:
+    faces = [_face_at(), _face_at(2.0, (300, 0)), _face_at(offset=(600, 0))]
+    assert choose(faces, AvatarOptions()) is faces[1]
+    assert choose(faces, AvatarOptions(face="2")) is faces[2]
+    with pytest.raises(NoFaceError):
+        choose([], AvatarOptions())
+
+
+def _shrunk(picture: Picture, factor: float) -> Picture:
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    small = Image.fromarray(picture).resize((int(width * factor), int(height * factor)))
+    canvas = np.full((400, 400, 3), 100, np.uint8)
+    canvas[50 : 50 + small.height, 50 : 50 + small.width] = np.array(small)
+    return canvas
+
+
+def test_a_tiny_face_is_told(finder: FaceFinder, hopper: Picture) -> None:
+    found = find_face(_shrunk(hopper, 0.3), AvatarOptions(), finder)
+    assert any("tiny" in note for note in found.notes)
+
+
+def test_a_face_too_small_for_the_model(finder: FaceFinder, hopper: Picture) -> None:
+    with pytest.raises(FaceSizeError):
+        find_face(_shrunk(hopper, 0.13), AvatarOptions(), finder)
+
+
+def test_a_face_cut_by_the_border_is_told(finder: FaceFinder, hopper: Picture) -> None:
+    found = find_face(np.ascontiguousarray(hopper[:310]), AvatarOptions(), finder)
+    assert any("cut by the picture's lower border" in note for note in found.notes)
+    found = find_face(np.ascontiguousarray(hopper[:, 210:]), AvatarOptions(), finder)
+    assert any("cut by the picture's left border" in note for note in found.notes)
+
+
+def test_a_turned_face_is_told(finder: FaceFinder, hopper: Picture) -> None:
+    from PIL import Image
+
+    turned = np.array(Image.fromarray(hopper).rotate(50, expand=True))
+    found = find_face(turned, AvatarOptions(), finder)
+    assert any("turned by 5" in note for note in found.notes)
