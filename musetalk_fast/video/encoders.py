@@ -133,10 +133,10 @@ def resolve(
 
 
 def default_threads() -> int:
-    """As many as there are processors for us, up to `MAX_THREADS`."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(MAX_THREADS, len(os.sched_getaffinity(0)))
-    return min(MAX_THREADS, os.cpu_count() or 1)
+    """x264's own rule, three threads for two processors, up to `MAX_THREADS`."""
+    affinity = getattr(os, "sched_getaffinity", None)  # a container may give us fewer
+    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(MAX_THREADS, processors + processors // 2)
 
 
 def probe_all() -> list[Probe]:
