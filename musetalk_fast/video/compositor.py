@@ -67,13 +67,13 @@ class StillCompositor:
         return self._frame
 
     def _place(self) -> tuple[int, int]:
-        plane = self._frame.planes[0]
-        return plane.buffer_ptr, plane.line_size
+        return self._luma.buffer_ptr, self._luma.line_size
 
     def _map(self) -> None:
         """Find the samples again: the frame's memory is new."""
         frame = self._frame
         planes = frame.planes
+        self._luma = planes[0]  # `frame.planes` makes new objects every time: too slow per frame
         self._mapped = self._place()
         self._planes = Planes(
             self._layout, frame.width, frame.height, planes, [plane.line_size for plane in planes]
