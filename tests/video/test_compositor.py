@@ -9,8 +9,11 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
+from musetalk_fast.kernels.colour import conversion
+from musetalk_fast.kernels.grids import tables
 from musetalk_fast.kernels.picture import picture_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Picture
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoders import EncoderSettings
@@ -36,20 +39,19 @@ def _crop() -> Crop:
     return RANDOM.integers(0, 256, (CROP_SIZE, CROP_SIZE, 3), dtype=np.uint8)
 
 
-def _samples(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
-    planes = frame.planes
-    layout = LAYOUTS[frame.format.name]
-    lines = [plane.line_size for plane in planes]
-    found = Planes(layout, frame.width, frame.height, planes, lines)
-    return [found.samples(number).astype(np.uint8) for number in range(3)]
-
-
-def _still(pix_fmt: str) -> list[NDArray[np.uint8]]:
-    frame = av.VideoFrame(WIDTH, HEIGHT, pix_fmt)
+def _planes(frame: av.VideoFrame) -> Planes:
     lines = [plane.line_size for plane in frame.planes]
-    planes = Planes(LAYOUTS[pix_fmt], WIDTH, HEIGHT, frame.planes, lines)
-    picture_to_planes(RGB, planes)
-    return _samples(frame)
+    return Planes(LAYOUTS[frame.format.name], frame.width, frame.height, frame.planes, lines)
+
+
+def _samples(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    return [_planes(frame).samples(number).astype(np.uint8) for number in range(3)]
+
+
+def _still(pix_fmt: str) -> av.VideoFrame:
+    frame = av.VideoFrame(WIDTH, HEIGHT, pix_fmt)
+    picture_to_planes(RGB, _planes(frame))
+    return frame
 
 
 @pytest.mark.parametrize("pix_fmt", FORMATS)
@@ -59,13 +61,38 @@ def test_nothing_outside_the_mask_is_touched(pix_fmt: str) -> None:
     for index in range(3):
         frame = compositor.compose(_crop(), 0, index)
     box = face.mask_box
-    for number, (ours, still) in enumerate(zip(_samples(frame), _still(pix_fmt), strict=True)):
+    for number, (ours, still) in enumerate(
+        zip(_samples(frame), _samples(_still(pix_fmt)), strict=True)
+    ):
         shift = 1 if number else 0
         outside = np.ones(still.shape, bool)
         rows = slice(box.y >> shift, (box.y + box.height + shift) >> shift)
         outside[rows, box.x >> shift : (box.x + box.width + shift) >> shift] = False
         assert np.array_equal(ours[outside], still[outside])
         assert not np.array_equal(ours[~outside], still[~outside])
+
+
+@pytest.mark.parametrize("pix_fmt", FORMATS)
+def test_planes_are_those_of_the_reference(pix_fmt: str) -> None:
+    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS)
+    compositor.compose(_crop(), 0, 0)  # must leave no trace
+    crop, layout, wanted = _crop(), LAYOUTS[pix_fmt], _still(pix_fmt)
+    colours = conversion("bt709", 8, full_range=False)
+    made = tables(_face(), (WIDTH, HEIGHT), layout, colours, sharp=False)
+    reference.paste(made, crop, 0, _planes(wanted))
+    for ours, theirs in zip(
+        _samples(compositor.compose(crop, 0, 1)), _samples(wanted), strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+def test_a_frame_that_nobody_holds_is_used_again() -> None:
+    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS)
+    first = compositor.compose(_crop(), 0, 0)
+    memory = first.planes[0].buffer_ptr
+    second = compositor.compose(_crop(), 0, 1)
+    assert second is first
+    assert second.planes[0].buffer_ptr == memory
 
 
 @pytest.mark.parametrize("pix_fmt", FORMATS)
