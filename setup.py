@@ -18,8 +18,8 @@ SOURCES = {
     "picture": ["picture.c", "rows.c"],
     "png": ["png.c"],
 }
-HEADERS = [*(f"ext/{name}" for name in ("cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi"))]
-HEADERS += [f"ext/{name}.h" for name in SOURCES]
+SHARED = ("base64_vbmi.h", "cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi")
+HEADERS = [f"ext/{name}" for name in (*SHARED, *(f"{kernel}.h" for kernel in SOURCES))]
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-fvisibility=hidden"]
 
 

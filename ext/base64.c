@@ -52,34 +52,35 @@ static size_t nothing(const uint8_t *text, size_t end, uint8_t *out)
 #if MTF_X86
 #include <immintrin.h>
 
-/* A character's low and high nibble each name the classes that it is not of; where both agree on
- * one, it is no base64. Bits: 1 `+` and `/`, 2 digits, 4 A-O and a-o, 8 P-Z and p-z, 16 none. */
-#define LOW_CLASSES                                                                                \
-    0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13, 0x1A, 0x1B, 0x1B, 0x1B, 0x1A
-#define HIGH_CLASSES                                                                               \
-    0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10
+/* Two perfect hashes of a character: half of the sum of its upper five bits and of a number that
+ * its low nibble picks. The one tells apart the runs of the alphabet, whose values lie at one
+ * distance from their characters. The other puts characters into buckets of which the wrong ones
+ * come before the right ones: less the first right one, they are negative. Characters above 127
+ * are negative already; a bucket of wrong ones takes 128. The tables were found by trying all. */
+#define RUNS 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 14
+#define TO_VALUES 0, 0, 0, 19, 4, -65, -65, -71, -71, 0, 16, 0, -65, 0, -71, 0
+#define BUCKETS 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 6, 10, 14, 14, 14, 10
+#define LEAST                                                                                      \
+    -128, -128, -128, -128, -48, -65, -80, -97, -43, -90, -75, -122, -76, -128, -108, -128
 
-/* From a character to its value, by high nibble; `/` takes the place before that of `+`. */
-#define ROLLS 0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0
-
-/* 32 characters to 24 bytes at the vector's start; what is wrong is left in `wrong`. */
+/* 32 characters to 24 bytes at the start of each half; `wrong` gets the sign of what is wrong. */
 MTF_TARGET("avx2")
 static inline __m256i decode_vector(__m256i text, __m256i *wrong)
 {
-    const __m256i low_classes = _mm256_setr_epi8(LOW_CLASSES, LOW_CLASSES);
-    const __m256i high_classes = _mm256_setr_epi8(HIGH_CLASSES, HIGH_CLASSES);
-    const __m256i rolls = _mm256_setr_epi8(ROLLS, ROLLS);
-    const __m256i nibble = _mm256_set1_epi8(0x0F);
+    const __m256i runs = _mm256_setr_epi8(RUNS, RUNS);
+    const __m256i to_values = _mm256_setr_epi8(TO_VALUES, TO_VALUES);
+    const __m256i buckets = _mm256_setr_epi8(BUCKETS, BUCKETS);
+    const __m256i least = _mm256_setr_epi8(LEAST, LEAST);
     const __m256i bytes = _mm256_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1,
                                            2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
 
-    __m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), nibble);
-    __m256i low = _mm256_and_si256(text, nibble);
-    __m256i class = _mm256_and_si256(_mm256_shuffle_epi8(low_classes, low),
-                                     _mm256_shuffle_epi8(high_classes, high));
-    *wrong = _mm256_or_si256(*wrong, class);
-    __m256i slash = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('/'));
-    __m256i six = _mm256_add_epi8(text, _mm256_shuffle_epi8(rolls, _mm256_add_epi8(high, slash)));
+    /* What a neighbour shifts in lies above the nibble that a shuffle reads. */
+    __m256i upper = _mm256_srli_epi32(text, 3);
+    __m256i run = _mm256_avg_epu8(_mm256_shuffle_epi8(runs, text), upper);
+    __m256i bucket = _mm256_avg_epu8(_mm256_shuffle_epi8(buckets, text), upper);
+    __m256i above = _mm256_adds_epi8(_mm256_shuffle_epi8(least, bucket), text);
+    *wrong = _mm256_or_si256(*wrong, above);
+    __m256i six = _mm256_add_epi8(_mm256_shuffle_epi8(to_values, run), text);
     __m256i twelve = _mm256_maddubs_epi16(six, _mm256_set1_epi32(0x01400140));
     __m256i packed = _mm256_madd_epi16(twelve, _mm256_set1_epi32(0x00011000));
     return _mm256_shuffle_epi8(packed, bytes);
@@ -105,24 +106,26 @@ static size_t vectors_avx2(const uint8_t *text, size_t end, uint8_t *out)
             _mm_storeu_si128((__m128i *)(out + 24 * i), _mm256_castsi256_si128(decoded));
             _mm_storeu_si128((__m128i *)(out + 24 * i + 12), _mm256_extracti128_si256(decoded, 1));
         }
-        if (!_mm256_testz_si256(wrong, wrong))
+        if (_mm256_movemask_epi8(wrong))
             break;
     }
     return place;
 }
+
+#include "base64_vbmi.h"
 #endif
 
 static size_t (*vectors)(const uint8_t *, size_t, uint8_t *) = nothing;
 
 int mtf_base64_use(int level)
 {
-    level = mtf_level(level, MTF_AVX2);
+    level = mtf_level(level, MTF_AVX512VBMI);
     fill_values();
     vectors = nothing;
 #if MTF_X86
     if (level >= MTF_AVX2) {
-        vectors = vectors_avx2;
-        return MTF_AVX2;
+        vectors = level == MTF_AVX512VBMI ? vectors_vbmi : vectors_avx2;
+        return level;
     }
 #endif
     return MTF_BASELINE;

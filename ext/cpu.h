@@ -6,7 +6,7 @@
 #ifndef MUSETALK_CPU_H
 #define MUSETALK_CPU_H
 
-enum { MTF_BASELINE = 0, MTF_SSE42 = 1, MTF_AVX2 = 2 };
+enum { MTF_BASELINE = 0, MTF_SSE42 = 1, MTF_AVX2 = 2, MTF_AVX512VBMI = 3 };
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define MTF_X86 1
@@ -16,7 +16,9 @@ static inline int mtf_cpu_level(void)
 {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2"))
-        return MTF_AVX2;
+        return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi")
+                   ? MTF_AVX512VBMI
+                   : MTF_AVX2;
     return __builtin_cpu_supports("sse4.2") ? MTF_SSE42 : MTF_BASELINE;
 }
 #else

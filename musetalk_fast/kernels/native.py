@@ -1,7 +1,8 @@
 """Which kernels are native, and at which instruction set.
 
 `MUSETALK_KERNELS` chooses: `auto` (default) takes the best set this CPU has, `numpy` the
-references, and a set's name (`baseline`, `sse4.2`, `avx2`) nothing beyond that set.
+references, and a set's name (`baseline`, `sse4.2`, `avx2`, `avx512vbmi`) nothing beyond
+that set.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from musetalk_fast.errors import InvalidSettingError
 
 VARIABLE = "MUSETALK_KERNELS"
 NUMPY = "numpy"
-SETS = ("baseline", "sse4.2", "avx2")
+SETS = ("baseline", "sse4.2", "avx2", "avx512vbmi")
 """Instruction sets, each beyond those before it; the numbers the C sources know them by."""
 
 KERNELS = ("base64", "crc32c", "paste", "picture", "png")
@@ -51,7 +52,7 @@ def load(kernel: str) -> ModuleType | None:
 
 
 def status() -> dict[str, str]:
-    """Each kernel's instruction set (`avx2`, `sse4.2`, `baseline`), or `numpy`.
+    """Each kernel's instruction set (one of `SETS`), or `numpy`.
 
     A kernel stands at the best set it has a form for, at or below the one chosen.
     """
