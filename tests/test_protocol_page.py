@@ -1,0 +1,387 @@
+"""docs/protocol.md is enough: who knows only that page reads the vectors and a live server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "server"))
+
+from server_process import Process, avatar, running, sha256, speech
+
+from musetalk_fast import errors
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.types import Box, CropEncoding, Face, Rows
+from musetalk_fast.wire import binary, ndjson
+from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.messages import (
+    BINARY,
+    NDJSON,
+    End,
+    ErrorMessage,
+    FaceMessage,
+    Frame,
+    Heartbeat,
+    Message,
+    Progress,
+    Start,
+)
+from musetalk_fast.wire.requests import LARGEST_REQUEST, MOST_RUNS
+from musetalk_fast.wire.stream import StreamEncoder
+
+REPOSITORY = Path(__file__).parents[1]
+PAGE = (REPOSITORY / "docs/protocol.md").read_text()
+STREAMS = ("faces", "frames", "failed")
+
+
+def block(kind: str) -> str:
+    """The only block of that kind."""
+    (text,) = re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+def vector(media_type: str, name: str) -> list[bytes]:
+    """The messages of a stream of the page."""
+    if media_type == NDJSON:
+        return [line.encode() for line in block(f"ndjson {name}").splitlines(keepends=True)]
+    return [bytes.fromhex(text) for text in block(f"hex {name}").split("\n\n")]
+
+
+# A reader by the page alone: nothing below this line and above the next knows our package.
+
+TABLE = []
+for entry in range(256):
+    for _ in range(8):
+        entry = entry >> 1 ^ (0x82F63B78 if entry & 1 else 0)  # noqa: PLW2901
+    TABLE.append(entry)
+
+TYPES = {1: "start", 2: "face", 3: "frame", 4: "progress", 5: "heartbeat", 6: "end", 7: "error"}
+CROPS = {1: "raw", 2: "jpeg", 3: "png"}
+
+
+def crc32c(data: bytes) -> int:
+    value = 0xFFFFFFFF
+    for byte in data:
+        value = value >> 8 ^ TABLE[(value ^ byte) & 255]
+    return value ^ 0xFFFFFFFF
+
+
+def read_lines(data: bytes) -> Iterator[tuple[dict[str, Any], int]]:
+    assert data.endswith(b"\n")
+    for line in data.splitlines():
+        body, tail = line[:-21], line[-21:]
+        message = json.loads(line)
+        assert tail == b',"crc32c":"%s"}' % message.pop("crc32c").encode()
+        if "data" in message:
+            message["data"] = base64.b64decode(message["data"], validate=True)
+        if message["type"] in TYPES.values() or not message.get("optional"):
+            yield message, crc32c(body)
+        else:
+            yield {}, crc32c(body)
+        assert int(tail[11:19], 16) == crc32c(body)
+
+
+def read_headers(data: bytes) -> Iterator[tuple[dict[str, Any], int]]:
+    while data:
+        magic, kind, flags, encoding = struct.unpack_from("<4sBBB", data)
+        frame, source, row, rows, width, text, length, checksum = struct.unpack_from(
+            "<IIHHHHII", data, 8
+        )
+        assert magic == b"MTF1"
+        payload, head, data = data[32 : 32 + length], data[:28], data[32 + length :]
+        assert checksum == crc32c(head + payload)
+        message = {"type": TYPES.get(kind), **json.loads(payload[:text] or b"{}")}
+        if kind == 3:
+            message |= {"index": frame, "source": source, "rows": [row, rows], "width": width}
+            message["encoding"] = CROPS[encoding]
+        if encoding:
+            message["data"] = payload[text:]
+        assert kind in TYPES or flags & 1
+        yield (message if kind in TYPES else {}), checksum
+
+
+def read_stream(media_type: str, data: bytes) -> list[dict[str, Any]]:
+    messages, checksums = [], b""
+    for message, checksum in (read_lines if media_type == NDJSON else read_headers)(data):
+        if message.get("type") == "end":
+            assert message["digest"] == f"{crc32c(checksums):08x}"
+        checksums += struct.pack("<I", checksum)
+        messages.append(message)
+    assert messages[-1]["type"] in ("end", "error")
+    return [message for message in messages if message]
+
+
+# From here on the package is known again.
+
+
+@pytest.fixture(params=[BINARY, NDJSON], ids=["binary", "ndjson"])
+def media_type(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Process]:
+    with running() as process:
+        yield process
+
+
+def test_the_checksum_of_the_page() -> None:
+    assert f"{crc32c(b'123456789'):08x}" == "e3069283"
+    assert "e3069283" in PAGE
+
+
+MASK = np.array([[0, 85, 170, 255], [255, 170, 85, 0], [1, 2, 3, 4]], np.uint8)
+FACE = Face(0, Box(-5, 6, 70, 80), Box(0, 20, 4, 3), MASK)
+FACES = faces_digest([FACE, None])
+WHO = {"engine": "musetalk", "model": "1.5", "faces": FACES}
+DETAILS = {"faces": FACES, "source_frames": 2, "width": 640, "height": 480}
+PIXELS = np.full((1, 256, 3), (200, 120, 110), np.uint8)
+
+
+def sent(name: str, media_type: str) -> list[Message]:
+    """What the page says the vectors are, in our words, without the unknown message."""
+    read = read_stream(media_type, b"".join(vector(media_type, name)))
+    digest = read[-1].get("digest", "")
+    if name == "faces":
+        place = {"box": FACE.box, "mask_box": FACE.mask_box, "mask": MASK}
+        return [
+            Progress(stage="prepare", done=1, total=2),
+            Start(start=0, stop=2, **WHO),  # type: ignore[arg-type]
+            FaceMessage(source=0, **place),  # type: ignore[arg-type]
+            FaceMessage(source=1),
+            End(count=2, digest=digest, details=DETAILS),
+        ]
+    if name == "failed":
+        return [
+            ErrorMessage(
+                code="MTF-ENGINE",
+                message="the server failed",
+                hint="look at the server's log",
+                retryable=True,
+            )
+        ]
+    png = CropEncoding.PNG
+    data = read[2]["data"]
+    return [
+        Start(start=75, stop=76, encoding=png, **WHO),  # type: ignore[arg-type]
+        Heartbeat(),
+        Frame(index=75, source=0, encoding=png, data=data, rows=Rows(128, 1)),
+        End(count=1, digest=digest),
+    ]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_vectors_are_what_the_encoder_makes(name: str, media_type: str) -> None:
+    vectors = vector(media_type, name)
+    encode = (binary if media_type == BINARY else ndjson).encode
+    made = [encode(message) for message in sent(name, media_type)]
+    known = [text for text in vectors if b"skip me" not in text]
+    assert len(made) == len(known)
+    for ours, written in zip(made, known, strict=True):
+        # The PNG of a mask is the compressor's business: its bytes may differ, not its pixels.
+        if b"mask_box" not in ours or b"null" in ours:
+            assert ours == written
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_vectors_are_what_the_decoder_reads(name: str, media_type: str) -> None:
+    decoder = (binary if media_type == BINARY else ndjson).Decoder()
+    found = decoder.feed(b"".join(vector(media_type, name)))
+    decoder.close()
+    if name == "faces":
+        face, end = found[2], found[-1]
+        assert isinstance(face, FaceMessage)
+        assert face.mask is not None
+        assert (face.box, face.mask_box) == (FACE.box, FACE.mask_box)
+        assert (face.mask == MASK).all()
+        assert isinstance(end, End)
+        assert end.details == DETAILS
+    elif name == "frames":
+        frame = found[2]
+        assert isinstance(frame, Frame)
+        assert (frame.index, frame.rows) == (75, Rows(128, 1))
+        from server_process import pixels
+
+        assert (pixels(frame) == PIXELS).all()
+    names = [StreamEncoder(NDJSON).encode(message).split(b'"')[3] for message in found]
+    read = read_stream(media_type, b"".join(vector(media_type, name)))
+    assert names == [message["type"].encode() for message in read]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_both_wires_say_the_same(name: str) -> None:
+    lines, headers = (read_stream(wire, b"".join(vector(wire, name))) for wire in (NDJSON, BINARY))
+    for message in (lines[-1], headers[-1]):
+        message.pop("digest", None)
+    assert lines == headers
+
+
+def test_the_binary_vectors_show_the_fields() -> None:
+    for name in STREAMS:
+        for message in block(f"hex {name}").split("\n\n"):
+            header, *_ = message.splitlines()
+            sizes = [len(field) // 2 for field in header.split()]
+            assert sizes == [4, 1, 1, 1, 1, 4, 4, 2, 2, 2, 2, 4, 4]
+    rows = re.findall(r"^\| (\d+) \| (\d) \|", PAGE, re.MULTILINE)
+    assert [int(size) for _, size in rows] == sizes
+    assert [int(place) for place, _ in rows] == [sum(sizes[:n]) for n in range(len(sizes))]
+
+
+def request(
+    server: Process, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, bytes]:
+    host = server.address.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=30)
+    try:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def upload(server: Process, data: bytes) -> str:
+    status, _ = request(server, "PUT", f"/v1/assets/{sha256(data)}", data)
+    assert status == 201
+    return sha256(data)
+
+
+def stream(server: Process, path: str, media_type: str, **body: Any) -> list[dict[str, Any]]:
+    status, data = request(
+        server,
+        "POST",
+        path,
+        json.dumps(body).encode(),
+        Accept=media_type,
+        Content_Type="application/json",
+    )
+    assert status == 200, data
+    return read_stream(media_type, data)
+
+
+def mask_bytes(png: bytes) -> bytes:
+    """Pixels of a mask, by a reader of PNG that is not ours."""
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.mode == "L"
+        return picture.tobytes()
+
+
+def test_a_stranger_reads_a_live_server(server: Process, media_type: str) -> None:
+    picture = upload(server, avatar(sources=3, faceless=[1], tag=media_type))
+    sound = upload(server, speech(1.0, first=1 + (media_type == NDJSON)))
+    start, *faces, end = stream(server, "/v1/avatars", media_type, avatar=picture)
+    assert (start["type"], start["start"], start["stop"]) == ("start", 0, 3)
+    assert [face["source"] for face in faces] == [0, 1, 2]
+    hashed = b""
+    for face in faces:
+        if face["box"] is None:
+            hashed += b"\0"
+        else:
+            hashed += b"\1" + struct.pack("<8i", *face["box"], *face["mask_box"])
+            hashed += mask_bytes(face["data"])
+    digest = hashlib.sha256(hashed).hexdigest()
+    assert digest == start["faces"] == end["faces"]
+    assert (end["count"], end["source_frames"], end["width"], end["height"]) == (3, 3, 640, 480)
+
+    names = {"avatar": picture, "audio": sound, "faces": digest}
+    start, *frames, end = stream(
+        server,
+        "/v1/frames",
+        media_type,
+        **names,
+        fps=[30000, 1001],
+        start=7,
+        stop=10,
+        sources=[[2, 0, 2], [0, 0, 1]],
+        window=True,
+    )
+    assert (start["encoding"], end["count"]) == ("raw", 3)
+    frames = [frame for frame in frames if frame["type"] == "frame"]
+    assert [(frame["index"], frame["source"]) for frame in frames] == [(7, 2), (8, 2), (9, 0)]
+    for frame in frames:
+        first, count = frame["rows"]
+        assert 0 < first < first + count <= 256
+        # What the pattern engine paints: red is the index, blue the source frame.
+        assert frame["data"] == bytes([frame["index"], 0, frame["source"]]) * (256 * count)
+
+
+def test_the_curl_session(server: Process, tmp_path: Path) -> None:
+    missing = [name for name in ("bash", "curl", "sha256sum") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not on this machine: {', '.join(missing)}")
+    shutil.copy(REPOSITORY / "examples/portrait.png", tmp_path)
+    shutil.copy(REPOSITORY / "tests/data/short.wav", tmp_path / "speech.wav")
+    session = block("sh curl")
+    assert session.startswith("SERVER=http://127.0.0.1:8000\n")
+    done = subprocess.run(
+        [
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            session.replace("http://127.0.0.1:8000", server.address),
+        ],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "no_proxy": "*"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"status":"healthy"' in done.stdout
+    faces = read_stream(NDJSON, (tmp_path / "faces.ndjson").read_bytes())
+    assert [message["type"] for message in faces] == ["start", "face", "end"]
+    frames = read_stream(NDJSON, (tmp_path / "frames.ndjson").read_bytes())
+    assert [message["type"] for message in frames] == ["start", "frame", "frame", "frame", "end"]
+    assert [message["index"] for message in frames[1:4]] == [0, 1, 2]
+    assert frames[1]["data"].startswith(b"\x89PNG")
+
+
+def test_the_limits_of_the_page_are_those_of_the_code() -> None:
+    limits = Limits()
+    for row in (
+        f"| streams and preparations at a time | {limits.max_streams} (",
+        f"| longest asset | {limits.max_asset_bytes >> 30} GiB (",
+        f"| frames a second | {limits.max_fps:g} |",
+        f"| longest side of an avatar | {limits.max_size} pixels |",
+        f"| all assets together | {limits.store_bytes >> 30} GiB (",
+        f"| body of `/v1/avatars` and `/v1/frames` | {LARGEST_REQUEST >> 20} MiB |",
+        f"| runs of `sources` | {MOST_RUNS:,} |",
+        f"| body of `/infer` | {limits.max_infer_bytes >> 20} MiB |",
+        f"| a client that takes no byte of its stream | is let go after {limits.stalled_secs:g} s",
+        f"| streams after SIGTERM | may go on for {limits.drain_secs:g} s |",
+    ):
+        assert row in PAGE
+    assert limits.heartbeat_secs < 5
+
+
+def test_every_code_of_the_server_stands_in_the_page() -> None:
+    sources = (REPOSITORY / "musetalk_fast/server").rglob("*.py")
+    codes = {code for path in sources for code in re.findall(r'"(MTF-[A-Z-]+)"', path.read_text())}
+    codes |= {"MTF-LOADING", "MTF-DRAINING"}  # put together from the status
+    codes |= {errors.ProtocolError.token, errors.FacesDifferError.token, errors.UsageError.token}
+    assert len(codes) > 12
+    assert [code for code in sorted(codes) if f"`{code}`" not in PAGE] == []
+    groups = tuple(re.findall(r"`(MTF-[A-Z]+-)\.\.\.`", PAGE))
+    for kind in (errors.ImageFormatError, errors.ImageSizeError, errors.NoFaceError,
+                 errors.FaceSizeError, errors.AudioFormatError, errors.AudioLengthError):  # fmt: skip
+        assert f"`{kind.token}`" in PAGE or kind.token.startswith(groups)
