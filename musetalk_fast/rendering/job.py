@@ -20,8 +20,8 @@ from musetalk_fast.rendering.progress import Meter
 from musetalk_fast.rendering.segments import encode_segment, render_segment
 from musetalk_fast.types import Face
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoder import Part
 from musetalk_fast.video.output import Joined, join
+from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 
 

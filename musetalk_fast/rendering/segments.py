@@ -16,7 +16,8 @@ from musetalk_fast.rendering.handover import Handover, HandoverClosedError
 from musetalk_fast.rendering.progress import Meter
 from musetalk_fast.types import CROP_SIZE
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoder import Part, PartEncoder
+from musetalk_fast.video.encoder import PartEncoder
+from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.crops import crop_view
 from musetalk_fast.wire.messages import Frame
 from musetalk_fast.wire.requests import FramesRequest

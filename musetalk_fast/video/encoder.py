@@ -4,37 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias
 
 import av
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
-
-Header: TypeAlias = bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The encoded file of a finished segment.
-
-    Attributes:
-        path: MP4, or Matroska for VP9; its first frame is a key frame shown at 0.
-        frames, bytes: in it.
-        extradata: the codec's header; parts that are joined have the same.
-        delay: frames by which the last packet to come late comes late: the display order needs
-            decoding to be this far ahead.
-    """
-
-    path: Path
-    frames: int
-    bytes: int
-    extradata: Header
-    delay: int
+from musetalk_fast.video.parts import Part, part_header
 
 
 class PartEncoder:
@@ -96,11 +74,11 @@ class PartEncoder:
         self._write(self._encoded(None))
         if not self._packets == self._frames > 0:
             raise self._error(f"{self._packets} of {self._frames} frames came back")
-        extradata = self._stream.codec_context.extradata or b""
         with write_errors(self._file.path):
             self._container.close()
         size = self._file.commit()
-        return Part(self._file.path, self._frames, size, extradata, self._delay)
+        path = self._file.path
+        return Part(path, self._frames, size, part_header(path), self._delay)
 
     def abort(self) -> None:
         """Leave nothing behind; does no harm after `finish`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
 GOP_SECS = 10
 """Most seconds from one key frame to the next."""
-
-MAX_THREADS = 16
-"""Of one encoder; x264 gains nothing from more at the sizes of a portrait."""
 
 BT709 = 1
 LIMITED_RANGE = 1
@@ -107,6 +103,8 @@ def resolve(
 ) -> EncoderSettings:
     """Choose the encoder and its options, and open it once with a frame of this size.
 
+    It has one thread; how many it gets is decided where the segments are known.
+
     Raises:
         errors.OutputFormatError: the output's name does not say what to write.
         errors.EncoderError: unknown, not for this container, a value out of bounds, or it
@@ -120,7 +118,7 @@ def resolve(
         pix_fmt=codec.pix_fmt,
         options=_options(codec, settings.crf, settings.preset),
         gop=max(1, round(GOP_SECS * fps)),
-        threads=default_threads(),
+        threads=1,
     )
     if width % 2 or height % 2:
         raise EncoderError(
@@ -130,13 +128,6 @@ def resolve(
         )
     try_encoder(resolved, width, height, fps)
     return resolved
-
-
-def default_threads() -> int:
-    """x264's own rule, three threads for two processors, up to `MAX_THREADS`."""
-    affinity = getattr(os, "sched_getaffinity", None)  # a container may give us fewer
-    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(MAX_THREADS, processors + processors // 2)
 
 
 def probe_all() -> list[Probe]:

@@ -13,10 +13,10 @@ import av
 from av.container import OutputContainer
 
 from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteError
-from musetalk_fast.video.encoder import Part
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.formats import FORMATS, Format, format_of
+from musetalk_fast.video.parts import Part, damaged, open_part, part_packets, shown_frame
 from musetalk_fast.video.sound import SoundTrack, Timed
 
 
@@ -113,11 +113,7 @@ def _check_parts(parts: Sequence[Part]) -> None:
         with write_errors(part.path):
             size = part.path.stat().st_size
         if size != part.bytes:
-            raise _damaged(part, f"{size} of {part.bytes} bytes")
-
-
-def _damaged(part: Part, what: str) -> OutputWriteError:
-    return OutputWriteError(f"the part is damaged: {what}", where=str(part.path))
+            raise damaged(part.path, f"{size} of {part.bytes} bytes")
 
 
 def _write(
@@ -145,7 +141,7 @@ def _write(
 
 
 def _add_pictures(container: OutputContainer, part: Part, fps: Fraction) -> av.VideoStream:
-    with av.open(f"file:{part.path}") as source:
+    with open_part(part.path) as source:
         stream = container.add_stream_from_template(source.streams.video[0], opaque=True)
     # MP4 counts in a multiple of the rate's numerator: exact for every rate.
     stream.time_base = 1 / fps
@@ -159,27 +155,13 @@ def _pictures(parts: Sequence[Part], stream: av.VideoStream, fps: Fraction) -> I
     delay = max(part.delay for part in parts)
     first = 0
     for part in parts:
-        for number, packet in enumerate(_packets(part)):
-            assert packet.pts is not None
-            # The frame's number, whatever clock the part's container has.
-            shown = first + round(packet.pts * packet.time_base * fps)
+        number = -1
+        for number, packet in enumerate(part_packets(part.path)):
+            shown = first + shown_frame(packet, fps)
             packet.stream = stream
             packet.time_base = 1 / fps
             packet.pts, packet.dts, packet.duration = shown, first + number - delay, 1
             yield float(packet.dts / fps), packet
+        if number + 1 != part.frames:
+            raise damaged(part.path, f"{number + 1} of {part.frames} frames")
         first += part.frames
-
-
-def _packets(part: Part) -> Iterator[av.Packet[av.VideoStream]]:
-    count = 0
-    with av.open(f"file:{part.path}") as source:
-        for packet in source.demux(source.streams.video[0]):
-            # Not `dts is None`, which ends many loops: Matroska's first packets have none either.
-            if packet.size == 0:
-                continue
-            if count == 0 and not packet.is_keyframe:
-                raise _damaged(part, "it does not begin with a key frame")
-            count += 1
-            yield packet
-    if count != part.frames:
-        raise _damaged(part, f"{count} of {part.frames} frames")

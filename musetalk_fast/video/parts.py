@@ -1,0 +1,120 @@
+"""Parts: the encoded files of finished segments, and what a reading of them finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+from av.container import InputContainer
+
+from musetalk_fast.errors import OutputWriteError
+
+Header: TypeAlias = bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The encoded file of a finished segment.
+
+    Attributes:
+        path: MP4, or Matroska for VP9; its first frame is a key frame shown at 0.
+        frames, bytes: in it.
+        extradata: the codec's header as the file has it; parts that are joined have the same.
+        delay: frames by which the last packet to come late comes late: the display order needs
+            decoding to be this far ahead.
+    """
+
+    path: Path
+    frames: int
+    bytes: int
+    extradata: Header
+    delay: int
+
+
+def read_part(path: Path, fps: Fraction) -> Part:
+    """Find out what a file holds, every packet of it.
+
+    Args:
+        path: of a file that `PartEncoder` made, perhaps in another run.
+        fps: frames a second that it was made for.
+
+    Raises:
+        errors.OutputWriteError: it cannot be read, is damaged, or lacks frames.
+    """
+    shown = [shown_frame(packet, fps) for packet in part_packets(path)]
+    if sorted(shown) != [*range(len(shown))]:
+        raise damaged(path, f"its {len(shown)} frames do not follow one another")
+    delay = max(number - frame for number, frame in enumerate(shown))
+    with _reading(path):
+        size = path.stat().st_size
+    return Part(path, len(shown), size, part_header(path), delay)
+
+
+def part_header(path: Path) -> bytes:
+    """The codec's header of a part.
+
+    Raises:
+        errors.OutputWriteError: it cannot be read or is damaged.
+    """
+    with open_part(path) as source:
+        return source.streams.video[0].codec_context.extradata or b""
+
+
+def part_packets(path: Path) -> Iterator[av.Packet[av.VideoStream]]:
+    """The packets of a part, in the order of decoding.
+
+    Raises:
+        errors.OutputWriteError: it cannot be read, is damaged, or no key frame comes first.
+    """
+    first = True
+    with open_part(path) as source:
+        for packet in source.demux(source.streams.video[0]):
+            # Not `dts is None`, which ends many loops: Matroska's first packets have none either.
+            if packet.size == 0:
+                continue
+            if packet.is_corrupt or packet.pts is None:
+                raise damaged(path, "a frame is cut off")
+            if first and not packet.is_keyframe:
+                raise damaged(path, "it does not begin with a key frame")
+            first = False
+            yield packet
+    if first:
+        raise damaged(path, "it has no frames")
+
+
+def shown_frame(packet: av.Packet[av.VideoStream], fps: Fraction) -> int:
+    """The number of the frame in a packet, whatever clock the part's container has."""
+    assert packet.pts is not None
+    return round(packet.pts * packet.time_base * fps)
+
+
+@contextmanager
+def open_part(path: Path) -> Iterator[InputContainer]:
+    """Open a part to read it; what FFmpeg dislikes about it becomes our error.
+
+    Raises:
+        errors.OutputWriteError: it cannot be read, is damaged, or has no pictures.
+    """
+    with _reading(path), av.open(f"file:{path}") as container:
+        if not container.streams.video:
+            raise damaged(path, "there are no pictures in it")
+        yield container
+
+
+def damaged(path: Path, what: str) -> OutputWriteError:
+    """The error that says that a part cannot be used."""
+    hint = "delete it and run the same command again"
+    return OutputWriteError(f"the part is damaged: {what}", where=str(path), hint=hint)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        raise damaged(path, error.strerror or str(error)) from error
