@@ -14,11 +14,14 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── AudioFormatError           no sound, broken sound
 │   ├── AudioLengthError           empty, or longer than the limit
 │   ├── NoFaceError                nothing to animate
-│   └── FaceSizeError              a face the model cannot use
+│   ├── FaceSizeError              a face the model cannot use
+│   └── PlanError                  a plan that cannot be followed: damaged, or of other inputs
 ├── OutputError                73  the output cannot be created
 │   ├── OutputExistsError
 │   ├── OutputFormatError          unknown extension or container
 │   ├── EncoderError               an encoder that does not open, with the reason
+│   ├── OutputBusyError        75  another render is at work on it
+│   ├── PartsError                 parts missing, or made by another engine or model
 │   └── OutputWriteError       74  disk full, folder gone
 ├── ServerError                69  the server is absent or failed
 │   ├── ServerUnreachableError
@@ -28,6 +31,9 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── ServerBusyError        75  429 or 503: try later
 │   ├── NotAuthorisedError     77
 │   ├── FacesDifferError           409: the faces are not those the render began with
+│   ├── EngineDiffersError         another engine or model than the render began with
+│   ├── ServerSlowError            far behind the others, or silent
+│   ├── ServersLostError           none of several is left; each one's last failure is named
 │   └── ProtocolError              bytes that are not the wire
 │       ├── ChecksumError
 │       ├── MessageSizeError       a length beyond its limit, before any allocation
@@ -166,6 +172,13 @@ class FaceSizeError(InputError):
     default_hint = "use a larger picture or one where the face fills more of it"
 
 
+class PlanError(InputError):
+    """A plan that cannot be followed: damaged, or its inputs have changed."""
+
+    token = "MTF-PLAN"
+    default_hint = "make the plan again with `musetalk-fast plan`"
+
+
 class OutputError(MuseTalkError):
     """The output cannot be created."""
 
@@ -192,6 +205,21 @@ class EncoderError(OutputError):
 
     token = "MTF-ENCODER"
     default_hint = "`musetalk-fast doctor` lists the encoders that open on this machine"
+
+
+class OutputBusyError(OutputError):
+    """Another render is at work on this output."""
+
+    token = "MTF-OUTPUT-BUSY"
+    exit_code = 75
+    default_hint = "wait until it has ended, or give another name"
+
+
+class PartsError(OutputError):
+    """Finished parts are missing, or not by one engine and model."""
+
+    token = "MTF-PARTS"
+    default_hint = "render the missing segments, or start over with --fresh"
 
 
 class OutputWriteError(OutputError):
@@ -271,6 +299,28 @@ class FacesDifferError(ServerError):
     """409: the server's faces are not those the render began with."""
 
     token = "MTF-SERVER-FACES"
+    default_hint = "use servers with the same engine and model, or start over with --fresh"
+
+
+class EngineDiffersError(ServerError):
+    """Another engine or model than the render began with."""
+
+    token = "MTF-SERVER-ENGINE"
+    default_hint = "use servers with the same engine and model, or start over with --fresh"
+
+
+class ServerSlowError(ServerError):
+    """No message in time, or far fewer frames a second than the other servers make."""
+
+    token = "MTF-SERVER-SLOW"
+    default_hint = "look at the server's load and its network"
+
+
+class ServersLostError(ServerError):
+    """None of several servers is left."""
+
+    token = "MTF-SERVERS-LOST"
+    default_hint = "run the same command again: finished parts are kept"
 
 
 class ProtocolError(ServerError):

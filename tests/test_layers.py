@@ -22,7 +22,7 @@ ALLOWED = {
     "client": {"errors", "types", "config", "kernels", "wire"},
     "video": {"errors", "types", "config", "kernels", "wire"},
     "builtin": {"errors"},
-    "planning": {"errors", "types", "events", "config", "inputs", "video", "client"},
+    "planning": {"errors", "types", "events", "config", "wire", "inputs", "video"},
     "rendering": {
         *{"errors", "types", "events", "config", "kernels", "wire", "inputs", "client", "video"},
         *{"builtin", "planning", "__init__"},

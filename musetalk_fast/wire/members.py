@@ -99,6 +99,13 @@ class Members:
             raise self.wrong(name, "text")
         return value.encode()
 
+    def exact_text(self, name: str, longest: int) -> str:
+        """Text of at most `longest` characters, as it came; never to be printed."""
+        value = self._value(name, None)
+        if not isinstance(value, str) or len(value) > longest:
+            raise self.wrong(name, f"a text of at most {longest} characters")
+        return value
+
     def optional_text(self, name: str, longest: int = _LONGEST_TEXT) -> str | None:
         """As `text`; None if the member is missing or null."""
         return self.text(name, longest) if self.has(name) else None
@@ -142,6 +149,17 @@ class Members:
         if not all(isinstance(entry, str) for entry in value):
             raise self.wrong(name, "a list of texts")
         return tuple(printable(entry, _LONGEST_TEXT) for entry in value)
+
+    def mapping(self, name: str, longest: int = 64) -> dict[str, str]:
+        """An object of at most `longest` short texts by name."""
+        value = self._value(name, {})
+        if not isinstance(value, dict) or len(value) > longest:
+            raise self.wrong(name, f"an object of at most {longest} texts")
+        if not all(
+            isinstance(entry, str) and len(entry) <= _LONGEST_TEXT for entry in value.values()
+        ):
+            raise self.wrong(name, "an object of short texts")
+        return dict(value)
 
     def members(self, name: str) -> Members:
         """An object; an empty one if the member is missing or null."""

@@ -1,0 +1,75 @@
+"""How many encoders work at a time, and with how many threads each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+MOST_ENCODERS = 16
+MOST_THREADS = 16
+"""Of one encoder; x264 gains nothing from more at the sizes of a portrait."""
+
+_DEVICE_ENCODERS = 2
+"""Two sessions keep an encoder in hardware busy; cheap cards allow few."""
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+class Crew(NamedTuple):
+    """Encoders at a time, and threads of each."""
+
+    encoders: int
+    threads: int
+
+
+def crew_for(segments: int, processors: int, *, in_software: bool = True) -> Crew:
+    """Encoders with one thread each where there are segments enough; else more threads.
+
+    Two x264 encoders with one thread each make more frames a second than one with two; but a
+    segment shorter than the key-frame interval would cost bits, so a short clip is not cut more.
+    The last segments of a render would leave processors idle: few segments get spare threads.
+    """
+    if not in_software:
+        return Crew(min(segments, _DEVICE_ENCODERS), 1)
+    encoders = max(1, min(segments, processors, MOST_ENCODERS))
+    if segments >= 2 * processors:
+        return Crew(encoders, 1)
+    # x264's own rule: three threads for two processors.
+    return Crew(encoders, min(MOST_THREADS, max(1, 3 * processors // (2 * encoders))))
+
+
+def processors() -> int:
+    """Processors this process may use: its affinity, and the quota of its control group."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota = cgroup_quota(_MEMBERSHIP, _CGROUPS)
+    return count if quota is None else max(1, min(count, int(quota + 0.5)))
+
+
+def cgroup_quota(membership: Path, root: Path) -> float | None:
+    """Processors' worth of time that control groups (version 2) allow, or None for no limit.
+
+    Args:
+        membership: `/proc/self/cgroup`.
+        root: where the hierarchy is mounted.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    own = next((line[3:] for line in lines if line.startswith("0::")), None)
+    if own is None:
+        return None
+    folder = root / own.strip().lstrip("/")
+    limits = [_limit(each) for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _limit(folder: Path) -> float | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None  # absent, or `max`

@@ -1,0 +1,64 @@
+"""How many encoders, with how many threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from musetalk_fast.planning.crew import MOST_THREADS, Crew, cgroup_quota, crew_for, processors
+
+
+@pytest.mark.parametrize(
+    ("segments", "count", "crew"),
+    [
+        (1, 2, Crew(1, 3)),  # a short clip: one encoder with x264's own number of threads
+        (3, 2, Crew(2, 1)),
+        (8, 2, Crew(2, 1)),
+        (1, 1, Crew(1, 1)),
+        (4, 16, Crew(4, 6)),
+        (16, 16, Crew(16, 1)),
+        (100, 16, Crew(16, 1)),
+        (1, 64, Crew(1, MOST_THREADS)),
+    ],
+)
+def test_segments_come_before_threads(segments: int, count: int, crew: Crew) -> None:
+    assert crew_for(segments, count) == crew
+
+
+def test_a_device_gets_few_sessions() -> None:
+    assert crew_for(100, 16, in_software=False) == Crew(2, 1)
+    assert crew_for(1, 16, in_software=False) == Crew(1, 1)
+
+
+def test_processors_are_those_we_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {3}, raising=False)
+    assert processors() == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "above", "quota"),
+    [
+        ("150000 100000", "max 100000", 1.5),
+        ("max 100000", "200000 100000", 2.0),
+        ("400000 100000", "100000 50000", 2.0),
+        ("max 100000", "max 100000", None),
+        ("nonsense", "max 100000", None),
+    ],
+)
+def test_a_quota_of_any_group_above_counts(
+    tmp_path: Path, own: str, above: str, quota: float | None
+) -> None:
+    membership = tmp_path / "cgroup"
+    membership.write_text("1:name=old:/x\n0::/outer/inner\n")
+    inner = tmp_path / "fs/outer/inner"
+    inner.mkdir(parents=True)
+    (inner / "cpu.max").write_text(own)
+    (inner.parent / "cpu.max").write_text(above)
+    assert cgroup_quota(membership, tmp_path / "fs") == quota
+
+
+def test_no_control_groups_are_no_limit(tmp_path: Path) -> None:
+    assert cgroup_quota(tmp_path / "absent", tmp_path) is None
+    (tmp_path / "old").write_text("3:cpu:/\n")
+    assert cgroup_quota(tmp_path / "old", tmp_path) is None
