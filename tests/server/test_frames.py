@@ -188,8 +188,14 @@ async def test_what_the_engine_refuses(client: Client, kind: str) -> None:
 
 async def test_a_range_of_faces_that_is_not_there(client: Client) -> None:
     name = await client.put(avatar(sources=3))
-    status, _ = await client.refusal("/v1/avatars", {"avatar": name, "start": 0, "stop": 4})
-    assert status == 422
+    for members, words in (
+        ({"stop": 4}, "0 to 4 are asked for, there are 3"),
+        ({"start": 7}, "7 to the last are asked for, there are 3"),
+        ({"start": 7, "stop": 9}, "7 to 9 are asked for, there are 3"),
+    ):
+        status, document = await client.refusal("/v1/avatars", {"avatar": name} | members)
+        assert status == 422
+        assert words in document["message"]
 
 
 WAV = speech(0.1)

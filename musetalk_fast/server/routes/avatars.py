@@ -45,8 +45,10 @@ async def _send_faces(
     faces = ready.avatar.faces
     stop = len(faces) if asked.stop is None else asked.stop
     if not asked.start <= stop <= len(faces):
+        last = "the last" if asked.stop is None else stop
         raise RefusalError(
-            422, "MTF-REQUEST", f"there are {len(faces)} source frames, {stop} are asked for"
+            *(422, "MTF-REQUEST"),
+            f"source frames {asked.start} to {last} are asked for, there are {len(faces)}",
         )
     await outlet.send(
         Start(engine=info.name, model=info.model, faces=ready.digest, start=asked.start, stop=stop)
