@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.wire.text import printable
 
 _SILENCE_SECS = 60.0
 
@@ -40,13 +41,19 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
     """The bytes of a body as they come.
 
     Raises:
-        RefusalError: 408, the client fell silent.
+        RefusalError: 408, the client fell silent; 400, not packed as `Content-Encoding` says.
     """
     while True:
         try:
             chunk = await asyncio.wait_for(request.content.readany(), _SILENCE_SECS)
         except asyncio.TimeoutError:
             raise RefusalError(408, "MTF-REQUEST-SLOW", "the body stopped in the middle") from None
+        except web.RequestPayloadError:
+            packing = printable(request.headers.get("Content-Encoding", "none"), 40)
+            raise RefusalError(
+                *(400, "MTF-REQUEST", f"the body is damaged; its Content-Encoding is {packing}"),
+                "send the body as it is, without a Content-Encoding",
+            ) from None
         if not chunk:
             return
         yield chunk

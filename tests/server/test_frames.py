@@ -272,6 +272,16 @@ async def test_bodies(client: Client) -> None:
             assert set(await response.json()) == {"code", "message", "hint"}
 
 
+@pytest.mark.parametrize("path", ["/v1/frames", "/infer"])
+async def test_a_body_that_is_not_packed_as_it_says(client: Client, path: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with client.session.post(client.base + path, data=b"{}", headers=headers) as response:
+        assert response.status == 400
+        document = await response.json()
+    assert document["code"] == "MTF-REQUEST"
+    assert "gzip" in document["message"]
+
+
 async def test_other_paths_methods_and_wires(client: Client) -> None:
     async with client.session.get(f"{client.base}/nothing") as response:
         assert response.status == 404
