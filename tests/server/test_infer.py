@@ -100,6 +100,18 @@ async def test_refusals(client: Client, members: dict[str, object], status: int)
     assert "/" not in document["message"]
 
 
+async def test_a_full_store_gives_way_to_the_recording_not_to_the_picture() -> None:
+    room = 120 * 1024
+    picture = _picture()
+    with running(limits={"store_bytes": room, "max_asset_bytes": room}) as process:
+        async with client_of(process.address) as client:
+            await client.put(picture)  # the oldest: the first to go
+            await client.put(bytes(room - len(picture)))
+            async with client.post("/infer", _body()) as response:
+                assert response.status == 200, await response.text()
+                assert (await response.json())["status"] == "success"
+
+
 async def test_too_long() -> None:
     with running(limits={"max_infer_bytes": 10_000}) as process:
         async with client_of(process.address) as client:

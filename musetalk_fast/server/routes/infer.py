@@ -8,6 +8,7 @@ import math
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -91,8 +92,7 @@ def _file(members: Members, name: str) -> bytes:
 
 async def _work(outlet: Outlet, services: Services, loaded: Loaded, asked: _Asked) -> None:
     store = services.store
-    image, wav = await _keep(store, asked.image), await _keep(store, asked.wav)
-    with store.lease(image) as path, store.lease(wav):
+    async with _kept(store, asked.image) as (image, path), _kept(store, asked.wav) as (wav, _):
         ready = await outlet.during(loaded.avatars.get((image, asked.options)))
         ready.check((SourceRun(0, 0, asked.frames),))
         recording = await outlet.during(loaded.recordings.get(wav))
@@ -100,11 +100,14 @@ async def _work(outlet: Outlet, services: Services, loaded: Loaded, asked: _Aske
         await _send(outlet, loaded, asked, _requests(ready, recording, asked), pasting)
 
 
-async def _keep(store: AssetStore, data: bytes) -> str:
+@asynccontextmanager
+async def _kept(store: AssetStore, data: bytes) -> AsyncIterator[tuple[str, Path]]:
+    """An asset's name and its file, which stays while the context is open."""
     name = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
     if name not in store:
         await store.receive(name, _once(data), len(data))
-    return name
+    with store.lease(name) as path:
+        yield name, path
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
