@@ -109,6 +109,20 @@ async def test_the_oldest_go_first(tmp_path: Path) -> None:
     assert store.size == 90 * KIB
 
 
+async def test_an_upload_of_what_is_there_counts_as_use() -> None:
+    with running(limits={"store_bytes": 100 * KIB, "max_asset_bytes": 100 * KIB}) as process:
+        async with client_of(process.address) as client:
+            first, second = (bytes([number]) * 40 * KIB for number in range(2))
+            for data in (first, second, first, bytes(30 * KIB)):
+                await client.put(data)
+            found = []
+            for data in (first, second):
+                url = f"{client.base}/v1/assets/{sha256(data)}"
+                async with client.session.head(url) as response:
+                    found.append(response.status)
+    assert found == [200, 404]
+
+
 async def test_what_is_in_use_stays(tmp_path: Path) -> None:
     store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
     used, idle = await _add(store, b"u" * 60 * KIB), await _add(store, b"i" * 30 * KIB)

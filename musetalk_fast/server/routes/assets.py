@@ -31,7 +31,9 @@ async def put_asset(request: web.Request) -> web.Response:
         raise RefusalError(503, "MTF-DRAINING", "the server is draining", "try again later")
     name = _name(request)
     if name in services.store:
-        return web.Response(body=orjson.dumps({"sha256": name}), content_type="application/json")
+        with services.store.lease(name):  # used last now
+            body = orjson.dumps({"sha256": name})
+            return web.Response(body=body, content_type="application/json")
     chunks = read_chunks(request)
     length = await services.store.receive(name, chunks, request.content_length)
     document = {"sha256": name, "bytes": length}
