@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, TypeVar
@@ -119,7 +119,7 @@ class AssetStore:
                 )
             await _done(asyncio.to_thread(_publish, file, self._folder / name))
         except BaseException:
-            _remove(file)
+            _discard(file)
             raise
         return length
 
@@ -200,8 +200,10 @@ def _publish(file: IO[bytes], path: Path) -> None:
     Path(file.name).replace(path)
 
 
-def _remove(file: IO[bytes]) -> None:
+def _discard(file: IO[bytes]) -> None:
     Path(file.name).unlink(missing_ok=True)
+    with suppress(OSError):  # closing tries to write what is left: a full disk fails again
+        file.close()
 
 
 def _full(reason: str) -> RefusalError:

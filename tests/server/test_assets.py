@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -121,6 +122,25 @@ async def test_an_upload_of_what_is_there_counts_as_use() -> None:
                 async with client.session.head(url) as response:
                     found.append(response.status)
     assert found == [200, 404]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a file's size")
+@pytest.mark.parametrize("beyond", [1, 4, 100, 2000])
+async def test_a_disk_that_takes_no_more_is_no_room(tmp_path: Path, beyond: int) -> None:
+    import resource
+
+    limit = 50 * KIB
+    store = AssetStore(tmp_path, budget=10_000 * KIB, longest=10_000 * KIB)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(RefusalError) as caught:
+            await _add(store, os.urandom(limit + beyond * KIB))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (caught.value.status, caught.value.code) == (503, "MTF-STORE-FULL")
+    assert _names(tmp_path) == set()
+    assert store.size == 0
 
 
 async def test_what_is_in_use_stays(tmp_path: Path) -> None:
