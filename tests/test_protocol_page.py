@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import http.client
 import json
@@ -18,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import stranger
+from stranger import crc32c, read_stream
 
 sys.path.insert(0, str(Path(__file__).parent / "server"))
 
@@ -61,73 +62,6 @@ def vector(media_type: str, name: str) -> list[bytes]:
     return [bytes.fromhex(text) for text in block(f"hex {name}").split("\n\n")]
 
 
-# A reader by the page alone: nothing below this line and above the next knows our package.
-
-TABLE = []
-for entry in range(256):
-    for _ in range(8):
-        entry = entry >> 1 ^ (0x82F63B78 if entry & 1 else 0)  # noqa: PLW2901
-    TABLE.append(entry)
-
-TYPES = {1: "start", 2: "face", 3: "frame", 4: "progress", 5: "heartbeat", 6: "end", 7: "error"}
-CROPS = {1: "raw", 2: "jpeg", 3: "png"}
-
-
-def crc32c(data: bytes) -> int:
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = value >> 8 ^ TABLE[(value ^ byte) & 255]
-    return value ^ 0xFFFFFFFF
-
-
-def read_lines(data: bytes) -> Iterator[tuple[dict[str, Any], int]]:
-    assert data.endswith(b"\n")
-    for line in data.splitlines():
-        body, tail = line[:-21], line[-21:]
-        message = json.loads(line)
-        assert tail == b',"crc32c":"%s"}' % message.pop("crc32c").encode()
-        if "data" in message:
-            message["data"] = base64.b64decode(message["data"], validate=True)
-        if message["type"] in TYPES.values() or not message.get("optional"):
-            yield message, crc32c(body)
-        else:
-            yield {}, crc32c(body)
-        assert int(tail[11:19], 16) == crc32c(body)
-
-
-def read_headers(data: bytes) -> Iterator[tuple[dict[str, Any], int]]:
-    while data:
-        magic, kind, flags, encoding = struct.unpack_from("<4sBBB", data)
-        frame, source, row, rows, width, text, length, checksum = struct.unpack_from(
-            "<IIHHHHII", data, 8
-        )
-        assert magic == b"MTF1"
-        payload, head, data = data[32 : 32 + length], data[:28], data[32 + length :]
-        assert checksum == crc32c(head + payload)
-        message = {"type": TYPES.get(kind), **json.loads(payload[:text] or b"{}")}
-        if kind == 3:
-            message |= {"index": frame, "source": source, "rows": [row, rows], "width": width}
-            message["encoding"] = CROPS[encoding]
-        if encoding:
-            message["data"] = payload[text:]
-        assert kind in TYPES or flags & 1
-        yield (message if kind in TYPES else {}), checksum
-
-
-def read_stream(media_type: str, data: bytes) -> list[dict[str, Any]]:
-    messages, checksums = [], b""
-    for message, checksum in (read_lines if media_type == NDJSON else read_headers)(data):
-        if message.get("type") == "end":
-            assert message["digest"] == f"{crc32c(checksums):08x}"
-        checksums += struct.pack("<I", checksum)
-        messages.append(message)
-    assert messages[-1]["type"] in ("end", "error")
-    return [message for message in messages if message]
-
-
-# From here on the package is known again.
-
-
 @pytest.fixture(params=[BINARY, NDJSON], ids=["binary", "ndjson"])
 def media_type(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -137,6 +71,10 @@ def media_type(request: pytest.FixtureRequest) -> str:
 def server() -> Iterator[Process]:
     with running() as process:
         yield process
+
+
+def test_the_stranger_is_one() -> None:
+    assert "musetalk_fast" not in Path(stranger.__file__).read_text()
 
 
 def test_the_checksum_of_the_page() -> None:
