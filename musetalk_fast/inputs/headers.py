@@ -8,23 +8,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from musetalk_fast.errors import ImageFormatError
+from musetalk_fast.inputs import png
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _VIDEO_MARKS = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"FLV"), (0, b"GIF8"))
 _TIFF_NUMBERS = {3: "H", 4: "I"}
-_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
+_WIDTH, _HEIGHT, _COMPRESSION, _ORIENTATION = 256, 257, 259, 274
+_TILE_WIDTH = 322
+_TIFF_JPEG = (6, 7)
+_BMP_PLAIN = (0, 3)
+"""Without run lengths: as RGB or palette, or by bit masks."""
+
 _JPEG_SCANS = 200
 """A progressive JPEG has about ten; one with thousands only keeps a decoder busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Format (FFmpeg's codec name), stored size in pixels, and EXIF orientation 1..8."""
+    """What a picture's first bytes say.
+
+    Attributes:
+        codec: FFmpeg's name of the format.
+        width, height: pixels, as stored.
+        orientation: EXIF's, 1..8.
+        least_bytes: a shorter file is cut; 0 where the header does not say.
+    """
 
     codec: str
     width: int
     height: int
     orientation: int
+    least_bytes: int = 0
 
 
 def read_header(data: bytes) -> Header:
@@ -34,7 +47,7 @@ def read_header(data: bytes) -> Header:
         errors.ImageFormatError: no known format, a video, or a header that is cut.
     """
     try:
-        if data.startswith(_PNG):
+        if data.startswith(png.SIGNATURE):
             return _png(data)
         if data.startswith(b"\xff\xd8\xff"):
             return _jpeg(data)
@@ -67,22 +80,12 @@ def _moving() -> ImageFormatError:
 def _png(data: bytes) -> Header:
     width, height = struct.unpack_from(">II", data, 16)
     exif = b""
-    for kind, body in png_chunks(data):
-        if kind == b"eXIf":
-            exif = body
-            break
+    for chunk in png.chunks(data):
+        if chunk.kind == b"acTL" and int.from_bytes(chunk.body[:4], "big") > 1:
+            raise _moving()
+        if chunk.kind == b"eXIf":
+            exif = exif or bytes(chunk.body)
     return Header("png", width, height, _exif_orientation(exif))
-
-
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(type, body) of each chunk of a PNG, as far as they are whole."""
-    at = len(_PNG)
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        if at + 12 + length > len(data):
-            return
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        at += 12 + length
 
 
 def _jpeg(data: bytes) -> Header:
@@ -137,18 +140,27 @@ def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _bmp(data: bytes) -> Header:
-    if int.from_bytes(data[14:18], "little") == 12:
-        width, height = struct.unpack_from("<HH", data, 18)
+    (pixels, size) = struct.unpack_from("<II", data, 10)
+    if size == 12:
+        width, height, _, depth = struct.unpack_from("<HHHH", data, 18)
+        packing = 0
     else:
-        width, height = struct.unpack_from("<ii", data, 18)
-    # A negative height means rows from the top.
-    return Header("bmp", width, abs(height), 1)
+        width, height, _, depth, packing = struct.unpack_from("<iiHHI", data, 18)
+    height = abs(height)  # negative: rows from the top
+    # Of a shorter file, FFmpeg would take the rows for unpadded, and shear the picture.
+    least = pixels + (width * depth + 31) // 32 * 4 * height if packing in _BMP_PLAIN else 0
+    return Header("bmp", width, height, 1, least)
 
 
 def _tiff(data: bytes) -> Header:
     tags = _tiff_tags(data)
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise ImageFormatError("a TIFF without a size")
+    # Of these, FFmpeg makes a black or shuffled picture and no error.
+    if tags.get(_COMPRESSION) in _TIFF_JPEG:
+        raise ImageFormatError("a TIFF with JPEG inside", hint="save it as a PNG or a plain JPEG")
+    if _TILE_WIDTH in tags:
+        raise ImageFormatError("a TIFF made of tiles", hint="save it as a PNG or a plain TIFF")
     return Header("tiff", tags[_WIDTH], tags[_HEIGHT], _sane(tags.get(_ORIENTATION, 1)))
 
 

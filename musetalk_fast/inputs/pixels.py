@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import ImageFormatError
-from musetalk_fast.inputs.headers import Header, png_chunks
+from musetalk_fast.inputs.headers import Header
+from musetalk_fast.inputs.png import check_whole, only_needed, transparent_grey
 from musetalk_fast.types import Picture
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ Pixels = NDArray[np.uint8]
 """(H, W, 3) RGB or (H, W, 4) RGBA, alpha not multiplied in."""
 
 _MAX_PIXELS = 8192 * 8192
+_BAND_ROWS = 64
+"""Rows at a time where intermediate values are wider than the pixels."""
 _CHANNELS = {
     "rgb24": (3, (0, 1, 2)),
     "bgr24": (3, (2, 1, 0)),
@@ -47,14 +50,15 @@ def decode(data: bytes, header: Header) -> Pixels:
     Raises:
         errors.ImageFormatError: damaged, cut, or a variant that cannot be read.
     """
+    if len(data) < header.least_bytes:
+        raise ImageFormatError("the picture is cut: pixels are missing")
     if header.codec == "mjpeg":
         return _decode_jpeg(data)
     if header.codec == "png":
-        _check_whole_png(data)
-    frame = _decode_frame(data, header)
-    if (frame.width, frame.height) != (header.width, header.height):
-        raise ImageFormatError("the picture contradicts its own header")
-    return _pixels(frame)
+        check_whole(data, header.width, header.height)
+        pixels = _pixels(_decode_frame(only_needed(data), header))
+        return _with_grey_key(pixels, transparent_grey(data))
+    return _pixels(_decode_frame(data, header))
 
 
 def flatten(pixels: Pixels, background: tuple[int, int, int]) -> tuple[Picture, bool]:
@@ -69,12 +73,16 @@ def flatten(pixels: Pixels, background: tuple[int, int, int]) -> tuple[Picture, 
     if alpha.min() == 255:
         return np.ascontiguousarray(colour), False
     out = np.empty(colour.shape, np.uint8)
-    weight = alpha.astype(np.uint16)
-    for channel, behind in enumerate(background):
+    for rows in _bands(len(out)):
+        weight = alpha[rows, :, None].astype(np.uint16)
         # At most 255 x 255 + 127, which 16 bits hold.
-        mixed = colour[..., channel] * weight + (255 - weight) * np.uint16(behind)
-        out[..., channel] = (mixed + np.uint16(127)) // np.uint16(255)
+        mixed = colour[rows] * weight + (255 - weight) * np.array(background, np.uint16)
+        out[rows] = (mixed + np.uint16(127)) // np.uint16(255)
     return out, True
+
+
+def _bands(height: int) -> Iterator[slice]:
+    return (slice(top, top + _BAND_ROWS) for top in range(0, height, _BAND_ROWS))
 
 
 def _decode_jpeg(data: bytes) -> Pixels:
@@ -85,21 +93,6 @@ def _decode_jpeg(data: bytes) -> Pixels:
     except ValueError as error:
         raise ImageFormatError(f"broken JPEG: {error}") from error
     return pixels
-
-
-def _check_whole_png(data: bytes) -> None:
-    """Inflate the pixels once: FFmpeg gives black rows where whole IDAT chunks are missing."""
-    inflate = zlib.decompressobj()
-    try:
-        for kind, body in png_chunks(data):
-            rest = body if kind == b"IDAT" else b""
-            while rest and not inflate.eof:
-                inflate.decompress(rest, 1 << 20)
-                rest = inflate.unconsumed_tail
-    except zlib.error as error:
-        raise ImageFormatError(f"broken PNG: {error}") from error
-    if not inflate.eof:
-        raise ImageFormatError("the PNG is cut: pixels are missing")
 
 
 def _decode_frame(data: bytes, header: Header) -> av.VideoFrame:
@@ -119,7 +112,13 @@ def _decode_frame(data: bytes, header: Header) -> av.VideoFrame:
         raise ImageFormatError(f"broken {header.codec.upper()}: {error.strerror}") from error
     if not frames:
         raise ImageFormatError(f"broken {header.codec.upper()}: no picture in it")
-    return frames[0]
+    frame = frames[0]
+    if (frame.width, frame.height) != (header.width, header.height):
+        raise ImageFormatError("the picture contradicts its own header")
+    if header.codec == "tiff":
+        # FFmpeg leaves the range open, which would count as limited: TIFF's YCbCr is full.
+        frame.color_range = av.video.reformatter.ColorRange.JPEG
+    return frame
 
 
 def _pixels(frame: av.VideoFrame) -> Pixels:
@@ -129,9 +128,7 @@ def _pixels(frame: av.VideoFrame) -> Pixels:
     if name[:-2] in _DEEP:
         packed = _DEEP[name[:-2]]
         order = np.dtype(">u2" if name.endswith("be") else "<u2")
-        # 65535 / 257 = 255: the rounded quotient.
-        wide = _samples(frame, order, packed).astype(np.uint32)
-        return _ordered(((wide + 128) // 257).astype(np.uint8), packed)
+        return _rounded(_samples(frame, order, packed), packed)
     if name == "pal8":
         return _with_palette(frame)
     if name in ("monob", "monow"):
@@ -142,7 +139,7 @@ def _pixels(frame: av.VideoFrame) -> Pixels:
 def _samples(frame: av.VideoFrame, dtype: np.dtype[np.generic], packed: str) -> NDArray[np.generic]:
     """(H, W, samples) view of a packed frame."""
     count = _CHANNELS[packed][0]
-    rows = np.ascontiguousarray(_rows(frame)[:, : frame.width * count * dtype.itemsize])
+    rows = _rows(frame)[:, : frame.width * count * dtype.itemsize]
     return rows.view(dtype).reshape(frame.height, frame.width, count)
 
 
@@ -157,6 +154,22 @@ def _ordered(samples: NDArray[np.generic], packed: str) -> Pixels:
     if order == tuple(range(samples.shape[2])):
         return samples.astype(np.uint8, copy=False)
     return np.stack([samples[..., each] for each in order], axis=-1).astype(np.uint8, copy=False)
+
+
+def _rounded(wide: NDArray[np.generic], packed: str) -> Pixels:
+    """16 bits to 8: 65535 / 257 = 255, so the rounded quotient."""
+    order = _CHANNELS[packed][1]
+    out = np.empty((*wide.shape[:2], len(order)), np.uint8)
+    for rows in _bands(len(out)):
+        out[rows] = ((wide[rows].astype(np.uint32) + 128) // 257)[..., order]
+    return out
+
+
+def _with_grey_key(pixels: Pixels, grey: int | None) -> Pixels:
+    if grey is None:
+        return pixels
+    alpha = np.where(pixels[..., :1] == grey, np.uint8(0), np.uint8(255))
+    return np.concatenate([pixels[..., :3], alpha], axis=-1)
 
 
 def _with_palette(frame: av.VideoFrame) -> Pixels:
