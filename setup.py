@@ -14,6 +14,7 @@ VARIABLE = "MUSETALK_BUILD_EXTENSIONS"
 SOURCES = {
     "base64": ["base64.c"],
     "crc32c": ["crc32c.c"],
+    "lines": ["lines.c", "crc32c.c"],
     "paste": ["paste.c", "rows.c"],
     "picture": ["picture.c", "rows.c"],
     "png": ["png.c"],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,10 +54,12 @@ def decode_into(text: Bytes, out: Bytes) -> int:
             padding anywhere but at the end, or bits in the last character that no byte takes.
         ValueError: `out` is read-only, not contiguous or too small.
     """
-    written: int = -1
-    if _native is not None:
-        with suppress(BufferError, ValueError):
-            written = _native.decode(text, out)
+    if _native is None:
+        return _decode_or_say_why(text, out)
+    try:
+        written: int = _native.decode(text, out)
+    except (BufferError, ValueError):
+        written = -1
     return written if written >= 0 else _decode_or_say_why(text, out)
 
 

@@ -14,6 +14,7 @@ from musetalk_fast.types import CropEncoding, Rows
 from musetalk_fast.wire.documents import NAMES, build, members_of
 from musetalk_fast.wire.members import parse_object
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
+from musetalk_fast.wire.rooms import Rooms
 from musetalk_fast.wire.sequence import LONGEST_MESSAGE, Sequence
 
 MAGIC = b"MTF1"
@@ -89,7 +90,7 @@ class Decoder:
     """Bytes in pieces of any size become messages.
 
     A message that lies whole inside one piece is not copied: a frame's `data` is a view of the
-    piece. Only a message across pieces is put together, once, in a buffer of its exact size.
+    piece. Only a message across pieces is put together, once.
 
     Args:
         limit: most bytes of one message's payload; checked before anything is allocated.
@@ -98,9 +99,12 @@ class Decoder:
     def __init__(self, limit: int = LONGEST_MESSAGE) -> None:
         self._limit = limit
         self._sequence = Sequence()
-        self._part: bytearray | None = None
-        """A message across pieces: first room for its header, then for all of it."""
+        self._rooms = Rooms()
+        self._part = bytearray()
+        """A message across pieces, of which so many bytes are there."""
         self._filled = 0
+        self._due = 0
+        """Bytes of its header, or of all of it once the header is there."""
 
     def feed(self, data: bytes) -> list[Message]:
         """Take the next bytes of the stream; give the messages that they complete.
@@ -124,25 +128,29 @@ class Decoder:
 
     def _step(self, view: memoryview, messages: list[Message]) -> memoryview:
         """Take one message, or what there is of it; give the rest."""
-        if self._part is None:
+        if not self._filled:
             self._sequence.begin()
-            size = self._size(view) if len(view) >= _HEADER.size else _HEADER.size
-            if _HEADER.size <= size <= len(view):
-                self._finish(view[:size], messages)
-                return view[size:]
-            self._part = bytearray(size)
-        return self._fill(self._part, view, messages)
+            self._due = self._size(view) if len(view) >= _HEADER.size else _HEADER.size
+            if _HEADER.size <= len(view) >= self._due:
+                self._finish(view[: self._due], messages)
+                return view[self._due :]
+        return self._fill(view, messages)
 
-    def _fill(self, part: bytearray, view: memoryview, messages: list[Message]) -> memoryview:
-        taken = min(len(part) - self._filled, len(view))
-        part[self._filled : self._filled + taken] = view[:taken]
+    def _fill(self, view: memoryview, messages: list[Message]) -> memoryview:
+        if self._due > len(self._part):
+            room = self._rooms.take(self._due)
+            memoryview(room)[: self._filled] = memoryview(self._part)[: self._filled]
+            self._part = room
+        taken = min(self._due - self._filled, len(view))
+        # Through a view: a bytearray's own slice assignment copies what it is given once more.
+        memoryview(self._part)[self._filled : self._filled + taken] = view[:taken]
         self._filled += taken
-        if self._filled == _HEADER.size and (size := self._size(part)) > len(part):
-            self._part = bytearray(size)
-            self._part[: _HEADER.size] = part[: _HEADER.size]
-        elif self._filled == len(part):
-            self._part, self._filled = None, 0
-            self._finish(memoryview(part), messages)
+        if self._filled == _HEADER.size:
+            self._due = self._size(self._part)
+        if self._filled == self._due:
+            whole = memoryview(self._part)[: self._due]
+            self._part, self._filled = bytearray(), 0
+            self._finish(whole, messages)
         return view[taken:]
 
     def _size(self, message: bytearray | memoryview) -> int:

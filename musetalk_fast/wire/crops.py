@@ -59,14 +59,16 @@ def encode_crop(crop: Crop, encoding: CropEncoding, rows: Rows) -> bytes | memor
 
 
 def _raw(frame: Frame, out: Crop) -> Crop:
-    size = decoded_size(frame.data) if frame.base64 else len(frame.data)
-    if size != out.size:
+    wanted = out.size // 3 * 4 if frame.base64 else out.size
+    if len(frame.data) != wanted:
         raise FrameShapeError(
-            f"frame {frame.index} has {size} bytes; its {frame.rows.count} rows need {out.size}"
+            f"frame {frame.index} has {len(frame.data)} bytes"
+            f"{' of base64' if frame.base64 else ''}; its {frame.rows.count} rows need {wanted}"
         )
     if not frame.base64:
         return np.frombuffer(frame.data, np.uint8).reshape(out.shape)
-    decode_into(frame.data, out)
+    if decode_into(frame.data, out) != out.size:
+        raise FrameShapeError(f"frame {frame.index} has padding where its last pixel should be")
     return out
 
 

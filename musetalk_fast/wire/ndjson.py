@@ -16,11 +16,13 @@ import orjson
 from musetalk_fast.errors import ChecksumError, MessageSizeError, ProtocolError
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.crc32c import crc32c
+from musetalk_fast.kernels.lines import ENCODINGS, Line, frame_line
 from musetalk_fast.kernels.png import encode_png
-from musetalk_fast.types import CROP_SIZE, Rows
+from musetalk_fast.types import CROP_SIZE, CropEncoding, Rows
 from musetalk_fast.wire.documents import NAMES, build, crop_encoding, members_of
 from musetalk_fast.wire.members import Members, parse_object
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
+from musetalk_fast.wire.rooms import Rooms
 from musetalk_fast.wire.sequence import LONGEST_MESSAGE, Sequence
 
 _TAIL = b',"crc32c":"%08x"}\n'
@@ -29,6 +31,9 @@ _TAIL_FORM = re.compile(rb',"crc32c":"([0-9a-f]{8})"}\n')
 _DATA = b',"data":"'
 _LONGEST_HEAD = 2048
 """Most bytes of a line before its `data`."""
+_CROPS = [CropEncoding(name) for name in ENCODINGS]
+_END = 8
+"""Place of a line's end in what `frame_line` gives."""
 _LONGEST_JSON = (1 << 16) - 1
 
 _KNOWN = frozenset(NAMES.values())
@@ -86,8 +91,12 @@ class Decoder:
     def __init__(self, limit: int = LONGEST_MESSAGE) -> None:
         self._limit = limit
         self._sequence = Sequence()
+        self._rooms = Rooms()
         self._part = bytearray()
-        """A line across pieces."""
+        """A line across pieces, of which so many bytes are there."""
+        self._filled = 0
+        self._longest = 0
+        """Bytes of the longest line so far."""
 
     def feed(self, data: bytes) -> list[Message]:
         """Take the next bytes of the stream; give the messages that they complete.
@@ -98,18 +107,16 @@ class Decoder:
         messages: list[Message] = []
         start, view = 0, memoryview(data)
         while start < len(data):
+            if self._filled:
+                start += self._fill(data, start, messages)
+                continue
             self._sequence.begin()
-            end = data.find(b"\n", start) + 1
-            piece = view[start : end or len(data)]
-            if len(self._part) + len(piece) > self._limit:
-                raise MessageSizeError(f"a line longer than the limit of {self._limit} bytes")
-            start += len(piece)
-            if not end or self._part:
-                self._part += piece
-                piece = memoryview(self._part)
-            if end:
-                self._part = bytearray()
-                self._finish(piece.toreadonly(), messages)
+            frame = frame_line(data, start, CROP_SIZE)
+            if frame is not None and frame[_END] - start <= self._limit:
+                self._take_frame(view, frame, messages)
+                start = frame[_END]
+            else:
+                start += self._fill(data, start, messages)
         return messages
 
     def close(self) -> None:
@@ -118,14 +125,58 @@ class Decoder:
         Raises:
             StreamCutError: it was not at its end.
         """
-        self._sequence.close(len(self._part))
+        self._sequence.close(self._filled)
+
+    def _fill(self, data: bytes, start: int, messages: list[Message]) -> int:
+        """Take what `data` has of the line that goes on at `start`; give how much that is."""
+        end = data.find(b"\n", start) + 1
+        piece = memoryview(data)[start : end or len(data)]
+        filled = self._filled + len(piece)
+        if filled > self._limit:
+            raise MessageSizeError(f"a line longer than the limit of {self._limit} bytes")
+        if not end or self._filled:
+            self._append(piece, filled)
+        if end:
+            line = memoryview(self._part)[:filled] if self._filled else piece
+            self._part, self._filled = bytearray(), 0
+            self._longest = max(self._longest, filled)
+            self._finish(line.toreadonly(), messages)
+        return len(piece)
+
+    def _append(self, piece: memoryview, filled: int) -> None:
+        if filled > len(self._part):
+            size = self._longest if filled <= self._longest else 2 * filled
+            room = self._rooms.take(min(size, self._limit))
+            memoryview(room)[: self._filled] = memoryview(self._part)[: self._filled]
+            self._part = room
+        # Through a view: a bytearray's own slice assignment copies what it is given once more.
+        memoryview(self._part)[self._filled : filled] = piece
+        self._filled = filled
 
     def _finish(self, line: memoryview, messages: list[Message]) -> None:
+        frame = frame_line(line, 0, CROP_SIZE)
+        if frame is not None:
+            self._take_frame(line, frame, messages)
+            return
         checksum = _checked(line)
         message = _message(line[:-_TAIL_SIZE])
         self._sequence.accept(message, checksum)
         if message is not None:
             messages.append(message)
+
+    def _take_frame(self, text: memoryview, line: Line, messages: list[Message]) -> None:
+        index, source, encoding, first, rows, width, start, stop, _, checksum = line
+        frame = Frame(
+            index=index,
+            source=source,
+            encoding=_CROPS[encoding],
+            data=text[start:stop],
+            rows=Rows(first, rows),
+            width=width,
+            base64=True,
+        )
+        self._sequence.accept(frame, checksum)
+        messages.append(frame)
 
 
 def _checked(line: memoryview) -> int:

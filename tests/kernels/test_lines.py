@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_frames import Guarded, random_bytes
+
+from musetalk_fast.kernels.crc32c import crc32c
+from musetalk_fast.kernels.lines import ENCODINGS, frame_line
+from musetalk_fast.kernels.reference import lines as reference
+
+SIDE = 256
+
+
+def line(data: bytes, **members: object) -> bytes:
+    head = {"type": "frame", "index": 7, "source": 3, "encoding": "jpeg", "rows": [5, 1]}
+    whole = {**head, "width": 2, **members, "data": data.decode()}
+    return with_checksum(json.dumps(whole, separators=(",", ":")).encode()[:-1])
+
+
+def with_checksum(body: bytes) -> bytes:
+    return body + b',"crc32c":"%08x"}\n' % crc32c(body)
+
+
+def both(text: bytes, start: int = 0) -> reference.Line | None:
+    found = frame_line(text, start, SIDE)
+    assert found == reference.frame_line(np.frombuffer(text, np.uint8), start, SIDE)
+    return found
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_finds_data_end_and_checksum(encoding: str) -> None:
+    text = line(b"AAAABBBB", encoding=encoding)
+    place = text.index(b"AAAA")
+    expected = (7, 3, ENCODINGS.index(encoding), 5, 1, 2, place, place + 8, len(text))
+    assert both(text) == (*expected, int(text[-11:-3], 16))
+    found = both(b"x" * 9 + text + text, 9)
+    assert found is not None
+    assert found[6:9] == (place + 9, place + 17, len(text) + 9)
+
+
+GOOD = line(b"AAAABBBB", encoding="raw")
+
+
+def test_a_line_that_is_cut_or_damaged_anywhere_is_left_to_others() -> None:
+    for place in range(len(GOOD)):
+        assert both(GOOD[:place]) is None
+        for bit in range(8):
+            damaged = bytearray(GOOD)
+            damaged[place] ^= 1 << bit
+            assert both(bytes(damaged)) is None
+
+
+@pytest.mark.parametrize(
+    ("members", "is_read"),
+    [
+        ({"index": (1 << 32) - 1, "source": 0}, True),
+        ({"index": 1 << 32}, False),
+        ({"source": 9_999_999_999}, False),
+        ({"source": 10_000_000_000}, False),
+        ({"index": -1}, False),
+        ({"index": 1.5}, False),
+        ({"index": True}, False),
+        ({"rows": [256, 256]}, True),
+        ({"rows": [257, 1]}, False),
+        ({"rows": [0, 257]}, False),
+        ({"rows": [0]}, False),
+        ({"width": 256}, True),
+        ({"width": 257}, False),
+        ({"width": 0}, False),
+        ({"encoding": "webp"}, False),
+        ({"more": 1}, False),
+    ],
+)
+def test_bounds(members: dict[str, object], is_read: bool) -> None:
+    assert (both(line(b"AAAA", **members)) is not None) == is_read
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GOOD[:-22].replace(b":7,", b":07,"),
+        GOOD[:-22].replace(b":7,", b": 7,"),
+        GOOD[:-22].replace(b'"width":2,', b'"width":3,'),
+        GOOD[:-22].replace(b'"width":2,', b'"width":1,'),
+        GOOD[:-22].replace(b"AAAA", b'A"AA').replace(b"raw", b"png"),
+        GOOD[:-1],
+        b'{"type":"heartbeat"',
+        b"",
+    ],
+)
+def test_other_forms_are_left_to_others(body: bytes) -> None:
+    assert both(with_checksum(body)) is None
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_noise(noise: bytes, place: int) -> None:
+    assert both(noise, min(place, len(noise))) is None
+    assert both(GOOD[:place] + noise) is None or noise.startswith(GOOD[place:])
+
+
+@pytest.mark.usefixtures("instruction_set")
+def test_reads_nothing_outside() -> None:
+    memory = Guarded(1 << 15)
+    for rows in (1, 3, 20):
+        data = b"A" * (4 * rows * 256)
+        text = np.frombuffer(line(data, encoding="raw", rows=[0, rows], width=256), np.uint8)
+        for stop in {*range(0, len(text), 997), *range(len(text) - 25, len(text) + 1)}:
+            found = frame_line(memory.at_end(text[:stop].copy()), 0, SIDE)
+            assert (found is not None) == (stop == len(text))
+    assert frame_line(random_bytes(8, 1), 8, SIDE) is None
+
+
+def test_refuses_what_is_not_contiguous() -> None:
+    with pytest.raises(ValueError, match="not C-contiguous"):
+        frame_line(memoryview(bytes(8))[::2], 0, SIDE)

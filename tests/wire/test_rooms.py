@@ -1,0 +1,64 @@
+"""Room for messages across pieces is used again, but never while somebody looks at it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from types import ModuleType
+
+from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.messages import Frame, Message
+from musetalk_fast.wire.rooms import Rooms
+from musetalk_fast.wire.stream import StreamEncoder
+
+
+def test_a_room_that_is_seen_is_not_given_again() -> None:
+    rooms = Rooms()
+    first = rooms.take(10_000)
+    view = memoryview(first)[10:20]
+    assert rooms.take(10_000) is not first
+    view.release()
+    assert rooms.take(9_000) is first
+    assert len(first) == 10_000
+
+
+def test_a_room_that_is_too_small_is_replaced() -> None:
+    rooms = Rooms()
+    small = rooms.take(5_000)
+    large = rooms.take(20_000)
+    assert large is not small
+    assert len(large) == 20_000
+    assert rooms.take(12_000) is large
+
+
+def _frames(media_type: str, count: int) -> list[bytes]:
+    encoder = StreamEncoder(media_type)
+    pieces = []
+    for index in range(count):
+        data = bytes([index % 251]) * (256 * 256 * 3)
+        frame = Frame(index=index, source=0, encoding=CropEncoding.RAW, data=data)
+        encoded = encoder.encode(frame)
+        pieces += [encoded[:20], encoded[20:70_000], encoded[70_000:]]
+    return pieces
+
+
+def test_frames_across_pieces_allocate_nothing_large(media_type: str, wire: ModuleType) -> None:
+    pieces, decoder = _frames(media_type, 12), wire.Decoder()
+    held: list[Message] = []
+
+    def take(piece: bytes) -> None:
+        held.extend(decoder.feed(piece))
+        del held[:-3]
+
+    for piece in pieces[:18]:
+        take(piece)
+    tracemalloc.start()
+    try:
+        for piece in pieces[18:]:
+            take(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4096 * 2
+    assert [frame.index for frame in held if isinstance(frame, Frame)] == [9, 10, 11]
+    texts = [bytes(frame.data[:8]) for frame in held if isinstance(frame, Frame)]
+    assert len(set(texts)) == 3, "a frame that is held was written over"
