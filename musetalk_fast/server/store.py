@@ -117,7 +117,9 @@ class AssetStore:
                 raise RefusalError(
                     409, "MTF-ASSET-DIFFERS", f"these bytes are {digest.hexdigest()}, not {name}"
                 )
-            await _done(asyncio.to_thread(_publish, file, self._folder / name))
+            await _done(asyncio.to_thread(_sync, file))
+            # On the loop: nothing is evicted between this and being counted as there.
+            _publish(file, self._folder / name)
         except BaseException:
             _discard(file)
             raise
@@ -194,10 +196,16 @@ def _append(file: IO[bytes], digest: hashlib._Hash, batch: bytes) -> None:
     file.write(batch)
 
 
-def _publish(file: IO[bytes], path: Path) -> None:
+def _sync(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
-    Path(file.name).replace(path)
+
+
+def _publish(file: IO[bytes], path: Path) -> None:
+    try:
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise _full(error.strerror or str(error)) from error
 
 
 def _discard(file: IO[bytes]) -> None:

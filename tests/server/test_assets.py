@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -193,6 +194,28 @@ async def test_the_same_asset_twice_at_once(tmp_path: Path) -> None:
     await asyncio.gather(*(_add(store, data, len(data)) for _ in range(3)))
     assert store.size == len(data)
     assert _names(tmp_path) == {sha256(data)}
+
+
+async def test_what_is_evicted_is_not_counted_as_there(tmp_path: Path) -> None:
+    """The first of two uploads of an asset is evicted while a thread puts the second in place."""
+    store = AssetStore(tmp_path, budget=130 * KIB, longest=130 * KIB)
+    data, other = b"d" * 60 * KIB, b"o" * 60 * KIB
+    gate = asyncio.Event()
+
+    async def late() -> AsyncIterator[bytes]:
+        await gate.wait()
+        yield data
+
+    second = asyncio.ensure_future(store.receive(sha256(data), late(), len(data)))
+    await asyncio.sleep(0)
+    await _add(store, data, len(data))
+    gate.set()
+    while not second.done() and any(name.startswith(".upload-") for name in _names(tmp_path)):
+        await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251 - the loop stands still, threads go on
+    await _add(store, other, len(other))
+    await second
+    assert _names(tmp_path) == {name for name in map(sha256, (data, other)) if name in store}
 
 
 async def test_preparations_outlive_their_assets(tmp_path: Path) -> None:
