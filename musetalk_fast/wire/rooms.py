@@ -6,8 +6,10 @@ from collections import deque
 
 _MOST = 64
 """Rooms that are kept: more than there are crops between socket and encoder."""
-_KEPT = range(1 << 12, 1 << 19)
-"""Bytes of those that are kept: frames. Headers are smaller, masks may be larger."""
+_GRAIN = 1 << 12
+"""Bytes to which sizes are rounded up: the lines of frames 9 and 10 differ by one."""
+_LARGEST = 1 << 19
+"""Bytes of the largest that is kept; frames are smaller, masks may be larger."""
 
 
 class Rooms:
@@ -23,9 +25,9 @@ class Rooms:
             if len(room) >= size:
                 self._rooms.append(room)
                 return room
-        room = bytearray(size + 1)
+        room = bytearray(-(-size // _GRAIN) * _GRAIN + 1)
         del room[-1]  # the byte stays allocated, for `_is_seen`
-        if size in _KEPT and len(self._rooms) < _MOST:
+        if _GRAIN < size <= _LARGEST and len(self._rooms) < _MOST:
             self._rooms.append(room)
         return room
 

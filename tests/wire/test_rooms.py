@@ -18,7 +18,7 @@ def test_a_room_that_is_seen_is_not_given_again() -> None:
     assert rooms.take(10_000) is not first
     view.release()
     assert rooms.take(9_000) is first
-    assert len(first) == 10_000
+    assert len(first) >= 10_000
 
 
 def test_a_room_that_is_too_small_is_replaced() -> None:
@@ -26,8 +26,8 @@ def test_a_room_that_is_too_small_is_replaced() -> None:
     small = rooms.take(5_000)
     large = rooms.take(20_000)
     assert large is not small
-    assert len(large) == 20_000
-    assert rooms.take(12_000) is large
+    assert len(large) >= 20_000
+    assert rooms.take(20_001) is large
 
 
 def _frames(media_type: str, count: int) -> list[bytes]:
