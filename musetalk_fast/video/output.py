@@ -16,7 +16,7 @@ from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteErr
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.formats import FORMATS, Format, format_of
-from musetalk_fast.video.parts import Part, damaged, open_part, part_packets, shown_frame
+from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
 from musetalk_fast.video.sound import SoundTrack, Timed
 
 
@@ -153,15 +153,15 @@ def _add_pictures(container: OutputContainer, part: Part, fps: Fraction) -> av.V
 
 def _pictures(parts: Sequence[Part], stream: av.VideoStream, fps: Fraction) -> Iterator[Timed]:
     delay = max(part.delay for part in parts)
+    tick, secs = 1 / fps, float(1 / fps)  # made once: fractions are slow
     first = 0
     for part in parts:
-        number = -1
-        for number, packet in enumerate(part_packets(part.path)):
-            shown = first + shown_frame(packet, fps)
-            packet.stream = stream
-            packet.time_base = 1 / fps
-            packet.pts, packet.dts, packet.duration = shown, first + number - delay, 1
-            yield float(packet.dts / fps), packet
-        if number + 1 != part.frames:
-            raise damaged(part.path, f"{number + 1} of {part.frames} frames")
+        count = 0
+        for frame, packet in part_packets(part.path, fps):
+            packet.stream, packet.time_base, packet.duration = stream, tick, 1
+            packet.pts, packet.dts = first + frame, first + count - delay
+            count += 1
+            yield packet.dts * secs, packet
+        if count != part.frames:
+            raise damaged(part.path, f"{count} of {part.frames} frames")
         first += part.frames
