@@ -262,6 +262,39 @@ def test_a_stranger_reads_a_live_server(server: Process, media_type: str) -> Non
         assert frame["data"] == bytes([frame["index"], 0, frame["source"]]) * (256 * count)
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (None, NDJSON),
+        ("*/*", NDJSON),
+        ("application/*;q=0.5", NDJSON),
+        (f"text/html, {NDJSON}", NDJSON),
+        (f"{NDJSON}, {BINARY};q=0.1", BINARY),
+        ("application/json", None),
+    ],
+)
+def test_accept_chooses_the_wire(server: Process, accept: str | None, kind: str | None) -> None:
+    name = sha256(avatar())
+    request(server, "PUT", f"/v1/assets/{name}", avatar())
+    headers = {"Content_Type": "application/json"} | ({"Accept": accept} if accept else {})
+    body = json.dumps({"avatar": name}).encode()
+    status, data = request(server, "POST", "/v1/avatars", body, **headers)
+    assert status == (200 if kind else 406)
+    if kind:
+        assert read_stream(kind, data)[-1]["count"] == 1
+
+
+def test_a_cut_stream_goes_on_from_the_last_good_index(server: Process, media_type: str) -> None:
+    picture, sound = avatar(sources=9, tag=f"cut {media_type}"), speech(0.3)
+    names = {"avatar": upload(server, picture), "audio": sha256(sound), "fps": [25, 1]}
+    request(server, "PUT", f"/v1/assets/{sha256(sound)}", sound)
+    whole = stream(server, "/v1/frames", media_type, **names, start=0, stop=9, sources=[[0, 1, 9]])
+    good = [message for message in whole if message["type"] == "frame"][:4]
+    rest = stream(server, "/v1/frames", media_type, **names, start=4, stop=9, sources=[[4, 1, 5]])
+    frames = good + [message for message in rest if message["type"] == "frame"]
+    assert frames == [message for message in whole if message["type"] == "frame"]
+
+
 def test_the_curl_session(server: Process, tmp_path: Path) -> None:
     missing = [name for name in ("bash", "curl", "sha256sum") if shutil.which(name) is None]
     if missing:
