@@ -22,7 +22,7 @@ cdef extern from "paste.h" nogil:
     mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
                              const mtf_conversion *conversion, int width, int level)
     void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
-                       const mtf_plane *planes)
+                       const mtf_plane *avatar, const mtf_plane *planes)
     void mtf_paste_free(mtf_paste *paste)
 
 cdef int _level = 0
@@ -61,6 +61,7 @@ cdef class Paste:
     """Tables and scratch of one face, for frames of one size. Arguments were checked before."""
 
     cdef mtf_paste *paste_
+    cdef _Frame avatar
     cdef _Frame frame
     cdef ptrdiff_t first
     cdef ptrdiff_t stop
@@ -73,6 +74,7 @@ cdef class Paste:
         kept = [_read_grid(tables.luma, &luma), _read_grid(tables.chroma, &chroma)]
         _read_conversion(tables.conversion, &conversion)
         self.first, self.stop, self.width = first, stop, crop_width
+        self.avatar = _Frame(tables.layout, width, height)
         self.frame = _Frame(tables.layout, width, height)
         self.paste_ = mtf_paste_new(&luma, &chroma, &conversion, crop_width, _level)
         if self.paste_ is NULL:
@@ -82,8 +84,8 @@ cdef class Paste:
         if self.paste_ is not NULL:
             mtf_paste_free(self.paste_)
 
-    def paste(self, crop, ptrdiff_t first_row, buffers, strides):
-        """Paste `crop`, whose first row is `first_row`, into the planes in `buffers`."""
+    def paste(self, crop, ptrdiff_t first_row, avatar, planes):
+        """Paste `crop`, whose first row is `first_row`, onto `avatar` into `planes`."""
         cdef _View pixels = _View(crop, False)
         if (
             first_row > self.first
@@ -94,13 +96,15 @@ cdef class Paste:
             raise RuntimeError("two threads are in one Paste; give each its own")
         self.busy = True
         try:
-            self.frame.open(buffers, strides)
+            self.avatar.open(avatar.buffers, avatar.strides, False)
+            self.frame.open(planes.buffers, planes.strides, True)
             with nogil:
                 mtf_paste_run(
                     self.paste_, <const uint8_t *> pixels.view.buf, <int> first_row,
-                    self.frame.planes,
+                    self.avatar.planes, self.frame.planes,
                 )
         finally:
+            self.avatar.close()
             self.frame.close()
             self.busy = False
 

@@ -37,7 +37,7 @@ def picture_to_planes(rgb, planes, conversion):
         raise ValueError("the picture is not of the planes' size")
     _read_conversion(conversion, &colours)
     try:
-        frame.open(planes.buffers, planes.strides)
+        frame.open(planes.buffers, planes.strides, True)
         with nogil:
             failed = mtf_picture(
                 <const uint8_t *> pixels.view.buf, width, height, &colours, chroma_x, chroma_y,

@@ -165,8 +165,14 @@ mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
     return NULL;
 }
 
-/* One row of a component: scale the ring's rows into `values`, blend them into the plane. */
-static void make_row(mtf_paste *paste, int component, int row, const mtf_plane *plane)
+static uint8_t *sample(const mtf_plane *plane, int x, int y)
+{
+    return plane->data + y * plane->stride + (ptrdiff_t)x * plane->step;
+}
+
+/* One row of a component: scale the ring's rows into `values`, blend them with the avatar's. */
+static void make_row(mtf_paste *paste, int component, int row, const mtf_plane *avatar,
+                     const mtf_plane *plane)
 {
     const grid *own = &paste->grids[component > 0];
     int begin = own->spans[2 * row], end = own->spans[2 * row + 1], taps = own->rows.taps;
@@ -178,14 +184,13 @@ static void make_row(mtf_paste *paste, int component, int row, const mtf_plane *
     }
     paste->forms.scale_rows(paste->tap_rows, own->rows.weights + (ptrdiff_t)row * taps, taps,
                             mtf_padded(end - begin), mtf_top(plane->depth), paste->values);
-    paste->forms.blend(plane,
-                       plane->data + (own->y + row) * plane->stride +
-                           (ptrdiff_t)(own->x + begin) * plane->step,
-                       paste->values, own->weights + (ptrdiff_t)row * own->padded + begin,
-                       end - begin);
+    paste->forms.blend(plane, sample(avatar, own->x + begin, own->y + row),
+                       sample(plane, own->x + begin, own->y + row), paste->values,
+                       own->weights + (ptrdiff_t)row * own->padded + begin, end - begin);
 }
 
-void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row, const mtf_plane planes[3])
+void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
+                   const mtf_plane avatar[3], const mtf_plane planes[3])
 {
     int made[2] = {0, 0};
     for (int row = paste->first; row < paste->stop; row++) {
@@ -202,7 +207,8 @@ void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row, const m
             for (; made[kind] < rows->count && rows->first[made[kind]] + rows->taps <= row + 1;
                  made[kind]++)
                 for (int component = kind; component <= 2 * kind; component++)
-                    make_row(paste, component, made[kind], &planes[component]);
+                    make_row(paste, component, made[kind], &avatar[component],
+                             &planes[component]);
         }
     }
 }

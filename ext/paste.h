@@ -18,9 +18,10 @@ typedef struct mtf_paste mtf_paste;
 mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
                          const mtf_conversion *conversion, int width, int level);
 
-/* Paste a crop whose first row is `first_row`; one thread at a time. */
+/* Paste a crop whose first row is `first_row` onto the samples of `avatar` into `planes`, which
+ * may be the same or lie in other memory; one thread at a time. */
 void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
-                   const mtf_plane planes[3]);
+                   const mtf_plane avatar[3], const mtf_plane planes[3]);
 
 void mtf_paste_free(mtf_paste *paste);
 

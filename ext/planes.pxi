@@ -34,7 +34,7 @@ cdef class _Frame:
             self.planes[component].depth = layout.depth
             self.planes[component].shift = layout.shift
 
-    cdef int open(self, buffers, strides) except -1:
+    cdef int open(self, buffers, strides, bint write) except -1:
         cdef int component, plane
         cdef ptrdiff_t stride
         cdef _View own
@@ -42,7 +42,7 @@ cdef class _Frame:
         for component in range(3):
             plane = self.plane_of[component]
             stride = strides[plane]
-            own = _View(buffers[plane], True)
+            own = _View(buffers[plane], write)
             if (
                 stride < self.row_bytes[component]
                 or own.view.len < stride * (self.rows[component] - 1) + self.row_bytes[component]

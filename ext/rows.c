@@ -52,29 +52,29 @@ static inline int blended(int code, int lost, int value, int weight)
     return (old + moved + (1 << (lost - 1))) >> lost;
 }
 
-static void blend_bytes(const mtf_plane *plane, uint8_t *row, const int16_t *values,
-                        const int16_t *weights, int count)
+static void blend_bytes(const mtf_plane *plane, const uint8_t *old, uint8_t *row,
+                        const int16_t *values, const int16_t *weights, int count)
 {
-    for (int i = 0; i < count; i++, row += plane->step)
-        *row = (uint8_t)blended(*row, MTF_VALUE_BITS - 8, values[i], weights[i]);
+    for (int i = 0; i < count; i++, row += plane->step, old += plane->step)
+        *row = (uint8_t)blended(*old, MTF_VALUE_BITS - 8, values[i], weights[i]);
 }
 
-static void blend_words(const mtf_plane *plane, uint8_t *row, const int16_t *values,
-                        const int16_t *weights, int count)
+static void blend_words(const mtf_plane *plane, const uint8_t *old, uint8_t *row,
+                        const int16_t *values, const int16_t *weights, int count)
 {
     int lost = MTF_VALUE_BITS - plane->depth, codes = (1 << plane->depth) - 1;
-    for (int i = 0; i < count; i++, row += plane->step) {
-        int code = (row[0] | row[1] << 8) >> plane->shift & codes;
+    for (int i = 0; i < count; i++, row += plane->step, old += plane->step) {
+        int code = (old[0] | old[1] << 8) >> plane->shift & codes;
         int sample = blended(code, lost, values[i], weights[i]) << plane->shift;
         row[0] = (uint8_t)sample;
         row[1] = (uint8_t)(sample >> 8);
     }
 }
 
-static void blend(const mtf_plane *plane, uint8_t *row, const int16_t *values,
+static void blend(const mtf_plane *plane, const uint8_t *old, uint8_t *row, const int16_t *values,
                   const int16_t *weights, int count)
 {
-    (plane->depth == 8 ? blend_bytes : blend_words)(plane, row, values, weights, count);
+    (plane->depth == 8 ? blend_bytes : blend_words)(plane, old, row, values, weights, count);
 }
 
 #if MTF_X86
@@ -241,13 +241,14 @@ static inline __m256i blended_avx2(__m256i codes, __m128i lost, __m256i half,
 }
 
 MTF_TARGET("avx2")
-static int blend_bytes_avx2(uint8_t *row, const int16_t *values, const int16_t *weights, int count)
+static int blend_bytes_avx2(const uint8_t *old, uint8_t *row, const int16_t *values,
+                            const int16_t *weights, int count)
 {
     const __m128i lost = _mm_cvtsi32_si128(MTF_VALUE_BITS - 8);
     const __m256i half = _mm256_set1_epi16(1 << (MTF_VALUE_BITS - 9));
     int x = 0;
     for (; x + 16 <= count; x += 16) {
-        __m256i codes = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(row + x)));
+        __m256i codes = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(old + x)));
         codes = blended_avx2(codes, lost, half, values + x, weights + x);
         _mm_storeu_si128((__m128i *)(row + x), _mm_packus_epi16(_mm256_castsi256_si128(codes),
                                                                 _mm256_extracti128_si256(codes, 1)));
@@ -256,8 +257,8 @@ static int blend_bytes_avx2(uint8_t *row, const int16_t *values, const int16_t *
 }
 
 MTF_TARGET("avx2")
-static int blend_words_avx2(const mtf_plane *plane, uint8_t *row, const int16_t *values,
-                            const int16_t *weights, int count)
+static int blend_words_avx2(const mtf_plane *plane, const uint8_t *old, uint8_t *row,
+                            const int16_t *values, const int16_t *weights, int count)
 {
     const __m128i lost = _mm_cvtsi32_si128(MTF_VALUE_BITS - plane->depth);
     const __m128i shift = _mm_cvtsi32_si128(plane->shift);
@@ -265,24 +266,25 @@ static int blend_words_avx2(const mtf_plane *plane, uint8_t *row, const int16_t 
     const __m256i mask = _mm256_set1_epi16((int16_t)((1 << plane->depth) - 1));
     int x = 0;
     for (; x + 16 <= count; x += 16) {
-        __m256i *samples = (__m256i *)(row + 2 * x);
-        __m256i codes = _mm256_srl_epi16(_mm256_loadu_si256(samples), shift);
-        codes = blended_avx2(_mm256_and_si256(codes, mask), lost, half, values + x, weights + x);
-        _mm256_storeu_si256(samples, _mm256_sll_epi16(codes, shift));
+        __m256i codes = _mm256_loadu_si256((const __m256i *)(old + 2 * x));
+        codes = _mm256_and_si256(_mm256_srl_epi16(codes, shift), mask);
+        codes = blended_avx2(codes, lost, half, values + x, weights + x);
+        _mm256_storeu_si256((__m256i *)(row + 2 * x), _mm256_sll_epi16(codes, shift));
     }
     return x;
 }
 
 MTF_TARGET("avx2")
-static void blend_avx2(const mtf_plane *plane, uint8_t *row, const int16_t *values,
-                       const int16_t *weights, int count)
+static void blend_avx2(const mtf_plane *plane, const uint8_t *old, uint8_t *row,
+                       const int16_t *values, const int16_t *weights, int count)
 {
     int done = 0;
     if (plane->depth == 8 && plane->step == 1)
-        done = blend_bytes_avx2(row, values, weights, count);
+        done = blend_bytes_avx2(old, row, values, weights, count);
     else if (plane->depth > 8 && plane->step == 2)
-        done = blend_words_avx2(plane, row, values, weights, count);
-    blend(plane, row + (ptrdiff_t)done * plane->step, values + done, weights + done, count - done);
+        done = blend_words_avx2(plane, old, row, values, weights, count);
+    ptrdiff_t bytes = (ptrdiff_t)done * plane->step;
+    blend(plane, old + bytes, row + bytes, values + done, weights + done, count - done);
 }
 #endif
 

@@ -59,9 +59,10 @@ typedef struct {
     /* `taps` rows to one, clipped to 0..top; `count` is padded. */
     void (*scale_rows)(const int16_t *const *in, const int16_t *weights, int taps, int count,
                        int16_t top, int16_t *out);
-    /* `count` samples of `plane` from `row` on; weights from -32768 (value) to 0 (keep). */
-    void (*blend)(const mtf_plane *, uint8_t *row, const int16_t *values, const int16_t *weights,
-                  int count);
+    /* `count` samples of `plane` from `row` on, made of those from `old` on, which may be the same
+     * ones; weights from -32768 (value) to 0 (old). */
+    void (*blend)(const mtf_plane *, const uint8_t *old, uint8_t *row, const int16_t *values,
+                  const int16_t *weights, int count);
 } mtf_rows;
 
 /* The forms at or below `level`. */

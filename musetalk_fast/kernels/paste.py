@@ -72,29 +72,39 @@ class Paste:
         """The rows of the crop that are read; none if the mask is empty."""
         return self._rows
 
-    def paste(self, crop: Crop, first_row: int, planes: Planes) -> None:
+    def paste(
+        self, crop: Crop, first_row: int, planes: Planes, avatar: Planes | None = None
+    ) -> None:
         """Paste one crop; only samples under the mask's rectangle are written.
 
         Args:
             crop: (rows, 256, 3) uint8 RGB, C-contiguous: the rows of the crop from `first_row` on.
             first_row: number of its first row.
             planes: of the layout and size this was made for.
+            avatar: what the crop is blended with: planes of the same kind that share no memory
+                with the others, or None for `planes` themselves. Where the mask is 0, `planes`
+                must hold the avatar's samples already: they are not always written.
 
         Raises:
             FrameShapeError: the crop is not such an array, or lacks rows that the mask needs.
             ValueError: planes of another layout or size.
             RuntimeError: another thread is inside this `Paste`.
         """
+        avatar = planes if avatar is None else avatar
+        self._check_planes(planes)
+        self._check_planes(avatar)
+        self._check_crop(crop, first_row)
+        if self._native is not None:
+            self._native.paste(crop, first_row, avatar, planes)
+        elif self._tables is not None:
+            reference.paste(self._tables, crop, first_row, avatar, planes)
+
+    def _check_planes(self, planes: Planes) -> None:
         if (planes.layout, planes.width, planes.height) != self._size:
             raise ValueError(
                 f"planes are {planes.layout.name} {planes.width}x{planes.height}, "
                 f"this Paste is for {self._size[0].name} {self._size[1]}x{self._size[2]}"
             )
-        self._check_crop(crop, first_row)
-        if self._native is not None:
-            self._native.paste(crop, first_row, planes.buffers, planes.strides)
-        elif self._tables is not None:
-            reference.paste(self._tables, crop, first_row, planes)
 
     def _check_crop(self, crop: Crop, first_row: int) -> None:
         if crop.ndim != 3 or crop.shape[1:] != (CROP_SIZE, 3) or crop.dtype != np.uint8:

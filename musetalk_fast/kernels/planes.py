@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.kernels.buffers import Bytes, writable
+from musetalk_fast.kernels.buffers import Bytes, readable, writable
 
 
 class Component(NamedTuple):
@@ -122,6 +122,11 @@ class Planes:
                 f"plane {plane} has {size} bytes; {rows} rows of stride {stride} "
                 f"need {stride * (rows - 1) + needed}"
             )
+
+    def copy(self) -> Planes:
+        """The same samples in memory of their own."""
+        buffers = [readable("a plane", buffer).copy() for buffer in self.buffers]
+        return Planes(self.layout, self.width, self.height, buffers, self.strides)
 
     def samples(self, component: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """A component's samples as they lie, (rows, columns), a writable view of its plane."""

@@ -22,6 +22,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {0: 1, 2: 3}
 """Bytes of a pixel by PNG's colour type: grey and RGB."""
 
+_PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+
 _unfilter = getattr(native.load("png"), "unfilter", reference.unfilter)
 
 
@@ -90,6 +92,26 @@ def decode_png(data: Bytes, max_pixels: int) -> NDArray[np.uint8]:
         raise PngError(f"row {wrong} of the PNG has an unknown filter, {lines[wrong, 0]}")
     shape = (header.height, header.width, pixel)[: 2 if pixel == 1 else 3]
     return np.ascontiguousarray(lines[:, 1:]).reshape(shape)
+
+
+def pixels_only(data: Bytes) -> Bytes:
+    """A PNG of any kind without the chunks that do not change its pixels.
+
+    Other decoders inflate texts and colour profiles to any size before they look at pixels. Every
+    checksum is checked. What holds no such chunks is given back as it is.
+
+    Raises:
+        PngError: not a PNG, damaged or cut short.
+    """
+    view = readable("data", data).data
+    if view[: len(SIGNATURE)] != SIGNATURE:
+        raise PngError("not a PNG: the signature is missing")
+    chunks = list(_chunks(view))
+    if all(name in _PIXELS for name, _ in chunks):
+        return data
+    return SIGNATURE + b"".join(
+        _chunk(name, bytes(body)) for name, body in chunks if name in _PIXELS
+    )
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -5,23 +5,19 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.picture import picture_to_planes
-from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
-from musetalk_fast.types import Box, Crop, Face, Picture
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.types import Crop, Face, Picture
 from musetalk_fast.video.encoders import BT709, LIMITED_RANGE, EncoderSettings
-
-_Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class StillCompositor:
     """Makes the frames of a still avatar for one encoder; serves one thread.
 
-    The picture is converted once. A frame costs the mask's rectangle: it is put back as the
-    avatar has it, then the crop is blended in.
+    The picture is converted once. A frame costs the mask's rectangle: there the crop is blended
+    with the avatar's samples, whatever the frame before has left.
 
     Args:
         rgb: (H, W, 3) uint8 RGB, C-contiguous: the avatar, of the video's size.
@@ -37,11 +33,10 @@ class StillCompositor:
         height, width = rgb.shape[:2]
         self._layout = LAYOUTS[encoder.pix_fmt]
         self._paste = Paste(face, width, height, self._layout)
-        self._rectangle = face.mask_box
-        self._frame = _frame(width, height, encoder.pix_fmt, fps)
+        self._frame = blank_frame(width, height, encoder.pix_fmt, fps)
         self._map()
         picture_to_planes(rgb, self._planes)
-        self._avatar = [view.copy() for view in self._views]
+        self._avatar = self._planes.copy()
 
     def compose(self, crop: Crop, first_row: int, index: int) -> av.VideoFrame:
         """The frame that shows a crop.
@@ -60,9 +55,7 @@ class StillCompositor:
         self._frame.make_writable()
         if self._place() != self._mapped:
             self._map()
-        for view, avatar in zip(self._views, self._avatar, strict=True):
-            np.copyto(view, avatar)
-        self._paste.paste(crop, first_row, self._planes)
+        self._paste.paste(crop, first_row, self._planes, self._avatar)
         self._frame.pts = index
         return self._frame
 
@@ -78,24 +71,12 @@ class StillCompositor:
         self._planes = Planes(
             self._layout, frame.width, frame.height, planes, [plane.line_size for plane in planes]
         )
-        self._views = [
-            _within(self._planes.samples(number), self._rectangle, self._layout, number)
-            for number in range(3)
-        ]
 
 
-def _frame(width: int, height: int, pix_fmt: str, fps: Fraction) -> av.VideoFrame:
+def blank_frame(width: int, height: int, pix_fmt: str, fps: Fraction) -> av.VideoFrame:
+    """A frame in BT.709, limited range, whose time base is the inverse of `fps`."""
     frame = av.VideoFrame(width, height, pix_fmt)
     frame.time_base = 1 / fps
     frame.colorspace = frame.color_primaries = frame.color_trc = BT709
     frame.color_range = LIMITED_RANGE
     return frame
-
-
-def _within(samples: _Samples, box: Box, layout: PixelLayout, component: int) -> _Samples:
-    """The samples of a component that `box` touches."""
-    x_shift, y_shift = (layout.chroma_x, layout.chroma_y) if component else (0, 0)
-    right, bottom = box.x + box.width, box.y + box.height
-    rows = slice(box.y >> y_shift, -(-bottom >> y_shift))
-    columns = slice(box.x >> x_shift, -(-right >> x_shift))
-    return samples[rows, columns]

@@ -48,11 +48,6 @@ def make_planes(layout: PixelLayout, width: int, height: int, seed: int, slack: 
     return Planes(layout, width, height, buffers, strides)
 
 
-def copy_planes(planes: Planes) -> Planes:
-    buffers = [np.array(buffer) for buffer in planes.buffers]
-    return Planes(planes.layout, planes.width, planes.height, buffers, planes.strides)
-
-
 def equal_planes(one: Planes, other: Planes) -> bool:
     pairs = zip(one.buffers, other.buffers, strict=True)
     return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in pairs)

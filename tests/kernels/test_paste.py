@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_frames import (
     Guarded,
-    copy_planes,
     equal_planes,
     faces,
     layouts,
@@ -96,7 +95,7 @@ def test_is_within_one_level_of_the_definition(
     face: Face, layout: PixelLayout, matrix: str, full: bool, contrast: bool
 ) -> None:
     planes = make_planes(layout, 61, 43, seed=5, slack=3)
-    before = copy_planes(planes)
+    before = planes.copy()
     crop = small_crop(Rows(0, 256), 9)
     if contrast:
         crop = np.where(crop < 128, 0, 255).astype(np.uint8)
@@ -119,7 +118,7 @@ def test_every_set_equals_the_reference(
     face = data.draw(faces(width, height))
     face.mask[0, 0] = 9
     first = make_planes(layout, width, height, seed=1, slack=data.draw(st.integers(0, 40)))
-    expected = copy_planes(first)
+    expected = first.copy()
     colours = conversion("bt709", layout.depth, full_range=full)
     module = native.load("paste")
     assert module is not None
@@ -128,18 +127,38 @@ def test_every_set_equals_the_reference(
         paste = Paste(face, width, height, layout, full_range=full, sharp=sharp)
         rows = paste.rows
         crop = small_crop(rows, level)
-        got, expected = copy_planes(first), copy_planes(first)
+        got, expected = first.copy(), first.copy()
         prepared = tables(face, (width, height), layout, colours, sharp=sharp)
-        reference.paste(prepared, crop, rows.first, expected)
+        reference.paste(prepared, crop, rows.first, first, expected)
         paste.paste(crop, rows.first, got)
         assert equal_planes(got, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(faces(90, 70), layouts, st.integers(0, 9), st.integers(0, 9))
+def test_onto_an_avatar_gives_what_pasting_into_it_does(
+    face: Face, layout: PixelLayout, slack: int, level: int
+) -> None:
+    module = native.load("paste")
+    assert module is not None
+    module.use(level % len(native.SETS))
+    paste, crop = Paste(face, 90, 70, layout), small_crop(Rows(0, 256), 3)
+    avatar, planes = (make_planes(layout, 90, 70, seed=2, slack=n) for n in (slack, 4))
+    for number in range(3):  # what an earlier crop has left
+        planes.samples(number)[...] = avatar.samples(number)
+    before, expected = avatar.copy(), planes.copy()
+    paste.paste(small_crop(Rows(0, 256), 4), 0, planes)
+    paste.paste(crop, 0, planes, avatar)
+    paste.paste(crop, 0, expected)
+    assert equal_planes(planes, expected)
+    assert equal_planes(avatar, before)
 
 
 @settings(max_examples=60, deadline=None)
 @given(faces(90, 70), layouts, st.booleans())
 def test_touches_only_what_the_mask_covers(face: Face, layout: PixelLayout, sharp: bool) -> None:
     planes = make_planes(layout, 90, 70, seed=2, slack=5)
-    before = copy_planes(planes)
+    before = planes.copy()
     paste = Paste(face, 90, 70, layout, sharp=sharp)
     paste.paste(small_crop(Rows(0, 256)), 0, planes)
     inner = face.mask_box
@@ -191,9 +210,12 @@ def test_stays_between_guards(layout: PixelLayout, box: tuple[int, int]) -> None
             for guarded, buffer in zip(memory, plain.buffers, strict=True)
         ]
         planes = Planes(layout, width, height, own, plain.strides)
-        expected = copy_planes(planes)
+        expected = planes.copy()
         paste.paste(getattr(crop_memory, place)(crop), paste.rows.first, planes)
         paste.paste(crop, paste.rows.first, expected)
+        assert equal_planes(planes, expected)
+        paste.paste(crop, paste.rows.first, expected, planes)
+        paste.paste(crop, paste.rows.first, planes)
         assert equal_planes(planes, expected)
 
 
@@ -225,7 +247,7 @@ def test_an_empty_mask_needs_nothing_and_does_nothing() -> None:
         face = replace(plain_face(), mask_box=mask_box, mask=mask)
         paste = Paste(face, 100, 80, LAYOUTS["yuv420p"])
         planes = make_planes(LAYOUTS["yuv420p"], 100, 80, seed=1)
-        before = copy_planes(planes)
+        before = planes.copy()
         assert paste.rows == Rows(0, 0)
         paste.paste(small_crop(Rows(0, 0)), 0, planes)
         assert equal_planes(planes, before)
@@ -306,6 +328,8 @@ def test_refuses_planes_of_another_frame() -> None:
         planes = make_planes(LAYOUTS[layout], width, 80, seed=1)
         with pytest.raises(ValueError, match=f"planes are {layout} {width}x80, this Paste is for"):
             paste.paste(crop, 0, planes)
+        with pytest.raises(ValueError, match=f"planes are {layout} {width}x80, this Paste is for"):
+            paste.paste(crop, 0, make_planes(LAYOUTS["yuv420p"], 100, 80, seed=1), planes)
 
 
 def test_refuses_faces_that_do_not_fit() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_frames import Guarded, copy_planes, equal_planes, layouts, make_planes, random_bytes
+from kernel_frames import Guarded, equal_planes, layouts, make_planes, random_bytes
 
 from musetalk_fast.kernels import native
 from musetalk_fast.kernels.colour import conversion
@@ -28,14 +28,14 @@ def test_every_set_equals_the_reference(
 ) -> None:
     rgb = random_bytes(width * height * 3, width).reshape(height, width, 3)
     expected = make_planes(layout, width, height, seed=1, slack=slack)
-    first = copy_planes(expected)
+    first = expected.copy()
     colours = conversion(matrix, layout.depth, full_range=full)
     reference.picture_to_planes(rgb, expected, colours)
     module = native.load("picture")
     assert module is not None
     for level in range(len(native.SETS)):
         module.use(level)
-        got = copy_planes(first)
+        got = first.copy()
         picture_to_planes(rgb, got, matrix=matrix, full_range=full)
         assert equal_planes(got, expected)
 

@@ -79,7 +79,7 @@ def test_planes_are_those_of_the_reference(pix_fmt: str) -> None:
     crop, layout, wanted = _crop(), LAYOUTS[pix_fmt], _still(pix_fmt)
     colours = conversion("bt709", 8, full_range=False)
     made = tables(_face(), (WIDTH, HEIGHT), layout, colours, sharp=False)
-    reference.paste(made, crop, 0, _planes(wanted))
+    reference.paste(made, crop, 0, _planes(wanted), _planes(wanted))
     for ours, theirs in zip(
         _samples(compositor.compose(crop, 0, 1)), _samples(wanted), strict=True
     ):

@@ -5,7 +5,7 @@ With `>>` as floor division, and every component in 14 bits (`colour.BITS`):
 1. convert each crop pixel: `(coefficients . (R, G, B) + offset) >> 9`;
 2. scale along columns, then along rows: `(sum of tap * value + 2**13) >> 14`;
 3. clip to the depth's range: `value = min(max(value, 0), top)`;
-4. blend with the plane's sample `old`, `weight` being `-round(mask * 2**15 / 255)`:
+4. blend with the avatar's sample `old`, `weight` being `-round(mask * 2**15 / 255)`:
    `old + (((old - value) * weight + 2**14) >> 15)`;
 5. round to the depth: `(... + half) >> (14 - depth)`.
 """
@@ -21,18 +21,21 @@ from musetalk_fast.kernels.grids import Tables
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 
 
-def paste(tables: Tables, crop: NDArray[np.uint8], first_row: int, planes: Planes) -> None:
-    """Paste `crop` ((rows, width, 3) uint8 RGB, its first row being `first_row`)."""
+def paste(
+    tables: Tables, crop: NDArray[np.uint8], first_row: int, avatar: Planes, planes: Planes
+) -> None:
+    """Paste `crop` ((rows, width, 3) uint8 RGB, from `first_row` on) onto `avatar`."""
     for component in range(3):
         grid = tables.grid(component)
         values = convert(crop, tables.conversion, component)
         values = _scale(values, grid.columns.first, grid.columns.weights)
         values = _scale(values.T, grid.rows.first - first_row, grid.rows.weights).T
         height, width = grid.weights.shape
-        samples = planes.samples(component)[grid.y : grid.y + height, grid.x : grid.x + width]
-        old = load(samples, tables.layout)
+        place = slice(grid.y, grid.y + height), slice(grid.x, grid.x + width)
+        old = load(avatar.samples(component)[place], tables.layout)
         value = values.clip(0, top(tables.layout))
-        store(samples, old + (((old - value) * grid.weights + (1 << 14)) >> 15), tables.layout)
+        blended = old + (((old - value) * grid.weights + (1 << 14)) >> 15)
+        store(planes.samples(component)[place], blended, tables.layout)
 
 
 def convert(rgb: NDArray[np.uint8], conversion: Conversion, component: int) -> NDArray[np.int32]:
