@@ -140,8 +140,8 @@ class _Meter:
     def add(self, pcm: Pcm) -> None:
         if not len(pcm):
             return
-        values = pcm.astype(np.float64)
-        self._peak = max(self._peak, float(np.abs(values).max()))
+        values = pcm.astype(np.float32)
+        self._peak = max(self._peak, float(pcm.max()), -float(pcm.min()))
         self._energy += float(values @ values)
         self._samples += len(pcm)
 

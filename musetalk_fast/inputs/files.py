@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,8 +33,26 @@ def open_input(path: Path) -> BinaryIO:
         raise InputNotFoundError("no such file", where=str(path)) from None
     except (OSError, ValueError) as error:
         # ValueError: a NUL in the name.
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputUnreadableError(f"cannot be read: {reason}", where=str(path)) from error
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Tell what the system says about reading `path` in our words.
+
+    Raises:
+        errors.InputUnreadableError: in place of any `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError | ValueError) -> InputUnreadableError:
+    """The error that says why a file cannot be read."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputUnreadableError(f"cannot be read: {reason}", where=str(path))
 
 
 def file_sha256(path: Path) -> str:
@@ -42,7 +62,7 @@ def file_sha256(path: Path) -> str:
         errors.InputNotFoundError, errors.InputUnreadableError: as `open_input`.
     """
     digest = hashlib.sha256()
-    with open_input(path) as file:
+    with open_input(path) as file, read_errors(path):
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

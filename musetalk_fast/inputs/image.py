@@ -10,7 +10,7 @@ import numpy as np
 
 from musetalk_fast.errors import ImageFormatError, ImageSizeError, InputError, UsageError
 from musetalk_fast.inputs.colour import parse_colour
-from musetalk_fast.inputs.files import open_input
+from musetalk_fast.inputs.files import open_input, read_errors
 from musetalk_fast.inputs.headers import read_header
 from musetalk_fast.inputs.pixels import Pixels, decode, flatten
 from musetalk_fast.types import Picture
@@ -111,7 +111,7 @@ def _check_resolution(resolution: tuple[int, int] | None) -> None:
 
 
 def _read(path: Path) -> bytes:
-    with open_input(path) as file:
+    with open_input(path) as file, read_errors(path):
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ImageSizeError(

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import AudioFormatError, AudioLengthError
-from musetalk_fast.inputs.files import open_input
+from musetalk_fast.inputs.files import open_input, read_errors, unreadable
+from musetalk_fast.inputs.source import Source
+from musetalk_fast.inputs.wav import wav_secs
 
 if TYPE_CHECKING:
     import av
@@ -32,6 +34,8 @@ _STREAMED = ("mp3", "aac")
 _LONGEST_GAP = Fraction(1, 10)
 _MIN_RATE, _MAX_RATE = 4_000, 768_000
 _BLOCK_SAMPLES = 1 << 15
+_LOUDEST = 16.0
+"""24 dB above full scale."""
 _WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0}
 _OTHER_WEIGHT = 0.5
 """ITU-R BS.775 downmix, divided by the sum so that it never clips: speech is in the centre."""
@@ -55,6 +59,7 @@ class SoundReader:
         self.samples = 0
         """Samples decoded so far."""
         self._file = open_input(path)
+        self._source = Source(self._file)
         try:
             self._container = self._open()
             self._stream = self._sound_track()
@@ -72,10 +77,15 @@ class SoundReader:
     @property
     def promised_secs(self) -> float | None:
         """How long the file says it is; a guess in some formats."""
-        stream = self._stream
-        if stream.duration is None or stream.time_base is None:
-            return None
-        return float(stream.duration * stream.time_base)
+        stream, container = self._stream, self._container
+        if container.format.name == "wav":
+            # FFmpeg corrects what a cut file says.
+            return wav_secs(self._path)
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        if container.duration is not None and len(container.streams) == 1:
+            return container.duration / 1_000_000
+        return None
 
     def blocks(self) -> Iterator[Samples]:
         """Decode everything, about 32768 samples at a time.
@@ -83,16 +93,19 @@ class SoundReader:
         Raises:
             errors.AudioFormatError: damaged; the message says when.
         """
+        weights: Samples | None = None
         kept: list[Samples] = []
         count = 0
-        for chunk in self._chunks():
-            kept.append(chunk)
-            count += len(chunk)
+        for frame in self._float_frames():
+            weights = _weights(frame.layout) if weights is None else weights
+            samples = frame.to_ndarray().astype(np.float32, copy=False)
+            kept.append(samples.reshape(-1, len(weights)))
+            count += frame.samples
             if count >= _BLOCK_SAMPLES:
-                yield np.concatenate(kept)
+                yield _mixed(kept, weights)
                 kept, count = [], 0
-        if kept:
-            yield np.concatenate(kept)
+        if weights is not None and kept:
+            yield _mixed(kept, weights)
 
     def frames(self) -> Iterator[av.AudioFrame]:
         """Decode everything as it is: its own rate, channels and sample format.
@@ -110,17 +123,22 @@ class SoundReader:
     def _open(self) -> InputContainer:
         import av
 
-        if not self._file.read(1):
+        with read_errors(self._path):
+            empty = not self._file.read(1)
+            self._file.seek(0)
+        if empty:
             raise AudioLengthError(
                 "the file is empty",
                 where=str(self._path),
                 hint="give a recording with speech in it",
             )
-        self._file.seek(0)
         try:
             # A file object, not the name: FFmpeg would take some names for addresses.
             return av.open(
-                self._file, "r", options={"format_whitelist": _DEMUXERS}, metadata_errors="replace"
+                self._source,
+                "r",
+                options={"format_whitelist": _DEMUXERS},
+                metadata_errors="replace",
             )
         except (av.FFmpegError, ValueError) as error:
             raise self._error("this is no sound that can be read") from error
@@ -129,25 +147,25 @@ class SoundReader:
         import av
 
         if not self._container.streams.audio:
-            self._container.close()
             video = bool(self._container.streams.video)
+            self._container.close()
             raise self._error("a video without sound" if video else "there is no sound in it")
         best = self._container.streams.best("audio")
         return best if isinstance(best, av.AudioStream) else self._container.streams.audio[0]
 
-    def _chunks(self) -> Iterator[Samples]:
+    def _float_frames(self) -> Iterator[av.AudioFrame]:
+        """The frames as interleaved floats; rate and channels as they are."""
         import av
 
-        resampler = av.AudioResampler(format="flt")
+        converter = av.AudioResampler(format="flt")
         for frame in self.frames():
-            yield from self._floats(resampler, frame)
-        for rest in resampler.resample(None) if self.samples else ():
-            yield _mono(rest)
+            yield from self._converted(converter, frame)
+        if self.samples:
+            yield from converter.resample(None)
 
-    def _floats(self, resampler: av.AudioResampler, frame: av.AudioFrame) -> Iterator[Samples]:
+    def _converted(self, converter: av.AudioResampler, frame: av.AudioFrame) -> list[av.AudioFrame]:
         try:
-            for converted in resampler.resample(frame):
-                yield _mono(converted)
+            return converter.resample(frame)
         except ValueError as error:
             raise self._error("the sound changes its format", self._secs()) from error
 
@@ -159,6 +177,11 @@ class SoundReader:
                 yield from self._decode(packet)
         except av.FFmpegError as error:
             raise self._error(f"broken ({error.strerror})", self._secs()) from error
+        except IndexError as error:
+            # PyAV's words for a packet of a track that was not there at first.
+            raise self._error("broken (its tracks change)", self._secs()) from error
+        if self._source.error is not None:
+            raise unreadable(self._path, self._source.error)
 
     def _decode(self, packet: Any) -> list[av.AudioFrame]:
         import av
@@ -173,13 +196,14 @@ class SoundReader:
 
     def _check_gap(self, frame: av.AudioFrame, expected: Fraction | None) -> Fraction | None:
         """Timestamps that jump ahead mean that something between was lost."""
+        length = Fraction(frame.samples, frame.rate)
         if frame.pts is None or frame.time_base is None:
-            return None
+            return None if expected is None else expected + length
         start = frame.pts * frame.time_base
         if expected is not None and start - expected > _LONGEST_GAP:
             lost = float(start - expected)
             raise self._error(f"broken ({lost:.2f} s are missing)", self._secs())
-        return start + Fraction(frame.samples, frame.rate)
+        return start + length
 
     def _check_rate(self, rate: int) -> None:
         if self.rate == 0 and not _MIN_RATE <= rate <= _MAX_RATE:
@@ -196,14 +220,21 @@ class SoundReader:
         return AudioFormatError(message + when, where=str(self._path))
 
 
-def _mono(frame: av.AudioFrame) -> Samples:
-    """Mix the channels of an interleaved float frame."""
-    names = [channel.name for channel in frame.layout.channels]
-    packed = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).astype(np.float32, copy=False)
-    # Float files may hold what is no number; it would poison the resampler.
-    samples = np.nan_to_num(packed, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-    weights = np.array([_WEIGHTS.get(name, _OTHER_WEIGHT) for name in names], np.float32)
-    if len(weights) != samples.shape[1] or not weights.any():
-        weights = np.ones(samples.shape[1], np.float32)
-    mono: Samples = samples @ (weights / weights.sum())
+def _weights(layout: av.AudioLayout) -> Samples:
+    """How much of each channel goes into the mix; together 1."""
+    weights = [_WEIGHTS.get(channel.name, _OTHER_WEIGHT) for channel in layout.channels]
+    if len(weights) != layout.nb_channels or not any(weights):
+        weights = [1.0] * layout.nb_channels
+    shares = np.array(weights, np.float32)
+    total: Samples = shares / shares.sum()
+    return total
+
+
+def _mixed(chunks: list[Samples], weights: Samples) -> Samples:
+    """Mix the channels of interleaved floats, (n, channels) each."""
+    samples = np.concatenate(chunks)
+    # Float files may hold what is no number, or thunder; either would poison the resampler.
+    np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+    np.clip(samples, -_LOUDEST, _LOUDEST, out=samples)
+    mono: Samples = samples @ weights
     return mono

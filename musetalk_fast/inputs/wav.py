@@ -1,4 +1,4 @@
-"""A WAV file written as its samples come, there only when it is whole."""
+"""WAV files: written as samples come, there only when whole; and how long one says it is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,27 @@ from musetalk_fast.types import SPEECH_RATE, Pcm
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _SAMPLE_BYTES = 2
+_CHUNKS = 64
+_OPEN_END = 0x7FFFF000
+"""Programs that cannot know the length yet write a size about as large as this, or larger."""
+
+
+def wav_secs(path: Path) -> float | None:
+    """How long a WAV says it is, whether or not it holds so much; None if it does not say."""
+    bytes_a_sec = 0
+    with path.open("rb") as file:
+        file.seek(12)
+        for _ in range(_CHUNKS):
+            head = file.read(8)
+            if len(head) < 8:
+                break
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                return size / bytes_a_sec if bytes_a_sec and size < _OPEN_END else None
+            body = file.read(size % 2 + size) if head[:4] == b"fmt " and size < 64 else b""
+            bytes_a_sec = int.from_bytes(body[8:12], "little") if body else bytes_a_sec
+            file.seek(0 if body else size + size % 2, 1)
+    return None
 
 
 class WavWriter:

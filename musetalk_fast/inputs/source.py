@@ -1,0 +1,38 @@
+"""A file as FFmpeg reads it, so that nothing the file says can raise inside FFmpeg."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+
+class Source:
+    """Reads and seeks a file for PyAV.
+
+    A seek to nowhere, as a damaged file asks for, fails as FFmpeg expects it to fail; and where
+    the system cannot read, the file ends and `error` holds what the system said.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.name = str(file.name)
+        """PyAV gives it to FFmpeg, which takes the extension for a hint at the format."""
+        self.error: OSError | None = None
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self.error = error
+            return b""
+
+    def seek(self, offset: int, whence: int) -> int:
+        """The new position; -1 where there is none."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+    def tell(self) -> int:
+        """The position."""
+        return self._file.tell()
