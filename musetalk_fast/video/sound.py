@@ -50,6 +50,7 @@ class SoundTrack:
             raise AudioFormatError("the recording has no samples")
         self._frames = chain([first], rest)
         self._encoder = encoder
+        self._packer = av.AudioResampler(format="flt")
         rate = _rate(encoder, first.sample_rate)
         layout = av.AudioLayout(_LAYOUTS.get(first.layout.nb_channels, "stereo"))
         stream = container.add_stream(
@@ -69,12 +70,27 @@ class SoundTrack:
             errors.EncoderError: the encoder failed.
         """
         samples = 0
-        for frame in map(_finite, self._frames):
+        for frame in self._cleaned():
             # Samples follow one another from 0, whatever the file's clock says.
             frame.pts, frame.time_base = samples, Fraction(1, frame.sample_rate)
             samples += frame.samples
             yield from self._timed(frame)
         yield from self._timed(None)
+
+    def _cleaned(self) -> Iterator[av.AudioFrame]:
+        """Float recordings may hold what is no number, or thunder; encoders refuse both."""
+        for frame in self._frames:
+            if frame.format.name.startswith(("flt", "dbl")):
+                # Packed: PyAV's arrays of planes go astray from eight channels on.
+                yield from map(_finite, self._packed(frame))
+            else:
+                yield frame
+
+    def _packed(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+        try:
+            return self._packer.resample(frame)
+        except ValueError as error:
+            raise AudioFormatError("the recording changes its format") from error
 
     def _timed(self, frame: av.AudioFrame | None) -> Iterator[Timed]:
         for packet in self._encoded(frame):
@@ -101,9 +117,6 @@ def _rate(encoder: str, rate: int) -> int:
 
 
 def _finite(frame: av.AudioFrame) -> av.AudioFrame:
-    """Float recordings may hold what is no number, or thunder; encoders refuse both."""
-    if frame.format.name not in ("flt", "dbl"):
-        return frame
     samples = np.nan_to_num(frame.to_ndarray(), nan=0.0, posinf=1.0, neginf=-1.0)
     clean = av.AudioFrame.from_ndarray(
         np.clip(samples, -1, 1), format=frame.format.name, layout=frame.layout.name
