@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types check weights
+.PHONY: demo test lint types check bench weights
 
 demo: $(BIN)/.installed
 	$(BIN)/musetalk-fast render -s builtin -i examples/portrait.png -a examples/speech.wav -o demo.mp4
@@ -19,6 +19,10 @@ types: $(BIN)/.tested
 	$(BIN)/mypy
 
 check: lint types test
+
+bench: $(BIN)/.tested
+	$(BIN)/python -m pytest benches
+	@echo "The table is $(CURDIR)/build/bench.json"
 
 weights: $(BIN)/.installed
 	$(BIN)/python ci/mouth/train.py

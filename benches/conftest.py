@@ -1,75 +1,163 @@
-"""Ratios of our kernels to their rivals, timed side by side in one process."""
+"""The ratio table: every bench adds rows to it, `build/bench.json` keeps them.
+
+A row is `{name, input, ours_us, rival, rival_us, ratio, spread}`: medians in microseconds, ratio is
+rival / ours (more is better), spread is how far the ratio went from round to round: the distance
+between its quartiles, as a share of its median.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
+ROWS = Path(__file__).parents[1] / "build" / "bench.json"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the ratio table; times in microseconds, medians of interleaved rounds."""
-
     name: str
+    input: str
     ours_us: float
     rival: str
     rival_us: float
-
-    @property
-    def ratio(self) -> float:
-        return self.rival_us / self.ours_us
+    ratio: float
+    spread: float
 
 
-ROWS: list[Row] = []
+_rows = pytest.StashKey[list[Row]]()
 
 
-class Race:
-    """Runs ours and a rival in turns, so that noise of the machine meets both alike."""
+class Record(Protocol):
+    """Adds a row from times that were measured elsewhere."""
 
-    def __init__(self, benchmark: Callable[..., object]) -> None:
-        self._benchmark = benchmark
-
-    def run(
+    def __call__(
         self,
+        *,
         name: str,
-        ours: Callable[[], object],
+        input: str,  # noqa: A002 - the row's own word
+        ours_us: float,
         rival: str,
-        theirs: Callable[[], object],
-        rounds: int = 200,
-        rival_every: int = 1,
-    ) -> float:
-        """The ratio rival / ours; `rival_every` runs a slow rival in fewer rounds."""
-        own: list[float] = []
-        other: list[float] = []
-        for number in range(rounds):
-            own.append(_timed(ours))
-            if number % rival_every == 0:
-                other.append(_timed(theirs))
-        row = Row(name, statistics.median(own) * 1e6, rival, statistics.median(other) * 1e6)
-        ROWS.append(row)
-        self._benchmark(ours)
-        return row.ratio
-
-
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+        rival_us: float,
+        spread: float,
+    ) -> None: ...
 
 
 @pytest.fixture
-def race(benchmark: Callable[..., object]) -> Race:
-    return Race(benchmark)
+def record(request: pytest.FixtureRequest) -> Record:
+    rows = request.config.stash[_rows]
+
+    def add(**values: Any) -> None:
+        rows.append(Row(**values, ratio=values["rival_us"] / values["ours_us"]))
+
+    return add
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None] | None:
-    for row in ROWS:
-        terminalreporter.write_line(
-            f"{row.name:32} {row.ours_us:10.1f} us   {row.rival:44} {row.rival_us:10.1f} us   "
-            f"ratio {row.ratio:6.2f}"
+class Compare:
+    """Times ours by pytest-benchmark, and before each of its rounds a rival in the same process.
+
+    Noise of the machine meets both alike that way.
+    """
+
+    def __init__(self, benchmark: Any, record: Record) -> None:
+        self._benchmark = benchmark
+        self._record = record
+
+    def __call__(
+        self,
+        name: str,
+        given: str,
+        ours: Callable[[], object],
+        rival: str,
+        theirs: Callable[[], object],
+        *,
+        rounds: int,
+        rival_every: int = 1,
+    ) -> None:
+        """Add a row; `rival_every` runs a slow rival in fewer rounds."""
+        turn, other = 0, []
+
+        def time_rival() -> None:
+            nonlocal turn
+            if turn % rival_every == 0:
+                began = time.perf_counter()
+                theirs()
+                other.append(time.perf_counter() - began)
+            turn += 1
+
+        self._benchmark.pedantic(
+            ours, setup=time_rival, rounds=rounds, iterations=1, warmup_rounds=5
         )
-    return None
+        if not self._benchmark.enabled:
+            return
+        own = self._benchmark.stats.stats.data
+        other = other[-(-5 // rival_every) :]
+        self._record(
+            name=name,
+            input=given,
+            ours_us=statistics.median(own) * 1e6,
+            rival=rival,
+            rival_us=statistics.median(other) * 1e6,
+            spread=spread(own[::rival_every], other),
+        )
+
+
+def spread(ours: list[float], rivals: list[float]) -> float:
+    """The distance of the ratio's quartiles, as a share of its median."""
+    ratios = [rival / own for own, rival in zip(ours, rivals, strict=False)]
+    if len(ratios) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return (high - low) / middle
+
+
+@pytest.fixture
+def compare(benchmark: Any, record: Record) -> Compare:
+    return Compare(benchmark, record)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rows", type=Path, default=ROWS, help="where the ratio table is written")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_rows] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    rows, path = session.config.stash[_rows], session.config.getoption("--rows")
+    if rows:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        unfinished.replace(path)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    rows = config.stash[_rows]
+    if not rows:
+        return
+    terminalreporter.section(f"ratios on {_cpu()}, {os.cpu_count()} CPUs")
+    for row in rows:
+        terminalreporter.write_line(
+            f"{row.name:28} {row.ours_us:11.1f} us {row.rival_us:11.1f} us  ratio {row.ratio:7.2f} "
+            f"+-{row.spread / 2:4.0%}  {row.rival}; {row.input}"
+        )
+
+
+def _cpu() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "an unknown CPU"
+    names = (line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line)
+    return next(names, "an unknown CPU")

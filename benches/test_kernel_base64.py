@@ -15,29 +15,31 @@ def _text(characters: int) -> bytes:
     return base64.b64encode(data.tobytes())
 
 
-@pytest.mark.parametrize("characters", [262_144, 8_294_400])
-def test_against_pybase64(race: Any, characters: int) -> None:
+@pytest.mark.parametrize(("characters", "rounds"), [(262_144, 3000), (8_294_400, 300)])
+def test_against_pybase64(compare: Any, characters: int, rounds: int) -> None:
     text, out = _text(characters), np.empty(characters // 4 * 3, np.uint8)
     decode_into(text, out)
     assert out.tobytes() == pybase64.b64decode(text, validate=True)
-    race.run(
+    compare(
         f"kernel/base64-{characters}",
+        f"{characters} characters of noise",
         lambda: decode_into(text, out),
         "pybase64.b64decode(validate=True)",
         lambda: pybase64.b64decode(text, validate=True),
-        rounds=2000 if characters < 1_000_000 else 100,
+        rounds=rounds,
     )
 
 
-def test_against_the_standard_library(race: Any) -> None:
+def test_against_the_standard_library(compare: Any) -> None:
     text, out = _text(262_144), np.empty(196_608, np.uint8)
     decode_into(text, out)
     assert out.tobytes() == base64.b64decode(text)
-    race.run(
+    compare(
         "kernel/base64-262144-stdlib",
+        "262144 characters of noise",
         lambda: decode_into(text, out),
         "base64.b64decode",
         lambda: base64.b64decode(text),
-        rounds=500,
-        rival_every=10,
+        rounds=1500,
+        rival_every=5,
     )
