@@ -7,12 +7,15 @@ from fractions import Fraction
 from typing import Any
 
 from musetalk_fast.errors import ProtocolError
-from musetalk_fast.types import AvatarOptions, CropEncoding, SourceRun
+from musetalk_fast.types import CROP_SIZE, AvatarOptions, CropEncoding, SourceRun
 from musetalk_fast.wire.documents import crop_encoding
-from musetalk_fast.wire.members import Members
-from musetalk_fast.wire.messages import PROTOCOL
+from musetalk_fast.wire.members import LARGEST_PLACE, Members
+from musetalk_fast.wire.messages import PLAIN, PROTOCOL
 from musetalk_fast.wire.options import options_from_json, options_to_json
 
+PLAIN_ENGINE = "infer"
+"""What the engine is called of a server that does not tell."""
+_PLAIN_STATUS = {"ok": "healthy"}
 LARGEST_REQUEST = 1 << 20
 """Most bytes of a request's body."""
 MOST_RUNS = 10_000
@@ -172,6 +175,29 @@ class Health:
             engine=members.text("engine"),
         )
 
+    @classmethod
+    def from_plain(cls, document: object) -> Health | None:
+        """Read the document of a server that knows only `POST /infer`; None if it is not such.
+
+        Its `protocol` is 0 and its engine `infer`.
+        """
+        if not isinstance(document, dict) or "protocol" in document:
+            return None
+        if not isinstance(document.get("model_loaded"), bool):
+            return None
+        members = Members(document, "the answer to /health")
+        status = members.text("status")
+        loaded = members.flag("model_loaded")
+        return cls(
+            protocol=0,
+            status=_PLAIN_STATUS.get(status, status) if loaded else "loading",
+            version=members.text("version", default="unknown"),
+            model_loaded=loaded,
+            gpu_available=members.flag("gpu_available", default=False),
+            gpu_name=members.optional_text("gpu_name"),
+            engine=PLAIN_ENGINE,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
@@ -228,6 +254,23 @@ class Info:
             max_streams=members.integer("max_streams", 1),
             max_asset_bytes=members.integer("max_asset_bytes", 1, 1 << 62),
         )
+
+
+def plain_info(health: Health) -> Info:
+    """What there is to say of a server that knows only `POST /infer`: no limits are known."""
+    return Info(
+        protocol=health.protocol,
+        engine=health.engine,
+        model=health.version,
+        is_preview=False,
+        crop_size=CROP_SIZE,
+        encodings=tuple(CropEncoding),
+        wires=(PLAIN,),
+        max_fps=1e6,
+        max_size=LARGEST_PLACE,
+        max_streams=1,
+        max_asset_bytes=1 << 62,
+    )
 
 
 def _protocol(members: Members) -> int:
