@@ -86,7 +86,8 @@ CODECS: dict[str, Codec] = {
         Codec("libx264", "h264", "crf", 20, 0, 51, "preset", PRESETS),
         Codec(
             *("libx265", "hevc", "crf", 24, 0, 51, "preset", PRESETS),
-            options=(("x265-params", "log-level=none"),),
+            # info: a text in the header that names threads and processor would keep parts apart.
+            options=(("x265-params", "log-level=none:info=0"),),
         ),
         Codec(
             *("libvpx-vp9", "vp9", "crf", 31, 0, 63, "cpu-used", _VPX),
