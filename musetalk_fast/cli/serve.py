@@ -6,8 +6,12 @@ import ipaddress
 import signal
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    import ssl
 
 _SIZES = {"k": 10, "m": 20, "g": 30, "t": 40}
 
@@ -49,6 +53,22 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     "--max-asset-bytes", default="1G", show_default=True, callback=_bytes, metavar="SIZE",
     help="Longest upload.",
 )  # fmt: skip
+@click.option(
+    "--api-key-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Let in only who has the key in this file.",
+)  # fmt: skip
+@click.option(
+    "--tls-cert", type=click.Path(path_type=Path), metavar="FILE",
+    help="Speak https with this certificate (PEM).",
+)  # fmt: skip
+@click.option(
+    "--tls-key", type=click.Path(path_type=Path), metavar="FILE",
+    help="The certificate's key, if it is not in the same file.",
+)  # fmt: skip
+@click.option(
+    "--tls-client-ca", type=click.Path(path_type=Path), metavar="FILE",
+    help="Let in only clients with a certificate of these authorities.",
+)  # fmt: skip
 @click.option("--lifeline-fd", type=click.IntRange(3), hidden=True)
 def serve(
     host: str,
@@ -59,12 +79,18 @@ def serve(
     store_dir: Path | None,
     store_bytes: int,
     max_asset_bytes: int,
+    api_key_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
     lifeline_fd: int | None,
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
 
-    SIGTERM lets running streams finish. There is no login: whoever reaches the port can use it.
+    SIGTERM lets running streams finish. Without --api-key-file or --tls-client-ca whoever reaches
+    the port can use the server.
     """
+    from musetalk_fast.config.keys import read_key_file
     from musetalk_fast.server.engines.registry import find_engine
     from musetalk_fast.server.limits import Limits
     from musetalk_fast.server.run import Place, serve
@@ -72,10 +98,18 @@ def serve(
     limits = Limits(
         max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
     )
-    place = Place(host=host, port=port, socket=socket, store_dir=store_dir, lifeline=lifeline_fd)
+    place = Place(
+        host=host,
+        port=port,
+        socket=socket,
+        store_dir=store_dir,
+        lifeline=lifeline_fd,
+        api_key=read_key_file(api_key_file) if api_key_file else None,
+        tls=_tls(socket, tls_cert, tls_key, tls_client_ca),
+    )
     make_engine = find_engine(engine)
-    if socket is None and not _is_loopback(host):
-        click.echo(f"warning: there is no login: whoever reaches {host} can use it", err=True)
+    if not (socket or _is_loopback(host)):
+        _warn(host, is_open=not (api_key_file or tls_client_ca), is_plain=place.tls is None)
     number = serve(make_engine, place, limits, partial(_announce, engine))
     if number == signal.SIGINT:
         from musetalk_fast.cli.signals import Stopped
@@ -88,6 +122,29 @@ def _announce(engine: str, address: str) -> None:
     click.echo(f"listening on {address}")
     if engine == "preview":
         click.echo("engine preview: a preview, not MuseTalk", err=True)
+
+
+def _tls(
+    socket: Path | None, cert: Path | None, key: Path | None, client_ca: Path | None
+) -> ssl.SSLContext | None:
+    from musetalk_fast.errors import UsageError
+
+    if cert is None:
+        if key or client_ca:
+            raise UsageError("--tls-key and --tls-client-ca need --tls-cert")
+        return None
+    if socket is not None:
+        raise UsageError("a Unix socket speaks no TLS: leave --tls-cert or --unix away")
+    from musetalk_fast.server.tls import server_context
+
+    return server_context(cert, key, client_ca)
+
+
+def _warn(host: str, *, is_open: bool, is_plain: bool) -> None:
+    if is_open:
+        click.echo(f"warning: there is no key: whoever reaches {host} can use it", err=True)
+    if is_plain:
+        click.echo("warning: without --tls-cert what is sent here can be read on its way", err=True)
 
 
 def _is_loopback(host: str) -> bool:

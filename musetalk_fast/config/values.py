@@ -30,11 +30,13 @@ class Kind(ABC):
         wanted: the values that are accepted, in words.
         choices: the accepted words, where they are few.
         textual: a file writes it as a string, in the form that flags use.
+        secret: it comes from the environment or from Python, and is never shown.
     """
 
     wanted: str
     choices: tuple[str, ...] = ()
     textual = True
+    secret = False
 
     def parse(self, text: str) -> Any:
         """The value that a flag's, a variable's or a file's text means.
@@ -271,6 +273,31 @@ class Text(Kind):
         if not (0 < len(value) <= self._longest and value.isprintable()):
             raise ValueError
         return value
+
+
+class Texts(Kind):
+    """One or several texts of the kind `one`, in a list or with commas between; no text twice."""
+
+    def __init__(self, one: Text, most: int) -> None:
+        self._one, self._most = one, most
+        self.wanted = f"{one.wanted}; or a list of at most {most} of them"
+
+    def write(self, value: Sequence[str]) -> str:
+        """The text that `parse` reads."""
+        return ",".join(value)
+
+    def _from_text(self, text: str) -> list[str]:
+        return [each.strip() for each in text.split(",")]
+
+    def _checked(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = self._from_text(value)
+        if not isinstance(value, list | tuple):
+            raise TypeError
+        texts = tuple(dict.fromkeys(self._one.check(each) for each in value))
+        if not 0 < len(texts) <= self._most:
+            raise ValueError
+        return texts
 
 
 FACE_BOX = Numbers("X,Y,W,H", Box, positive=(2, 3))

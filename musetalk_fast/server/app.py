@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from musetalk_fast.server.access import KEY, check_access
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.refusals import answer_refusals
 from musetalk_fast.server.routes import assets, avatars, frames, health, infer
@@ -14,7 +15,10 @@ from musetalk_fast.server.services import SERVICES, MakeEngine, open_services
 
 
 def create_app(
-    make_engine: MakeEngine, store_dir: Path, limits: Limits | None = None
+    make_engine: MakeEngine,
+    store_dir: Path,
+    limits: Limits | None = None,
+    api_key: str | None = None,
 ) -> web.Application:
     """Everything between a socket and an engine.
 
@@ -23,6 +27,7 @@ def create_app(
     Args:
         make_engine: called once, in a worker thread; until it returns `/health` says `loading`.
         store_dir: folder of the assets, of this server alone.
+        api_key: what requests must carry; None: everybody may come in.
     """
 
     async def services(app: web.Application) -> AsyncIterator[None]:
@@ -30,7 +35,9 @@ def create_app(
             app[SERVICES] = opened
             yield
 
-    app = web.Application(middlewares=[answer_refusals])
+    app = web.Application(middlewares=[answer_refusals, check_access])
+    if api_key is not None:
+        app[KEY] = api_key
     app.cleanup_ctx.append(services)
     for resource in (health, assets, avatars, frames, infer):
         app.add_routes(resource.ROUTES)

@@ -25,8 +25,13 @@ class Listening:
 
 
 @contextmanager
-def open_socket(host: str, port: int, path: Path | None) -> Iterator[Listening]:
+def open_socket(
+    host: str, port: int, path: Path | None, scheme: str = "http"
+) -> Iterator[Listening]:
     """Bind a Unix socket at `path`, or TCP where that is None.
+
+    Args:
+        scheme: of a TCP address: `http` or `https`.
 
     Raises:
         UsageError: the address is taken or not ours.
@@ -42,7 +47,7 @@ def open_socket(host: str, port: int, path: Path | None) -> Iterator[Listening]:
         ) from error
     try:
         bound.listen(_BACKLOG)
-        yield Listening(bound, where if path else _url(bound))
+        yield Listening(bound, where if path else _url(bound, scheme))
     finally:
         bound.close()
         if path:
@@ -90,6 +95,6 @@ def _is_dead(path: Path) -> bool:
         return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
-def _url(bound: socket.socket) -> str:
+def _url(bound: socket.socket, scheme: str) -> str:
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,12 +31,14 @@ _CLEAN_UP_SECS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a server listens and keeps its assets.
+    """Where a server listens, who may come in, and where it keeps its assets.
 
     Attributes:
         socket: path of a Unix socket; None: TCP at `host` and `port` (0: any free one).
         store_dir: None: a folder that goes with the process.
         lifeline: a pipe's end; the server stops when the other end closes.
+        api_key: what requests must carry; None: everybody may come in.
+        tls: speak https at the TCP address.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +46,8 @@ class Place:
     socket: Path | None = None
     store_dir: Path | None = None
     lifeline: int | None = None
+    api_key: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
 
 
 def serve(
@@ -51,7 +56,7 @@ def serve(
     """Serve until SIGTERM (running streams may finish), SIGINT or the end of the lifeline.
 
     Args:
-        announce: told `http://HOST:PORT` or `unix:/PATH` once the engine is loaded.
+        announce: told `http(s)://HOST:PORT` or `unix:/PATH` once the engine is loaded.
 
     Returns:
         The signal that cut running streams short, or None.
@@ -76,13 +81,14 @@ async def _serve(
     limits: Limits,
     announce: Callable[[str], None],
 ) -> int | None:
-    app = create_app(make_engine, store_dir, limits)
+    app = create_app(make_engine, store_dir, limits, place.api_key)
     stop = _Stop(place.lifeline)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-    with open_socket(place.host, place.port, place.socket) as listening:
+    scheme = "https" if place.tls else "http"
+    with open_socket(place.host, place.port, place.socket, scheme) as listening:
         try:
             await runner.setup()
-            await web.SockSite(runner, listening.socket).start()
+            await web.SockSite(runner, listening.socket, ssl_context=place.tls).start()
             services = app[SERVICES]
             if await stop.unless(services.ready):
                 announce(listening.address)

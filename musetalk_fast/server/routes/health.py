@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast import __version__
+from musetalk_fast.server.access import has_access
 from musetalk_fast.server.engines.base import EngineInfo
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.types import CROP_SIZE, CropEncoding
@@ -21,13 +22,14 @@ _NOT_YET = EngineInfo(name="", model="", is_preview=False)
 
 @ROUTES.get("/health")
 async def get_health(request: web.Request) -> web.Response:
-    """Whether the server can work; always 200."""
+    """Whether the server can work; always 200. Without the server's key nothing else is told."""
     services = request.app[SERVICES]
     loaded = services.ready.done()
-    info = services.ready.result().info if loaded else _NOT_YET
+    known = has_access(request)
+    info = services.ready.result().info if loaded and known else _NOT_YET
     health = Health(
         status=services.status,
-        version=__version__,
+        version=__version__ if known else "",
         model_loaded=loaded,
         gpu_available=info.gpu_name is not None,
         gpu_name=info.gpu_name,
