@@ -118,6 +118,14 @@ DRAINING = [
     Case(PUT, 503, b"too late", name=sha256(b"too late")),
     *(Case(post, 503, body) for post, body in POSTS.items()),
 ]
+KEYLESS = [
+    Case("GET /health", 200),
+    Case("GET /v1/info", 401),
+    Case(HEAD, 401),
+    Case(PUT, 401, STILL),
+    *(Case(post, 401, body) for post, body in POSTS.items()),
+]
+"""Of a server that has a key, which the request lacks."""
 UNTRIED = {408}
 """Statuses that take a minute to provoke."""
 

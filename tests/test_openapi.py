@@ -23,6 +23,7 @@ from openapi_cases import (
     CASES,
     DRAINING,
     FRAMES,
+    KEYLESS,
     LIMITS,
     POSTS,
     RIGHT,
@@ -99,6 +100,7 @@ LINE = validator({"$ref": "#/components/schemas/Message"})
 
 def test_every_reference_leads_somewhere_and_nothing_is_unused() -> None:
     used = {node["$ref"] for node in walk(SPEC) if isinstance(node.get("$ref"), str)}
+    used |= {f"#/components/securitySchemes/{name}" for one in SPEC["security"] for name in one}
     for reference in used:
         assert isinstance(follow(reference), dict), reference
     defined = {
@@ -168,7 +170,7 @@ def check(response: aiohttp.ClientResponse, answer: bytes, documented: dict[str,
     for name, header in documented.get("headers", {}).items():
         validator(plain(header)["schema"]).validate(response.headers[name])
     content = documented.get("content")
-    if content is None:
+    if content is None or response.method == "HEAD":
         assert answer == b""
         return
     media = content[response.content_type]
@@ -215,8 +217,18 @@ async def test_answers_of_a_server_that_is_busy_and_then_stops() -> None:
                     await ask(client, case)
 
 
+async def test_answers_of_a_server_that_has_a_key() -> None:
+    with running(place={"api_key": "open sesame"}) as process:
+        async with client_of(process.address) as client:
+            for case in KEYLESS:
+                await ask(client, case)
+            for key, status in (("Bearer open sesame", 200), ("Bearer sesame", 401)):
+                await ask(client, Case("GET /v1/info", status, headers={"Authorization": key}))
+
+
 def test_every_documented_status_is_provoked() -> None:
-    tried = {(case.operation, case.status) for case in [*CASES, *BUSY, *DRAINING]}
+    cases = [*CASES, *BUSY, *DRAINING, *KEYLESS]
+    tried = {(case.operation, case.status) for case in cases}
     documented = {
         (name, int(status))
         for name, operation in OPERATIONS.items()
