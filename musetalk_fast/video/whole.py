@@ -1,0 +1,104 @@
+"""Whole frames from a server into the encoder's planes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import numpy as np
+
+from musetalk_fast.errors import FrameShapeError
+from musetalk_fast.kernels.buffers import Bytes
+from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.kernels.png import PngError, pixels_only
+from musetalk_fast.types import Picture
+from musetalk_fast.video.compositor import blank_frame
+from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.wire.messages import WholeFrame
+
+_PADDING = 128
+
+
+class WholeFrames:
+    """Makes frames of whole pictures for one encoder; serves one thread.
+
+    PNGs of every kind are taken. FFmpeg decodes them in about half the time of our own reader,
+    which is made for crops; alpha is left out.
+
+    Args:
+        width, height: of the video, and so of every picture.
+        encoder: whose pixel format the frames have.
+        fps: frames a second; the frames' time base is its inverse.
+    """
+
+    def __init__(self, width: int, height: int, encoder: EncoderSettings, fps: Fraction) -> None:
+        self._size = (width, height)
+        self._layout = LAYOUTS[encoder.pix_fmt]
+        self._frame = blank_frame(width, height, encoder.pix_fmt, fps)
+        self._rgb = np.empty((height, width, 3), np.uint8)
+        self._decoder = _open_decoder(width, height)
+
+    def compose(self, whole: WholeFrame, index: int) -> av.VideoFrame:
+        """The frame that shows a picture.
+
+        It is the same object every time: encode it before the next is asked for. An encoder
+        that still holds its samples keeps them; the frame then gets new memory.
+
+        Args:
+            index: its number in the segment; becomes the time stamp.
+
+        Raises:
+            errors.FrameShapeError: not a PNG, damaged, or of another size.
+        """
+        rgb = self._decode(whole)
+        frame = self._frame
+        frame.make_writable()
+        planes = frame.planes
+        strides = [plane.line_size for plane in planes]
+        picture_to_planes(rgb, Planes(self._layout, *self._size, planes, strides))
+        frame.pts = index
+        return frame
+
+    def _decode(self, whole: WholeFrame) -> Picture:
+        """(H, W, 3) uint8 RGB; valid until the next call."""
+        try:
+            decoded = self._decoder.decode(_packet(pixels_only(whole.data)))
+        except (PngError, av.FFmpegError) as error:
+            self._decoder = _open_decoder(*self._size)
+            reason = error if isinstance(error, PngError) else error.strerror
+            raise FrameShapeError(f"frame {whole.index}: {reason}") from None
+        if len(decoded) != 1 or (decoded[0].width, decoded[0].height) != self._size:
+            raise FrameShapeError(
+                f"frame {whole.index} is not a picture of {self._size[0]}x{self._size[1]} pixels"
+            )
+        return self._packed(decoded[0].reformat(format="rgb24"))
+
+    def _packed(self, frame: av.VideoFrame) -> Picture:
+        width, height = self._size
+        plane = frame.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        picture = rows[:height, : 3 * width]
+        if plane.line_size == 3 * width:
+            return picture.reshape(height, width, 3)
+        np.copyto(self._rgb.reshape(height, 3 * width), picture)
+        return self._rgb
+
+
+def _packet(data: Bytes) -> av.Packet[Any]:
+    # PyAV's stub knows only bytes; its code takes any buffer.
+    packet = av.Packet(cast("bytes", data))
+    packet.is_keyframe = True  # else FFmpeg adds the picture before to it
+    return packet
+
+
+def _open_decoder(width: int, height: int) -> av.VideoCodecContext:
+    # The codec alone, without a demuxer: probing would decode before the size is known.
+    context = av.CodecContext.create("png", "r")
+    assert isinstance(context, av.VideoCodecContext)
+    context.thread_count = 1
+    # FFmpeg counts the pixels of its own padding, too.
+    most = (width + _PADDING) * (height + _PADDING)
+    context.options = {"max_pixels": str(most), "err_detect": "explode"}
+    return context
