@@ -23,6 +23,7 @@ from musetalk_fast.server.engines.preview.network import (
     HIDDEN,
     OUTPUTS,
     SCALE,
+    STEP,
     TAPS,
     WEIGHTS,
 )
@@ -155,7 +156,7 @@ def backward(
 ) -> tuple[list[Floats], float]:
     """Slopes of a batch's loss by layer, and the loss."""
     hidden, hidden_bias, output, output_bias = layers
-    neighbours = batch[:, None] + np.arange(-CONTEXT, CONTEXT + 1)
+    neighbours = batch[:, None] + np.arange(-CONTEXT, CONTEXT + 1, STEP)
     seen = examples.spectra[neighbours].reshape(len(batch), -1)
     active = np.tanh(seen @ hidden + hidden_bias)
     wrong = active @ output + output_bias - examples.wanted[batch]

@@ -24,6 +24,8 @@ _NEAR = 8
 """Pieces before and after that speech is judged by: four seconds."""
 _FADE = 2
 """Pieces before and after in which one loudness becomes the next."""
+_QUIET = 9
+"""The place, among the features of a piece, of the loudness that stands for noise."""
 _VOICED = 20.0
 """Decibels below a piece's loudest in which a feature tells what the voice sounds like."""
 _SPEAKING = 15.0
@@ -49,7 +51,7 @@ class Pieces:
     """Half seconds of a recording, each as a few numbers.
 
     Attributes:
-        loudest, quietest: (n,) float32, decibels.
+        loudest, quietest: (n,) float32, decibels; nine features are quieter than the latter.
         spectrum: (n, 26) float32: sum of the voiced features, relative to the loudest.
         voiced: (n,) float32: how many they are.
     """
@@ -65,13 +67,14 @@ class Pieces:
         loud = loudness(features)
         features = features[EDGE:-EDGE]
         starts = np.arange(0, len(features), PIECE)
-        loudest = np.maximum.reduceat(loud, starts)
+        whole = np.pad(loud, (0, -len(loud) % PIECE), "edge").reshape(-1, PIECE)
+        loudest = whole.max(axis=1)
         each = np.repeat(loudest, PIECE)[: len(loud)]
         voiced = (loud > each - _VOICED).astype(np.float32)
         relative = (features - _NEPERS * each[:, None]) * voiced[:, None]
         return cls(
             loudest,
-            np.minimum.reduceat(loud, starts),
+            np.sort(whole, axis=1)[:, _QUIET],
             np.add.reduceat(relative, starts, axis=0),
             np.add.reduceat(voiced, starts),
         )
@@ -152,8 +155,7 @@ class Surroundings:
 
 def loudness(features: Floats) -> Floats:
     """(T - 2 EDGE,) float32 decibels: the level around each feature but the outermost `EDGE`."""
-    windows = _windows(level(features), 2 * EDGE + 1)
-    return np.asarray(windows.mean(axis=-1, dtype=np.float32))
+    return level(features, EDGE)
 
 
 def _windows(values: Floats, size: int) -> Floats:

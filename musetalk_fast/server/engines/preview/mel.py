@@ -53,10 +53,19 @@ def log_mel(pcm: Pcm, start: int, stop: int) -> Floats:
     return np.asarray(np.log(power.astype(np.float32) @ _FILTERS + np.float32(_FLOOR)))
 
 
-def level(features: Floats) -> Floats:
-    """(T,) float32: loudness of each feature in decibels; 0 is a signal whose mean square is 1."""
-    power = np.exp(features).sum(axis=1)
-    return np.asarray(10 * np.log10(power / np.float32(_FULL_SCALE)), np.float32)
+def level(features: Floats, reach: int = 0) -> Floats:
+    """Loudness in decibels; 0 is a signal whose mean square is 1.
+
+    Args:
+        features: (T, 26) from `log_mel`.
+        reach: features before and after each that its power is averaged over.
+
+    Returns:
+        (T - 2 reach,) float32.
+    """
+    power = np.exp(features).sum(axis=1) / np.float32(_FULL_SCALE)
+    near = np.lib.stride_tricks.sliding_window_view(power, 2 * reach + 1)
+    return np.asarray(10 * np.log10(near.mean(axis=1)), np.float32)
 
 
 def _mel_filters() -> Floats:

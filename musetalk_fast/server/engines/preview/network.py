@@ -1,4 +1,4 @@
-"""The small network that hears a mouth's shape in a tenth of a second of sound.
+"""The small network that hears a mouth's shape in a fifth of a second of sound.
 
 `ci/mouth/train.py` makes its weights, `mouth.npz`; `ci/mouth/README.md` says from what.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,9 +17,9 @@ from musetalk_fast.server.engines.preview.mel import BANDS, Floats
 
 WEIGHTS = "mouth.npz"
 
-CONTEXT = 5
-"""Features before and after the moment that the network sees."""
-TAPS = 2 * CONTEXT + 1
+CONTEXT, STEP = 10, 2
+"""Features before and after the moment that the network sees, every other one."""
+TAPS = 2 * CONTEXT // STEP + 1
 HIDDEN = 48
 OUTPUTS = 2
 """open, wide."""
@@ -52,7 +53,7 @@ class Network:
     output_bias: Floats
 
     def shapes(self, spectra: Floats) -> Floats:
-        """(T, 2) float32 open and wide, not clipped, of (T + 10, 26) spectra."""
+        """(T, 2) float32 open and wide, not clipped, of (T + 20, 26) spectra."""
         return np.asarray(
             np.tanh(inputs(spectra) @ self.hidden + self.hidden_bias) @ self.output
             + self.output_bias
@@ -60,8 +61,9 @@ class Network:
 
 
 def inputs(spectra: Floats) -> Floats:
-    """(T, 286) float32: each of (T + 10, 26) spectra between its neighbours, the earliest first."""
-    windows = np.lib.stride_tricks.sliding_window_view(spectra, TAPS, axis=0)
+    """(T, 286) float32: each of (T + 20, 26) spectra between its neighbours, the earliest first."""
+    windows = np.lib.stride_tricks.sliding_window_view(spectra, 2 * CONTEXT + 1, axis=0)
+    windows = windows[:, :, ::STEP]
     return windows.transpose(0, 2, 1).reshape(len(windows), TAPS * BANDS) * SCALE
 
 
@@ -76,7 +78,7 @@ def load_network() -> Network:
     try:
         with file.open("rb") as source, np.load(source, allow_pickle=False) as arrays:
             weights = {name: arrays[name] for name in SHAPES}
-    except (OSError, ValueError, KeyError) as reason:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as reason:
         raise InternalError(f"the weights cannot be read: {reason}", where=WEIGHTS) from reason
     return network_of(weights)
 

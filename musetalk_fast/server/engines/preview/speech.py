@@ -19,12 +19,16 @@ _VOICE_WEIGHT = 100.0
 
 _SMOOTH = 1.5
 """Standard deviation, in features, of what smooths the network's opinion."""
-_CONTRAST, _CLOSED = 1.2, 0.08
-"""A mouth opens that much more than the network says, less an opening that is closed: lips
-must meet on B, P and M."""
+_CONTRAST, _CLOSED = 1.25, 0.12
+"""A mouth opens that much more than the network says, less an opening that is closed: the network
+is never sure, and lips must meet on B, P and M."""
+_ROUNDING = 1.4
+"""So much more are lips rounded and spread."""
 
+_STOP = 4
+"""Features for which a mouth goes on before and after a sound: a T is silent with open lips."""
 _HOLD = 15
-"""Features for which speech lasts before and after a sound, so that no stop ends it."""
+"""Features for which speech lasts before and after a sound, so no gap in a sentence ends it."""
 _SETTLE = 12
 """Features, before and after, in which the photo's expression comes and goes."""
 
@@ -102,18 +106,19 @@ def _block(pcm: Pcm, start: int, stop: int, surroundings: Surroundings, network:
     heard = surroundings.hear(log_mel(pcm, start - edge, stop + edge), start - _MARGIN)
     unused = _MARGIN - _SMOOTH_REACH - CONTEXT
     shapes = network.shapes(heard.spectra[unused:-unused])
-    speech = heard.speech[unused + CONTEXT : -unused - CONTEXT]
+    outside = _MARGIN - _SMOOTH_REACH - _STOP
+    speech = _held(heard.speech[outside:-outside], _STOP)
     opened = np.clip((shapes[:, 0] - np.float32(_CLOSED)) * np.float32(_CONTRAST), 0, 1)
     out = np.empty((stop - start, 3), np.float32)
     out[:, 0] = _smoothed(opened * speech, _GAUSSIAN)
-    out[:, 1] = _smoothed(np.clip(shapes[:, 1], -1, 1) * speech, _GAUSSIAN)
-    out[:, 2] = 1 - _smoothed(_held(heard.speech), _RISE)
+    out[:, 1] = _smoothed(np.clip(shapes[:, 1] * np.float32(_ROUNDING), -1, 1) * speech, _GAUSSIAN)
+    out[:, 2] = 1 - _smoothed(_held(heard.speech, _HOLD), _RISE)
     return np.clip(out, _LEAST, 1)
 
 
-def _held(speech: Floats) -> Floats:
-    """The most speech within `_HOLD` of each moment but the outermost."""
-    windows = np.lib.stride_tricks.sliding_window_view(speech, 2 * _HOLD + 1)
+def _held(speech: Floats, reach: int) -> Floats:
+    """The most speech within `reach` of each moment but the outermost."""
+    windows = np.lib.stride_tricks.sliding_window_view(speech, 2 * reach + 1)
     return np.asarray(windows.max(axis=1))
 
 
