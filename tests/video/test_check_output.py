@@ -1,0 +1,77 @@
+"""What would keep an output from being written is found before any work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from musetalk_fast.errors import OutputExistsError, OutputFormatError, OutputWriteError
+from musetalk_fast.video.output import check_output
+
+
+def test_a_new_file_in_a_folder_is_fine(tmp_path: Path) -> None:
+    check_output(tmp_path / "o.mp4", None, overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_is_replaced_if_that_is_wanted(tmp_path: Path) -> None:
+    output = tmp_path / "o.mp4"
+    output.write_bytes(b"old")
+    check_output(output, None, overwrite=True)
+    assert output.read_bytes() == b"old"
+    with pytest.raises(OutputExistsError) as raised:
+        check_output(output, None, overwrite=False)
+    assert raised.value.where == str(output)
+    assert "--overwrite" in (raised.value.hint or "")
+
+
+def test_a_folder_is_no_output(tmp_path: Path) -> None:
+    with pytest.raises(OutputWriteError, match="this is a folder") as raised:
+        check_output(tmp_path, "mp4", overwrite=True)
+    assert str(tmp_path / "video.mp4") in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_missing_folder_is_named(tmp_path: Path, overwrite: bool) -> None:
+    with pytest.raises(OutputWriteError, match="no such folder") as raised:
+        check_output(tmp_path / "gone" / "o.mp4", None, overwrite=overwrite)
+    assert raised.value.where == str(tmp_path / "gone")
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputWriteError) as raised:
+        check_output(tmp_path / "file" / "o.mp4", None, overwrite=True)
+    assert str(tmp_path / "file") in (raised.value.where or "")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_closed_folder_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputWriteError, match="no permission"):
+        check_output(tmp_path / "o.mp4", None, overwrite=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes in folders")
+def test_what_is_no_regular_file_stays(tmp_path: Path) -> None:
+    output = tmp_path / "o.mp4"
+    os.mkfifo(output)
+    with pytest.raises(OutputWriteError, match="not a regular file"):
+        check_output(output, None, overwrite=True)
+
+
+def test_a_link_that_leads_nowhere_can_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "o.mp4").symlink_to(tmp_path / "gone.mp4")
+    check_output(tmp_path / "o.mp4", None, overwrite=True)
+
+
+def test_a_name_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OutputWriteError, match="too long"):
+        check_output(tmp_path / ("x" * 300 + ".mp4"), None, overwrite=True)
+
+
+def test_the_format_is_checked_first(tmp_path: Path) -> None:
+    with pytest.raises(OutputFormatError, match=r"ends in '\.avi'"):
+        check_output(tmp_path / "gone" / "o.avi", None, overwrite=True)
