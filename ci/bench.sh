@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Is HEAD slower than REV? Builds both, runs HEAD's kernel benches on each in turn, compares medians.
+# Fails where a kernel takes over 10 % longer and the difference is beyond the runs' own noise.
+#
+#   ci/bench.sh --against REV [--runs N] [pytest arguments, such as -k base64]
+set -euo pipefail
+usage="usage: ci/bench.sh --against REV [--runs N] [pytest arguments]"
+against="" runs=5
+while [[ $# -gt 0 ]]; do
+    case $1 in
+        --against) against=${2:?$usage}; shift 2 ;;
+        --runs) runs=${2:?$usage}; shift 2 ;;
+        *) break ;;
+    esac
+done
+[[ -n $against ]] || { echo "$usage" >&2; exit 2; }
+
+root=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
+python=${PYTHON:-$root/.venv/bin/python}
+folder=$(mktemp -d)
+finish() {
+    for side in then now; do
+        git -C "$root" worktree remove --force "$folder/$side" 2>/dev/null || true
+    done
+    rm -rf "$folder"
+}
+trap finish EXIT
+
+[[ -z $(git -C "$root" status --porcelain) ]] || echo "changes that are not committed are not measured"
+build() { # SIDE REV
+    git -C "$root" worktree add --quiet --detach "$folder/$1" "$2"
+    (cd "$folder/$1" && MUSETALK_BUILD_EXTENSIONS=require "$python" setup.py --quiet build_ext --inplace) \
+        >"$folder/$1.log" 2>&1 || { cat "$folder/$1.log" >&2; exit 1; }
+}
+build then "$against"
+build now HEAD
+
+bench() { # SIDE RUN ARGUMENTS
+    local side=$1 run=$2
+    shift 2
+    # The benches are HEAD's on both sides, the package is the side's own.
+    (cd "$folder/$side" && PYTHONPATH=$folder/$side "$python" -m pytest --quiet --rootdir "$folder/now" \
+        -p no:cacheprovider --rows "$folder/$side.$run.json" "$folder"/now/benches/test_kernel_*.py "$@") \
+        >"$folder/$side.$run.log" 2>&1 || echo "$side: some benches do not run on this side"
+}
+for ((run = 1; run <= runs; run++)); do
+    bench then "$run" "$@"
+    bench now "$run" "$@"
+done
+"$python" "$root/ci/compare_rows.py" --then "$folder"/then.*.json --now "$folder"/now.*.json

@@ -1,0 +1,54 @@
+"""The judge of ci/bench.sh: what is slower, and what is only noise."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "ci" / "compare_rows.py"
+QUIET = [10.0, 10.1, 9.9, 10.0, 10.0]
+
+
+def _run(folder: Path, then: list[float], now: list[float]) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, str(SCRIPT)]
+    for side, times in (("then", then), ("now", now)):
+        arguments.append(f"--{side}")
+        for number, ours in enumerate(times):
+            path = folder / f"{side}.{number}.json"
+            path.write_text(
+                json.dumps(
+                    [
+                        {"name": f"kernel/{side}", "ours_us": 1, "rival_us": 1},
+                        {"name": "kernel/x", "ours_us": ours, "rival_us": 20},
+                    ]
+                )
+            )
+            arguments.append(str(path))
+    return subprocess.run(arguments, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        (QUIET, 0),
+        ([time * 1.09 for time in QUIET], 0),
+        ([time * 1.13 for time in QUIET], 1),
+        ([time * 0.5 for time in QUIET], 0),
+        ([8.0, 15.0, 11.3, 14.0, 9.0], 0),
+        ([18.0, 25.0, 21.3, 24.0, 19.0], 1),
+    ],
+)
+def test_fails_beyond_limit_and_noise(now: list[float], code: int, tmp_path: Path) -> None:
+    said = _run(tmp_path, QUIET, now)
+    assert said.returncode == code, said.stderr
+    assert ("SLOWER" in said.stdout) == bool(code)
+
+
+def test_rows_of_one_side_are_named(tmp_path: Path) -> None:
+    said = _run(tmp_path, QUIET, QUIET).stdout
+    assert "only then" in said
+    assert "only now" in said
