@@ -26,15 +26,21 @@ def _frames(
     rate: int,
     layout: str = "mono",
     block: int = 1000,
-    form: str = "flt",
 ) -> Iterator[av.AudioFrame]:
     """(channels, n) samples as frames; only the first knows a time, and a wrong one."""
     for first in range(0, samples.shape[1], block):
         piece = np.ascontiguousarray(samples[:, first : first + block].T).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(piece, form, layout)
+        frame = av.AudioFrame.from_ndarray(piece, "flt", layout)
         frame.sample_rate = rate
         frame.pts = 123 if first == 0 else None
         yield frame
+
+
+def _in_form(frames: Iterable[av.AudioFrame], form: str) -> Iterator[av.AudioFrame]:
+    """The same sound with samples of another form."""
+    resampler = av.AudioResampler(format=form)
+    for frame in frames:
+        yield from resampler.resample(frame)
 
 
 def _clicks(rate: int, secs: float, channels: int = 1) -> NDArray[np.float32]:
@@ -58,8 +64,7 @@ def _listen(path: Path) -> _Heard:
     """What a player hears; `start` is the time of the first sample."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
-        packer = av.AudioResampler(format="flt")
-        frames = [new for old in container.decode(stream) for new in packer.resample(old)]
+        frames = list(_in_form(container.decode(stream), "flt"))
         assert frames[0].pts is not None
         assert frames[0].time_base is not None
         channels = frames[0].layout.nb_channels
@@ -140,9 +145,7 @@ def test_what_is_no_number_becomes_silence(
 ) -> None:
     sound = _clicks(16_000, 1.0)
     sound[:, :4000] = [[np.nan, np.inf, -np.inf, 1e30] * 1000]
-    resampler = av.AudioResampler(format=form)
-    strange = [new for old in _frames(sound, 16_000) for new in resampler.resample(old)]
-    heard = _join(parts[name], tmp_path / name, strange)
+    heard = _join(parts[name], tmp_path / name, _in_form(_frames(sound, 16_000), form))
     assert np.isfinite(heard.samples).all()
     loud = np.flatnonzero(np.abs(heard.samples[0, heard.rate * 6 // 10 :]) > 0.2) / heard.rate
     assert abs(loud.min() - (0.73 - 0.6)) < 0.003, "what follows is unharmed"
@@ -181,10 +184,13 @@ def test_a_recording_without_samples_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_recording_that_changes_is_refused(tmp_path: Path, parts: dict[str, Part]) -> None:
+@pytest.mark.parametrize("form", ["flt", "s16"])
+def test_a_recording_that_changes_is_refused(
+    tmp_path: Path, parts: dict[str, Part], form: str
+) -> None:
     def changing() -> Iterator[av.AudioFrame]:
-        yield from _frames(_clicks(16_000, 0.5), 16_000)
-        yield from _frames(_clicks(44_100, 0.5), 44_100)
+        for rate in (16_000, 44_100):
+            yield from _in_form(_frames(_clicks(rate, 0.5), rate), form)
 
     with pytest.raises(AudioFormatError, match="changes its format"):
         _join(parts["o.mp4"], tmp_path / "o.mp4", changing())
