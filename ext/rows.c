@@ -274,15 +274,69 @@ static int blend_words_avx2(const mtf_plane *plane, const uint8_t *old, uint8_t 
     return x;
 }
 
+/* As blend_bytes_avx2 where another component's bytes lie between: they are written as they are.
+ * The last sample is left to others, as behind it there may be nothing to read. */
+MTF_TARGET("avx2")
+static int blend_byte_pairs_avx2(const uint8_t *old, uint8_t *row, const int16_t *values,
+                                 const int16_t *weights, int count)
+{
+    const __m128i lost = _mm_cvtsi32_si128(MTF_VALUE_BITS - 8);
+    const __m256i half = _mm256_set1_epi16(1 << (MTF_VALUE_BITS - 9));
+    const __m256i own = _mm256_set1_epi16(0x00FF);
+    int x = 0;
+    for (; x + 16 < count; x += 16) {
+        __m256i *to = (__m256i *)(row + 2 * x);
+        __m256i codes = _mm256_loadu_si256((const __m256i *)(old + 2 * x));
+        codes = blended_avx2(_mm256_and_si256(codes, own), lost, half, values + x, weights + x);
+        __m256i others = _mm256_andnot_si256(own, _mm256_loadu_si256(to));
+        _mm256_storeu_si256(to, _mm256_or_si256(others, codes));
+    }
+    return x;
+}
+
+/* The same of 16-bit samples. */
+MTF_TARGET("avx2")
+static int blend_word_pairs_avx2(const mtf_plane *plane, const uint8_t *old, uint8_t *row,
+                                 const int16_t *values, const int16_t *weights, int count)
+{
+    const __m128i lost = _mm_cvtsi32_si128(MTF_VALUE_BITS - plane->depth);
+    const __m128i shift = _mm_cvtsi32_si128(plane->shift);
+    const __m256i half = _mm256_set1_epi16((int16_t)(1 << (MTF_VALUE_BITS - 1 - plane->depth)));
+    const __m256i mask = _mm256_set1_epi16((int16_t)((1 << plane->depth) - 1));
+    const __m256i own = _mm256_set1_epi32(0xFFFF);
+    int x = 0;
+    for (; x + 16 < count; x += 16) {
+        const __m256i *from = (const __m256i *)(old + 4 * x);
+        __m256i *to = (__m256i *)(row + 4 * x);
+        __m256i low = _mm256_and_si256(_mm256_loadu_si256(from), own);
+        __m256i high = _mm256_and_si256(_mm256_loadu_si256(from + 1), own);
+        __m256i codes = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xD8);
+        codes = _mm256_and_si256(_mm256_srl_epi16(codes, shift), mask);
+        codes = blended_avx2(codes, lost, half, values + x, weights + x);
+        codes = _mm256_sll_epi16(codes, shift);
+        for (int part = 0; part < 2; part++) {
+            __m128i eight = part ? _mm256_extracti128_si256(codes, 1)
+                                 : _mm256_castsi256_si128(codes);
+            __m256i others = _mm256_andnot_si256(own, _mm256_loadu_si256(to + part));
+            _mm256_storeu_si256(to + part, _mm256_or_si256(others, _mm256_cvtepu16_epi32(eight)));
+        }
+    }
+    return x;
+}
+
 MTF_TARGET("avx2")
 static void blend_avx2(const mtf_plane *plane, const uint8_t *old, uint8_t *row,
                        const int16_t *values, const int16_t *weights, int count)
 {
-    int done = 0;
-    if (plane->depth == 8 && plane->step == 1)
+    int done = 0, words = plane->depth > 8;
+    if (!words && plane->step == 1)
         done = blend_bytes_avx2(old, row, values, weights, count);
-    else if (plane->depth > 8 && plane->step == 2)
+    else if (!words && plane->step == 2)
+        done = blend_byte_pairs_avx2(old, row, values, weights, count);
+    else if (words && plane->step == 2)
         done = blend_words_avx2(plane, old, row, values, weights, count);
+    else if (words && plane->step == 4)
+        done = blend_word_pairs_avx2(plane, old, row, values, weights, count);
     ptrdiff_t bytes = (ptrdiff_t)done * plane->step;
     blend(plane, old + bytes, row + bytes, values + done, weights + done, count - done);
 }
