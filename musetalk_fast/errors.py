@@ -25,6 +25,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   └── OutputWriteError       74  disk full, folder gone
 ├── ServerError                69  the server is absent or failed
 │   ├── ServerUnreachableError
+│   │   └── TlsError               https that cannot be trusted, or that does not trust us
 │   ├── NotAServerError            something else answers there
 │   ├── ServerFailedError          it answered with an error
 │   ├── ServerRefusedError     65  it says that our input cannot work
@@ -244,6 +245,13 @@ class ServerUnreachableError(ServerError):
     default_hint = "start it, correct -s/--server, or use -s builtin for a preview without one"
 
 
+class TlsError(ServerUnreachableError):
+    """The TLS handshake failed, on our side or on the server's."""
+
+    token = "MTF-SERVER-TLS"
+    default_hint = "look at the server's certificate and its log"
+
+
 class NotAServerError(ServerError):
     """Something answers there that is not a MuseTalk server."""
 
@@ -263,6 +271,7 @@ class ServerRefusedError(ServerError):
 
     token = "MTF-SERVER-REFUSED"
     exit_code = 65
+    default_hint = "change what it names, or choose another server with -s/--server"
 
 
 class ServerBusyError(ServerError):
@@ -293,6 +302,7 @@ class NotAuthorisedError(ServerError):
 
     token = "MTF-SERVER-AUTH"
     exit_code = 77
+    default_hint = "give the server's key with --api-key-file FILE or in MUSETALK_API_KEY"
 
 
 class FacesDifferError(ServerError):

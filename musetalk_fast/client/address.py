@@ -24,6 +24,11 @@ class Address:
     base: str
     socket: str | None = None
 
+    @property
+    def host(self) -> str:
+        """The name or number of the machine."""
+        return urlsplit(self.base).hostname or ""
+
 
 def parse_address(text: str) -> Address:
     """Read an address.

@@ -13,7 +13,9 @@ import orjson
 
 from musetalk_fast import errors
 from musetalk_fast.client.address import Address
+from musetalk_fast.client.credentials import NOTHING, Credentials
 from musetalk_fast.client.refusals import raise_for_refusal
+from musetalk_fast.client.tls import tls_error
 from musetalk_fast.wire.requests import Health, Info
 
 T = TypeVar("T")
@@ -22,6 +24,8 @@ _LONGEST_DOCUMENT = 1 << 20
 _READ_BUFFER = 1 << 20
 """Bytes read ahead of the parser: above it the socket is paused."""
 _CONNECT_SECS = 10.0
+_HUNG_UP = "look at its log; if it asks for a certificate of ours, add --cert and --key"
+"""Many servers close without the alert that would say so."""
 
 
 class Connection:
@@ -30,24 +34,27 @@ class Connection:
     Args:
         address: where it listens.
         timeout_secs: longest silence before it counts as failed.
+        credentials: what it is shown.
     """
 
-    def __init__(self, address: Address, timeout_secs: float) -> None:
+    def __init__(
+        self, address: Address, timeout_secs: float, credentials: Credentials = NOTHING
+    ) -> None:
         self.address = address
-        self._timeout_secs = timeout_secs
+        self.timeout_secs = timeout_secs
+        self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Connection:
         connector = (
             aiohttp.UnixConnector(self.address.socket)
             if self.address.socket
-            else aiohttp.TCPConnector(limit=16)
+            else aiohttp.TCPConnector(limit=16, ssl=self._credentials.tls or True)
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=_CONNECT_SECS, sock_read=self._timeout_secs
-            ),
+            headers={"Accept-Encoding": "identity", **self._credentials.headers()},
+            timeout=_timeout(self.timeout_secs),
             read_bufsize=_READ_BUFFER,
             auto_decompress=False,
         )
@@ -64,33 +71,32 @@ class Connection:
 
     @asynccontextmanager
     async def request(
-        self, method: str, path: str, **options: Any
+        self, method: str, path: str, *, silence_secs: float | None = None, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request and give its answer, whatever its status; redirects are not followed.
+
+        An error that leaves the context does not repeat the key.
+
+        Args:
+            silence_secs: longest silence, if not the connection's.
 
         Raises:
             errors.ServerUnreachableError: no connection, or silence beyond the time-out.
             errors.StreamCutError: the connection broke inside the body.
         """
         assert self._session is not None
-        where = self.address.name
+        silence_secs = silence_secs or self.timeout_secs
+        options |= {"allow_redirects": False, "timeout": _timeout(silence_secs)}
         try:
             async with self._session.request(
-                method, self.address.base + path, allow_redirects=False, **options
+                method, self.address.base + path, **options
             ) as response:
                 yield response
-        except (TimeoutError, asyncio.TimeoutError) as error:
-            raise errors.ServerUnreachableError(
-                f"silent for {self._timeout_secs:g} s", where=where
-            ) from error
-        except aiohttp.ClientPayloadError as error:
-            raise errors.StreamCutError("the answer ended early", where=where) from error
-        except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
-            raise errors.NotAServerError("what answers is not HTTP", where=where) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise errors.ServerUnreachableError(
-                f"no connection ({_reason(error)})", where=where
-            ) from error
+        except errors.MuseTalkError as error:
+            self._credentials.redact(error)
+            raise
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            raise self._meaning(error, silence_secs) from error
 
     async def health(self) -> Health:
         """`GET /health`.
@@ -98,7 +104,7 @@ class Connection:
         Raises:
             errors.NotAServerError: what answers is no MuseTalk server of this protocol.
         """
-        return await self._document("/health", Health.from_json)
+        return self.read("/health", await self.document("/health"), Health.from_json)
 
     async def info(self) -> Info:
         """`GET /v1/info`.
@@ -106,21 +112,57 @@ class Connection:
         Raises:
             errors.NotAServerError: as `health`.
         """
-        return await self._document("/v1/info", Info.from_json)
+        return self.read("/v1/info", await self.document("/v1/info"), Info.from_json)
 
-    async def _document(self, path: str, read: Callable[[object], T]) -> T:
+    async def document(self, path: str) -> object:
+        """`GET` a short JSON document; None where the server does not know the path.
+
+        Raises:
+            errors.NotAServerError: what answers is no MuseTalk server.
+        """
         async with self.request("GET", path) as response:
-            if response.status == 404 or 300 <= response.status < 400:
-                raise errors.NotAServerError(
-                    f"{path} answered {response.status}: another program listens there",
-                    where=self.address.name,
-                )
+            if response.status == 404:
+                return None
             await raise_for_refusal(response, self.address.name)
-            document = _parse(await _bounded(response), self.address.name)
+            return _parse(await _bounded(response), self.address.name)
+
+    def read(self, path: str, document: object, read: Callable[[object], T]) -> T:
+        """The document of `path` as a value.
+
+        Raises:
+            errors.NotAServerError: there is none, or it is not such a document.
+        """
+        where = self.address.name
+        if document is None:
+            raise errors.NotAServerError(
+                f"{path} answered 404: another program listens there", where=where
+            )
         try:
             return read(document)
         except errors.ProtocolError as error:
-            raise errors.NotAServerError(error.message, where=self.address.name) from None
+            raise errors.NotAServerError(error.message, where=where) from None
+
+    def _meaning(self, error: BaseException, silence_secs: float) -> errors.ServerError:
+        """A failure of sockets or of HTTP as one of our errors."""
+        where = self.address.name
+        if isinstance(error, TimeoutError | asyncio.TimeoutError):
+            return errors.ServerUnreachableError(f"silent for {silence_secs:g} s", where=where)
+        if (of_tls := tls_error(error, where)) is not None:
+            return of_tls
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return errors.StreamCutError("the answer ended early", where=where)
+        if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+            return errors.NotAServerError("what answers is not HTTP", where=where)
+        hung_up = isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError)
+        return errors.ServerUnreachableError(
+            f"no connection ({_reason(error)})",
+            where=where,
+            hint=_HUNG_UP if hung_up and where.startswith("https:") else None,
+        )
+
+
+def _timeout(silence_secs: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECS, sock_read=silence_secs)
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

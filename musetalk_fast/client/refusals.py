@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -40,6 +41,7 @@ async def raise_for_refusal(response: aiohttp.ClientResponse, where: str) -> Non
     """
     if response.status < 300:
         return
+    _raise_for_redirect(response, where)
     code, message, hint = _read(await _body(response), response.status)
     known = from_code(code, message, hint, where)
     if known is not None:
@@ -49,6 +51,29 @@ async def raise_for_refusal(response: aiohttp.ClientResponse, where: str) -> Non
             message, where=where, hint=hint, retry_after=_seconds(response.headers)
         )
     raise _by_status(response.status)(message, where=where, hint=hint)
+
+
+def _raise_for_redirect(response: aiohttp.ClientResponse, where: str) -> None:
+    """Raise for a redirect: none is followed, so that the key goes nowhere else.
+
+    Raises:
+        errors.NotAServerError: it says where the redirect points.
+    """
+    if not 300 <= response.status < 400:
+        return
+    try:
+        target = urlsplit(response.headers.get("Location", ""))
+        # Not the rest of it: there may be secrets in there.
+        place = f"{target.scheme}://{target.hostname}" + (f":{target.port}" if target.port else "")
+    except ValueError:
+        target = None
+    if target is None or not target.hostname:
+        place = "another path"
+    raise errors.NotAServerError(
+        f"it redirects to {printable(place, 200)}, and redirects are not followed",
+        where=where,
+        hint="name the address that you trust with -s/--server",
+    )
 
 
 def _by_status(status: int) -> type[errors.ServerError]:
@@ -74,13 +99,21 @@ def _read(body: bytes, status: int) -> tuple[str, str, str | None]:
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("message"), str):
-        return "", f"answered {status}", None
+        return "", f"answered {status}{_detail(document)}", None
     hint = document.get("hint")
     return (
         str(document.get("code", "")),
         printable(document["message"]),
         printable(hint) if isinstance(hint, str) else None,
     )
+
+
+def _detail(document: object) -> str:
+    """What servers made with FastAPI say: `{"detail": TEXT}`, or a list of objects with `msg`."""
+    detail = document.get("detail") if isinstance(document, dict) else None
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        detail = detail[0].get("msg")
+    return f": {printable(detail)}" if isinstance(detail, str) else ""
 
 
 def _seconds(headers: object) -> float | None:

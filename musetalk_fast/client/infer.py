@@ -1,0 +1,139 @@
+"""Whole frames from a server that knows only `POST /infer`."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import aiohttp
+
+from musetalk_fast import errors
+from musetalk_fast.client.connection import Connection
+from musetalk_fast.client.plain_body import PlainBody, Recording
+from musetalk_fast.client.refusals import from_code, raise_for_refusal
+from musetalk_fast.kernels.png import SIGNATURE
+from musetalk_fast.types import AvatarOptions
+from musetalk_fast.wire.messages import ErrorMessage, WholeFrame
+from musetalk_fast.wire.plain import Decoder, longest_text
+
+_PATIENCE = 10
+"""Seconds that a server may take for a second of the recording before it says anything."""
+_IHDR = struct.Struct(">8sI4sII")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferRequest:
+    """`POST /infer`: make all frames of a recording.
+
+    Attributes:
+        png: the avatar.
+        wav: the recording, 16-bit PCM.
+        frames: how many are due; the recording must not be longer than they are.
+        width, height: of the avatar and so of each frame, in pixels.
+    """
+
+    png: bytes
+    wav: Path | bytes
+    fps: Fraction
+    frames: int
+    width: int
+    height: int
+    bbox_shift: int = 0
+
+
+def check_plain_options(options: AvatarOptions, where: str) -> None:
+    """Refuse what the plain contract has no words for.
+
+    Raises:
+        errors.ServerRefusedError: a choice of the face other than `bbox_shift`.
+    """
+    if options != AvatarOptions(bbox_shift=options.bbox_shift):
+        raise errors.ServerRefusedError(
+            "knows only POST /infer, which cannot be told which face or margin to take",
+            where=where,
+            hint="leave --face, --face-box, --face-center and --extra-margin away",
+        )
+
+
+@asynccontextmanager
+async def open_infer(
+    connection: Connection, request: InferRequest
+) -> AsyncIterator[AsyncIterator[list[WholeFrame]]]:
+    """`POST /infer`; give lists of frames as they arrive, every index once and in order.
+
+    The recording is read while it is sent, and the answer while it arrives: neither is ever
+    held whole.
+
+    Raises:
+        errors.ProtocolError: the leaf that says how the answer is not what was asked for.
+        errors.ServerError, errors.InputError: the server refuses or fails.
+    """
+    where = connection.address.name
+    secs = request.frames / request.fps
+    recording = await asyncio.to_thread(Recording, request.wav, secs)
+    body = PlainBody(request.png, recording, request.fps, request.bbox_shift)
+    async with connection.request(
+        "POST",
+        "/infer",
+        data=body.chunks(),
+        headers={"Content-Type": "application/json", "Content-Length": str(body.size)},
+        silence_secs=connection.timeout_secs + _PATIENCE * float(secs),
+    ) as response:
+        if response.status == 404:
+            raise errors.NotAServerError("/infer answered 404", where=where)
+        await raise_for_refusal(response, where)
+        frames = _frames(response, request, connection.timeout_secs, where)
+        async with aclosing(frames):
+            yield frames
+
+
+async def _frames(
+    response: aiohttp.ClientResponse, request: InferRequest, silence_secs: float, where: str
+) -> AsyncGenerator[list[WholeFrame], None]:
+    decoder = Decoder(request.frames, longest_text(request.width, request.height))
+    try:
+        chunk = await response.content.readany()
+        while chunk:
+            frames = [frame for frame in decoder.feed(chunk) if frame.index < request.frames]
+            for frame in frames:
+                _check_size(frame, request)
+            if frames:
+                yield frames
+            chunk = await _next(response, silence_secs)
+        _check_end(decoder, request)
+    except errors.MuseTalkError as error:
+        error.where = error.where or where
+        raise
+
+
+async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:
+    try:
+        return await asyncio.wait_for(response.content.readany(), silence_secs)
+    except (TimeoutError, asyncio.TimeoutError):
+        raise errors.ServerUnreachableError(f"silent for {silence_secs:g} s") from None
+
+
+def _check_size(frame: WholeFrame, request: InferRequest) -> None:
+    if len(frame.data) < _IHDR.size:
+        raise errors.FrameShapeError(f"frame {frame.index} is no PNG")
+    signature, _, name, width, height = _IHDR.unpack_from(frame.data)
+    if signature != SIGNATURE or name != b"IHDR":
+        raise errors.FrameShapeError(f"frame {frame.index} is no PNG")
+    if (width, height) != (request.width, request.height):
+        raise errors.FrameShapeError(
+            f"frame {frame.index} has {width}x{height} pixels, not {request.width}x{request.height}"
+        )
+
+
+def _check_end(decoder: Decoder, request: InferRequest) -> None:
+    end = decoder.close()
+    if isinstance(end, ErrorMessage):
+        known = from_code(end.code, end.message, end.hint, "")
+        raise known or errors.ServerFailedError(end.message, hint=end.hint)
+    if end.fps is not None and abs(end.fps - request.fps) > request.fps / 1000:
+        raise errors.ProtocolError(f"made at {end.fps:g} frames a second, not {request.fps}")
