@@ -1,0 +1,143 @@
+"""Each status of a refusal, in our form, in nobody's, and in a hostile one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+from answers import answering
+
+from musetalk_fast import errors
+from musetalk_fast.client.refusals import raise_for_refusal
+
+STATUSES = {
+    400: (errors.ServerRefusedError, 65),
+    401: (errors.NotAuthorisedError, 77),
+    403: (errors.NotAuthorisedError, 77),
+    404: (errors.ServerFailedError, 69),
+    409: (errors.ServerFailedError, 69),
+    413: (errors.ServerRefusedError, 65),
+    415: (errors.ServerRefusedError, 65),
+    418: (errors.ServerFailedError, 69),
+    422: (errors.ServerRefusedError, 65),
+    429: (errors.ServerBusyError, 75),
+    500: (errors.ServerFailedError, 69),
+    502: (errors.ServerFailedError, 69),
+    503: (errors.ServerBusyError, 75),
+    504: (errors.ServerFailedError, 69),
+}
+
+
+async def _refused(**answer: Any) -> errors.MuseTalkError:
+    async def say(_request: web.BaseRequest) -> web.Response:
+        return web.Response(**answer)
+
+    async with answering(say) as connection:
+        where = connection.address.name
+        with pytest.raises(errors.MuseTalkError) as caught:
+            async with connection.request("POST", "/v1/frames") as response:
+                await raise_for_refusal(response, where)
+    assert caught.value.where == where
+    return caught.value
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_a_status_with_our_words(status: int) -> None:
+    kind, code = STATUSES[status]
+    body = b'{"code": "MTF-NEW", "message": "no room", "hint": "make room"}'
+    error = await _refused(status=status, body=body, content_type="application/json")
+    assert type(error) is kind
+    assert (error.message, error.hint, error.exit_code) == ("no room", "make room", code)
+
+
+BODIES = {
+    "nothing": b"",
+    "a page": b"<html><h1>It works!</h1></html>",
+    "JSON of others": b'{"error": {"reason": "x"}}',
+    "a list": b"[1, 2]",
+    "a message that is no text": b'{"code": "MTF-NO-FACE", "message": 7}',
+    "bytes": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 429, 500, 503])
+async def test_a_status_without_words(status: int, body: bytes) -> None:
+    kind, code = STATUSES[status]
+    error = await _refused(status=status, body=body)
+    assert type(error) is kind
+    assert error.exit_code == code
+    assert error.message == f"answered {status}"
+    assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "secs"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after(status: int, text: str, secs: float | None) -> None:
+    error = await _refused(status=status, headers={"Retry-After": text})
+    assert isinstance(error, errors.ServerBusyError)
+    assert error.retry_after == secs
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("MTF-NO-FACE", errors.NoFaceError),
+        ("MTF-FACE-SIZE", errors.FaceSizeError),
+        ("MTF-AUDIO-LENGTH", errors.AudioLengthError),
+        ("MTF-IMAGE-FORMAT", errors.ImageFormatError),
+        ("MTF-SERVER-FACES", errors.FacesDifferError),
+        # What a server cannot know of us is not taken from it.
+        ("MTF-OUTPUT-WRITE", errors.ServerRefusedError),
+        ("MTF-INTERNAL", errors.ServerRefusedError),
+    ],
+)
+async def test_a_token_says_more_than_the_status(
+    token: str, kind: type[errors.MuseTalkError]
+) -> None:
+    body = f'{{"code": "{token}", "message": "so it is"}}'.encode()
+    error = await _refused(status=422, body=body)
+    assert type(error) is kind
+    assert error.message == "so it is"
+
+
+async def test_words_that_would_command_a_terminal() -> None:
+    body = b'{"code": "X", "message": "\\u001b[2Jboo\\n", "hint": "\\u202eevil"}'
+    error = await _refused(status=422, body=body)
+    assert error.message.isprintable()
+    assert (error.hint or "").isprintable()
+
+
+async def test_words_without_end() -> None:
+    body = b'{"code": "X", "message": "' + b"a" * 40_000 + b'"}'
+    assert len((await _refused(status=422, body=body)).message) <= 500
+    # A body beyond any refusal is not even read.
+    assert (await _refused(status=422, body=b" " * (1 << 22) + body)).message == "answered 422"
+
+
+async def test_a_server_that_falls_silent_in_its_refusal() -> None:
+    async def say(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(status=422)
+        await response.prepare(request)
+        await response.write(b'{"code": ')
+        await asyncio.sleep(5)
+        return response
+
+    async with answering(say, timeout_secs=0.3) as connection:
+        with pytest.raises(errors.ServerUnreachableError, match=r"silent for 0\.3 s"):
+            async with connection.request("POST", "/v1/frames") as response:
+                await raise_for_refusal(response, "x")
