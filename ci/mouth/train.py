@@ -40,7 +40,7 @@ NOISES = (70.0, 45.0, 35.0, 28.0)
 """Decibels by which noise is quieter than loud speech, drawn for each recording."""
 REACH = 2.5
 """Hundredths of a second by which a phoneme's shape reaches into its neighbours."""
-CLOSED_WEIGHT = 3.0
+CLOSED_WEIGHT = 6.0
 """What an error on closed lips counts: they are few and all eyes are on them."""
 
 EPOCHS, BATCH = 8, 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +91,21 @@ def test_any_block_gives_the_same_track(speech: np.ndarray, block: int) -> None:
     assert len(sound) > 11 * SPEECH_RATE
     whole = mouth_track(sound, block=10**6 * PIECE)
     assert np.abs(mouth_track(sound, block=block) - whole).max() < 1e-4
+
+
+def test_memory_grows_with_the_track_only(tmp_path: Path, speech: np.ndarray) -> None:
+    def peak(repeats: int) -> int:
+        path = tmp_path / "long.raw"
+        np.tile(speech, repeats).tofile(path)
+        mapped = np.memmap(path, np.int16, "r").view(np.ndarray)
+        tracemalloc.start()
+        mouth_track(mapped)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    samples = 20 * len(speech)
+    assert peak(30) - peak(10) < samples / 160 * 40
 
 
 def test_the_same_sound_gives_the_same_track(speech: np.ndarray, track: np.ndarray) -> None:

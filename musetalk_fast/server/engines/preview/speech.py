@@ -19,7 +19,7 @@ _VOICE_WEIGHT = 100.0
 
 _SMOOTH = 1.5
 """Standard deviation, in features, of what smooths the network's opinion."""
-_CONTRAST, _CLOSED = 1.25, 0.12
+_CONTRAST, _CLOSED = 1.2, 0.1
 """A mouth opens that much more than the network says, less an opening that is closed: the network
 is never sure, and lips must meet on B, P and M."""
 _ROUNDING = 1.4
