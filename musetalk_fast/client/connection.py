@@ -120,6 +120,16 @@ class Connection:
         Raises:
             errors.NotAServerError: what answers is no MuseTalk server.
         """
+        # A short answer in drops is never silent: it has a deadline of its own.
+        secs = 2 * self.timeout_secs
+        try:
+            return await asyncio.wait_for(self._document(path), secs)
+        except asyncio.TimeoutError:
+            raise errors.ServerUnreachableError(
+                f"no whole answer to {path} in {secs:g} s", where=self.address.name
+            ) from None
+
+    async def _document(self, path: str) -> object:
         async with self.request("GET", path) as response:
             if response.status == 404:
                 return None
@@ -145,6 +155,10 @@ class Connection:
     def _meaning(self, error: BaseException, silence_secs: float) -> errors.ServerError:
         """A failure of sockets or of HTTP as one of our errors."""
         where = self.address.name
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return errors.ServerUnreachableError(
+                f"no connection within {_CONNECT_SECS:g} s", where=where
+            )
         if isinstance(error, TimeoutError | asyncio.TimeoutError):
             return errors.ServerUnreachableError(f"silent for {silence_secs:g} s", where=where)
         if (of_tls := tls_error(error, where)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -92,3 +93,29 @@ async def test_an_empty_asset() -> None:
 
     async with answering(answer) as connection:
         assert await ensure_asset(connection, NAME, b"", lambda *_: None)
+
+
+async def test_a_server_that_takes_no_more_bytes() -> None:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.method == "HEAD":
+            return web.Response(status=404)
+        await asyncio.sleep(20)  # the body stays in the sockets' buffers until they are full
+        return web.Response(status=201)
+
+    data = bytes(64 << 20)
+    async with answering(answer, timeout_secs=0.4) as connection:
+        with pytest.raises(errors.ServerUnreachableError, match=r"takes no bytes for 0\.4 s"):
+            await ensure_asset(connection, NAME, data, lambda *_: None)
+
+
+async def test_a_server_that_is_slow_to_answer_an_upload() -> None:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.method == "HEAD":
+            return web.Response(status=404)
+        await request.read()
+        await asyncio.sleep(20)
+        return web.Response(status=201)
+
+    async with answering(answer, timeout_secs=0.4) as connection:
+        with pytest.raises(errors.ServerUnreachableError, match=r"silent for 0\.4 s"):
+            await ensure_asset(connection, NAME, DATA, lambda *_: None)
