@@ -24,6 +24,9 @@ COLOUR_TYPES = {0: 1, 2: 3}
 
 _PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 
+_PIECE = 4000
+"""Bytes that are inflated at a time: what a picture is read with beside its own array."""
+
 _unfilter = getattr(native.load("png"), "unfilter", reference.unfilter)
 
 
@@ -39,6 +42,15 @@ class _Header(NamedTuple):
     compression: int
     filtering: int
     interlace: int
+
+    @property
+    def pixel(self) -> int:
+        """Bytes of a pixel."""
+        return COLOUR_TYPES[self.colour]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.height, self.width, 3) if self.pixel == 3 else (self.height, self.width)
 
 
 def encode_png(picture: NDArray[np.uint8], level: int = 3) -> bytes:
@@ -80,38 +92,31 @@ def decode_png(data: Bytes, max_pixels: int) -> NDArray[np.uint8]:
     Raises:
         PngError: another format or kind, damaged, cut short, or larger than `max_pixels`.
     """
-    view = readable("data", data).data
-    if view[: len(SIGNATURE)] != SIGNATURE:
-        raise PngError("not a PNG: the signature is missing")
-    chunks = _chunks(view)
-    header = _header(chunks, max_pixels)
-    pixel = COLOUR_TYPES[header.colour]
-    lines = _inflate(chunks, header.height, 1 + header.width * pixel)
-    wrong: int = _unfilter(lines, pixel)
-    if wrong >= 0:
-        raise PngError(f"row {wrong} of the PNG has an unknown filter, {lines[wrong, 0]}")
-    shape = (header.height, header.width, pixel)[: 2 if pixel == 1 else 3]
-    return np.ascontiguousarray(lines[:, 1:]).reshape(shape)
+    header, chunks = _opened(data, max_pixels)
+    out = np.empty(header.shape, np.uint8)
+    _read_rows(chunks, header, out)
+    return out
 
 
-def pixels_only(data: Bytes) -> Bytes:
-    """A PNG of any kind without the chunks that do not change its pixels.
+def decode_png_into(data: Bytes, out: NDArray[np.uint8]) -> None:
+    """Decode an 8-bit grey or RGB PNG that is not interlaced into the caller's array.
 
-    Other decoders inflate texts and colour profiles to any size before they look at pixels. Every
-    checksum is checked. What holds no such chunks is given back as it is.
+    The header is read first: a picture of another shape is refused before anything is decoded.
+
+    Args:
+        data: the whole file.
+        out: (h, w) or (h, w, 3) uint8, C-contiguous, writable; undefined after an error.
 
     Raises:
-        PngError: not a PNG, damaged or cut short.
+        PngError: as `decode_png`, or a picture of another shape than `out`.
+        ValueError: `out` has another dtype or layout.
     """
-    view = readable("data", data).data
-    if view[: len(SIGNATURE)] != SIGNATURE:
-        raise PngError("not a PNG: the signature is missing")
-    chunks = list(_chunks(view))
-    if all(name in _PIXELS for name, _ in chunks):
-        return data
-    return SIGNATURE + b"".join(
-        _chunk(name, bytes(body)) for name, body in chunks if name in _PIXELS
-    )
+    if out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(f"out is {out.dtype}; it must be uint8, C-contiguous and writable")
+    header, chunks = _opened(data, out.size)
+    if header.shape != out.shape:
+        raise PngError(f"PNG of shape {header.shape} where {out.shape} is expected")
+    _read_rows(chunks, header, out)
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
@@ -152,26 +157,70 @@ def _header(chunks: Iterator[tuple[bytes, memoryview]], max_pixels: int) -> _Hea
     return header
 
 
-def _inflate(
-    chunks: Iterator[tuple[bytes, memoryview]], height: int, line: int
-) -> NDArray[np.uint8]:
-    stream, size = zlib.decompressobj(), height * line
-    raw = bytearray()
+def _opened(data: Bytes, max_pixels: int) -> tuple[_Header, Iterator[tuple[bytes, memoryview]]]:
+    view = readable("data", data).data
+    if view[: len(SIGNATURE)] != SIGNATURE:
+        raise PngError("not a PNG: the signature is missing")
+    chunks = _chunks(view)
+    return _header(chunks, max_pixels), chunks
+
+
+def _read_rows(
+    chunks: Iterator[tuple[bytes, memoryview]], header: _Header, out: NDArray[np.uint8]
+) -> None:
+    """Inflate a few lines at a time and undo their filters into `out`."""
+    rows = out.reshape(header.height, -1)
+    line = rows.shape[1] + 1
+    lines = np.empty((min(header.height, max(1, _PIECE // line)), line), np.uint8)
+    flat, done, total = lines.reshape(-1), 0, header.height * line
+    for start, piece in _inflated(chunks, total):
+        taken = 0
+        while taken < len(piece):
+            place = start + taken - done * line
+            count = min(len(piece) - taken, len(flat) - place)
+            flat.data[place : place + count] = piece[taken : taken + count]
+            taken += count
+            if place + count == len(flat) or start + taken == total:
+                whole = (place + count) // line
+                _undo(lines[:whole], header, rows, done)
+                done += whole
+
+
+def _undo(lines: NDArray[np.uint8], header: _Header, rows: NDArray[np.uint8], first: int) -> None:
+    above = rows[first - 1] if first else None
+    wrong: int = _unfilter(lines, header.pixel, above, rows[first : first + len(lines)])
+    if wrong >= 0:
+        raise PngError(f"row {first + wrong} of the PNG has an unknown filter, {lines[wrong, 0]}")
+
+
+def _inflated(
+    chunks: Iterator[tuple[bytes, memoryview]], total: int
+) -> Iterator[tuple[int, bytes]]:
+    """Pieces of the pixels, each with the number of bytes before it."""
+    stream, size = zlib.decompressobj(), 0
     for name, body in chunks:
         if name == b"IDAT" and not stream.eof:
-            raw += _piece(stream, body, size - len(raw))
+            for piece in _pieces(stream, body):
+                if size + len(piece) > total:
+                    raise PngError("the PNG holds more pixels than its header says")
+                yield size, piece
+                size += len(piece)
         elif name[0:1].isupper() and name not in (b"IDAT", b"PLTE", b"IEND"):
             raise PngError(f"the PNG has a chunk {name!r} that nobody knows")
-    if len(raw) != size or not stream.eof:
-        raise PngError(f"the PNG holds {len(raw)} bytes of pixels; its header says {size}")
-    return np.frombuffer(raw, np.uint8).reshape(height, line)
+    if size != total or not stream.eof:
+        raise PngError(f"the PNG holds {size} bytes of pixels; its header says {total}")
 
 
-def _piece(stream: zlib._Decompress, body: memoryview, room: int) -> bytes:
-    try:
-        piece = stream.decompress(body, room + 1)
-    except zlib.error as error:
-        raise PngError(f"the PNG's pixels are damaged: {error}") from error
-    if len(piece) > room:
-        raise PngError("the PNG holds more pixels than its header says")
-    return piece
+def _pieces(stream: zlib._Decompress, body: memoryview) -> Iterator[bytes]:
+    """What a chunk inflates to; neither its pieces nor the rests that zlib copies are large."""
+    for start in range(0, len(body), _PIECE):
+        rest: bytes | memoryview = body[start : start + _PIECE]
+        while not stream.eof:
+            try:
+                piece = stream.decompress(rest, _PIECE)
+            except zlib.error as error:
+                raise PngError(f"the PNG's pixels are damaged: {error}") from error
+            rest = stream.unconsumed_tail
+            yield piece
+            if len(piece) < _PIECE:
+                break

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from musetalk_fast.errors import FrameShapeError
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.jpeg import JpegError, decode_jpeg_into, encode_jpeg
-from musetalk_fast.kernels.png import PngError, decode_png, encode_png
+from musetalk_fast.kernels.png import PngError, decode_png_into, encode_png
 from musetalk_fast.types import CROP_SIZE, Crop, CropEncoding, Rows
 from musetalk_fast.wire.messages import Frame
 
@@ -86,11 +86,5 @@ def _bytes(frame: Frame) -> bytes | memoryview:
 def _unpacked(
     encoding: CropEncoding, data: bytes | memoryview, out: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    if encoding is CropEncoding.JPEG:
-        decode_jpeg_into(data, out)
-        return out
-    picture = decode_png(data, out.shape[0] * out.shape[1])
-    if picture.shape != out.shape:
-        raise PngError(f"PNG of shape {picture.shape} where {out.shape} is expected")
-    out[:] = picture
+    (decode_jpeg_into if encoding is CropEncoding.JPEG else decode_png_into)(data, out)
     return out

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_frames import random_bytes
+from kernel_frames import Guarded, random_bytes
 from PIL import Image
 
 from musetalk_fast.kernels import native
-from musetalk_fast.kernels.png import SIGNATURE, PngError, decode_png, encode_png
+from musetalk_fast.kernels.png import SIGNATURE, PngError, decode_png, decode_png_into, encode_png
 from musetalk_fast.kernels.reference import png as reference
 
 LIMIT = 1 << 20
@@ -50,11 +51,14 @@ def test_native_filters_equal_the_reference(
     lines = random_bytes(rows * (1 + columns * pixel), data.draw(st.integers(0, 999)))
     lines = lines.reshape(rows, -1)
     lines[:, 0] = data.draw(st.lists(st.integers(0, 5), min_size=rows, max_size=rows))
-    ours = lines.copy()
+    above = data.draw(st.none() | st.just(random_bytes(columns * pixel, 7)))
+    ours, theirs = np.zeros((2, rows, columns * pixel), np.uint8)
     module = native.load("png")
     assert module is not None
-    assert module.unfilter(ours, pixel) == reference.unfilter(lines, pixel)
-    np.testing.assert_array_equal(ours, lines)
+    wrong = reference.unfilter(lines, pixel, above, theirs)
+    assert module.unfilter(lines, pixel, above, ours) == wrong
+    assert wrong == (int(np.argmax(lines[:, 0] > 4)) if (lines[:, 0] > 4).any() else -1)
+    np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,41 @@ def test_a_bomb_is_not_inflated_beyond_its_header() -> None:
     bomb = png(header(4, 4), chunk(b"IDAT", zlib.compress(bytes(50_000_000), 9)))
     with pytest.raises(PngError, match="more pixels"):
         decode_png(bomb, LIMIT)
+
+
+def test_a_crop_goes_into_the_callers_array_with_nothing_large_beside_it() -> None:
+    crop = random_bytes(256 * 256 * 3, 5).reshape(256, 256, 3)
+    crop[:128] //= 64
+    data, out = encode_png(crop), np.zeros_like(crop)
+    decode_png_into(data, out)
+    tracemalloc.start()
+    try:
+        decode_png_into(data, out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(out, crop)
+    assert peak < 64 * 1024, "zlib's own window is 32 KB"
+
+
+def test_another_shape_is_refused_before_anything_is_written() -> None:
+    data = encode_png(np.zeros((4, 6, 3), np.uint8))
+    for shape in ((6, 4, 3), (4, 6), (4, 18), (5, 6, 3)):
+        out = np.full(shape, 7, np.uint8)
+        with pytest.raises(PngError):
+            decode_png_into(data, out)
+        assert (out == 7).all()
+    with pytest.raises(ValueError, match="must be uint8, C-contiguous"):
+        decode_png_into(data, np.zeros((4, 12, 3), np.uint8)[:, ::2])
+
+
+def test_reads_nothing_outside() -> None:
+    for shape in ((3, 5, 3), (70, 90), (1, 3000)):
+        picture = random_bytes(int(np.prod(shape)), 3).reshape(shape)
+        data = np.frombuffer(encode_png(picture), np.uint8)
+        out = Guarded(picture.size).at_end(np.zeros_like(picture))
+        decode_png_into(Guarded(len(data)).at_end(data), out)
+        np.testing.assert_array_equal(out, picture)
 
 
 @pytest.mark.parametrize(

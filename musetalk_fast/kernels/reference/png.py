@@ -6,28 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def unfilter(lines: NDArray[np.uint8], pixel: int) -> int:
-    """Undo the filters of `lines` ((rows, 1 + bytes) uint8, the filter's number first) in place.
+def unfilter(
+    lines: NDArray[np.uint8],
+    pixel: int,
+    above: NDArray[np.uint8] | None,
+    out: NDArray[np.uint8],
+) -> int:
+    """Undo the filters of `lines` ((rows, 1 + bytes) uint8, the filter's number first).
 
     Args:
         pixel: bytes of a pixel.
+        above: (bytes,) uint8, the row before the first; None for a picture's first.
+        out: (rows, bytes) uint8.
 
     Returns:
         -1, or the number of the first row whose filter is unknown.
     """
-    above = np.zeros(lines.shape[1] - 1, np.uint8)
-    for number, line in enumerate(lines):
-        kind, row = int(line[0]), line[1:]
+    before = np.zeros(lines.shape[1] - 1, np.uint8) if above is None else above
+    for number, (line, row) in enumerate(zip(lines, out, strict=True)):
+        kind = int(line[0])
         if kind > 4:
             return number
+        row[:] = line[1:]
         if kind == 1:
-            columns = row.reshape(-1, pixel)
-            columns[...] = np.cumsum(columns, axis=0, dtype=np.uint8)
+            row[:] = np.cumsum(row.reshape(-1, pixel), axis=0, dtype=np.uint8).reshape(-1)
         elif kind == 2:
-            row += above
+            np.add(row, before, out=row)
         elif kind > 2:
-            row[:] = np.frombuffer(_sequential(kind, row, above, pixel), np.uint8)
-        above = row
+            row[:] = np.frombuffer(_sequential(kind, row, before, pixel), np.uint8)
+        before = row
     return -1
 
 
