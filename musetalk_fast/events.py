@@ -37,8 +37,9 @@ class ServerEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadEvent:
-    """Bytes of an asset that the server lacked; `sent == total` ends it."""
+    """Bytes of an asset that a server lacked; `sent == total` ends it."""
 
+    server: str
     asset: str
     sent: int
     total: int

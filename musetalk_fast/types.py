@@ -71,6 +71,19 @@ class SourceRun:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who makes the crops of a render: all of them come from one engine and model.
+
+    Attributes:
+        is_preview: its mouths are a preview, not MuseTalk.
+    """
+
+    engine: str
+    model: str
+    is_preview: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """What an engine found in one source frame.

@@ -24,13 +24,13 @@ class BarDisplay(TextDisplay):
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._sent: dict[str, tuple[int, int]] = {}
+        self._sent: dict[tuple[str, str], tuple[int, int]] = {}
         self._drawn = 0.0
 
     def advance(self, event: Event) -> None:
         """Move the stage's bar."""
         if isinstance(event, UploadEvent):
-            self._sent[event.asset] = (event.sent, event.total)
+            self._sent[event.server, event.asset] = (event.sent, event.total)
             sent = sum(sent for sent, _ in self._sent.values())
             total = sum(total for _, total in self._sent.values())
             text = f"{wording.size(sent)} of {wording.size(total)}"

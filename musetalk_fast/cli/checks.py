@@ -8,7 +8,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ PACKAGES = {
 Flags = dict[tuple[str, str], Any]
 """(section, key) -> value."""
 
+_PATIENCE_SECS = 5.0
 _DEFAULT_ENCODERS = ("libx264", "libvpx-vp9")
 _REPORT = "mend what is named above; if nothing is, please report this line"
 
@@ -166,15 +167,16 @@ def _settings(flags: Flags) -> Iterator[Check]:
         return
     there = "" if loaded.path.exists() else " (not there: defaults)"
     yield Check("configuration", OK, f"{loaded.path}{there}")
-    yield _server(loaded.settings.server)
+    settings = loaded.settings.server
+    for url in settings.url or (DEFAULT_SERVER,):
+        yield _server(url, settings)
 
 
-def _server(settings: ServerSettings) -> Check:
-    if settings.url == BUILTIN:
+def _server(url: str, settings: ServerSettings) -> Check:
+    if url == BUILTIN:
         return Check("server", OK, "built-in preview engine (a preview, not MuseTalk)")
-    url = settings.url or DEFAULT_SERVER
     try:
-        return Check("server", OK, f"{url}: {_describe(url, settings.timeout_secs)}")
+        return Check("server", OK, f"{url}: {_describe(url, settings)}")
     except ServerBusyError as error:
         return Check("server", NOTE, str(error), error.hint)
     except MuseTalkError as error:
@@ -184,15 +186,17 @@ def _server(settings: ServerSettings) -> Check:
         return Check("server", PROBLEM, str(error), error.hint)
 
 
-def _describe(url: str, timeout_secs: float) -> str:
+def _describe(url: str, settings: ServerSettings) -> str:
     from contextlib import AsyncExitStack
 
     from musetalk_fast.cli.signals import run
     from musetalk_fast.client.choice import open_server
 
+    patient = replace(settings, timeout_secs=min(settings.timeout_secs, _PATIENCE_SECS))
+
     async def ask() -> str:
         async with AsyncExitStack() as stack:
-            info = (await open_server(url, min(timeout_secs, 5.0), stack)).info
+            info = (await open_server(url, patient, stack)).info
             return f"engine {info.engine}, model {info.model}"
 
     return run(ask())

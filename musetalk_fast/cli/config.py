@@ -62,8 +62,8 @@ def _as_toml(loaded: Loaded) -> str:
 
 def _assignment(item: Sourced) -> str:
     text = _text(item)
-    if text is None:
-        return f"# {item.key} ="
+    if text is None or item.kind.secret:
+        return f"# {item.key} = {text or ''}".rstrip()
     # A JSON string is a TOML string as well.
     return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
 

@@ -159,7 +159,8 @@ class LineDisplay(TextDisplay):
         """A line about every five seconds or tenth, and one at the end of each stage."""
         if isinstance(event, UploadEvent):
             of = f"{wording.size(event.sent)} of {wording.size(event.total)}"
-            self._advance(event.asset, event.sent, event.total, f"sending {event.asset}: {of}")
+            stage = f"{event.asset} to {event.server}"
+            self._advance(stage, event.sent, event.total, f"sending {stage}: {of}")
         elif isinstance(event, ProgressEvent) and (
             event.stage != "encode" or event.done == event.total
         ):

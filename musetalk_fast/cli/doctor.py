@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, flags_of, server_option
+from musetalk_fast.cli.options import GroupedCommand, connecting_options, flags_of
 from musetalk_fast.cli.voice import json_option, voice_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _MARKS = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
 
 
 @click.command(cls=GroupedCommand, short_help="Find out what is missing or slow.")
-@server_option
+@connecting_options
 @json_option("One JSON object on stdout.")
 @click.pass_context
 def doctor(ctx: click.Context) -> int:

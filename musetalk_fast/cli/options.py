@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,12 +93,19 @@ def setting(
     group: str,
     help_text: str,
     metavar: str | None = None,
+    multiple: bool = False,
 ) -> Callable[[F], F]:
-    """An option for the setting `SECTION.KEY`; `--x/--no-x` without a metavar is a switch."""
+    """An option for the setting `SECTION.KEY`; `--x/--no-x` without a metavar is a switch.
+
+    Args:
+        multiple: it may be given several times; its values are lists, and are put together.
+    """
     section, _, key = name.partition(".")
     kind = _SoundType if name == "output.audio" else SettingType
 
     def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if multiple:
+            value = tuple(chain.from_iterable(value)) or None
         if value is not None:
             ctx.meta.setdefault(_FLAGS, {})[section, key] = value
 
@@ -109,6 +117,7 @@ def setting(
         metavar=metavar,
         type=kind(section, key) if metavar else None,
         default=None,
+        multiple=multiple,
         expose_value=False,
         callback=keep,
     )
@@ -131,14 +140,26 @@ def load(ctx: click.Context) -> Settings:
     return load_settings(flags_of(ctx)).settings
 
 
-server_option = setting(
-    "server.url", "-s", "--server", metavar="URL", group="Server",
-    help_text="http://HOST:PORT, unix:/PATH, or builtin: a preview without a server. Default: the "
-    "server at http://localhost:8000, if there is one.",
+_CONNECTING = (
+    setting(
+        "server.url", "-s", "--server", metavar="URL", group="Server", multiple=True,
+        help_text="http://HOST:PORT, unix:/PATH, or builtin: a preview without a server. Give it "
+        "several times to use several. Default: the server at http://localhost:8000, if there is "
+        "one.",
+    ),
+    setting("server.wire", "--wire", metavar="NAME", group="Server",
+            help_text="auto (default), frames, or infer for servers that know only POST /infer."),
+    setting("server.api_key_file", "--api-key-file", metavar="FILE", group="Server",
+            help_text="The server's key stands in this file (or in $MUSETALK_API_KEY)."),
+    setting("server.ca_file", "--ca-file", metavar="FILE", group="Server",
+            help_text="Trust these certificates instead of the system's."),
+    setting("server.cert", "--cert", metavar="FILE", group="Server",
+            help_text="Show the server this certificate of ours."),
+    setting("server.key", "--key", metavar="FILE", group="Server",
+            help_text="The certificate's key, if it is not in the same file."),
 )  # fmt: skip
 
 _RENDERING = (
-    server_option,
     setting(
         "avatar.face", "--face", metavar="WHICH", group="Face",
         help_text="largest (default), left, right, or a number from 0 at the left.",
@@ -169,6 +190,10 @@ _RENDERING = (
             help_text="mp4 or webm; default: from the output's name."),
     setting("output.audio", "--audio", metavar="SOUND", group="Video",
             help_text="auto: the recording is the sound (default); none: silent."),
+    setting("processing.segment_secs", "--segment-secs", metavar="SECONDS", group="Server",
+            help_text="Length of a segment, 1 to 600 (default 10)."),
+    setting("processing.max_retries", "--max-retries", metavar="NUMBER", group="Server",
+            help_text="Failures in a row after which a server counts as lost (default 5)."),
     setting("processing.frame_encoding", "--frame-encoding", metavar="NAME", group="Server",
             help_text="How crops travel: raw (default), jpeg or png."),
     setting("output.overwrite", "--overwrite/--no-overwrite", group="Video",
@@ -176,8 +201,15 @@ _RENDERING = (
 )  # fmt: skip
 
 
+def connecting_options(command: F) -> F:
+    """The options that say which server, and how to reach it."""
+    for option in reversed(_CONNECTING):
+        command = option(command)
+    return command
+
+
 def rendering_options(command: F) -> F:
     """All options that say how to render."""
-    for option in reversed(_RENDERING):
+    for option in reversed((*_CONNECTING, *_RENDERING)):
         command = option(command)
     return command

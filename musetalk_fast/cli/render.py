@@ -34,13 +34,17 @@ _FILE = click.Path(path_type=Path)
 )  # fmt: skip
 @rendering_options
 @click.option("-n", "--dry-run", is_flag=True, help="Check both inputs, print the plan, stop.")
+@click.option("--fresh", is_flag=True, help="Start over, whatever an interrupted run has left.")
 @voice_options
 @click.pass_context
-def render(ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run: bool) -> None:
+def render(
+    ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run: bool, fresh: bool
+) -> None:
     """Make a video in which the avatar speaks the recording.
 
-    The output appears whole or not at all. If no server is chosen and none answers at home, the
-    built-in engine makes a preview, and the program says so.
+    The output appears whole or not at all. The same command again continues a render that was
+    interrupted: its finished parts stand in OUTPUT.parts. If no server is chosen and none answers
+    at home, the built-in engine makes a preview, and the program says so.
     """
     from musetalk_fast.cli.display import open_display
 
@@ -56,4 +60,4 @@ def render(ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run
             from musetalk_fast.cli.signals import run
             from musetalk_fast.rendering import render_async
 
-            run(render_async(avatar, speech, output, settings, on_event=display))
+            run(render_async(avatar, speech, output, settings, fresh=fresh, on_event=display))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,7 @@ def serve(
     SIGTERM lets running streams finish. Without --api-key-file or --tls-client-ca whoever reaches
     the port can use the server.
     """
+    _leave_processors_to_others()
     from musetalk_fast.config.keys import read_key_file
     from musetalk_fast.server.engines.registry import find_engine
     from musetalk_fast.server.limits import Limits
@@ -115,6 +117,14 @@ def serve(
         from musetalk_fast.cli.signals import Stopped
 
         raise Stopped(number)
+
+
+def _leave_processors_to_others() -> None:
+    """Keep OpenBLAS to one thread, before NumPy is loaded.
+
+    Its threads spin while they wait: beside busy encoders small systems take ten times as long.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _announce(engine: str, address: str) -> None:

@@ -1,17 +1,20 @@
-"""Which server makes the mouth, and what it can do."""
+"""Which server makes the mouth, what it can do, and on which wire."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
+from musetalk_fast.client.credentials import NOTHING, load_credentials
+from musetalk_fast.config import ServerSettings
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.messages import BINARY, NDJSON
-from musetalk_fast.wire.requests import Info
+from musetalk_fast.wire.messages import BINARY, NDJSON, PLAIN
+from musetalk_fast.wire.requests import PLAIN_ENGINE, Health, Info, plain_info
 
 _PROBE_SECS = 3.0
 """How long a server that nobody chose may take to say what it is."""
@@ -23,38 +26,47 @@ class ChosenServer:
 
     Attributes:
         builtin: it is our own child.
-        wire: media type of the streams.
+        wire: media type of its answers; `PLAIN`: whole frames, from `client.infer`.
+        notes: what the user should know about the connection.
     """
 
     connection: Connection
     info: Info
     builtin: bool
     wire: str
+    notes: tuple[str, ...] = ()
 
 
 async def open_server(
-    url: str, timeout_secs: float, stack: AsyncExitStack, *, builtin: bool = False
+    url: str, settings: ServerSettings, stack: AsyncExitStack, *, builtin: bool = False
 ) -> ChosenServer:
     """Connect to a server and learn what it can do.
 
+    Args:
+        url: of this server; the settings may have several.
+
     Raises:
-        errors.ServerUnreachableError, errors.NotAServerError, errors.ServerBusyError: it cannot.
+        errors.ServerUnreachableError, errors.NotAServerError, errors.ServerBusyError,
+            errors.NotAuthorisedError: it cannot.
+        errors.InvalidSettingError: the key or a certificate cannot be read.
     """
     address = parse_address(url)
-    connection = await stack.enter_async_context(Connection(address, timeout_secs))
-    health = await connection.health()
+    credentials = NOTHING if builtin else await asyncio.to_thread(load_credentials, settings)
+    connection = await stack.enter_async_context(
+        Connection(address, settings.timeout_secs, credentials)
+    )
+    health = await _health(connection, settings.wire)
     if health.status != "healthy":
         raise errors.ServerBusyError(f"the server is {health.status}", where=address.name)
-    info = await connection.info()
-    wire = BINARY if BINARY in info.wires else NDJSON
-    return ChosenServer(connection, info, builtin, wire)
+    info, wire = await _info(connection, settings.wire, health)
+    return ChosenServer(connection, info, builtin, wire, credentials.notes(address))
 
 
 async def probe(url: str) -> bool:
     """Whether a MuseTalk server answers there; anything else counts as none."""
     try:
         async with Connection(parse_address(url), _PROBE_SECS) as connection:
-            await connection.health()
+            await _health(connection, "auto")
     except errors.ServerBusyError:
         return True
     except errors.ServerError:
@@ -80,3 +92,32 @@ def check_limits(server: ChosenServer, encoding: CropEncoding, fps: Fraction) ->
             where=where,
             hint="choose a smaller --fps",
         )
+
+
+async def _health(connection: Connection, wire: str) -> Health:
+    document = await connection.document("/health")
+    plain = None if wire == "frames" else Health.from_plain(document)
+    if plain is None and document is None and wire == "infer":
+        return _UNKNOWN
+    return plain or connection.read("/health", document, Health.from_json)
+
+
+async def _info(connection: Connection, wire: str, health: Health) -> tuple[Info, str]:
+    if not health.protocol:
+        return plain_info(health), PLAIN
+    info = await connection.info()
+    if wire == "infer":
+        return replace(info, wires=(PLAIN,)), PLAIN
+    return info, BINARY if BINARY in info.wires else NDJSON
+
+
+_UNKNOWN = Health(
+    protocol=0,
+    status="healthy",
+    version="unknown",
+    model_loaded=True,
+    gpu_available=False,
+    gpu_name=None,
+    engine=PLAIN_ENGINE,
+)
+"""A server of which somebody said that it knows `POST /infer`, and that does not say it itself."""

@@ -7,10 +7,12 @@ bounds; a value beyond them is refused wherever it comes from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, cast
 
+from musetalk_fast.config.keys import KEY
 from musetalk_fast.config.values import (
     FACE_BOX,
     POINT,
@@ -20,6 +22,7 @@ from musetalk_fast.config.values import (
     Size,
     Switch,
     Text,
+    Texts,
     Whole,
     Word,
 )
@@ -33,7 +36,8 @@ _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
-_ADDRESS = Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500)
+_ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
+_FILE = Text("a file", 1000)
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word("raw", "jpeg", "png", make=CropEncoding)
 
@@ -71,12 +75,25 @@ class ServerSettings(_Section):
     """`[server]`: who makes the mouth.
 
     Attributes:
-        url: `http(s)://HOST:PORT`, `unix:/PATH` or `builtin`; None: localhost, else built-in.
+        url: `http(s)://HOST:PORT`, `unix:/PATH` or `builtin`, one or several, kept as a tuple;
+            None: localhost, else built-in.
         timeout_secs: longest silence of a server before it counts as failed.
+        wire: `frames` (crops), `infer` (whole frames, for servers that know only `POST /infer`);
+            `auto`: what the server knows.
+        api_key: sent as a bearer token. Neither a flag nor a file says it.
+        api_key_file: a file that holds the key, if `api_key` is None.
+        ca_file: PEM certificates to trust instead of the system's.
+        cert, key: PEM files: our own certificate, and its key if that stands elsewhere.
     """
 
-    url: str | None = field(default=None, metadata={"kind": _ADDRESS})
+    url: str | Sequence[str] | None = field(default=None, metadata={"kind": _ADDRESSES})
     timeout_secs: float = field(default=60.0, metadata={"kind": Number(0.1, 3600, "seconds")})
+    wire: str = field(default="auto", metadata={"kind": Word("auto", "frames", "infer")})
+    api_key: str | None = field(default=None, metadata={"kind": KEY}, repr=False)
+    api_key_file: str | None = field(default=None, metadata={"kind": _FILE})
+    ca_file: str | None = field(default=None, metadata={"kind": _FILE})
+    cert: str | None = field(default=None, metadata={"kind": _FILE})
+    key: str | None = field(default=None, metadata={"kind": _FILE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +157,12 @@ class ProcessingSettings(_Section):
 
     Attributes:
         segment_secs: length of a segment.
+        max_retries: failures in a row after which a server counts as lost.
         frame_encoding: how crops travel.
     """
 
     segment_secs: float = field(default=10.0, metadata={"kind": Number(1, 600, "seconds")})
+    max_retries: int = field(default=5, metadata={"kind": Whole(0, 100)})
     frame_encoding: CropEncoding = field(default=CropEncoding.RAW, metadata={"kind": _ENCODING})
 
 

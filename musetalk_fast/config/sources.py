@@ -15,6 +15,9 @@ from musetalk_fast.config.values import Kind
 from musetalk_fast.errors import InvalidSettingError, UnknownSettingError
 
 PREFIX = "MUSETALK_"
+KEY_VARIABLE = "MUSETALK_API_KEY"
+_KEY = ("server", "api_key")
+_KEY_FILE = ("server", "api_key_file")
 
 Name = tuple[str, str]
 """(section, key)."""
@@ -65,12 +68,15 @@ def load_settings(
         errors.InvalidSettingError: a value that its setting does not take.
     """
     environ = os.environ if environ is None else environ
+    flags = flags or {}
     file = read_config(environ)
     given: dict[Name, tuple[Any, str]] = {
         **_from_file(file),
         **_from_environment(environ),
-        **{name: (value, "flag") for name, value in (flags or {}).items()},
+        **{name: (value, "flag") for name, value in flags.items()},
     }
+    if _KEY_FILE in flags:
+        given.pop(_KEY, None)  # a flag comes before the environment
     settings = Settings(
         **{
             section: kind(**{key: given[section, key][0] for key in _given(given, section)})
@@ -109,6 +115,13 @@ def _from_file(file: ConfigFile) -> dict[Name, tuple[Any, str]]:
                 raise UnknownSettingError(
                     f"[{section}] has no setting {key!r}", where=where, hint=_nearest(key, known)
                 )
+            if known[key].secret:
+                raise InvalidSettingError(
+                    f"{key} does not belong in this file",
+                    where=where,
+                    hint=f"write the key into a file of its own and name it with {key}_file, "
+                    f"or set {KEY_VARIABLE}",
+                )
             found[section, key] = (_native(known[key], value, f"{where} {key}"), where)
     return found
 
@@ -130,20 +143,30 @@ def _native(kind: Kind, value: object, where: str) -> Any:
 def _from_environment(environ: Mapping[str, str]) -> dict[Name, tuple[Any, str]]:
     found = {}
     for variable, text in environ.items():
-        section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
-        if not variable.startswith(PREFIX) or section not in SECTIONS or not text:
+        name = _setting_of(variable) if text else None
+        if name is None:
             continue
-        known = kinds(SECTIONS[section])
-        if key not in known:
-            names = {f"{PREFIX}{section}_{each}".upper() for each in known}
-            raise UnknownSettingError(
-                "no setting has this variable", where=variable, hint=_nearest(variable, names)
-            )
+        section, key = name
         try:
-            found[section, key] = (known[key].parse(text), variable)
+            found[name] = (kinds(SECTIONS[section])[key].parse(text), variable)
         except ValueError as error:
             raise InvalidSettingError(str(error), where=variable) from None
     return found
+
+
+def _setting_of(variable: str) -> Name | None:
+    """The setting that a variable names; None for a variable of somebody else."""
+    if variable == KEY_VARIABLE:
+        return _KEY
+    section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
+    if not variable.startswith(PREFIX) or section not in SECTIONS:
+        return None
+    known = kinds(SECTIONS[section])
+    if key not in known or known[key].secret:
+        names = {f"{PREFIX}{section}_{each}".upper() for each in known if not known[each].secret}
+        hint = _nearest(variable, names) if key not in known else f"use {KEY_VARIABLE}"
+        raise UnknownSettingError("no setting has this variable", where=variable, hint=hint)
+    return section, key
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -63,6 +63,11 @@ class Handover(Generic[T]):
         self._wake()
 
     @property
+    def crowded(self) -> bool:
+        """Whether the thread is behind: more waits than it takes at a time."""
+        return len(self._items) > self._limit // 2
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called, rather than `end`."""
         return self._closed

@@ -6,19 +6,38 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 from musetalk_fast.events import Event, ProgressEvent
 
 _PERIOD_SECS = 0.1
 
 
-class Meter:
-    """Frames received and encoded. The loop writes one count, encoding threads the other."""
+class Counts(Protocol):
+    """Frames so far."""
 
-    def __init__(self, frames: int, on_event: Callable[[Event], None]) -> None:
-        self.received = 0
-        self.encoded = 0
+    @property
+    def received(self) -> int:
+        """Frames that have come."""
+        ...
+
+    @property
+    def encoded(self) -> int:
+        """Frames through an encoder."""
+        ...
+
+
+class Meter:
+    """Tells how far a render is.
+
+    Args:
+        frames: to be made.
+        counts: how many were.
+    """
+
+    def __init__(self, frames: int, counts: Counts, on_event: Callable[[Event], None]) -> None:
         self._frames = frames
+        self._counts = counts
         self._on_event = on_event
         self._began = time.monotonic()
 
@@ -35,26 +54,24 @@ class Meter:
                 await ticker
         self._tell()
 
-    @property
-    def fps(self) -> float:
-        """Frames encoded a second since the context was opened."""
-        return self.encoded / max(1e-9, time.monotonic() - self._began)
-
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_PERIOD_SECS)
             self._tell()
 
     def _tell(self) -> None:
-        fps = self.fps
-        left = self._frames - self.encoded
+        received, encoded = self._counts.received, self._counts.encoded
+        if not received:
+            self._began = time.monotonic()  # uploads and preparation are no frames
+        fps = encoded / max(1e-9, time.monotonic() - self._began)
+        left = self._frames - encoded
         self._on_event(
             ProgressEvent(
                 stage="generate",
-                done=self.received,
+                done=received,
                 total=self._frames,
                 fps=round(fps, 2),
                 eta_secs=round(left / fps, 1) if fps > 0 else None,
             )
         )
-        self._on_event(ProgressEvent(stage="encode", done=self.encoded, total=self._frames))
+        self._on_event(ProgressEvent(stage="encode", done=encoded, total=self._frames))

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from musetalk_fast.client.choice import ChosenServer
+from musetalk_fast.client.pool import Pool
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError
-from musetalk_fast.events import DoneEvent, Event
+from musetalk_fast.events import DoneEvent, Event, ProgressEvent
+from musetalk_fast.inputs.image import Asset
 from musetalk_fast.planning import Inputs, OnEvent, Plan, load_inputs, plan_render
-from musetalk_fast.rendering.job import Job
-from musetalk_fast.rendering.parts import parts_folder
-from musetalk_fast.rendering.progress import Meter
+from musetalk_fast.rendering.crew import make_parts
+from musetalk_fast.rendering.folder import PartsFolder, locked_folder
+from musetalk_fast.rendering.joining import join_parts
+from musetalk_fast.rendering.record import Record
+from musetalk_fast.rendering.resume import adopt
 from musetalk_fast.rendering.servers import engage
-from musetalk_fast.video.output import check_output
+from musetalk_fast.rendering.telling import plan_event, segment_event
+from musetalk_fast.rendering.work import Work
+from musetalk_fast.video.output import Joined, check_output
+from musetalk_fast.video.parts import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class RenderResult:
 
 
 class Renderer:
-    """Renders one video after another with one server; an asynchronous context manager.
+    """Renders one video after another with the same servers; an asynchronous context manager.
 
     Args:
         settings: how.
@@ -66,8 +71,7 @@ class Renderer:
         self._on_event = on_event
         self._fallback = fallback
         self._stack = AsyncExitStack()
-        self._server: asyncio.Task[ChosenServer] | None = None
-        self._threads = ThreadPoolExecutor(4, "musetalk-render")
+        self._pool: asyncio.Task[Pool] | None = None
 
     async def __aenter__(self) -> Renderer:
         return self
@@ -78,24 +82,30 @@ class Renderer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._server is not None:
-            self._server.cancel()
+        if self._pool is not None:
+            self._pool.cancel()
             # Its own failure was told by whoever needed it; here it only has to be over.
-            await asyncio.gather(self._server, return_exceptions=True)
+            await asyncio.gather(self._pool, return_exceptions=True)
         await self._stack.aclose()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def connect(self) -> None:
-        """Open the server now, rather than with the first render.
+        """Open the servers now, rather than with the first render.
 
         Raises:
-            errors.ServerError: it cannot be opened.
+            errors.ServerError: none of them can be opened.
         """
-        self._start_server()
-        await self._opened_server()
+        self._start_servers()
+        await self._opened_servers()
 
-    async def render(self, avatar: Path, audio: Path, output: Path) -> RenderResult:
+    async def render(
+        self, avatar: Path, audio: Path, output: Path, *, fresh: bool = False
+    ) -> RenderResult:
         """Render one video; the output appears whole or not at all.
+
+        Parts of an interrupted render of the same plan are used again.
+
+        Args:
+            fresh: start over, whatever parts are there.
 
         Raises:
             errors.MuseTalkError: the leaf that says what went wrong.
@@ -103,61 +113,75 @@ class Renderer:
         clock = _Clock()
         settings = self._settings.output
         check_output(output, settings.format, overwrite=settings.overwrite)
-        self._start_server()
-        with parts_folder(output) as folder:
-            plan, inputs = await self._load(avatar, audio, output, folder)
+        with locked_folder(output) as folder:
+            self._start_servers()
+            if fresh:
+                folder.empty()
+            work = await self._load(avatar, audio, output, folder)
+            parts = await asyncio.to_thread(work.record.finished, work.plan.segments)
             clock.lap("load")
-            server = await self._opened_server()
-            clock.lap("server")
-            job = Job(plan, inputs, server, folder, self._threads, self._on_event)
-            job.tell_plan()
-            picture, faces = await job.prepare()
-            clock.lap("prepare")
-            parts = await job.generate(picture, faces, Meter(plan.frames, self._on_event))
-            clock.lap("generate")
-            joined = await job.join(parts)
+            made = await self._make(work, parts, clock)
+            joined = await self._join(work, parts | made)
             clock.lap("join")
-        result = RenderResult(
-            output=output,
-            bytes=joined.bytes,
-            frames=joined.frames,
-            duration_secs=float(joined.duration),
-            fps=plan.frames / clock.stages["generate"],
-            wall_secs=clock.total(),
-            engine=server.info.engine,
-            model=server.info.model,
-            stages=clock.stages,
-        )
+            folder.remove()
+        result = _result(work, joined, clock, sum(part.frames for part in made.values()))
         self._tell_done(result)
         return result
 
-    async def _load(
-        self, avatar: Path, audio: Path, output: Path, folder: Path
-    ) -> tuple[Plan, Inputs]:
+    async def _load(self, avatar: Path, audio: Path, output: Path, folder: PartsFolder) -> Work:
         loop = asyncio.get_running_loop()
 
         def tell(event: Event) -> None:
             loop.call_soon_threadsafe(self._on_event, event)
 
-        def load() -> tuple[Plan, Inputs]:
-            inputs = load_inputs(avatar, audio, self._settings, folder, tell)
-            return plan_render(inputs, output, self._settings), inputs
+        def load() -> tuple[Plan, Inputs, Asset]:
+            inputs = load_inputs(avatar, audio, self._settings, folder.work, tell)
+            plan = adopt(plan_render(inputs, output, self._settings), folder, tell)
+            return plan, inputs, inputs.still.png()
 
-        return await loop.run_in_executor(self._threads, load)
+        plan, inputs, picture = await asyncio.to_thread(load)
+        self._on_event(plan_event(plan))
+        return Work(Record(plan, folder), inputs, picture)
 
-    def _start_server(self) -> None:
-        """Begin to open the server, so that it starts while the inputs load."""
-        if self._server is None:
-            self._server = asyncio.create_task(
-                engage(self._settings.server, self._stack, self._on_event, fallback=self._fallback)
+    async def _make(self, work: Work, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
+        """The parts that are missing."""
+        segments = work.plan.segments
+        missing = [segment for segment in segments if segment.number not in parts]
+        for segment in segments:
+            if segment.number in parts:
+                self._on_event(segment_event(segment, parts[segment.number], reused=True))
+        if not missing:
+            return {}
+        pool = await self._opened_servers()
+        clock.lap("server")
+        retries = self._settings.processing.max_retries
+        made = await make_parts(work, pool, missing, retries, self._on_event)
+        clock.lap("prepare", work.record.settled_at)
+        clock.lap("generate")
+        return made
+
+    async def _join(self, work: Work, parts: dict[int, Part]) -> Joined:
+        assert work.record.settled is not None
+        self._on_event(ProgressEvent(stage="join", done=0, total=1))
+        joined = await asyncio.to_thread(
+            join_parts, work.plan, parts, work.record.folder, work.record.settled.maker
+        )
+        self._on_event(ProgressEvent(stage="join", done=1, total=1))
+        return joined
+
+    def _start_servers(self) -> None:
+        """Begin to open the servers, so that they start while the inputs load."""
+        if self._pool is None:
+            self._pool = asyncio.create_task(
+                engage(self._settings, self._stack, self._on_event, fallback=self._fallback)
             )
 
-    async def _opened_server(self) -> ChosenServer:
-        assert self._server is not None
+    async def _opened_servers(self) -> Pool:
+        assert self._pool is not None
         try:
-            return await asyncio.shield(self._server)
+            return await asyncio.shield(self._pool)
         except MuseTalkError:
-            self._server = None  # the next render of a batch tries again
+            self._pool = None  # the next render of a batch tries again
             raise
 
     def _tell_done(self, result: RenderResult) -> None:
@@ -181,11 +205,12 @@ async def render_async(
     output: Path | str,
     settings: Settings | None = None,
     *,
+    fresh: bool = False,
     on_event: OnEvent = lambda _event: None,
 ) -> RenderResult:
     """Render one video on the running event loop; see `render`."""
     async with Renderer(settings, on_event) as renderer:
-        return await renderer.render(Path(avatar), Path(audio), Path(output))
+        return await renderer.render(Path(avatar), Path(audio), Path(output), fresh=fresh)
 
 
 def render(
@@ -194,34 +219,56 @@ def render(
     output: Path | str,
     settings: Settings | None = None,
     *,
+    fresh: bool = False,
     on_event: OnEvent = lambda _event: None,
 ) -> RenderResult:
     """Render one video: an avatar speaks a recording.
+
+    If parts of an interrupted render of the same plan are there, it is continued.
 
     Args:
         avatar: a picture with a face.
         audio: a recording, or a video with a sound track.
         output: the video to write; it appears whole or not at all.
         settings: how; the default uses a server at home or the built-in preview.
+        fresh: start over instead.
         on_event: told of everything that happens (`musetalk_fast.events`).
 
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong, where, and what to do.
     """
-    return asyncio.run(render_async(avatar, audio, output, settings, on_event=on_event))
+    work = render_async(avatar, audio, output, settings, fresh=fresh, on_event=on_event)
+    return asyncio.run(work)
+
+
+def _result(work: Work, joined: Joined, clock: _Clock, made: int) -> RenderResult:
+    assert work.record.settled is not None
+    maker = work.record.settled.maker
+    return RenderResult(
+        output=work.plan.output,
+        bytes=joined.bytes,
+        frames=joined.frames,
+        duration_secs=float(joined.duration),
+        fps=made / max(1e-9, clock.stages.get("generate", 0.0)),
+        wall_secs=clock.total(),
+        engine=maker.engine,
+        model=maker.model,
+        stages=clock.stages,
+    )
 
 
 class _Clock:
-    """Seconds per stage."""
+    """Seconds per stage, by the clock of `time.monotonic`."""
 
     def __init__(self) -> None:
         self.stages: dict[str, float] = {}
         self._began = self._lap = time.monotonic()
 
-    def lap(self, stage: str) -> None:
-        now = time.monotonic()
-        self.stages[stage] = now - self._lap
-        self._lap = now
+    def lap(self, stage: str, ended: float | None = None) -> None:
+        """A stage has ended: now, or at that time."""
+        ended = time.monotonic() if ended is None else max(ended, self._lap)
+        self.stages[stage] = ended - self._lap
+        self._lap = ended
 
     def total(self) -> float:
         return time.monotonic() - self._began

@@ -1,14 +1,16 @@
-"""Opens the server that a render uses: the chosen one, the one at home, or the built-in."""
+"""Opens the servers that a render uses: the chosen ones, the one at home, or the built-in."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from musetalk_fast.builtin import BuiltinServer
 from musetalk_fast.client.choice import ChosenServer, open_server, probe
-from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, ServerSettings
+from musetalk_fast.client.pool import Member, Pool
+from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerUnreachableError
-from musetalk_fast.events import ServerEvent, WarningEvent
+from musetalk_fast.events import WarningEvent
 from musetalk_fast.planning import OnEvent
 
 _FALLBACK_NOTE = (
@@ -18,28 +20,30 @@ _FALLBACK_NOTE = (
 
 
 async def engage(
-    settings: ServerSettings, stack: AsyncExitStack, on_event: OnEvent, *, fallback: bool
-) -> ChosenServer:
-    """Open the server and tell which it is; it closes with `stack`.
+    settings: Settings, stack: AsyncExitStack, on_event: OnEvent, *, fallback: bool
+) -> Pool:
+    """Open the servers; return once one of them answers. They close with `stack`.
 
     Raises:
-        errors.ServerError: a chosen server does not answer, or none does and `fallback` is off.
+        errors.ServerError: no chosen server answers, or none is there and `fallback` is off.
     """
-    url = settings.url or await _at_home(on_event, fallback=fallback)
+    urls = settings.server.url or [await _at_home(on_event, fallback=fallback)]
+    pool = Pool([
+        Member(url, partial(_connect, url, settings, stack), settings.processing.max_retries)
+        for url in urls
+    ])  # fmt: skip
+    await pool.open()
+    return pool
+
+
+async def _connect(url: str, settings: Settings, stack: AsyncExitStack) -> ChosenServer:
     builtin = url == BUILTIN
-    if builtin:
-        url = (await stack.enter_async_context(BuiltinServer())).address
-    server = await open_server(url, settings.timeout_secs, stack, builtin=builtin)
-    on_event(
-        ServerEvent(
-            url=BUILTIN if builtin else server.connection.address.name,
-            engine=server.info.engine,
-            model=server.info.model,
-            builtin=builtin,
-            wire=server.wire,
-        )
-    )
-    return server
+    async with AsyncExitStack() as attempt:
+        if builtin:
+            url = (await attempt.enter_async_context(BuiltinServer())).address
+        server = await open_server(url, settings.server, attempt, builtin=builtin)
+        stack.push_async_exit(attempt.pop_all())
+        return server
 
 
 async def _at_home(on_event: OnEvent, *, fallback: bool) -> str:

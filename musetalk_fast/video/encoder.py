@@ -19,11 +19,12 @@ class PartEncoder:
     """Encodes the frames of a segment; serves one thread.
 
     Args:
-        path: of the part; written as `<path>.tmp` until it is finished.
+        path: of the part; written under another name until it is finished.
         encoder: opened with the first frame.
         width, height: pixels of the frames.
         fps: frames a second.
         start: index of the segment's first frame, for messages.
+        label: what the part says of itself, for whoever finds it later.
 
     Raises:
         errors.OutputWriteError: the folder does not let us.
@@ -37,6 +38,7 @@ class PartEncoder:
         height: int,
         fps: Fraction,
         start: int,
+        label: str,
     ) -> None:
         self._encoder = encoder
         self._start = start
@@ -46,6 +48,7 @@ class PartEncoder:
         self._container = av.open(
             self._file.url, "w", format=encoder.part_muxer, options={"fflags": "+bitexact"}
         )
+        self._container.metadata["comment"] = self._label = label
         stream = self._container.add_stream(encoder.codec, rate=fps)
         assert isinstance(stream, av.VideoStream)
         encoder.configure(stream.codec_context, width, height, fps)
@@ -78,7 +81,7 @@ class PartEncoder:
             self._container.close()
         size = self._file.commit()
         path = self._file.path
-        return Part(path, self._frames, size, part_header(path), self._delay)
+        return Part(path, self._frames, size, part_header(path), self._delay, self._label)
 
     def abort(self) -> None:
         """Leave nothing behind; does no harm after `finish`."""

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from musetalk_fast.errors import OutputWriteError
 
+UNFINISHED = ".tmp"
+_LONGEST_STEM = 80
+"""A name has at most 255 bytes, of which a character may take four."""
+
 
 class NewFile:
-    """A file that is written beside its place and moved there when it is done.
+    """A file that is written under another name and moved to its place when it is done.
+
+    The name is its own, so that two processes may write the same file: the last one stays. A
+    lock that dies with its owner tells a file in the making from one that a crash left.
 
     Args:
         path: its place; what is there stays until `commit`.
+        folder: where it is written, on the same file system; None: beside its place.
 
     Raises:
         errors.OutputWriteError: the folder does not let us.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, folder: Path | None = None) -> None:
         self.path = path
-        self.unfinished = path.with_name(path.name + ".tmp")
+        name = f"{path.name[:_LONGEST_STEM]}.{secrets.token_hex(4)}{UNFINISHED}"
+        self.unfinished = (folder or path.parent) / name
         with write_errors(path):
-            self.unfinished.open("wb").close()
+            self._file = self.unfinished.open("xb")
+            try_lock(self._file.fileno())
 
     @property
     def url(self) -> str:
         """The unfinished file for FFmpeg, which takes `a:b.mp4` for a protocol named a."""
         return f"file:{self.unfinished}"
+
+    def write(self, content: bytes) -> None:
+        """Write something small from here, rather than through FFmpeg.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        with write_errors(self.path):
+            self._file.write(content)
+            self._file.flush()
 
     def commit(self) -> int:
         """Move the file to its place, safe from a power cut; its size in bytes.
@@ -37,18 +60,65 @@ class NewFile:
         Raises:
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        with write_errors(self.path):
-            with self.unfinished.open("rb+") as file:
-                os.fsync(file.fileno())
-                size = file.seek(0, os.SEEK_END)
+        with write_errors(self.path), self._file as file:
+            os.fsync(file.fileno())
+            size = file.seek(0, os.SEEK_END)
             self.unfinished.replace(self.path)
             _sync_folder(self.path.parent)
             return size
 
+    def commit_first(self) -> bool:
+        """As `commit`, unless a file is there already: then it stays, and the answer is False.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        with write_errors(self.path):
+            os.fsync(self._file.fileno())
+            try:
+                os.link(self.unfinished, self.path)
+            except FileExistsError:
+                return False
+            _sync_folder(self.path.parent)
+            return True
+
     def discard(self) -> None:
         """Remove the unfinished file; after `commit` there is none."""
+        self._file.close()
         with write_errors(self.path):
             self.unfinished.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what crashes left in a folder: unfinished files that nobody writes.
+
+    Raises:
+        errors.OutputWriteError: the folder does not let us.
+    """
+    with write_errors(folder):
+        for path in folder.glob(f"*{UNFINISHED}"):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                if try_lock(file.fileno()):
+                    path.unlink(missing_ok=True)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file for as long as it stays open; False if another process has it.
+
+    True as well where the file system knows no locks.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    return True
 
 
 @contextmanager

@@ -64,6 +64,7 @@ def join(
     fps: Fraction,
     encoder: EncoderSettings,
     metadata: Mapping[str, str],
+    folder: Path | None = None,
 ) -> Joined:
     """Copy the parts behind one another, add the sound, move the file to its place.
 
@@ -76,6 +77,7 @@ def join(
         fps: frames a second.
         encoder: that made the parts.
         metadata: of the container: `title`, `comment`.
+        folder: where the file is written before it is moved; None: beside the output.
 
     Raises:
         errors.EncoderError: the parts were not made by one encoder with one setting.
@@ -83,7 +85,7 @@ def join(
         errors.AudioFormatError: the recording has no samples or changes its format.
     """
     _check_parts(parts)
-    file = NewFile(output)
+    file = NewFile(output, folder)
     try:
         with write_errors(output):
             _write(parts, file, sound, fps, FORMATS[encoder.format], metadata)

@@ -27,6 +27,7 @@ class Part:
         extradata: the codec's header as the file has it; parts that are joined have the same.
         delay: frames by which the last packet to come late comes late: the display order needs
             decoding to be this far ahead.
+        label: what it says of itself.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Part:
     bytes: int
     extradata: Header
     delay: int
+    label: str
 
 
 def read_part(path: Path, fps: Fraction) -> Part:
@@ -52,7 +54,7 @@ def read_part(path: Path, fps: Fraction) -> Part:
     delay = max(number - frame for number, frame in enumerate(shown))
     with _reading(path):
         size = path.stat().st_size
-    return Part(path, len(shown), size, part_header(path), delay)
+    return Part(path, len(shown), size, part_header(path), delay, part_label(path))
 
 
 def part_header(path: Path) -> bytes:
@@ -63,6 +65,18 @@ def part_header(path: Path) -> bytes:
     """
     with open_part(path) as source:
         return source.streams.video[0].codec_context.extradata or b""
+
+
+def part_label(path: Path) -> str:
+    """What a part says of itself.
+
+    Raises:
+        errors.OutputWriteError: it cannot be read or is damaged.
+    """
+    with open_part(path) as source:
+        # Matroska's names of tags are in capitals.
+        tags = {name.lower(): text for name, text in source.metadata.items()}
+        return tags.get("comment", "")
 
 
 def part_packets(path: Path, fps: Fraction) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:

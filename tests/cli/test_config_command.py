@@ -47,6 +47,14 @@ def test_show_as_json(run, tmp_path: Path) -> None:
     assert shown["settings"]["server"]["url"] == {"value": None, "origin": "default"}
 
 
+def test_show_has_stars_for_a_key(run) -> None:
+    for form in ((), ("--json",)):
+        done = run("config", "show", *form, MUSETALK_API_KEY="sk-secret")
+        assert "sk-secret" not in done.stdout + done.stderr
+        assert "***" in done.stdout
+        assert "MUSETALK_API_KEY" in done.stdout
+
+
 def test_path(run, tmp_path: Path) -> None:
     assert run("config", "path").stdout == f"{tmp_path}/config/musetalk/config.toml\n"
     assert run("config", "path", MUSETALK_CONFIG_PATH="/x/y.toml").stdout == "/x/y.toml\n"

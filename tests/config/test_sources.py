@@ -65,7 +65,7 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
 
 
 def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
-    others = {"MUSETALK_LOG_LEVEL": "debug", "MUSETALK_KERNELS": "numpy", "MUSETALK_API_KEY": "k"}
+    others = {"MUSETALK_LOG_LEVEL": "debug", "MUSETALK_KERNELS": "numpy"}
     environ = _environ(tmp_path, **others, MUSETALK_HOME="/x", OUTPUT_FPS="9")
     assert load_settings({}, environ).settings == Settings()
 

@@ -57,7 +57,7 @@ def encode_part(
 ) -> Part:
     """A part whose frames show `numbers`."""
     compositor = StillCompositor(picture(), FACE, encoder, fps)
-    part = PartEncoder(path, encoder, WIDTH, HEIGHT, fps, 0)
+    part = PartEncoder(path, encoder, WIDTH, HEIGHT, fps, 0, "label")
     for index, number in enumerate(numbers):
         part.encode(compositor.compose(crop_of(number), 0, index))
     return part.finish()

@@ -1,0 +1,185 @@
+"""The servers of a render: how each one behaves, and when to try it again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from musetalk_fast import errors
+from musetalk_fast.client.choice import ChosenServer
+
+_FIRST_SECS, _LONGEST_SECS = 0.5, 30.0
+_LONGEST_ASKED_SECS = 300.0
+"""A `Retry-After` beyond it is cut: who knows what the server means."""
+
+_FOR_GOOD = (
+    errors.NotAServerError,
+    errors.ServerRefusedError,
+    errors.NotAuthorisedError,
+    errors.FacesDifferError,
+    errors.EngineDiffersError,
+    errors.InputError,
+)
+"""Trying again would bring the same answer."""
+
+
+class Member:
+    """One server of a pool.
+
+    Args:
+        name: how messages call it.
+        connect: opens the connection and asks what the server can do.
+        tries: so many failures in a row may follow the first before it counts as lost; it is
+            still tried now and then while other servers work.
+
+    Attributes:
+        error: its last failure.
+        left_out: it is of no use for this render, whatever happens.
+        pace: frames a second of its last streams, or None.
+        streams: at work now.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[], Awaitable[ChosenServer]], tries: int
+    ) -> None:
+        self.name = name
+        self.error: errors.MuseTalkError | None = None
+        self.left_out = False
+        self.pace: float | None = None
+        self.streams = 0
+        self._connect = connect
+        self._connecting = asyncio.Lock()
+        self._server: ChosenServer | None = None
+        self._tries = tries
+        self._failures = 0
+        self._failed_at = self._resume_at = 0.0
+
+    async def server(self) -> ChosenServer:
+        """What it can do; asked once.
+
+        Raises:
+            errors.ServerError: it does not answer, or is no MuseTalk server.
+        """
+        async with self._connecting:
+            if self._server is None:
+                self._server = await self._connect()
+            return self._server
+
+    @property
+    def opened(self) -> ChosenServer | None:
+        """What it can do, if it ever answered."""
+        return self._server
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing is to be hoped for from it."""
+        return self.left_out or self._failures > self._tries
+
+    def forgive(self) -> None:
+        """A new render begins: what it was left out for may not concern this one."""
+        self.left_out = False
+        self._failures = 0
+        self._resume_at = 0.0
+
+    def failed(self, error: errors.MuseTalkError, began: float) -> float:
+        """Count a failure; streams that began before the last one fail for the same reason.
+
+        Args:
+            began: when the work that failed had begun, by the loop's clock.
+
+        Returns:
+            Seconds until it should be tried again; infinity for never.
+        """
+        now = asyncio.get_running_loop().time()
+        self.error = error
+        if isinstance(error, _FOR_GOOD):
+            self.left_out = True
+            return float("inf")
+        if began >= self._failed_at:
+            self._failures += 1
+            asked = error.retry_after if isinstance(error, errors.ServerBusyError) else None
+            self._resume_at = now + pause(self._failures, asked)
+            self._failed_at = now
+        return max(0.0, self._resume_at - now)
+
+    def worked(self, frames: int, secs: float) -> None:
+        """Frames came."""
+        self._failures = 0
+        if secs > 0:
+            pace = frames / secs
+            self.pace = pace if self.pace is None else (self.pace + pace) / 2
+
+    async def rest(self) -> None:
+        """Return when it should be tried."""
+        await asyncio.sleep(max(0.0, self._resume_at - asyncio.get_running_loop().time()))
+
+
+class Pool:
+    """All servers of a render."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = tuple(members)
+
+    async def open(self) -> None:
+        """Ask every server what it can do; return once one has answered.
+
+        Raises:
+            errors.ServerError: none did; see `check`.
+        """
+        asked = {asyncio.ensure_future(self._ask(member)) for member in self.members}
+        try:
+            while asked:
+                done, asked = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+                if any(each.result() for each in done):
+                    return
+            raise self._lost()
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    def check(self) -> None:
+        """Raise if no server is left: the only one's error, or all of them by name."""
+        if all(member.lost for member in self.members):
+            raise self._lost()
+
+    def best_pace(self, but: Member) -> float | None:
+        """Frames a second of the fastest other server that is at work."""
+        paces = [
+            member.pace
+            for member in self.members
+            if member is not but and member.pace is not None and not member.lost
+        ]
+        return max(paces, default=None)
+
+    async def _ask(self, member: Member) -> bool:
+        began = asyncio.get_running_loop().time()
+        try:
+            await member.server()
+        except errors.ServerError as error:
+            member.failed(error, began)
+            return False
+        return True
+
+    def _lost(self) -> errors.MuseTalkError:
+        failures = [member.error for member in self.members if member.error is not None]
+        if len(failures) == 1:
+            return failures[0]
+        told = "; ".join(str(error) for error in failures)
+        if all(isinstance(error, errors.ServerBusyError) for error in failures):
+            return errors.ServerBusyError(f"all servers are busy: {told}")
+        return errors.ServersLostError(f"no server is left: {told}")
+
+
+def pause(failures: int, asked: float | None = None) -> float:
+    """Seconds to wait after so many failures in a row: doubling, with jitter.
+
+    Args:
+        asked: what the server's `Retry-After` says.
+    """
+    if asked is not None:
+        return min(asked, _LONGEST_ASKED_SECS)
+    longest: float = min(_LONGEST_SECS, _FIRST_SECS * 2 ** min(failures - 1, 16))
+    # Jitter, so that clients of a server that comes back do not all come at once.
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311

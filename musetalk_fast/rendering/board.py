@@ -1,0 +1,157 @@
+"""Which segments wait, which are in the making, which are parts; what a free server does next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from musetalk_fast.client.pool import Member
+from musetalk_fast.errors import MuseTalkError, ProtocolError
+from musetalk_fast.planning import Segment
+from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.video.parts import Part
+
+_LOOK_AGAIN_SECS = 0.5
+"""How often an idle server looks whether another one lags."""
+
+_LAG = 2.0
+"""A stream lags if its rest would take this many times what the idle server needs for it."""
+_STALLED_SECS = 5.0
+"""A stream without a first frame for so long lags, whatever the idle server can do."""
+
+
+class Board:
+    """The segments of a render, handed out to whoever asks.
+
+    Args:
+        segments: to be made.
+        limit: in the making at a time.
+        begin: opens the feed of a segment.
+        attempts: without a frame, after which a segment's failure is the render's.
+        on_part: told of each finished part.
+    """
+
+    def __init__(
+        self,
+        segments: Iterable[Segment],
+        limit: int,
+        begin: Callable[[Segment], Feed],
+        attempts: int,
+        on_part: Callable[[Segment, Part], None],
+    ) -> None:
+        self._waiting = deque(segments)
+        self._making: list[Feed] = []
+        self._limit = limit
+        self._begin = begin
+        self._attempts = attempts
+        self._on_part = on_part
+        self._changed = asyncio.Event()
+        self._garbage: dict[int, int] = {}
+        self._frames = 0
+        self.parts: dict[int, Part] = {}
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self.finished.set_result(None)
+
+    @property
+    def received(self) -> int:
+        """Frames that have come."""
+        return self._frames + sum(feed.received for feed in self._making)
+
+    @property
+    def encoded(self) -> int:
+        """Frames through an encoder."""
+        return self._frames + sum(feed.encoded for feed in self._making)
+
+    async def next_for(self, member: Member) -> Feed:
+        """Wait for something that this server should do."""
+        while True:
+            feed = self._pick(member)
+            if feed is not None:
+                return feed
+            self._changed.clear()
+            # Not wait_for: before Python 3.12 it loses a cancellation that meets the event.
+            again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_SECS, self._changed.set)
+            try:
+                await self._changed.wait()
+            finally:
+                again.cancel()
+
+    def returned(self, feed: Feed, error: MuseTalkError) -> None:
+        """A stream of this feed failed; somebody will continue it.
+
+        A segment at which every attempt fails must not keep the servers busy for ever.
+        """
+        feed.fruitless += 1
+        if feed.fruitless > self._attempts:
+            self.fail(error)
+        self._changed.set()
+
+    def fail(self, error: BaseException) -> None:
+        """The render cannot go on."""
+        if not self.finished.done():
+            self.finished.set_exception(error)
+
+    async def close(self) -> None:
+        """Abandon what is in the making."""
+        await asyncio.gather(*(feed.abandon() for feed in self._making))
+        if self.finished.done() and not self.finished.cancelled():
+            self.finished.exception()  # seen
+
+    def _pick(self, member: Member) -> Feed | None:
+        open_feeds = [feed for feed in self._making if not feed.full]
+        for feed in open_feeds:
+            if not feed.sources:
+                return feed
+        if self._waiting and len(self._making) < self._limit:
+            return self._start(self._waiting.popleft())
+        if self._waiting:
+            return None
+        return next((feed for feed in open_feeds if _lags(feed, member)), None)
+
+    def _start(self, segment: Segment) -> Feed:
+        feed = self._begin(segment)
+        self._making.append(feed)
+        feed.part.add_done_callback(lambda part: self._ended(feed, part))
+        return feed
+
+    def _ended(self, feed: Feed, part: asyncio.Future[Part]) -> None:
+        """The encoding thread has ended."""
+        if feed not in self._making or self.finished.done():
+            return
+        error = part.exception()
+        if isinstance(error, ProtocolError):
+            self._again(feed, error)
+        elif error is not None:
+            self.fail(error)
+        else:
+            self._making.remove(feed)
+            self._frames += feed.segment.frames
+            self.parts[feed.segment.number] = part.result()
+            self._on_part(feed.segment, part.result())
+            if not self._waiting and not self._making:
+                self.finished.set_result(None)
+        self._changed.set()
+
+    def _again(self, feed: Feed, error: ProtocolError) -> None:
+        """A crop was garbage, found where it was decoded: its segment is made anew."""
+        self._making.remove(feed)
+        feed.stop_sources()
+        number = feed.segment.number
+        self._garbage[number] = self._garbage.get(number, 0) + 1
+        if self._garbage[number] > self._attempts:
+            self.fail(error)
+        self._waiting.appendleft(feed.segment)
+
+
+def _lags(feed: Feed, member: Member) -> bool:
+    """Whether `member` should begin the rest of this segment too."""
+    if len(feed.sources) != 1 or feed.handover.crowded:
+        return False
+    source = feed.sources[0]
+    if source.member is member:
+        return False
+    if source.frames == 0 and source.secs > _STALLED_SECS:
+        return True
+    return member.pace is not None and _LAG * source.pace < member.pace

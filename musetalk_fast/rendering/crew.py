@@ -1,0 +1,109 @@
+"""Servers and encoders at work on the segments of one render."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from musetalk_fast.client.pool import Member, Pool
+from musetalk_fast.planning import OnEvent, Segment
+from musetalk_fast.planning.crew import crew_for, processors
+from musetalk_fast.rendering.board import Board
+from musetalk_fast.rendering.encoding import encode_segment
+from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.rendering.lane import Lane
+from musetalk_fast.rendering.progress import Meter
+from musetalk_fast.rendering.provision import Provision
+from musetalk_fast.rendering.telling import segment_event
+from musetalk_fast.rendering.work import Work
+from musetalk_fast.video.parts import Part
+
+MOST_STREAMS = 32
+"""Segments in the making at a time, each with a thread and its encoder's memory."""
+
+
+async def make_parts(
+    work: Work, pool: Pool, segments: Sequence[Segment], retries: int, on_event: OnEvent
+) -> dict[int, Part]:
+    """The parts of these segments, by number, with as many encoders as the machine is good for.
+
+    Args:
+        retries: failures in a row after which a server or a segment is given up.
+
+    Raises:
+        errors.ServerError, errors.InputError: no server is left.
+        errors.OutputError: a part could not be encoded or written.
+    """
+    in_software = work.plan.encoder.in_software
+    encoders = crew_for(len(segments), processors(), in_software=in_software).encoders
+    return await Crew(work, pool, encoders, retries, on_event).make(segments)
+
+
+class Crew:
+    """Makes the parts of segments.
+
+    Args:
+        pool: the servers; each gets as many streams as keep the encoders busy.
+        encoders: that keep the processors busy.
+        retries: failures in a row after which a server or a segment is given up.
+    """
+
+    def __init__(
+        self, work: Work, pool: Pool, encoders: int, retries: int, on_event: OnEvent
+    ) -> None:
+        self._work = work
+        self._pool = pool
+        self._retries = retries
+        self._on_event = on_event
+        members = len(pool.members)
+        # A server that waits for an encoder is idle: never fewer streams than servers.
+        self._limit = min(MOST_STREAMS, max(encoders, members))
+        self._streams = -(-self._limit // members)
+
+    async def make(self, segments: Sequence[Segment]) -> dict[int, Part]:
+        """The parts of these segments, by number.
+
+        Raises:
+            errors.ServerError, errors.InputError: no server is left.
+            errors.OutputError: a part could not be encoded or written.
+        """
+        threads = ThreadPoolExecutor(self._limit, "encode")
+        begin = partial(Feed, encode=partial(encode_segment, self._work), threads=threads)
+        attempts = self._retries * len(self._pool.members)
+        board = Board(segments, self._limit, begin, attempts, self._tell)
+        frames = sum(segment.frames for segment in segments)
+        try:
+            async with Meter(frames, board, self._on_event).running():
+                await self._run(board)
+        finally:
+            await board.close()
+            threads.shutdown(wait=False)
+        return board.parts
+
+    async def _run(self, board: Board) -> None:
+        lanes = {asyncio.ensure_future(lane.run()) for lane in self._lanes(board)}
+        waited: set[asyncio.Future[None]] = {board.finished, *lanes}
+        try:
+            while not board.finished.done():
+                done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    def _lanes(self, board: Board) -> Iterable[Lane]:
+        for member in self._pool.members:
+            provision = Provision(member, self._work, self._on_event)
+            for _ in range(self._streams_of(member)):
+                yield Lane(member, provision, self._pool, board, self._on_event)
+
+    def _streams_of(self, member: Member) -> int:
+        server = member.opened
+        return self._streams if server is None else min(self._streams, server.info.max_streams)
+
+    def _tell(self, segment: Segment, part: Part) -> None:
+        self._on_event(segment_event(segment, part))

@@ -1,0 +1,92 @@
+"""One segment in the making: crops in the order of frames, from whichever server has them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from musetalk_fast.errors import FrameOrderError
+from musetalk_fast.planning import Segment
+from musetalk_fast.rendering.handover import Handover
+from musetalk_fast.rendering.source import Source
+from musetalk_fast.video.parts import Part
+from musetalk_fast.wire.messages import Frame
+
+_FRAMES_AHEAD = 32
+"""Crops between socket and encoder: 6 MB of raw ones."""
+
+Encode = Callable[["Feed"], Part]
+
+
+class Feed:
+    """Takes a segment's crops from one stream or several and hands them to its encoding thread.
+
+    Every frame is taken once: a stream that begins at `due` continues one that was cut, and of
+    two streams at once the one that is ahead feeds, the other's frames are dropped.
+
+    Args:
+        encode: makes the part from the crops; runs in a thread of `threads`.
+
+    Attributes:
+        due: the next frame.
+        encoded: frames through the encoder; written by its thread only.
+        sources: the streams that feed it now.
+        fruitless: attempts in a row that brought no frame.
+    """
+
+    def __init__(self, segment: Segment, encode: Encode, threads: Executor) -> None:
+        self.segment = segment
+        self.due = segment.start
+        self.encoded = 0
+        self.fruitless = 0
+        self.sources: list[Source] = []
+        loop = asyncio.get_running_loop()
+        self.handover: Handover[Frame] = Handover(_FRAMES_AHEAD, loop)
+        self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
+
+    @property
+    def full(self) -> bool:
+        """Whether every frame has come."""
+        return self.due == self.segment.stop
+
+    @property
+    def received(self) -> int:
+        """Frames that have come."""
+        return self.due - self.segment.start
+
+    async def offer(self, frames: list[Frame], source: Source) -> None:
+        """Take those frames that are due; return once there is room for more.
+
+        Raises:
+            errors.FrameOrderError: frames are missing before them.
+            HandoverClosedError: the encoding thread has stopped; `part` says why.
+        """
+        new = frames if frames[0].index == self.due else self._from_due(frames)
+        if not new:
+            return
+        self.due = new[-1].index + 1
+        self.fruitless = 0
+        await self.handover.put(new)
+        if self.full:
+            self.handover.end()
+            self.stop_sources(but=source)
+
+    async def abandon(self) -> None:
+        """Stop streams and thread; return when the thread has taken its unfinished part away."""
+        self.stop_sources()
+        self.handover.close()
+        await asyncio.wait([self.part])
+        if not self.part.cancelled():
+            self.part.exception()  # seen
+
+    def stop_sources(self, but: Source | None = None) -> None:
+        """Cancel the streams that feed it."""
+        for source in self.sources:
+            if source is not but:
+                source.stop()
+
+    def _from_due(self, frames: list[Frame]) -> list[Frame]:
+        if frames[0].index > self.due:
+            raise FrameOrderError(f"frame {frames[0].index} where {self.due} was due")
+        return [frame for frame in frames if frame.index >= self.due]

@@ -1,0 +1,215 @@
+"""`<output>.parts/`: the plan, the faces and the finished parts of a render."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from musetalk_fast.errors import OutputBusyError, OutputError, PlanError
+from musetalk_fast.planning import Plan, Segment
+from musetalk_fast.planning.document import LONGEST, plan_from_json, plan_to_json
+from musetalk_fast.video.files import NewFile, remove_unfinished, try_lock, write_errors
+from musetalk_fast.video.parts import Part, read_part
+
+SUFFIX = ".parts"
+PLAN = "plan.json"
+FACES = "faces.bin"
+_LOCK = "lock"
+_WORK = "work"
+_TRIES = 20
+
+
+class PartsFolder:
+    """The files of one render beside its output.
+
+    Args:
+        path: the folder; the output is its name without `.parts`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._kept = False
+
+    @property
+    def output(self) -> Path:
+        """The video."""
+        return self.path.with_name(self.path.name.removesuffix(SUFFIX))
+
+    @property
+    def work(self) -> Path:
+        """A folder for what only this process needs, empty at first."""
+        return self.path / _WORK
+
+    def part_path(self, number: int, suffix: str) -> Path:
+        """Where the part of a segment stands once it is finished."""
+        return self.path / f"{number:08d}{suffix}"
+
+    def read_plan(self) -> Plan | None:
+        """The plan that was kept, or None.
+
+        Raises:
+            errors.PlanError: it is damaged.
+            errors.OutputWriteError: it cannot be read.
+        """
+        content = self.read(PLAN)
+        try:
+            return None if content is None else plan_from_json(content, self.output)
+        except PlanError as error:
+            error.where = str(self.path / PLAN)
+            raise
+
+    def write_plan(self, plan: Plan) -> None:
+        """Keep the plan."""
+        self.write(PLAN, plan_to_json(plan))
+
+    def read(self, name: str) -> bytes | None:
+        """A small file of the folder, or None.
+
+        Raises:
+            errors.OutputWriteError: it cannot be read, or is not small.
+        """
+        with write_errors(self.path / name):
+            try:
+                with (self.path / name).open("rb") as file:
+                    content = file.read(LONGEST + 1)
+            except FileNotFoundError:
+                return None
+        return content if len(content) <= LONGEST else b""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep a small file; whole or not at all."""
+        file = NewFile(self.path / name)
+        try:
+            file.write(content)
+            file.commit()
+        except BaseException:
+            file.discard()
+            raise
+
+    def write_first(self, name: str, content: bytes) -> bool:
+        """Keep a small file unless another process has kept one; whether we did."""
+        file = NewFile(self.path / name)
+        try:
+            file.write(content)
+            return file.commit_first()
+        finally:
+            file.discard()
+
+    def finished(self, plan: Plan, segments: Iterable[Segment], label: str) -> dict[int, Part]:
+        """The parts that are there, by segment; those that are damaged or of another make are not.
+
+        Args:
+            label: what each of them must say of itself.
+        """
+        parts = {}
+        for segment in segments:
+            path = self.part_path(segment.number, plan.encoder.part_suffix)
+            part = _usable(path, plan, label) if path.exists() else None
+            if part is not None and part.frames == segment.frames:
+                parts[segment.number] = part
+        return parts
+
+    def keep(self) -> None:
+        """Do not remove the folder, though no part may be in it."""
+        self._kept = True
+
+    @property
+    def of_use(self) -> bool:
+        """Whether somebody will want it later."""
+        return self._kept or self.holds_parts()
+
+    def holds_parts(self) -> bool:
+        """Whether any part is finished."""
+        return any(path.name[:8].isdigit() for path in self.path.glob("????????.*"))
+
+    def empty(self) -> None:
+        """Remove plan, faces and parts."""
+        with write_errors(self.path):
+            for entry in self.path.iterdir():
+                if entry.name not in (_LOCK, _WORK):
+                    entry.unlink()
+
+    def remove(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def locked_folder(output: Path) -> Iterator[PartsFolder]:
+    """Make the folder or take the one that is there, for this process alone.
+
+    On the way out it is removed, unless parts are in it.
+
+    Raises:
+        errors.OutputBusyError: another render is at work on this output.
+        errors.OutputWriteError: it cannot be made.
+    """
+    path = output.with_name(output.name + SUFFIX)
+    descriptor = _lock(path, output)
+    folder = PartsFolder(path)
+    try:
+        remove_unfinished(path)
+        with write_errors(path):
+            shutil.rmtree(folder.work, ignore_errors=True)
+            folder.work.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder.work, ignore_errors=True)
+        if not folder.of_use:
+            folder.remove()
+        os.close(descriptor)
+
+
+def set_aside(folder: PartsFolder, name: str) -> Path:
+    """Move the plan, faces and parts of another render out of the way; where they are now.
+
+    Raises:
+        errors.OutputWriteError: the folder does not let us.
+    """
+    aside = folder.path.with_name(f"{folder.path.name}.{name}")
+    with write_errors(aside):
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        for entry in folder.path.iterdir():
+            if entry.name not in (_LOCK, _WORK):
+                entry.rename(aside / entry.name)
+    return aside
+
+
+def _lock(path: Path, output: Path) -> int:
+    """Lock the folder; another render may remove it while we take it."""
+    for _ in range(_TRIES):
+        with write_errors(path):
+            path.mkdir(exist_ok=True)
+            try:
+                descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except FileNotFoundError:
+                continue
+            if not try_lock(descriptor):
+                os.close(descriptor)
+                raise OutputBusyError("another render is at work on this file", where=str(output))
+            if _is_still_there(path / _LOCK, descriptor):
+                return descriptor
+            os.close(descriptor)
+        time.sleep(0.01)
+    raise OutputBusyError("other renders keep taking its folder away", where=str(path))
+
+
+def _is_still_there(path: Path, descriptor: int) -> bool:
+    try:
+        there, ours = path.stat(), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def _usable(path: Path, plan: Plan, label: str) -> Part | None:
+    try:
+        part = read_part(path, plan.fps)
+    except OutputError:
+        return None
+    return part if part.label == label else None

@@ -1,0 +1,37 @@
+"""Finished parts and the recording become the video."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from musetalk_fast import __version__
+from musetalk_fast.inputs.sound import SoundReader
+from musetalk_fast.planning import Plan
+from musetalk_fast.rendering.folder import PartsFolder
+from musetalk_fast.types import Maker
+from musetalk_fast.video.output import Joined, join
+from musetalk_fast.video.parts import Part
+
+
+def join_parts(plan: Plan, parts: dict[int, Part], folder: PartsFolder, maker: Maker) -> Joined:
+    """Join all parts of a plan, add the sound, move the video to its place.
+
+    Raises:
+        errors.OutputError: the parts do not fit, or writing failed.
+    """
+    preview = " (a preview, not MuseTalk)" if maker.is_preview else ""
+    comment = (
+        f"lip-sync: engine {maker.engine}{preview}, model {maker.model}; musetalk-fast "
+        f"{__version__}"
+    )
+    with ExitStack() as stack:
+        sound = stack.enter_context(SoundReader(plan.audio)).frames() if plan.sound else None
+        return join(
+            [parts[segment.number] for segment in plan.segments],
+            plan.output,
+            sound=sound,
+            fps=plan.fps,
+            encoder=plan.encoder,
+            metadata={"comment": comment},
+            folder=folder.path,
+        )

@@ -1,0 +1,112 @@
+"""One stream after another from one server, for as long as the render needs it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from musetalk_fast.client.pool import Member, Pool
+from musetalk_fast.errors import (
+    InputError,
+    MuseTalkError,
+    ServerBusyError,
+    ServerError,
+    ServerSlowError,
+)
+from musetalk_fast.events import WarningEvent
+from musetalk_fast.planning import OnEvent
+from musetalk_fast.rendering.board import Board
+from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.rendering.handover import HandoverClosedError
+from musetalk_fast.rendering.provision import Provision
+from musetalk_fast.rendering.source import Source
+
+_LOOK_SECS = 1.0
+_PATIENCE_SECS = 15.0
+_FAR_BEHIND = 8.0
+"""A stream this many times slower than the fastest server's is given up after some time."""
+
+
+class Lane:
+    """Takes segments from the board for one server.
+
+    Args:
+        provision: has the server ready for this render.
+        pool: of which the server is a member.
+    """
+
+    def __init__(
+        self, member: Member, provision: Provision, pool: Pool, board: Board, on_event: OnEvent
+    ) -> None:
+        self._member = member
+        self._provision = provision
+        self._pool = pool
+        self._board = board
+        self._on_event = on_event
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> None:
+        """Work until cancelled, or until the server is left out.
+
+        Raises:
+            errors.MuseTalkError: no server is left.
+        """
+        while not self._member.left_out:
+            await self._member.rest()
+            began = self._loop.time()
+            try:
+                await self._provision.ready()
+                feed = await self._board.next_for(self._member)
+                began = self._loop.time()
+                await self._feed(feed)
+            except (ServerError, InputError) as error:
+                await self._blame(error, began)
+
+    async def _feed(self, feed: Feed) -> None:
+        """Stream the rest of a segment."""
+        source = Source(self._member)
+        streaming = source.start(self._receive(feed, source))
+        feed.sources.append(source)
+        self._member.streams += 1
+        try:
+            while not streaming.done():
+                await asyncio.wait([streaming], timeout=_LOOK_SECS)
+                self._check_pace(source)
+            if not streaming.cancelled():
+                streaming.result()
+                self._member.worked(source.frames, source.secs)
+        except HandoverClosedError:
+            pass  # its encoding thread has ended; the board knows why
+        except MuseTalkError as error:
+            self._board.returned(feed, error)
+            raise
+        finally:
+            self._member.streams -= 1
+            feed.sources.remove(source)
+            streaming.cancel()
+            await asyncio.wait([streaming])
+
+    async def _receive(self, feed: Feed, source: Source) -> None:
+        async with self._provision.open_frames(feed.segment, feed.due) as stream:
+            async for frames in stream:
+                source.frames += len(frames)
+                with source.held():
+                    await feed.offer(frames, source)
+
+    def _check_pace(self, source: Source) -> None:
+        best = self._pool.best_pace(self._member)
+        if best is not None and source.secs > _PATIENCE_SECS and source.pace * _FAR_BEHIND < best:
+            raise ServerSlowError(
+                f"makes {source.pace:.1f} frames a second where another makes {best:.0f}",
+                where=self._member.name,
+            )
+
+    async def _blame(self, error: MuseTalkError, began: float) -> None:
+        if isinstance(error, ServerBusyError) and self._member.streams:
+            # It works for us as much as it can; this stream is one too many for now.
+            await asyncio.sleep(error.retry_after or _LOOK_SECS)
+            return
+        self._provision.spoil()
+        secs = self._member.failed(error, began)
+        self._pool.check()
+        again = "left out" if self._member.left_out else f"trying again in {secs:.1f} s"
+        self._on_event(WarningEvent(message=f"{error}; {again}", token=error.token))

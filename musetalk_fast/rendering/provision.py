@@ -1,0 +1,107 @@
+"""What a server must have before it can make a render's frames: assets and a prepared avatar."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from musetalk_fast.client.avatars import PreparedFaces, prepare_avatar
+from musetalk_fast.client.choice import ChosenServer, check_limits
+from musetalk_fast.client.frames import FrameStream, open_frames
+from musetalk_fast.client.pool import Member
+from musetalk_fast.client.uploads import ensure_asset
+from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent
+from musetalk_fast.planning import OnEvent, Segment
+from musetalk_fast.rendering.work import Work
+from musetalk_fast.types import Maker
+from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
+
+
+class Provision:
+    """Has one server ready for one render; once, and again after a failure."""
+
+    def __init__(self, member: Member, work: Work, on_event: OnEvent) -> None:
+        self._member = member
+        self._work = work
+        self._on_event = on_event
+        self._lock = asyncio.Lock()
+        self._fresh = self._told = False
+
+    async def ready(self) -> None:
+        """Return once the server has all it needs, and makes what the others make.
+
+        Raises:
+            errors.ServerError, errors.InputError: it refuses, fails, or differs from the others.
+        """
+        async with self._lock:
+            if not self._fresh:
+                await self._provide(await self._member.server())
+                self._fresh = True
+
+    def spoil(self) -> None:
+        """The server failed: what it had may be gone."""
+        self._fresh = False
+
+    def open_frames(self, segment: Segment, first: int) -> AbstractAsyncContextManager[FrameStream]:
+        """Ask for a segment's frames from `first` on; see `client.frames.open_frames`."""
+        server, work = self._member.opened, self._work
+        assert server is not None
+        assert work.record.settled is not None
+        request = FramesRequest(
+            avatar=work.picture.sha256,
+            options=work.plan.options,
+            faces=work.record.settled.faces.digest,
+            audio=work.inputs.speech.wav_sha256,
+            fps=work.plan.fps,
+            start=first,
+            stop=segment.stop,
+            sources=work.plan.sources_of(segment, first),
+            encoding=work.plan.frame_encoding,
+            window=True,
+        )
+        return open_frames(server.connection, request, server.wire, work.record.settled.maker)
+
+    async def _provide(self, server: ChosenServer) -> None:
+        plan, info, where = self._work.plan, server.info, self._member.name
+        self._tell(server)
+        check_limits(server, plan.frame_encoding, plan.fps)
+        maker = Maker(info.engine, info.model, info.is_preview)
+        self._work.record.check_maker(maker, where)
+        speech, picture = self._work.inputs.speech, self._work.picture
+        await asyncio.gather(
+            self._upload(server, "avatar", picture.sha256, picture.data),
+            self._upload(server, "audio", speech.wav_sha256, speech.wav),
+        )
+        await self._work.record.settle(maker, await self._prepare(server), where)
+
+    async def _upload(
+        self, server: ChosenServer, name: str, sha256: str, content: bytes | Path
+    ) -> None:
+        def tell(sent: int, total: int) -> None:
+            event = UploadEvent(server=self._member.name, asset=name, sent=sent, total=total)
+            self._on_event(event)
+
+        await ensure_asset(server.connection, sha256, content, tell)
+
+    async def _prepare(self, server: ChosenServer) -> PreparedFaces:
+        plan = self._work.plan
+        request = AvatarRequest(avatar=self._work.picture.sha256, options=plan.options)
+
+        def tell(done: int, total: int) -> None:
+            self._on_event(ProgressEvent(stage="prepare", done=done, total=total))
+
+        return await prepare_avatar(server.connection, request, (plan.width, plan.height), 1, tell)
+
+    def _tell(self, server: ChosenServer) -> None:
+        if not self._told:
+            self._told = True
+            self._on_event(
+                ServerEvent(
+                    url=self._member.name,
+                    engine=server.info.engine,
+                    model=server.info.model,
+                    builtin=server.builtin,
+                    wire=server.wire,
+                )
+            )

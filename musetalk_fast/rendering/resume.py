@@ -1,0 +1,32 @@
+"""Continues an interrupted render where its parts end, or moves another's out of the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from musetalk_fast.errors import PlanError
+from musetalk_fast.events import WarningEvent
+from musetalk_fast.planning import OnEvent, Plan
+from musetalk_fast.rendering.folder import PartsFolder, set_aside
+
+
+def adopt(plan: Plan, folder: PartsFolder, on_event: OnEvent) -> Plan:
+    """The plan that is followed: with the number of threads that earlier parts were made with.
+
+    Parts of another plan are moved aside; a warning says where to.
+
+    Raises:
+        errors.OutputWriteError: the folder does not let us.
+    """
+    try:
+        kept = folder.read_plan()
+    except PlanError:
+        kept = None
+    if kept is not None and kept.identity == plan.identity:
+        return replace(plan, encoder=replace(plan.encoder, threads=kept.encoder.threads))
+    if folder.holds_parts():
+        aside = set_aside(folder, kept.identity[:8] if kept else "damaged")
+        message = f"{folder.path} held parts of another render; they are now in {aside}"
+        on_event(WarningEvent(message=message, token="MTF-PARTS-ASIDE"))
+    folder.write_plan(plan)
+    return plan

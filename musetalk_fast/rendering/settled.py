@@ -1,0 +1,75 @@
+"""Who makes a render's crops and for which faces: fixed once, kept beside the parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from musetalk_fast.client.avatars import PreparedFaces
+from musetalk_fast.errors import ProtocolError
+from musetalk_fast.planning import Plan
+from musetalk_fast.types import Face, Maker
+from musetalk_fast.wire import binary
+from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Message, Start
+from musetalk_fast.wire.stream import StreamEncoder
+
+_SHORT = 16
+"""Digits of a hash that a label shows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """What all servers and all parts of a render agree on."""
+
+    maker: Maker
+    faces: PreparedFaces
+
+    def label(self, plan: Plan) -> str:
+        """What a part of this render says of itself."""
+        identity, digest = plan.identity[:_SHORT], self.faces.digest[:_SHORT]
+        return f"{self.maker.engine} {self.maker.model} plan {identity} faces {digest}"
+
+
+def settled_to_bytes(settled: Settled) -> bytes:
+    """A stream of faces as a server sends it, on the binary wire."""
+    encoder = StreamEncoder(BINARY)
+    maker, faces = settled.maker, settled.faces
+    count = len(faces.faces)
+    start = Start(engine=maker.engine, model=maker.model, faces=faces.digest, start=0, stop=count)
+    messages = [encoder.encode(start)]
+    messages += [encoder.encode(_message(source, face)) for source, face in enumerate(faces.faces)]
+    messages.append(encoder.end(count, {"faces": faces.digest, "is_preview": maker.is_preview}))
+    return b"".join(messages)
+
+
+def settled_from_bytes(content: bytes) -> Settled | None:
+    """Read what was kept; None if it is damaged, and then as good as not there."""
+    decoder = binary.Decoder()
+    try:
+        messages = decoder.feed(content)
+        decoder.close()
+    except ProtocolError:
+        return None
+    return _settled(messages)
+
+
+def _settled(messages: list[Message]) -> Settled | None:
+    start, end = messages[0], messages[-1]
+    faces = tuple(_face(each) for each in messages if isinstance(each, FaceMessage))
+    digest = faces_digest(faces)
+    if not isinstance(start, Start) or not isinstance(end, End) or start.faces != digest:
+        return None
+    maker = Maker(start.engine, start.model, bool(end.details.get("is_preview")))
+    return Settled(maker, PreparedFaces(faces, digest))
+
+
+def _message(source: int, face: Face | None) -> FaceMessage:
+    if face is None:
+        return FaceMessage(source=source)
+    return FaceMessage(source=source, box=face.box, mask_box=face.mask_box, mask=face.mask)
+
+
+def _face(message: FaceMessage) -> Face | None:
+    if message.box is None or message.mask_box is None or message.mask is None:
+        return None
+    return Face(message.source, message.box, message.mask_box, message.mask)

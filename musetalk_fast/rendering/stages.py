@@ -1,0 +1,148 @@
+"""The stages of a render one by one, on whichever machine: plan, segments, join."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from musetalk_fast.config import Settings
+from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
+from musetalk_fast.inputs.audio import load_speech
+from musetalk_fast.inputs.image import Asset, load_still
+from musetalk_fast.planning import Inputs, OnEvent, Plan, Segment, load_inputs, plan_render
+from musetalk_fast.rendering.crew import make_parts
+from musetalk_fast.rendering.folder import PLAN, SUFFIX, PartsFolder, locked_folder
+from musetalk_fast.rendering.joining import join_parts
+from musetalk_fast.rendering.record import Record
+from musetalk_fast.rendering.resume import adopt
+from musetalk_fast.rendering.servers import engage
+from musetalk_fast.rendering.telling import plan_event, segment_event
+from musetalk_fast.rendering.work import Work
+from musetalk_fast.video.output import Joined, check_output
+from musetalk_fast.video.parts import Part
+
+_MOST_NAMED = 20
+
+
+def write_plan(
+    avatar: Path, audio: Path, output: Path, settings: Settings, *, on_event: OnEvent
+) -> tuple[Path, Plan]:
+    """Check both inputs and keep the plan in `<output>.parts/plan.json`; the file, and the plan.
+
+    Raises:
+        errors.InputError, errors.OutputError: what would stop the render.
+    """
+    check_output(output, settings.output.format, overwrite=settings.output.overwrite)
+    with locked_folder(output) as folder:
+        inputs = load_inputs(avatar, audio, settings, folder.work, on_event)
+        plan = adopt(plan_render(inputs, output, settings), folder, on_event)
+        folder.keep()
+    on_event(plan_event(plan))
+    return folder.path / PLAN, plan
+
+
+async def render_segments(
+    plan_file: Path, numbers: Collection[int] | None, settings: Settings, *, on_event: OnEvent
+) -> list[Part]:
+    """Make the parts of some segments; those that are finished are left as they are.
+
+    Safe to run twice at a time, on several machines over a shared folder.
+
+    Args:
+        plan_file: as `write_plan` made it.
+        numbers: of the segments; None: all.
+        settings: servers and retries; how the video looks is the plan's.
+
+    Raises:
+        errors.MuseTalkError: the leaf that says what went wrong.
+    """
+    folder, plan = open_plan(plan_file)
+    segments = _chosen(plan, numbers)
+    record = Record(plan, folder)
+    there = await asyncio.to_thread(record.finished, segments)
+    for segment in segments:
+        if segment.number in there:
+            on_event(segment_event(segment, there[segment.number], reused=True))
+    missing = [segment for segment in segments if segment.number not in there]
+    made = await _make(record, missing, settings, on_event) if missing else {}
+    return [(there | made)[segment.number] for segment in segments]
+
+
+def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
+    """Join the parts of a plan into the video and remove them.
+
+    Raises:
+        errors.PartsError: parts are missing; their segments are named.
+        errors.MuseTalkError: the leaf that says what else went wrong.
+    """
+    _, plan = open_plan(plan_file)
+    with locked_folder(plan.output) as folder:
+        folder.keep()
+        record = Record(plan, folder)
+        parts = record.finished(plan.segments)
+        missing = [str(each.number) for each in plan.segments if each.number not in parts]
+        if missing or record.settled is None:
+            more = ", ..." if len(missing) > _MOST_NAMED else ""
+            named = ", ".join(missing[:_MOST_NAMED]) + more
+            raise PartsError(f"segments without a part: {named}", where=str(folder.path))
+        joined = join_parts(plan, parts, folder, record.settled.maker)
+        folder.remove()
+    return plan, joined
+
+
+def open_plan(plan_file: Path) -> tuple[PartsFolder, Plan]:
+    """A plan file, or the folder it stands in.
+
+    Raises:
+        errors.InputNotFoundError: there is none.
+        errors.PlanError: it is damaged, or does not stand in a folder for parts.
+    """
+    path = plan_file / PLAN if plan_file.is_dir() else plan_file
+    folder = PartsFolder(path.absolute().parent)
+    if path.name != PLAN or not folder.path.name.endswith(SUFFIX):
+        raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file))
+    plan = folder.read_plan()
+    if plan is None:
+        raise InputNotFoundError("no such plan", where=str(path))
+    return folder, plan
+
+
+async def _make(
+    record: Record, segments: list[Segment], settings: Settings, on_event: OnEvent
+) -> dict[int, Part]:
+    async with AsyncExitStack() as stack:
+        workdir = stack.enter_context(tempfile.TemporaryDirectory(prefix="musetalk-"))
+        inputs, picture = await asyncio.to_thread(_load, record.plan, Path(workdir))
+        pool = await engage(settings, stack, on_event, fallback=False)
+        work = Work(record, inputs, picture)
+        return await make_parts(work, pool, segments, settings.processing.max_retries, on_event)
+
+
+def _load(plan: Plan, workdir: Path) -> tuple[Inputs, Asset]:
+    """The plan's inputs, which must be those it was made for."""
+    still = load_still(plan.avatar, background=plan.background, resolution=plan.resolution)
+    speech = load_speech(plan.audio, workdir)
+    changed = [
+        path
+        for path, now, then in (
+            (plan.avatar, still.sha256, plan.avatar_sha256),
+            (plan.audio, speech.sha256, plan.audio_sha256),
+        )
+        if now != then
+    ]
+    if changed:
+        raise PlanError("it has changed since the plan was made", where=str(changed[0]))
+    return Inputs(still, speech), still.png()
+
+
+def _chosen(plan: Plan, numbers: Collection[int] | None) -> list[Segment]:
+    if numbers is None:
+        return list(plan.segments)
+    count = len(plan.segments)
+    wrong = sorted(number for number in numbers if not 0 <= number < count)
+    if wrong:
+        raise UsageError(f"there is no segment {wrong[0]}; they are 0 to {count - 1}")
+    return [plan.segments[number] for number in sorted(set(numbers))]

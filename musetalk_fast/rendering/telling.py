@@ -1,0 +1,33 @@
+"""What is told of a plan and of its segments."""
+
+from __future__ import annotations
+
+from musetalk_fast.events import PlanEvent, SegmentEvent
+from musetalk_fast.planning import Plan, Segment
+from musetalk_fast.video.parts import Part
+
+
+def plan_event(plan: Plan) -> PlanEvent:
+    """What is going to be made."""
+    return PlanEvent(
+        avatar=str(plan.avatar),
+        audio=str(plan.audio),
+        output=str(plan.output),
+        frames=plan.frames,
+        fps=str(plan.fps),
+        width=plan.width,
+        height=plan.height,
+        segments=len(plan.segments),
+        encoder=plan.encoder.codec,
+    )
+
+
+def segment_event(segment: Segment, part: Part, *, reused: bool = False) -> SegmentEvent:
+    """A segment is a part."""
+    return SegmentEvent(
+        number=segment.number,
+        start=segment.start,
+        stop=segment.stop,
+        bytes=part.bytes,
+        reused=reused,
+    )

@@ -1,0 +1,27 @@
+"""What one render is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from musetalk_fast.inputs.image import Asset
+from musetalk_fast.planning import Inputs, Plan
+from musetalk_fast.rendering.record import Record
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """A plan's record with its inputs.
+
+    Attributes:
+        picture: the avatar as servers get it.
+    """
+
+    record: Record
+    inputs: Inputs
+    picture: Asset
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be made."""
+        return self.record.plan
