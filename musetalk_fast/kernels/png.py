@@ -23,6 +23,7 @@ COLOUR_TYPES = {0: 1, 2: 3}
 """Bytes of a pixel by PNG's colour type: grey and RGB."""
 
 _PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+"""The chunks that make the pixels."""
 
 _PIECE = 4000
 """Bytes that are inflated at a time: what a picture is read with beside its own array."""
@@ -117,6 +118,25 @@ def decode_png_into(data: Bytes, out: NDArray[np.uint8]) -> None:
     if header.shape != out.shape:
         raise PngError(f"PNG of shape {header.shape} where {out.shape} is expected")
     _read_rows(chunks, header, out)
+
+
+def pixels_only(data: Bytes) -> Bytes:
+    """A PNG of any kind without the chunks that do not change its pixels.
+
+    Other decoders inflate texts and colour profiles to any size before they look at pixels. Every
+    checksum is checked. What holds no such chunks is given back as it is.
+
+    Raises:
+        PngError: not a PNG, damaged or cut short.
+    """
+    view = readable("data", data).data
+    if view[: len(SIGNATURE)] != SIGNATURE:
+        raise PngError("not a PNG: the signature is missing")
+    chunks = list(_chunks(view))
+    if all(name in _PIXELS for name, _ in chunks):
+        return data
+    kept = (_chunk(name, bytes(body)) for name, body in chunks if name in _PIXELS)
+    return SIGNATURE + b"".join(kept)
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

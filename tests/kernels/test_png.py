@@ -14,7 +14,14 @@ from kernel_frames import Guarded, random_bytes
 from PIL import Image
 
 from musetalk_fast.kernels import native
-from musetalk_fast.kernels.png import SIGNATURE, PngError, decode_png, decode_png_into, encode_png
+from musetalk_fast.kernels.png import (
+    SIGNATURE,
+    PngError,
+    decode_png,
+    decode_png_into,
+    encode_png,
+    pixels_only,
+)
 from musetalk_fast.kernels.reference import png as reference
 
 LIMIT = 1 << 20
@@ -145,3 +152,14 @@ def test_reads_nothing_outside() -> None:
 def test_encodes_grey_and_rgb_only(picture: Any) -> None:
     with pytest.raises(ValueError, match="must"):
         encode_png(picture)
+
+
+def test_only_what_makes_pixels_is_kept() -> None:
+    rgb = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    plain = encode_png(rgb)
+    assert pixels_only(plain) is plain
+    text = SIGNATURE + plain[8:33] + chunk(b"zTXt", b"a\0\0junk") + plain[33:]
+    assert pixels_only(text) == plain
+    for broken in (b"", plain[:-1], plain[:40] + b"\0" + plain[41:]):
+        with pytest.raises(PngError):
+            pixels_only(broken)
