@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -61,14 +62,28 @@ def float_bilinear(values: np.ndarray, length: int, positions: np.ndarray) -> np
     return np.stack([np.interp(centres, np.arange(256), row) for row in values])
 
 
+def float_lanczos(values: np.ndarray, length: int, positions: np.ndarray) -> np.ndarray:
+    """Every weight of every input, the edge's repeated as far as the kernel reaches."""
+    step = 256 / length
+    stretch = max(step, 1.0)
+    # A chroma sample covers one pixel beyond the box at most; what lies further has no weight.
+    centres = (positions.clip(-2, length + 1) + 0.5) * step - 0.5
+    margin = int(3 * stretch + 2 * step) + 3
+    distance = (np.arange(-margin, 256 + margin) - centres[:, None]) / stretch
+    weights = np.where(np.abs(distance) < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
+    padded = np.pad(values, ((0, 0), (margin, margin)), "edge")
+    return padded @ (weights / weights.sum(axis=1, keepdims=True)).T
+
+
 def float_paste(
-    crop: np.ndarray, face: Face, planes: Planes, number: int, matrix: str, full: bool
+    crop: np.ndarray, face: Face, planes: Planes, number: int, matrix: str, full: bool, sharp: bool
 ) -> np.ndarray:
     layout, box, inner = planes.layout, face.box, face.mask_box
     top = (1 << layout.depth) - 1
+    scale = float_lanczos if sharp else float_bilinear
     values = float_component(crop, number, matrix, top, full)
-    values = float_bilinear(values, box.width, np.arange(planes.width) - box.x)
-    values = float_bilinear(values.T, box.height, np.arange(planes.height) - box.y).T
+    values = scale(values, box.width, np.arange(planes.width) - box.x)
+    values = scale(values.T, box.height, np.arange(planes.height) - box.y).T
     weights = np.zeros((planes.height, planes.width))
     weights[inner.y : inner.y + inner.height, inner.x : inner.x + inner.width] = face.mask / 255
     if number:
@@ -87,23 +102,65 @@ def block_means(values: np.ndarray, step_x: int, step_y: int) -> np.ndarray:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
-    faces(61, 43, 300), layouts, st.sampled_from(["bt601", "bt709"]), st.booleans(), st.booleans()
+    faces(61, 43, 2048),
+    layouts,
+    st.sampled_from(["bt601", "bt709"]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
 )
 def test_is_within_one_level_of_the_definition(
-    face: Face, layout: PixelLayout, matrix: str, full: bool, contrast: bool
+    face: Face, layout: PixelLayout, matrix: str, full: bool, contrast: bool, sharp: bool
 ) -> None:
     planes = make_planes(layout, 61, 43, seed=5, slack=3)
     before = planes.copy()
     crop = small_crop(Rows(0, 256), 9)
     if contrast:
         crop = np.where(crop < 128, 0, 255).astype(np.uint8)
-    Paste(face, 61, 43, layout, matrix=matrix, full_range=full).paste(crop, 0, planes)
+    paste = Paste(face, 61, 43, layout, matrix=matrix, full_range=full, sharp=sharp)
+    paste.paste(crop, 0, planes)
     for number in range(3):
-        expected = float_paste(crop, face, before, number, matrix, full)
+        expected = float_paste(crop, face, before, number, matrix, full, sharp)
         got = (planes.samples(number) >> layout.shift).astype(float)
         assert np.abs(got - expected).max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    "size", [(16, 16), (17, 33), (101, 64), (255, 257), (430, 430), (1001, 16), (2048, 2048)]
+)
+def test_bilinear_is_opencvs_in_two_dimensions(size: tuple[int, int]) -> None:
+    """Greys, whose luma of full range is themselves."""
+    layout, box = LAYOUTS["yuv444p"], Box(0, 0, *size)
+    grey = random_bytes(256 * 256, 3).reshape(256, 256)
+    theirs = cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR)
+    planes = make_planes(layout, *size, seed=1)
+    face = Face(0, box, box, np.full(size[::-1], 255, np.uint8))
+    crop = np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
+    Paste(face, *size, layout, full_range=True).paste(crop, 0, planes)
+    assert np.abs(planes.samples(0).astype(int) - theirs).max() <= 1
+    assert (planes.samples(1) == 128).all()
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_buffers_may_lie_at_any_address(layout: PixelLayout) -> None:
+    paste, crop = Paste(plain_face(), 100, 80, layout), small_crop(Rows(0, 256))
+    plain = make_planes(layout, 100, 80, seed=1, slack=7)
+    expected = plain.copy()
+    paste.paste(crop, 0, expected)
+    for offset in (1, 2, 3, 5, 31):
+        shifted = [np.empty(len(buffer) + 32, np.uint8) for buffer in plain.buffers]
+        own = [room[offset : offset + len(room) - 32] for room in shifted]
+        for room, buffer in zip(own, plain.buffers, strict=True):
+            room[:] = buffer
+        memory = np.empty(crop.size + 32, np.uint8)
+        moved = memory[offset : offset + crop.size].reshape(crop.shape)
+        moved[:] = crop
+        planes = Planes(layout, 100, 80, own, plain.strides)
+        paste.paste(moved, 0, planes)
+        assert equal_planes(planes, expected)
 
 
 # --- native and reference ---
