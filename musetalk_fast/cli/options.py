@@ -159,6 +159,27 @@ _CONNECTING = (
             help_text="The certificate's key, if it is not in the same file."),
 )  # fmt: skip
 
+retry_option = setting(
+    "processing.max_retries", "--max-retries", metavar="NUMBER", group="Server",
+    help_text="Failures in a row after which a server counts as lost (default 5).",
+)  # fmt: skip
+
+_FILE = click.Path(path_type=Path)
+_FILES = (
+    click.option(
+        "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
+        required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP or TIFF.",
+    ),
+    click.option(
+        "-a", "--speech", "speech", cls=GroupedOption, group="Files", type=_FILE, required=True,
+        metavar="FILE", help="The recording: WAV, MP3, FLAC, M4A, OGG, ...",
+    ),
+    click.option(
+        "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
+        metavar="FILE", help="The video: .mp4 or .webm.",
+    ),
+)  # fmt: skip
+
 _RENDERING = (
     setting(
         "avatar.face", "--face", metavar="WHICH", group="Face",
@@ -192,13 +213,19 @@ _RENDERING = (
             help_text="auto: the recording is the sound (default); none: silent."),
     setting("processing.segment_secs", "--segment-secs", metavar="SECONDS", group="Server",
             help_text="Length of a segment, 1 to 600 (default 10)."),
-    setting("processing.max_retries", "--max-retries", metavar="NUMBER", group="Server",
-            help_text="Failures in a row after which a server counts as lost (default 5)."),
+    retry_option,
     setting("processing.frame_encoding", "--frame-encoding", metavar="NAME", group="Server",
             help_text="How crops travel: raw (default), jpeg or png."),
     setting("output.overwrite", "--overwrite/--no-overwrite", group="Video",
             help_text="Replace an output that is there (default)."),
 )  # fmt: skip
+
+
+def file_options(command: F) -> F:
+    """The options that name the two inputs and the output."""
+    for option in reversed(_FILES):
+        command = option(command)
+    return command
 
 
 def connecting_options(command: F) -> F:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, GroupedOption, load, rendering_options
+from musetalk_fast.cli.options import GroupedCommand, file_options, load, rendering_options
 from musetalk_fast.cli.voice import voice_of, voice_options
 
 _EXAMPLES = """\b
@@ -16,22 +16,9 @@ Examples:
   musetalk-fast render -n -i anna.png -a anna.wav -o anna.mp4
 """
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make one video.")
-@click.option(
-    "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
-    required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP or TIFF.",
-)  # fmt: skip
-@click.option(
-    "-a", "--speech", "speech", cls=GroupedOption, group="Files", type=_FILE, required=True,
-    metavar="FILE", help="The recording: WAV, MP3, FLAC, M4A, OGG, ...",
-)  # fmt: skip
-@click.option(
-    "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
-    metavar="FILE", help="The video: .mp4 or .webm.",
-)  # fmt: skip
+@file_options
 @rendering_options
 @click.option("-n", "--dry-run", is_flag=True, help="Check both inputs, print the plan, stop.")
 @click.option("--fresh", is_flag=True, help="Start over, whatever an interrupted run has left.")

@@ -138,6 +138,7 @@ class Board:
         """A crop was garbage, found where it was decoded: its segment is made anew."""
         self._making.remove(feed)
         feed.stop_sources()
+        error.where = error.where or ", ".join(feed.fed_by)
         number = feed.segment.number
         self._garbage[number] = self._garbage.get(number, 0) + 1
         if self._garbage[number] > self._attempts:

@@ -32,6 +32,7 @@ class Feed:
         due: the next frame.
         encoded: frames through the encoder; written by its thread only.
         sources: the streams that feed it now.
+        fed_by: names of the servers whose frames it took, in their order.
         fruitless: attempts in a row that brought no frame.
     """
 
@@ -41,6 +42,7 @@ class Feed:
         self.encoded = 0
         self.fruitless = 0
         self.sources: list[Source] = []
+        self.fed_by: dict[str, None] = {}
         loop = asyncio.get_running_loop()
         self.handover: Handover[Frame] = Handover(_FRAMES_AHEAD, loop)
         self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
@@ -67,6 +69,7 @@ class Feed:
             return
         self.due = new[-1].index + 1
         self.fruitless = 0
+        self.fed_by[source.member.name] = None
         await self.handover.put(new)
         if self.full:
             self.handover.end()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import orjson
+
 from musetalk_fast.client.avatars import PreparedFaces
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.planning import Plan
 from musetalk_fast.types import Face, Maker
 from musetalk_fast.wire import binary
 from musetalk_fast.wire.digests import faces_digest
-from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Message, Start
+from musetalk_fast.wire.members import parse_object
+from musetalk_fast.wire.messages import BINARY, FaceMessage, Start
 from musetalk_fast.wire.stream import StreamEncoder
 
 _SHORT = 16
@@ -31,36 +34,33 @@ class Settled:
 
 
 def settled_to_bytes(settled: Settled) -> bytes:
-    """A stream of faces as a server sends it, on the binary wire."""
+    """A line of JSON for the maker, then the faces as a server sends them on the binary wire."""
     encoder = StreamEncoder(BINARY)
     maker, faces = settled.maker, settled.faces
     count = len(faces.faces)
     start = Start(engine=maker.engine, model=maker.model, faces=faces.digest, start=0, stop=count)
-    messages = [encoder.encode(start)]
+    messages = [orjson.dumps({"is_preview": maker.is_preview}) + b"\n", encoder.encode(start)]
     messages += [encoder.encode(_message(source, face)) for source, face in enumerate(faces.faces)]
-    messages.append(encoder.end(count, {"faces": faces.digest, "is_preview": maker.is_preview}))
+    messages.append(encoder.end(count, {"faces": faces.digest}))
     return b"".join(messages)
 
 
 def settled_from_bytes(content: bytes) -> Settled | None:
     """Read what was kept; None if it is damaged, and then as good as not there."""
+    line, _, stream = content.partition(b"\n")
     decoder = binary.Decoder()
     try:
-        messages = decoder.feed(content)
+        is_preview = parse_object(line, "the maker").flag("is_preview")
+        messages = decoder.feed(stream)
         decoder.close()
     except ProtocolError:
         return None
-    return _settled(messages)
-
-
-def _settled(messages: list[Message]) -> Settled | None:
-    start, end = messages[0], messages[-1]
+    start = messages[0]
     faces = tuple(_face(each) for each in messages if isinstance(each, FaceMessage))
     digest = faces_digest(faces)
-    if not isinstance(start, Start) or not isinstance(end, End) or start.faces != digest:
+    if not isinstance(start, Start) or start.faces != digest:
         return None
-    maker = Maker(start.engine, start.model, bool(end.details.get("is_preview")))
-    return Settled(maker, PreparedFaces(faces, digest))
+    return Settled(Maker(start.engine, start.model, is_preview), PreparedFaces(faces, digest))
 
 
 def _message(source: int, face: Face | None) -> FaceMessage:

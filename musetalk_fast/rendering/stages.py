@@ -100,7 +100,7 @@ def open_plan(plan_file: Path) -> tuple[PartsFolder, Plan]:
         errors.InputNotFoundError: there is none.
         errors.PlanError: it is damaged, or does not stand in a folder for parts.
     """
-    path = plan_file / PLAN if plan_file.is_dir() else plan_file
+    path = plan_file / PLAN if plan_file.name.endswith(SUFFIX) else plan_file
     folder = PartsFolder(path.absolute().parent)
     if path.name != PLAN or not folder.path.name.endswith(SUFFIX):
         raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file))

@@ -1,0 +1,36 @@
+"""`join`: the last stage of a render on its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from musetalk_fast.cli.options import GroupedCommand
+from musetalk_fast.cli.voice import voice_of, voice_options
+
+
+@click.command(cls=GroupedCommand, short_help="Join the parts of a plan into the video.")
+@click.argument("plan", type=click.Path(path_type=Path))
+@voice_options
+@click.pass_context
+def join(ctx: click.Context, plan: Path) -> None:
+    """Join the parts of PLAN into the video, add the sound, remove the parts.
+
+    Pictures are copied, not encoded again. If parts are missing, their segments are named.
+    """
+    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.wording import size
+    from musetalk_fast.rendering.stages import join_plan
+
+    with open_display(voice_of(ctx)) as display:
+        made, joined = join_plan(plan)
+        secs = float(joined.duration)
+        facts = f"{size(joined.bytes)}, {secs:.1f} s, {joined.frames} frames"
+        members = {
+            "output": str(made.output),
+            "bytes": joined.bytes,
+            "frames": joined.frames,
+            "duration_secs": round(secs, 3),
+        }
+        display.result("joined", members, f"Output: {made.output} ({facts})")

@@ -1,0 +1,42 @@
+"""`plan`: the first stage of a render on its own, for machines that share a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from musetalk_fast.cli.options import GroupedCommand, file_options, load, rendering_options
+from musetalk_fast.cli.voice import voice_of, voice_options
+
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast plan -i anna.png -a anna.wav -o anna.mp4
+  musetalk-fast segment anna.mp4.parts 0-3 -s http://gpu1:8000
+  musetalk-fast join anna.mp4.parts
+"""
+
+
+@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Write the plan of a video.")
+@file_options
+@rendering_options
+@voice_options
+@click.pass_context
+def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
+    """Check both inputs and write OUTPUT.parts/plan.json, which `segment` and `join` follow.
+
+    No server is asked. Prints the plan's path and the number of its segments.
+    """
+    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.wording import plan_members
+    from musetalk_fast.rendering.stages import write_plan
+
+    settings = load(ctx)
+    with open_display(voice_of(ctx)) as display:
+        path, made = write_plan(avatar, speech, output, settings, on_event=display)
+        members = {**plan_members(made), "plan": str(path)}
+        display.result("planned", members, f"Plan: {path} ({_count(len(made.segments))})")
+
+
+def _count(segments: int) -> str:
+    return "1 segment" if segments == 1 else f"{segments} segments, 0 to {segments - 1}"

@@ -1,0 +1,64 @@
+"""`segment`: the parts of some segments of a plan."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from musetalk_fast.cli.options import GroupedCommand, connecting_options, load, retry_option
+from musetalk_fast.cli.voice import voice_of, voice_options
+
+if TYPE_CHECKING:
+    from musetalk_fast.video.parts import Part
+
+_LARGEST = 1 << 20
+
+
+class _Numbers(click.ParamType):  # type: ignore[type-arg]
+    """`7` or `3-9`."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", value)
+        first, last = (int(each) for each in (found[1], found[2] or found[1])) if found else (1, 0)
+        if not first <= last < _LARGEST:
+            self.fail(f"{value!r} is no segment: use a number or a range such as 3-9", param, ctx)
+        return range(first, last + 1)
+
+
+@click.command(cls=GroupedCommand, short_help="Make parts of a plan.")
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("numbers", type=_Numbers(), nargs=-1, metavar="[NUMBER|FIRST-LAST]...")
+@connecting_options
+@retry_option
+@voice_options
+@click.pass_context
+def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
+    """Make the parts of these segments of PLAN (default: all), a file that `plan` wrote.
+
+    Finished parts are left as they are. Any number of machines may do this at a time over a
+    shared folder; the same segment twice does no harm.
+    """
+    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.signals import run
+    from musetalk_fast.rendering.stages import render_segments
+
+    wanted = [number for each in numbers for number in each] or None
+    settings = load(ctx)
+    with open_display(voice_of(ctx)) as display:
+        parts = run(render_segments(plan, wanted, settings, on_event=display))
+        display.result("parts", {"parts": [_members(part) for part in parts]}, _line(parts))
+
+
+def _members(part: Part) -> dict[str, str | int]:
+    return {"path": str(part.path), "frames": part.frames, "bytes": part.bytes}
+
+
+def _line(parts: list[Part]) -> str:
+    frames = sum(part.frames for part in parts)
+    count = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
+    return f"Parts: {parts[0].path.parent} ({count}, {frames} frames)"

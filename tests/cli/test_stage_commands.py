@@ -1,0 +1,127 @@
+"""`plan`, `segment` and `join`: the stages of `render` on their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+from av.video.frame import VideoFrame
+
+REPOSITORY = Path(__file__).parents[2]
+PORTRAIT = REPOSITORY / "examples/portrait.png"
+SPEECH = REPOSITORY / "tests/data/short.wav"
+INPUTS = ("-i", "portrait.png", "-a", "speech.wav", "-o", "out.mp4")
+FAST = ("--segment-secs", "1", "--preset", "ultrafast", "--resolution", "256x256")
+FOLDER = "out.mp4.parts"
+
+Run = Callable[..., "object"]
+
+
+@pytest.fixture
+def planned(run, tmp_path: Path) -> Path:
+    """A folder with both inputs and a plan of three segments."""
+    shutil.copy(PORTRAIT, tmp_path / "portrait.png")
+    shutil.copy(SPEECH, tmp_path / "speech.wav")
+    done = run("plan", *INPUTS, *FAST)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"Plan: {FOLDER}/plan.json (3 segments, 0 to 2)\n"
+    return tmp_path
+
+
+def _frames(path: Path) -> list[bytes]:
+    def content(frame: VideoFrame) -> bytes:
+        return frame.to_ndarray().tobytes()
+
+    with av.open(str(path)) as container:
+        return [content(frame) for frame in container.decode(video=0)]
+
+
+def test_the_stages_make_what_render_makes(run, planned: Path) -> None:
+    first = run("segment", "-s", "builtin", FOLDER, "2", "0-1")
+    assert first.returncode == 0, first.stderr
+    assert sorted(path.name for path in (planned / FOLDER).glob("0*")) == [
+        "00000000.mp4",
+        "00000001.mp4",
+        "00000002.mp4",
+    ]
+    inode = (planned / FOLDER / "00000001.mp4").stat().st_ino
+    again = run("segment", "--json", FOLDER, "1")  # needs no server: the part is there
+    events = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["segment", "parts"]
+    assert events[0]["reused"] is True
+    assert (planned / FOLDER / "00000001.mp4").stat().st_ino == inode
+    joined = run("join", FOLDER)
+    assert joined.returncode == 0, joined.stderr
+    assert joined.stdout.startswith(f"Output: {planned}/out.mp4 (")
+    assert not (planned / FOLDER).exists()
+    staged = _frames(planned / "out.mp4")
+    whole = run("render", "-q", "-s", "builtin", *INPUTS, *FAST)
+    assert whole.returncode == 0, whole.stderr
+    assert _frames(planned / "out.mp4") == staged
+
+
+def test_join_names_the_segments_that_are_missing(run, planned: Path) -> None:
+    assert run("segment", "-q", "-s", "builtin", FOLDER, "1").returncode == 0
+    done = run("join", FOLDER)
+    assert done.returncode == 73
+    assert "segments without a part: 0, 2 (MTF-PARTS)" in done.stderr
+    assert (planned / FOLDER / "00000001.mp4").exists()
+
+
+def test_render_takes_the_parts_of_a_plan(run, planned: Path) -> None:
+    assert run("segment", "-q", "-s", "builtin", FOLDER, "1").returncode == 0
+    done = run("render", "--json", "-s", "builtin", *INPUTS, *FAST)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    reused = [
+        event["number"] for event in events if event["event"] == "segment" and event["reused"]
+    ]
+    assert reused == [1]
+
+
+def test_an_input_that_changed_is_refused(run, planned: Path) -> None:
+    (planned / "portrait.png").write_bytes(
+        (REPOSITORY / "tests/data/grace_hopper.jpg").read_bytes()
+    )
+    done = run("segment", "-s", "builtin", FOLDER)
+    assert done.returncode == 65
+    assert "it has changed since the plan was made (MTF-PLAN)" in done.stderr
+    assert "portrait.png" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("segment", FOLDER, "3"), 2, "there is no segment 3; they are 0 to 2"),
+        (("segment", FOLDER, "2-1"), 2, "'2-1' is no segment"),
+        (("segment", FOLDER, "x"), 2, "'x' is no segment"),
+        (("segment", "absent.mp4.parts"), 66, "no such plan"),
+        (("join", "absent.mp4.parts/plan.json"), 66, "no such plan"),
+        (("join", "portrait.png"), 65, "a plan is named OUTPUT.parts/plan.json"),
+    ],
+)
+def test_what_cannot_be_followed(
+    run, planned: Path, words: tuple[str, ...], code: int, message: str
+) -> None:
+    done = run(*words)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_plan_is_named(run, planned: Path) -> None:
+    plan = planned / FOLDER / "plan.json"
+    plan.write_text(plan.read_text().replace('"crf": "20"', '"crf": "21"'))
+    done = run("join", FOLDER)
+    assert done.returncode == 65
+    assert "changed by hand (MTF-PLAN)" in done.stderr
+    assert "plan.json" in done.stderr
+
+
+def test_segment_needs_a_chosen_server_that_answers(run, planned: Path) -> None:
+    done = run("segment", "-s", "http://127.0.0.1:9", "--max-retries", "0", FOLDER, "0")
+    assert done.returncode == 69
+    assert "MTF-SERVER-UNREACHABLE" in done.stderr
