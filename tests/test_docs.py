@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+import trustme
 
 from musetalk_fast.cli.main import cli
 
@@ -32,6 +33,11 @@ def desk(tmp_path: Path) -> Path:
         shutil.copy(REPOSITORY / "examples/portrait.png", home / f"{base}.png")
     for home, base in ((tmp_path, "speech"), (tmp_path / "clips", "anna")):
         shutil.copy(REPOSITORY / "tests/data/short.wav", home / f"{base}.wav")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    ours = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
+    ours.write_to_path(tmp_path / "server.pem")
+    (tmp_path / "server.key").write_text("a-key-of-ours\n")
     return tmp_path
 
 
@@ -64,12 +70,21 @@ def test_python_recipe_runs(recipe: str, desk: Path) -> None:
     assert done.stdout.split() == ["75", "preview"]
 
 
-def test_serve_recipe_and_a_client_of_it(desk: Path) -> None:
-    (serve,), (client,) = _blocks("sh serve"), _blocks("sh server")
+@pytest.mark.parametrize(
+    ("serving", "asking", "address"),
+    [
+        ("sh serve", "sh server", "http://127.0.0.1:8000"),
+        ("sh guard", "sh guarded", "https://127.0.0.1:8443"),
+    ],
+)
+def test_serve_recipe_and_a_client_of_it(
+    desk: Path, serving: str, asking: str, address: str
+) -> None:
+    (serve,), (client,) = _blocks(serving), _blocks(asking)
     path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     # The port of the recipe may be taken here: the system chooses one.
     server = subprocess.Popen(
-        ["bash", "-euc", "exec " + serve.replace("--port 8000", "--port 0")],
+        ["bash", "-euc", "exec " + re.sub(r"--port \d+", "--port 0", serve)],
         cwd=desk,
         env=os.environ | path,
         stdout=subprocess.PIPE,
@@ -77,8 +92,8 @@ def test_serve_recipe_and_a_client_of_it(desk: Path) -> None:
     )
     try:
         assert server.stdout is not None
-        address = server.stdout.readline().removeprefix("listening on ").strip()
-        done = _run(["bash", "-euc", client.replace("http://127.0.0.1:8000", address)], desk)
+        chosen = server.stdout.readline().removeprefix("listening on ").strip()
+        done = _run(["bash", "-euc", client.replace(address, chosen)], desk)
         assert done.returncode == 0, done.stderr
     finally:
         server.terminate()

@@ -14,6 +14,7 @@ import orjson
 from musetalk_fast import errors
 from musetalk_fast.client.address import Address
 from musetalk_fast.client.credentials import NOTHING, Credentials
+from musetalk_fast.client.deadline import deadline
 from musetalk_fast.client.refusals import raise_for_refusal
 from musetalk_fast.client.tls import tls_error
 from musetalk_fast.wire.requests import Health, Info
@@ -123,8 +124,9 @@ class Connection:
         # A short answer in drops is never silent: it has a deadline of its own.
         secs = 2 * self.timeout_secs
         try:
-            return await asyncio.wait_for(self._document(path), secs)
-        except asyncio.TimeoutError:
+            async with deadline(secs):
+                return await self._document(path)
+        except (TimeoutError, asyncio.TimeoutError):
             raise errors.ServerUnreachableError(
                 f"no whole answer to {path} in {secs:g} s", where=self.address.name
             ) from None
@@ -167,11 +169,12 @@ class Connection:
             return errors.StreamCutError("the answer ended early", where=where)
         if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
             return errors.NotAServerError("what answers is not HTTP", where=where)
-        hung_up = isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError)
+        hung_up = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+        refused = isinstance(error, aiohttp.ClientConnectorError)
         return errors.ServerUnreachableError(
             f"no connection ({_reason(error)})",
             where=where,
-            hint=_HUNG_UP if hung_up and where.startswith("https:") else None,
+            hint=_HUNG_UP if hung_up and where.startswith("https:") and not refused else None,
         )
 
 

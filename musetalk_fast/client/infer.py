@@ -14,6 +14,7 @@ import aiohttp
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
+from musetalk_fast.client.deadline import deadline
 from musetalk_fast.client.plain_body import PlainBody, Recording
 from musetalk_fast.client.refusals import from_code, raise_for_refusal
 from musetalk_fast.kernels.png import SIGNATURE
@@ -113,7 +114,8 @@ async def _frames(
 
 async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:
     try:
-        return await asyncio.wait_for(response.content.readany(), silence_secs)
+        async with deadline(silence_secs):
+            return await response.content.readany()
     except (TimeoutError, asyncio.TimeoutError):
         raise errors.ServerUnreachableError(f"silent for {silence_secs:g} s") from None
 

@@ -53,7 +53,7 @@ class Recording:
 
     def _open(self) -> wave.Wave_read:
         source = io.BytesIO(self._wav) if isinstance(self._wav, bytes) else str(self._wav)
-        opened: wave.Wave_read = wave.open(source, "rb")
+        opened: wave.Wave_read = wave.open(source, "rb")  # noqa: SIM115 - the caller closes it
         return opened
 
     def _header(self) -> bytes:

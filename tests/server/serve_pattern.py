@@ -10,8 +10,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from pattern_engine import PatternEngine
 
+from musetalk_fast.config.keys import read_key_file
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.run import Place, serve
+from musetalk_fast.server.tls import server_context
 
 
 def main(text: str) -> int:
@@ -20,6 +22,11 @@ def main(text: str) -> int:
     for name in ("socket", "store_dir"):
         if name in place:
             place[name] = Path(place[name])
+    if "api_key_file" in asked:
+        place["api_key"] = read_key_file(Path(asked["api_key_file"]))
+    if "tls" in asked:
+        files = (asked["tls"].get(name) for name in ("cert", "key", "client_ca"))
+        place["tls"] = server_context(*(name and Path(name) for name in files))
     engine = asked.get("engine", {})
     if "journal" in engine:
         engine["journal"] = Path(engine["journal"])

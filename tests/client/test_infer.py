@@ -1,0 +1,271 @@
+"""Servers that know only POST /infer: ours, and one of another maker in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import subprocess
+import sys
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plain_process import avatar, opened, pattern_server, plain_server, recording
+
+from musetalk_fast import errors
+from musetalk_fast.client.choice import ChosenServer, probe
+from musetalk_fast.client.infer import InferRequest, check_plain_options, open_infer
+from musetalk_fast.kernels.png import decode_png
+from musetalk_fast.types import AvatarOptions
+from musetalk_fast.wire.messages import BINARY, PLAIN, WholeFrame
+
+SAMPLES = 11_111
+"""0.694 s: 17.36 frames at 25, 20.8 at 30000/1001."""
+NTSC = Fraction(30000, 1001)
+
+
+def _request(
+    fps: Fraction = Fraction(25), samples: int = SAMPLES, wav: bytes | Path | None = None
+) -> InferRequest:
+    frames = math.ceil(samples * fps / 16_000)
+    sound = recording(samples) if wav is None else wav
+    size = {"width": 320, "height": 240}
+    return InferRequest(png=avatar(), wav=sound, fps=fps, frames=frames, **size)
+
+
+async def _frames(server: ChosenServer, request: InferRequest) -> list[WholeFrame]:
+    async with open_infer(server.connection, request) as stream:
+        return [frame async for frames in stream for frame in frames]
+
+
+async def _check(address: str, request: InferRequest, **settings: Any) -> None:
+    async with opened(address, **settings) as server:
+        assert server.wire == PLAIN
+        frames = await _frames(server, request)
+    assert [frame.index for frame in frames] == list(range(request.frames))
+    for frame in frames:
+        whole = decode_png(frame.data, 1 << 20)
+        assert whole.shape == (240, 320, 3)
+        if server.info.engine == "infer":
+            assert whole[0, 0].tolist() == [frame.index, 0, 7]
+
+
+STYLES: dict[str, dict[str, object]] = {
+    "close-delimited": {"framing": "close"},
+    "chunked": {"framing": "chunked", "piece": 10_007},
+    "with a length": {"framing": "length"},
+    "pretty": {"pretty": True, "framing": "chunked"},
+    "turned": {"order": "turned"},
+    "turned and pretty in small pieces": {"order": "turned", "pretty": True, "piece": 4001},
+    "escaped": {"escapes": True, "framing": "chunked"},
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+async def test_a_server_of_another_maker(style: str) -> None:
+    with plain_server(**STYLES[style]) as address:
+        await _check(address, _request())
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), NTSC, Fraction(24), Fraction(60), Fraction(50)])
+@pytest.mark.parametrize("rounding", ["floor", "round", "ceil"])
+async def test_every_way_to_round_gives_the_frames_of_the_plan(
+    rounding: str, fps: Fraction
+) -> None:
+    with plain_server(rounding=rounding) as address:
+        for samples in (SAMPLES, 16_000, 1):
+            await _check(address, _request(fps, samples))
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), NTSC])
+async def test_our_own_server(fps: Fraction) -> None:
+    with pattern_server() as address:
+        await _check(address, _request(fps), wire="infer")
+
+
+async def test_a_recording_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "long.wav").write_bytes(recording(3_000_001))
+    journal = tmp_path / "journal"
+    request = _request(samples=3_000_001, wav=tmp_path / "long.wav")
+    with plain_server(journal=str(journal), distinct=3, size=[320, 240]) as address:
+        async with opened(address) as server:
+            frames = await _frames(server, request)
+    assert len(frames) == request.frames == 4688
+    sent = json.loads(journal.read_text().splitlines()[-1])
+    padded = 44 + request.frames * 640 * 2
+    wanted = {"image": avatar(), "audio": bytes(padded), "fps": 25, "bbox_shift": 0}
+    texts = sum(-(-len(wanted[name]) // 3) * 4 for name in ("image", "audio"))  # type: ignore[arg-type]
+    assert sent["size"] == texts + len('{"image":"","audio":"","fps":25,"bbox_shift":0}')
+
+
+async def test_the_wire_is_found_out() -> None:
+    with plain_server() as plain, pattern_server() as ours:
+        async with opened(plain) as server:
+            assert (server.wire, server.info.engine, server.info.model) == (PLAIN, "infer", "2.3.1")
+        async with opened(ours) as server:
+            assert (server.wire, server.info.engine) == (BINARY, "pattern")
+        async with opened(ours, wire="infer") as server:
+            assert (server.wire, server.info.engine) == (PLAIN, "pattern")
+        assert await probe(plain)
+        assert await probe(ours)
+        with pytest.raises(errors.NotAServerError):
+            async with opened(plain, wire="frames"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("health", "kind"),
+    [
+        ({"status": "healthy"}, errors.NotAServerError),
+        ({"status": "healthy", "model_loaded": "yes"}, errors.NotAServerError),
+        ({"status": "healthy", "model_loaded": True, "protocol": 2}, errors.NotAServerError),
+        (["healthy"], errors.NotAServerError),
+        (None, errors.NotAServerError),
+        ({"status": "healthy", "model_loaded": False}, errors.ServerBusyError),
+        ({"status": "starting", "model_loaded": True}, errors.ServerBusyError),
+    ],
+)
+async def test_what_says_other_things_is_no_such_server(
+    health: object, kind: type[errors.ServerError]
+) -> None:
+    with plain_server(health=health) as address:
+        with pytest.raises(kind):
+            async with opened(address):
+                pass
+        assert await probe(address) is (kind is errors.ServerBusyError)
+
+
+async def test_who_is_told_to_use_it_needs_no_health() -> None:
+    with plain_server(health=None) as address:
+        await _check(address, _request(), wire="infer")
+
+
+FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
+    "cut": ({"frame": "cut"}, errors.StreamCutError, "before frame 3"),
+    "cut with framing": (
+        {"frame": "cut", "framing": "chunked"},
+        errors.StreamCutError,
+        "before frame 3",
+    ),
+    "too few": ({"most": 5}, errors.FrameOrderError, "5 frames came; the answer says 18"),
+    "another size": ({"size": [64, 64]}, errors.FrameShapeError, "64x64 pixels, not 320x240"),
+    "no /infer": ({"no_infer": True}, errors.NotAServerError, "404"),
+    "FastAPI's refusal": (
+        {"status": 422, "body": {"detail": [{"loc": ["body"], "msg": "field required"}]}},
+        errors.ServerRefusedError,
+        "answered 422: field required",
+    ),
+    "a refusal in a word": (
+        {"status": 500, "body": {"detail": "CUDA out of memory"}},
+        errors.ServerFailedError,
+        "answered 500: CUDA out of memory",
+    ),
+    "busy": ({"status": 503, "body": {}}, errors.ServerBusyError, "503"),
+    "not what was asked for": ({"body": ["x"]}, errors.ProtocolError, "an object was due"),
+    "failed inside": (
+        {"body": {"status": "error", "message": "no GPU"}},
+        errors.ServerFailedError,
+        "no GPU",
+    ),
+    "no face": (
+        {"body": {"status": "error", "code": "MTF-NO-FACE", "message": "none there"}},
+        errors.NoFaceError,
+        "none there",
+    ),
+    "another rate": (
+        {"body": {"status": "success", "total_frames": 0, "fps": 30, "frames": []}},
+        errors.FrameOrderError,
+        "0 frames came where 18 were due",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_a_fault_is_named(name: str) -> None:
+    options, kind, message = FAULTS[name]
+    with plain_server(**options) as address:
+        async with opened(address) as server:
+            with pytest.raises(errors.MuseTalkError) as caught:
+                await _frames(server, _request())
+    assert type(caught.value) is kind
+    assert message in caught.value.message
+    assert caught.value.where == address
+
+
+async def test_a_server_may_think_before_it_answers_but_not_for_ever() -> None:
+    with plain_server(secs=2) as address:
+        async with opened(address, timeout_secs=0.3) as server:
+            assert len(await _frames(server, _request())) == 18  # 0.3 s and 10 x 0.72 s
+            with pytest.raises(errors.ServerUnreachableError, match="silent for"):
+                await _frames(server, _request(samples=1))  # 0.3 s and 10 x 0.04 s
+
+
+async def test_letting_go_ends_the_request() -> None:
+    with plain_server(distinct=2, level=0) as address:  # 350 MB
+        async with opened(address) as server:
+            request = _request(samples=16_000 * 60)
+            async with open_infer(server.connection, request) as stream:
+                async for frames in stream:
+                    assert frames[0].index == 0
+                    break
+            for ticks in range(20):  # at many places: a cancellation must not be lost anywhere
+                waiting = asyncio.create_task(_frames(server, request))
+                await asyncio.sleep(0.003 * ticks)
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+            assert len(await _frames(server, _request())) == 18
+
+
+def test_the_contract_has_no_word_for_other_faces() -> None:
+    check_plain_options(AvatarOptions(bbox_shift=5), "there")
+    for options in (AvatarOptions(face="left"), AvatarOptions(extra_margin=3)):
+        with pytest.raises(errors.ServerRefusedError, match="POST /infer"):
+            check_plain_options(options, "there")
+
+
+CLIENT = """
+    import asyncio, sys
+    from fractions import Fraction
+    sys.path.insert(0, sys.argv[2])
+    from plain_process import avatar, opened, recording
+    from musetalk_fast.client.infer import InferRequest, open_infer
+    from musetalk_fast.video.encoders import EncoderSettings
+    from musetalk_fast.video.whole import WholeFrames
+
+    async def main():
+        request = InferRequest(png=avatar(512, 512), wav=recording(640_000), fps=Fraction(25),
+                               frames=1000, width=512, height=512)
+        encoder = EncoderSettings("libx264", "mp4", "yuv420p", {}, 250, 1)
+        whole = WholeFrames(512, 512, encoder, request.fps)
+        async with opened(sys.argv[1]) as server:
+            count = 0
+            async with open_infer(server.connection, request) as stream:
+                async for frames in stream:
+                    for frame in frames:
+                        assert whole.compose(frame, frame.index).pts == count
+                        count += 1
+        # Not getrusage: its peak is that of whoever forked us, too.
+        status = open("/proc/self/status").read()
+        print(count, int(status.split("VmHWM:")[1].split()[0]) // 1024)
+
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_1000_frames_take_no_more_than_250_megabytes() -> None:
+    with plain_server(framing="chunked", distinct=4, level=0) as address:  # 786 kB a picture
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(CLIENT), address, str(Path(__file__).parent)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    count, megabytes = map(int, done.stdout.split())
+    assert count == 1000
+    assert megabytes < 250
