@@ -161,7 +161,8 @@ _CONNECTING = (
 
 retry_option = setting(
     "processing.max_retries", "--max-retries", metavar="NUMBER", group="Server",
-    help_text="Failures in a row after which a server counts as lost (default 5).",
+    help_text="Failures in a row after which a server counts as lost, 0 to 100 "
+            "(default 5).",
 )  # fmt: skip
 
 _FILE = click.Path(path_type=Path)

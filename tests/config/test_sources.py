@@ -37,7 +37,7 @@ def test_each_layer_covers_those_below(tmp_path: Path) -> None:
     text = "[server]\nurl = 'http://file:1'\n\n[output]\nfps = 24\ncrf = 30\n"
     environ = _environ(tmp_path, text, MUSETALK_OUTPUT_FPS="50", MUSETALK_OUTPUT_CRF="40")
     loaded = load_settings({("output", "crf"): 10}, environ)
-    assert loaded.settings.server.url == "http://file:1"
+    assert loaded.settings.server.url == ("http://file:1",)
     assert loaded.settings.output.fps == Fraction(50)
     assert loaded.settings.output.crf == 10
     origins = {item.key: item.origin for item in loaded.values}
@@ -83,7 +83,7 @@ MISTAKES = [
     ("[output]\noverwrite = 1\n", errors.InvalidSettingError, ":2", None),
     ("[output]\nfps = true\n", errors.InvalidSettingError, ":2", None),
     ("[output]\nresolution = 720\n", errors.InvalidSettingError, ":2", None),
-    ("[server]\nurl = ['a', 'b']\n", errors.InvalidSettingError, ":2", None),
+    ("[server]\nurl = ['a', 5]\n", errors.InvalidSettingError, ":2", None),
     ("[server]\ntimeout_secs = nan\n", errors.InvalidSettingError, ":2", None),
     ("[output]\nfps = \n", errors.ConfigFileError, ":2", None),
     ("[output]\nfps = 1\nfps = 2\n", errors.ConfigFileError, ":3", None),
