@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_documents import DATA, FORMS, document, frames
 
@@ -212,3 +213,45 @@ def test_memory_does_not_grow_with_the_document() -> None:
         tracemalloc.stop()
     assert max(peaks[300:]) <= max(peaks[:300]) + len(picture)  # the list of peaks grows too
     assert max(peaks) < 6 * len(picture)
+
+
+@given(st.data())
+def test_damage_is_an_error_of_the_wire_and_nothing_else(data: st.DataObject) -> None:
+    text = bytearray(FORMS[data.draw(st.sampled_from(sorted(FORMS)))])
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        stop = min(len(text), start + data.draw(st.integers(0, 9)))
+        text[start:stop] = data.draw(
+            st.binary(max_size=6) | st.sampled_from([b'"', b"\\", b"{", b"]", b",", b"\\u00"])
+        )
+    cut = data.draw(st.integers(0, len(text)))
+    decoder = Decoder(len(DATA), LONGEST)
+    with suppress(errors.ProtocolError):
+        found = [
+            frame for piece in (text[:cut], text[cut:]) for frame in decoder.feed(bytes(piece))
+        ]
+        decoder.close()
+        assert len(found) == len(DATA)
+
+
+@settings(max_examples=300)
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=20,
+    ),
+    st.booleans(),
+    st.integers(0, 400),
+)
+def test_any_stranger_is_passed_over(value: object, escaped: bool, cut: int) -> None:
+    text = json.dumps({"stranger": value} | document(), ensure_ascii=escaped)
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair has no UTF-8
+        return
+    assert _read([encoded[:cut], encoded[cut:]])[0] == DATA
