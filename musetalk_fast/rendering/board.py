@@ -78,6 +78,21 @@ class Board:
             finally:
                 again.cancel()
 
+    def feed_of(self, index: int) -> Feed | None:
+        """The feed of the segment that a frame belongs to; None if it is a part already.
+
+        For a server that sends all frames in order: the limit does not count, as the feeds before
+        are full.
+        """
+        for feed in self._making:
+            if feed.segment.start <= index < feed.segment.stop:
+                return feed
+        for segment in self._waiting:
+            if segment.start <= index < segment.stop:
+                self._waiting.remove(segment)
+                return self._start(segment)
+        return None
+
     def returned(self, feed: Feed, error: MuseTalkError) -> None:
         """A stream of this feed failed; somebody will continue it.
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import TypeAlias
 
 from musetalk_fast.errors import FrameOrderError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.handover import Handover
 from musetalk_fast.rendering.source import Source
 from musetalk_fast.video.parts import Part
-from musetalk_fast.wire.messages import Frame
+from musetalk_fast.wire.messages import Frame, WholeFrame
 
 _FRAMES_AHEAD = 32
 """Crops between socket and encoder: 6 MB of raw ones."""
 
 Encode = Callable[["Feed"], Part]
+
+AnyFrame: TypeAlias = Frame | WholeFrame
+"""A crop, or a finished picture from a server that knows only those."""
 
 
 class Feed:
@@ -44,7 +48,7 @@ class Feed:
         self.sources: list[Source] = []
         self.fed_by: dict[str, None] = {}
         loop = asyncio.get_running_loop()
-        self.handover: Handover[Frame] = Handover(_FRAMES_AHEAD, loop)
+        self.handover: Handover[AnyFrame] = Handover(_FRAMES_AHEAD, loop)
         self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
 
     @property
@@ -57,7 +61,7 @@ class Feed:
         """Frames that have come."""
         return self.due - self.segment.start
 
-    async def offer(self, frames: list[Frame], source: Source) -> None:
+    async def offer(self, frames: Sequence[AnyFrame], source: Source) -> None:
         """Take those frames that are due; return once there is room for more.
 
         Raises:
@@ -89,7 +93,7 @@ class Feed:
             if source is not but:
                 source.stop()
 
-    def _from_due(self, frames: list[Frame]) -> list[Frame]:
+    def _from_due(self, frames: Sequence[AnyFrame]) -> Sequence[AnyFrame]:
         if frames[0].index > self.due:
             raise FrameOrderError(f"frame {frames[0].index} where {self.due} was due")
         return [frame for frame in frames if frame.index >= self.due]
