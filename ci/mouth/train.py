@@ -38,6 +38,9 @@ TRACTS = (0.82, 0.9, 1.0, 1.1)
 """Lengths of vocal tracts that are heard: each stretches the bands by as much."""
 NOISES = (70.0, 45.0, 35.0, 28.0)
 """Decibels by which noise is quieter than loud speech, drawn for each recording."""
+LOWEST, HIGHEST, LOST = (0.0, 4.0), (17.0, 26.0), 1.2
+"""Between which bands the outermost lies that a poor microphone hears, and the nepers of power
+that are lost with each band beyond."""
 REACH = 2.5
 """Hundredths of a second by which a phoneme's shape reaches into its neighbours."""
 CLOSED_WEIGHT = 6.0
@@ -79,7 +82,7 @@ def main() -> None:
 
 
 def gather(spoken: list[Recording], random: np.random.Generator) -> Examples:
-    """Features of all recordings with all lengths of tract, each in a noise of its own."""
+    """Features of all recordings with all lengths of tract, each through its own microphone."""
     heard = [(features, each.names) for each in spoken for features in variants(each, random)]
     pieces = [Pieces.of(features) for features, _ in heard]
     all_pieces = Pieces.joined(pieces)
@@ -103,18 +106,28 @@ def gather(spoken: list[Recording], random: np.random.Generator) -> Examples:
 
 
 def variants(recording: Recording, random: np.random.Generator) -> Iterator[Floats]:
-    """Features of a recording as spoken by throats of other lengths, in some noise."""
+    """Features of a recording as spoken by throats of other lengths, through a microphone."""
     features = log_mel(recording.pcm, -EDGE, len(recording.names) + EDGE)
     for tract in TRACTS:
         places = np.clip(np.arange(BANDS) * tract, 0, BANDS - 1)
         below = places.astype(int)
         above = np.minimum(below + 1, BANDS - 1)
         share = (places - below).astype(np.float32)
-        warped = features[:, below] * (1 - share) + features[:, above] * share
-        loud = np.quantile(warped.max(axis=1), 0.95)
-        noise = loud - random.choice(NOISES) * np.log(10) / 10 + random.normal(0, 0.7, BANDS)
-        grain = random.gamma(4, 0.25, warped.shape)
-        yield np.log(np.exp(warped) + np.exp(noise) * grain).astype(np.float32)
+        throat = features[:, below] * (1 - share) + features[:, above] * share
+        yield through_microphone(throat, random)
+
+
+def through_microphone(features: Floats, random: np.random.Generator) -> Floats:
+    """Half the time lose the outer bands; always add noise of a random colour."""
+    if random.random() < 0.5:
+        bands = np.arange(BANDS)
+        lowest, highest = random.uniform(*LOWEST), random.uniform(*HIGHEST)
+        beyond = np.maximum(bands - highest, 0) + np.maximum(lowest - bands, 0)
+        features = features - (LOST * beyond).astype(np.float32)
+    loud = np.quantile(features.max(axis=1), 0.95)
+    noise = loud - random.choice(NOISES) * np.log(10) / 10 + random.normal(0, 0.7, BANDS)
+    grain = random.gamma(4, 0.25, features.shape)
+    return np.log(np.exp(features) + np.exp(noise) * grain).astype(np.float32)
 
 
 def learn(examples: Examples, random: np.random.Generator) -> list[Floats]:
