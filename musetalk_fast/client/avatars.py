@@ -25,6 +25,10 @@ class PreparedFaces:
     digest: str
 
 
+NO_FACES = PreparedFaces((), faces_digest(()))
+"""Of a server that makes whole frames and tells nothing of faces."""
+
+
 async def prepare_avatar(
     connection: Connection,
     request: AvatarRequest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -37,24 +38,30 @@ async def post_for_messages(
         headers={"Content-Type": "application/json", "Accept": wire},
     ) as response:
         await raise_for_refusal(response, connection.address.name)
-        messages = _messages(response, connection.address.name)
+        messages = _messages(response, connection.timeout_secs, connection.address.name)
         async with aclosing(messages):
             yield messages
 
 
 async def _messages(
-    response: aiohttp.ClientResponse, where: str
+    response: aiohttp.ClientResponse, silence_secs: float, where: str
 ) -> AsyncGenerator[list[Message], None]:
     make_decoder = _DECODERS.get(response.content_type)
     if make_decoder is None:
         raise errors.ProtocolError(f"answers with {response.content_type}", where=where)
     decoder = make_decoder()
+    clock = asyncio.get_running_loop().time
+    spoke = clock()
     try:
         while chunk := await response.content.readany():
             messages = decoder.feed(chunk)
             if messages:
                 _raise_error_message(messages[-1], where)
                 yield messages
+                spoke = clock()  # what we did meanwhile is not the server's silence
+            elif clock() - spoke > silence_secs:
+                # Bytes in drops: no read was long, yet nothing was said.
+                raise errors.ServerSlowError(f"no whole message in {silence_secs:g} s", where=where)
         decoder.close()
     except errors.ProtocolError as error:
         error.where = error.where or where

@@ -96,10 +96,11 @@ class Crew:
             await asyncio.gather(*lanes, return_exceptions=True)
 
     def _lanes(self, board: Board) -> Iterable[Lane]:
+        whole = asyncio.Lock()
         for member in self._pool.members:
             provision = Provision(member, self._work, self._on_event)
             for _ in range(self._streams_of(member)):
-                yield Lane(member, provision, self._pool, board, self._on_event)
+                yield Lane(member, provision, self._pool, board, whole, self._on_event)
 
     def _streams_of(self, member: Member) -> int:
         server = member.opened

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 
-from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.rendering.feed import AnyFrame, Feed
 from musetalk_fast.rendering.handover import HandoverClosedError
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.types import CROP_SIZE
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.parts import Part
+from musetalk_fast.video.whole import WholeFrames
 from musetalk_fast.wire.crops import crop_view
+from musetalk_fast.wire.messages import WholeFrame
 
 
 def encode_segment(work: Work, feed: Feed) -> Part:
@@ -41,15 +44,32 @@ def encode_segment(work: Work, feed: Feed) -> Part:
 
 
 def _encode(work: Work, feed: Feed, encoder: PartEncoder) -> None:
-    plan, settled = work.plan, work.record.settled
-    assert settled is not None
-    face = next(face for face in settled.faces.faces if face is not None)
-    compositor = StillCompositor(work.inputs.still.rgb, face, plan.encoder, plan.fps)
-    scratch = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    pictures = _Pictures(work)
     for frame in feed.handover:
-        crop = crop_view(frame, scratch)
-        index = frame.index - feed.segment.start
-        encoder.encode(compositor.compose(crop, frame.rows.first, index))
+        encoder.encode(pictures.compose(frame, frame.index - feed.segment.start))
         feed.encoded += 1
     if feed.handover.closed:
         raise HandoverClosedError
+
+
+class _Pictures:
+    """Makes the frames of one encoder, from crops or from whole pictures."""
+
+    def __init__(self, work: Work) -> None:
+        plan, settled = work.plan, work.record.settled
+        assert settled is not None
+        # Faces stand there only where crops are made for them.
+        face = next((face for face in settled.faces.faces if face is not None), None)
+        self._crops = self._whole = None
+        if face is None:
+            self._whole = WholeFrames(plan.width, plan.height, plan.encoder, plan.fps)
+        else:
+            self._crops = StillCompositor(work.inputs.still.rgb, face, plan.encoder, plan.fps)
+            self._scratch = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+
+    def compose(self, frame: AnyFrame, index: int) -> av.VideoFrame:
+        if isinstance(frame, WholeFrame):
+            assert self._whole is not None
+            return self._whole.compose(frame, index)
+        assert self._crops is not None
+        return self._crops.compose(crop_view(frame, self._scratch), frame.rows.first, index)

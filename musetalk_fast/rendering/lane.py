@@ -32,15 +32,23 @@ class Lane:
     Args:
         provision: has the server ready for this render.
         pool: of which the server is a member.
+        whole: held by the lane whose server makes whole frames, all of them in one answer.
     """
 
     def __init__(
-        self, member: Member, provision: Provision, pool: Pool, board: Board, on_event: OnEvent
+        self,
+        member: Member,
+        provision: Provision,
+        pool: Pool,
+        board: Board,
+        whole: asyncio.Lock,
+        on_event: OnEvent,
     ) -> None:
         self._member = member
         self._provision = provision
         self._pool = pool
         self._board = board
+        self._whole = whole
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
 
@@ -55,17 +63,37 @@ class Lane:
             began = self._loop.time()
             try:
                 await self._provision.ready()
-                feed = await self._board.next_for(self._member)
-                began = self._loop.time()
-                await self._feed(feed)
+                if self._provision.makes_whole_frames:
+                    async with self._whole:
+                        began = self._loop.time()
+                        await self._stream_all()
+                else:
+                    feed = await self._board.next_for(self._member)
+                    began = self._loop.time()
+                    await self._stream(feed)
             except (ServerError, InputError) as error:
                 await self._blame(error, began)
 
-    async def _feed(self, feed: Feed) -> None:
-        """Stream the rest of a segment."""
+    async def _stream(self, feed: Feed) -> None:
+        """Have the server send the rest of a segment."""
         source = Source(self._member)
-        streaming = source.start(self._receive(feed, source))
         feed.sources.append(source)
+        streaming = source.start(self._receive(feed, source))
+        try:
+            await self._follow(source, streaming)
+        except MuseTalkError as error:
+            self._board.returned(feed, error)
+            raise
+        finally:
+            feed.sources.remove(source)
+
+    async def _stream_all(self) -> None:
+        """Have the server send every frame; those that are parts already are dropped."""
+        source = Source(self._member)
+        await self._follow(source, source.start(self._receive_all(source)))
+
+    async def _follow(self, source: Source, streaming: asyncio.Task[None]) -> None:
+        """Watch a stream until it ends, whatever it ends with."""
         self._member.streams += 1
         try:
             while not streaming.done():
@@ -73,17 +101,14 @@ class Lane:
                 self._check_pace(source)
             if not streaming.cancelled():
                 streaming.result()
-                self._member.worked(source.frames, source.secs)
         except HandoverClosedError:
             pass  # its encoding thread has ended; the board knows why
-        except MuseTalkError as error:
-            self._board.returned(feed, error)
-            raise
         finally:
             self._member.streams -= 1
-            feed.sources.remove(source)
             streaming.cancel()
             await asyncio.wait([streaming])
+            if source.frames:
+                self._member.worked(source.frames, source.secs)
 
     async def _receive(self, feed: Feed, source: Source) -> None:
         async with self._provision.open_frames(feed.segment, feed.due) as stream:
@@ -91,6 +116,16 @@ class Lane:
                 source.frames += len(frames)
                 with source.held():
                     await feed.offer(frames, source)
+
+    async def _receive_all(self, source: Source) -> None:
+        async with self._provision.open_whole_frames() as stream:
+            async for frames in stream:
+                source.frames += len(frames)
+                with source.held():
+                    for frame in frames:
+                        feed = self._board.feed_of(frame.index)
+                        if feed is not None:
+                            await feed.offer([frame], source)
 
     def _check_pace(self, source: Source) -> None:
         best = self._pool.best_pace(self._member)

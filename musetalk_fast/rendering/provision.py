@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from musetalk_fast.client.avatars import PreparedFaces, prepare_avatar
+from musetalk_fast.client.avatars import NO_FACES, PreparedFaces, prepare_avatar
 from musetalk_fast.client.choice import ChosenServer, check_limits
 from musetalk_fast.client.frames import FrameStream, open_frames
+from musetalk_fast.client.infer import InferRequest, check_plain_options, open_infer
 from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import ensure_asset
-from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent
+from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.types import Maker
+from musetalk_fast.wire.messages import PLAIN, WholeFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 
 
@@ -43,6 +46,26 @@ class Provision:
         """The server failed: what it had may be gone."""
         self._fresh = False
 
+    @property
+    def makes_whole_frames(self) -> bool:
+        """Whether the server knows only `POST /infer`."""
+        return self._member.opened is not None and self._member.opened.wire == PLAIN
+
+    def open_whole_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[WholeFrame]]]:
+        """Ask for all frames as whole pictures; see `client.infer.open_infer`."""
+        server, plan, inputs = self._member.opened, self._work.plan, self._work.inputs
+        assert server is not None
+        request = InferRequest(
+            png=self._work.picture.data,
+            wav=inputs.speech.wav,
+            fps=plan.fps,
+            frames=plan.frames,
+            width=plan.width,
+            height=plan.height,
+            bbox_shift=plan.options.bbox_shift,
+        )
+        return open_infer(server.connection, request)
+
     def open_frames(self, segment: Segment, first: int) -> AbstractAsyncContextManager[FrameStream]:
         """Ask for a segment's frames from `first` on; see `client.frames.open_frames`."""
         server, work = self._member.opened, self._work
@@ -68,6 +91,10 @@ class Provision:
         check_limits(server, plan.frame_encoding, plan.fps)
         maker = Maker(info.engine, info.model, info.is_preview)
         self._work.record.check_maker(maker, where)
+        if server.wire == PLAIN:
+            check_plain_options(plan.options, where)
+            await self._work.record.settle(maker, NO_FACES, where)
+            return
         speech, picture = self._work.inputs.speech, self._work.picture
         await asyncio.gather(
             self._upload(server, "avatar", picture.sha256, picture.data),
@@ -105,3 +132,5 @@ class Provision:
                     wire=server.wire,
                 )
             )
+            for note in server.notes:
+                self._on_event(WarningEvent(message=f"{self._member.name}: {note}"))
