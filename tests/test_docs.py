@@ -74,6 +74,7 @@ def test_python_recipe_runs(recipe: str, desk: Path) -> None:
     ("serving", "asking", "address"),
     [
         ("sh serve", "sh server", "http://127.0.0.1:8000"),
+        ("sh serve", "sh infer", "http://127.0.0.1:8000"),
         ("sh guard", "sh guarded", "https://127.0.0.1:8443"),
     ],
 )
