@@ -27,7 +27,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-OPTIONS: dict[str, Any] = json.loads(sys.argv[1])
+OPTIONS: dict[str, Any] = {}
 HEALTH = {
     "status": "healthy",
     "version": "2.3.1",
@@ -202,6 +202,7 @@ class Server(ThreadingHTTPServer):
 
 
 def main() -> None:
+    OPTIONS.update(json.loads(sys.argv[1]))
     server = Server((OPTIONS.get("host", "127.0.0.1"), 0), Handler)
     scheme = "http"
     if "cert" in OPTIONS:
