@@ -71,6 +71,7 @@ class Feed:
         new = frames if frames[0].index == self.due else self._from_due(frames)
         if not new:
             return
+        source.taken += len(new)
         self.due = new[-1].index + 1
         self.fruitless = 0
         self.fed_by[source.member.name] = None

@@ -101,14 +101,17 @@ class Lane:
                 self._check_pace(source)
             if not streaming.cancelled():
                 streaming.result()
+                self._member.worked(source.frames, source.secs)
         except HandoverClosedError:
             pass  # its encoding thread has ended; the board knows why
+        except MuseTalkError:
+            if source.taken:  # a step forward: the next failure is a first one again
+                self._member.worked(source.frames, source.secs)
+            raise
         finally:
             self._member.streams -= 1
             streaming.cancel()
             await asyncio.wait([streaming])
-            if source.frames:
-                self._member.worked(source.frames, source.secs)
 
     async def _receive(self, feed: Feed, source: Source) -> None:
         async with self._provision.open_frames(feed.segment, feed.due) as stream:

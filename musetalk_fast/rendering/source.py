@@ -16,11 +16,12 @@ class Source:
     Attributes:
         member: the server.
         frames: that it has sent.
+        taken: of them, those that no other stream had sent before.
     """
 
     def __init__(self, member: Member) -> None:
         self.member = member
-        self.frames = 0
+        self.frames = self.taken = 0
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._held = 0.0
