@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from scripted import FACE, STALL, Script, digest, frame, message, serving, start, whole_stream
 
-from musetalk_fast import OutputSettings, ServerSettings, Settings, errors, render_async
+from musetalk_fast import (
+    OutputSettings,
+    ProcessingSettings,
+    ServerSettings,
+    Settings,
+    errors,
+    render_async,
+)
 from musetalk_fast.types import Box, Face
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,6 +30,7 @@ async def _render(url: str, folder: Path, timeout_secs: float = 20.0) -> None:
     settings = Settings(
         server=ServerSettings(url=url, timeout_secs=timeout_secs),
         output=OutputSettings(preset="ultrafast", audio="none"),
+        processing=ProcessingSettings(max_retries=0),
     )
     await render_async(PORTRAIT, SPEECH, folder / "out.mp4", settings)
 
