@@ -47,6 +47,11 @@ class _Header(NamedTuple):
     payload_length: int
     checksum: int
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole message."""
+        return _HEADER.size + self.payload_length
+
 
 def encode(message: Message) -> bytes:
     """A message as bytes.
@@ -103,8 +108,8 @@ class Decoder:
         self._part = bytearray()
         """A message across pieces, of which so many bytes are there."""
         self._filled = 0
-        self._due = 0
-        """Bytes of its header, or of all of it once the header is there."""
+        self._header: _Header | None = None
+        """Of the message that is on, once all of it is there."""
 
     def feed(self, data: bytes) -> list[Message]:
         """Take the next bytes of the stream; give the messages that they complete.
@@ -130,31 +135,32 @@ class Decoder:
         """Take one message, or what there is of it; give the rest."""
         if not self._filled:
             self._sequence.begin()
-            self._due = self._size(view) if len(view) >= _HEADER.size else _HEADER.size
-            if _HEADER.size <= len(view) >= self._due:
-                self._finish(view[: self._due], messages)
-                return view[self._due :]
+            self._header = self._checked(view) if len(view) >= _HEADER.size else None
+            if self._header is not None and (size := self._header.size) <= len(view):
+                self._finish(self._header, view[:size], messages)
+                return view[size:]
         return self._fill(view, messages)
 
     def _fill(self, view: memoryview, messages: list[Message]) -> memoryview:
-        if self._due > len(self._part):
-            room = self._rooms.take(self._due)
+        due = _HEADER.size if self._header is None else self._header.size
+        if due > len(self._part):
+            room = self._rooms.take(due)
             memoryview(room)[: self._filled] = memoryview(self._part)[: self._filled]
             self._part = room
-        taken = min(self._due - self._filled, len(view))
+        taken = min(due - self._filled, len(view))
         # Through a view: a bytearray's own slice assignment copies what it is given once more.
         memoryview(self._part)[self._filled : self._filled + taken] = view[:taken]
         self._filled += taken
-        if self._filled == _HEADER.size:
-            self._due = self._size(self._part)
-        if self._filled == self._due:
-            whole = memoryview(self._part)[: self._due]
+        if self._header is None and self._filled == due:
+            self._header = self._checked(self._part)
+        if self._header is not None and self._filled == self._header.size:
+            whole = memoryview(self._part)[: self._filled]
             self._part, self._filled = bytearray(), 0
-            self._finish(whole, messages)
+            self._finish(self._header, whole, messages)
         return view[taken:]
 
-    def _size(self, message: bytearray | memoryview) -> int:
-        """Bytes of the message, header included; from its first 32 bytes."""
+    def _checked(self, message: bytearray | memoryview) -> _Header:
+        """The header of a message from its first 32 bytes, its lengths bounded."""
         header = _Header._make(_HEADER.unpack_from(message))
         if header.magic != MAGIC:
             raise ProtocolError(f"a message begins with {header.magic!r}, not {MAGIC!r}")
@@ -166,10 +172,9 @@ class Decoder:
             raise ProtocolError(
                 f"{header.json_length} bytes of JSON in a payload of {header.payload_length}"
             )
-        return _HEADER.size + header.payload_length
+        return header
 
-    def _finish(self, whole: memoryview, messages: list[Message]) -> None:
-        header = _Header._make(_HEADER.unpack_from(whole))
+    def _finish(self, header: _Header, whole: memoryview, messages: list[Message]) -> None:
         payload = whole[_HEADER.size :].toreadonly()
         if crc32c(payload, crc32c(whole[:_CHECKED])) != header.checksum:
             raise ChecksumError(f"the checksum of a message of type {header.type} is wrong")
@@ -186,9 +191,10 @@ def _message(header: _Header, payload: memoryview) -> Message | None:
         if header.flags & OPTIONAL:
             return None
         raise ProtocolError(f"a message of unknown type {header.type}")
-    text, data = payload[: header.json_length], payload[header.json_length :]
+    data = payload[header.json_length :] if header.json_length else payload
     if name == "frame":
         return _frame(header, data)
+    text = payload[: header.json_length]
     # No JSON is an empty object: a heartbeat may be all header.
     return build(name, parse_object(text or b"{}", name), data)
 
