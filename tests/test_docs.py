@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -82,24 +84,39 @@ def test_serve_recipe_and_a_client_of_it(
     desk: Path, serving: str, asking: str, address: str
 ) -> None:
     (serve,), (client,) = _blocks(serving), _blocks(asking)
+    with _serving(serve, desk) as chosen:
+        done = _run(["bash", "-euc", client.replace(address, chosen)], desk)
+    assert done.returncode == 0, done.stderr
+
+
+def test_recipe_with_several_servers(desk: Path) -> None:
+    (serve,), (client,) = _blocks("sh serve"), _blocks("sh servers")
+    with _serving(serve, desk) as one, _serving(serve, desk) as other:
+        for number, chosen in ((8001, one), (8002, other)):
+            client = client.replace(f"http://127.0.0.1:{number}", chosen)
+        done = _run(["bash", "-euc", client], desk)
+    assert done.returncode == 0, done.stderr
+    assert all(f"server: {each} " in done.stderr for each in (one, other))
+
+
+@contextmanager
+def _serving(recipe: str, desk: Path) -> Iterator[str]:
+    """Run a server's recipe while the context is open; gives its address."""
     path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     # The port of the recipe may be taken here: the system chooses one.
     server = subprocess.Popen(
-        ["bash", "-euc", "exec " + re.sub(r"--port \d+", "--port 0", serve)],
+        ["bash", "-euc", "exec " + re.sub(r"--port \d+", "--port 0", recipe)],
         cwd=desk,
         env=os.environ | path,
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
-        chosen = server.stdout.readline().removeprefix("listening on ").strip()
-        done = _run(["bash", "-euc", client.replace(address, chosen)], desk)
-        assert done.returncode == 0, done.stderr
+        yield server.stdout.readline().removeprefix("listening on ").strip()
     finally:
         server.terminate()
         server.wait(20)
-        assert server.stdout is not None
         server.stdout.close()
 
 

@@ -92,9 +92,8 @@ def _coins(_rng: np.random.Generator) -> Picture:
     for x in range(60, 512, 110):
         for y in range(60, 384, 110):
             draw.ellipse((x - 45, y - 45, x + 45, y + 45), (190, 180, 140), "black")
-            draw.ellipse((x - 20, y - 15, x - 8, y - 5), (60, 50, 40))
-            draw.ellipse((x + 8, y - 15, x + 20, y - 5), (60, 50, 40))
-            draw.arc((x - 20, y, x + 20, y + 25), 0, 180, "black")
+            draw.ellipse((x - 36, y - 36, x + 36, y + 36), outline=(60, 50, 40), width=3)
+            draw.text((x - 8, y - 8), "50", (60, 50, 40))
     return np.array(image)
 
 
