@@ -61,7 +61,7 @@ def record(request: pytest.FixtureRequest) -> Record:
 
 
 class Compare:
-    """Times ours by pytest-benchmark, and before each of its rounds a rival in the same process.
+    """Runs ours by pytest-benchmark, and before each of its rounds a rival in the same process.
 
     Noise of the machine meets both alike that way.
     """
@@ -80,25 +80,31 @@ class Compare:
         *,
         rounds: int,
         rival_every: int = 1,
+        timer: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Add a row; `rival_every` runs a slow rival in fewer rounds."""
-        turn, other = 0, []
+        """Add a row.
 
-        def time_rival() -> None:
+        Args:
+            rival_every: runs a slow rival in fewer rounds.
+            timer: `time.process_time` for what takes milliseconds, so that other programs on the
+                same cores do not count; it takes a microsecond itself.
+        """
+        turn, own, other = 0, [], []
+
+        def timed(work: Callable[[], object], times: list[float]) -> None:
+            began = timer()
+            work()
+            times.append(timer() - began)
+
+        def run_rival() -> None:
             nonlocal turn
             if turn % rival_every == 0:
-                began = time.perf_counter()
-                theirs()
-                other.append(time.perf_counter() - began)
+                timed(theirs, other)
             turn += 1
 
-        self._benchmark.pedantic(
-            ours, setup=time_rival, rounds=rounds, iterations=1, warmup_rounds=5
-        )
-        if not self._benchmark.enabled:
-            return
-        own = self._benchmark.stats.stats.data
-        other = other[-(-5 // rival_every) :]
+        for work in (ours, theirs):
+            work()
+        self._benchmark.pedantic(timed, (ours, own), setup=run_rival, rounds=rounds)
         self._record(
             name=name,
             input=given,

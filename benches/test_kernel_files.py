@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 import cv2
@@ -34,6 +35,7 @@ def test_jpeg(compare: Any) -> None:
         "PIL.Image.open, np.array",
         lambda: _pillow(data),
         rounds=400,
+        timer=time.process_time,
     )
 
 
@@ -48,4 +50,5 @@ def test_png(compare: Any) -> None:
         "PIL.Image.open, np.array",
         lambda: _pillow(data),
         rounds=400,
+        timer=time.process_time,
     )
