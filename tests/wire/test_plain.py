@@ -242,7 +242,9 @@ def test_damage_is_an_error_of_the_wire_and_nothing_else(data: st.DataObject) ->
         | st.integers()
         | st.floats(allow_nan=False, allow_infinity=False)
         | st.text(),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4)
+        ),
         max_leaves=20,
     ),
     st.booleans(),
