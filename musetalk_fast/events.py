@@ -11,7 +11,12 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanEvent:
-    """Everything is decided; nothing was sent yet."""
+    """Everything is decided; nothing was sent yet.
+
+    Attributes:
+        threads: of each encoder.
+        frame_encoding: how crops will travel.
+    """
 
     avatar: str
     audio: str
@@ -22,6 +27,8 @@ class PlanEvent:
     height: int
     segments: int
     encoder: str
+    threads: int
+    frame_encoding: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

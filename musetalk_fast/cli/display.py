@@ -94,6 +94,7 @@ class TextDisplay(Display):
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
+        self._plan: PlanEvent | None = None
 
     def __call__(self, event: Event) -> None:
         """Say what needs saying."""
@@ -102,9 +103,12 @@ class TextDisplay(Display):
         elif isinstance(event, ServerEvent):
             self.note(wording.server_line(event))
             if self._verbose:
-                self.note(f"wire: {event.wire}")
+                self.note(wording.wire_line(event, self._plan))
         elif isinstance(event, PlanEvent):
+            self._plan = event
             self.note(wording.plan_line(event))
+            if self._verbose:
+                self.note(wording.encoder_line(event))
         elif isinstance(event, DoneEvent):
             self.done(event)
         else:

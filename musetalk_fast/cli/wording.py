@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musetalk_fast.wire.messages import BINARY, NDJSON, PLAIN
+
 if TYPE_CHECKING:
     from musetalk_fast.events import DoneEvent, PlanEvent, ProgressEvent, ServerEvent
     from musetalk_fast.planning import Plan
@@ -30,6 +32,22 @@ def server_line(event: ServerEvent) -> str:
     """`server: http://localhost:8000 (engine musetalk, model 1.5, binary wire)`."""
     preview = ", a preview, not MuseTalk" if event.engine == "preview" else ""
     return f"server: {event.url} (engine {event.engine} {event.model}{preview})"
+
+
+def wire_line(event: ServerEvent, plan: PlanEvent | None) -> str:
+    """`wire: binary, raw crops, the rows that the mask needs`."""
+    wires = {BINARY: "binary", NDJSON: "NDJSON", PLAIN: "POST /infer"}
+    wire = wires.get(event.wire, event.wire)
+    if event.wire == PLAIN:
+        return f"wire: {wire}, whole frames"
+    encoding = f"{plan.frame_encoding} crops, " if plan else ""
+    return f"wire: {wire}, {encoding}the rows that the mask needs"
+
+
+def encoder_line(event: PlanEvent) -> str:
+    """`encoder: libx264, 1 thread each`."""
+    threads = "1 thread" if event.threads == 1 else f"{event.threads} threads"
+    return f"encoder: {event.encoder}, {threads} each"
 
 
 def progress_line(event: ProgressEvent) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from musetalk_fast.events import PlanEvent, SegmentEvent
+import math
+
+from musetalk_fast.errors import MuseTalkError
+from musetalk_fast.events import PlanEvent, SegmentEvent, WarningEvent
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.video.parts import Part
 
@@ -19,6 +22,8 @@ def plan_event(plan: Plan) -> PlanEvent:
         height=plan.height,
         segments=len(plan.segments),
         encoder=plan.encoder.codec,
+        threads=plan.encoder.threads,
+        frame_encoding=plan.frame_encoding.value,
     )
 
 
@@ -31,3 +36,9 @@ def segment_event(segment: Segment, part: Part, *, reused: bool = False) -> Segm
         bytes=part.bytes,
         reused=reused,
     )
+
+
+def failure_event(error: MuseTalkError, secs: float) -> WarningEvent:
+    """A server failed; it is tried again in so many seconds, or never."""
+    again = "left out" if math.isinf(secs) else f"trying again in {secs:.1f} s"
+    return WarningEvent(message=f"{error}; {again}", token=error.token)

@@ -25,9 +25,11 @@ from musetalk_fast.events import (
 
 PLAN = PlanEvent(
     avatar="a.png", audio="a.wav", output="out.mp4", frames=178, fps="25", width=512, height=512,
-    segments=1, encoder="libx264",
+    segments=1, encoder="libx264", threads=3, frame_encoding="raw",
 )  # fmt: skip
-SERVER = ServerEvent(url="builtin", engine="preview", model="1", builtin=True, wire="x/y")
+SERVER = ServerEvent(
+    url="builtin", engine="preview", model="1", builtin=True, wire="application/vnd.musetalk.frames"
+)
 DONE = DoneEvent(
     output="out.mp4", bytes=1_234_567, duration_secs=7.12, frames=178, fps=96.4, wall_secs=3.21,
     engine="preview", stages={"load": 0.5, "generate": 1.85},
@@ -80,7 +82,8 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
 def test_verbose_lines_say_wire_and_time(capsys: pytest.CaptureFixture[str]) -> None:
     _show(open_display(_voice(verbose=True)))
     err = capsys.readouterr().err.splitlines()
-    assert "wire: x/y" in err
+    assert "encoder: libx264, 3 threads each" in err
+    assert "wire: binary, the rows that the mask needs" in err
     assert "time: 3.21 s (load 0.50 s, generate 1.85 s)" in err
 
 
@@ -97,7 +100,8 @@ def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> Non
     assert [each["event"] for each in objects] == [event_name(event) for event in EVENTS]
     assert objects[4] == {"event": "plan", "avatar": "a.png", "audio": "a.wav",
                           "output": "out.mp4", "frames": 178, "fps": "25", "width": 512,
-                          "height": 512, "segments": 1, "encoder": "libx264"}  # fmt: skip
+                          "height": 512, "segments": 1, "encoder": "libx264", "threads": 3,
+                          "frame_encoding": "raw"}  # fmt: skip
     assert objects[-1]["stages"] == {"load": 0.5, "generate": 1.85}
 
 
