@@ -69,18 +69,6 @@ def test_a_server_of_another_maker_is_found_out(tmp_path: Path) -> None:
         assert container.metadata["comment"].startswith("lip-sync: engine infer, model ")
 
 
-def test_a_cut_answer_is_asked_for_again_and_then_an_error(tmp_path: Path) -> None:
-    events: list[Event] = []
-    with (
-        plain_server(framing="chunked", frame="cut") as url,
-        pytest.raises(errors.StreamCutError, match="frame 3"),
-    ):
-        _render(url, tmp_path / "out.mp4", on_event=events.append)
-    told = [event.message for event in events if isinstance(event, WarningEvent)]
-    assert any("trying again" in message for message in told)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
     with (
         plain_server(size=[128, 128]) as url,
