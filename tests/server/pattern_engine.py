@@ -39,18 +39,30 @@ class PatternEngine:
     Args:
         crop_secs: a crop takes that long.
         load_secs: the engine takes that long to load.
+        step: red is so many times the frame's index.
+        model: which version it says it is.
+        shift: faces are so many pixels further to the right.
     """
 
     def __init__(
-        self, journal: Path | None = None, crop_secs: float = 0.0, load_secs: float = 0.0
+        self,
+        journal: Path | None = None,
+        crop_secs: float = 0.0,
+        load_secs: float = 0.0,
+        step: int = 1,
+        model: str = "1",
+        shift: int = 0,
     ) -> None:
         time.sleep(load_secs)
         self._journal = journal
         self._crop_secs = crop_secs
+        self._step = step
+        self._model = model
+        self._shift = shift
         self._inside = 0
 
     def describe(self) -> EngineInfo:
-        return EngineInfo(name="pattern", model="1", is_preview=False, max_batch=4)
+        return EngineInfo(name="pattern", model=self._model, is_preview=False, max_batch=4)
 
     def prepare_avatar(self, path: Path, options: AvatarOptions, on_face: OnFace) -> PatternAvatar:
         document, width, height = self._open(path)
@@ -76,7 +88,7 @@ class PatternEngine:
         out = np.zeros((len(batch), 256, 256, 3), np.uint8)
         for crop, request in zip(out, batch, strict=True):
             assert isinstance(request.audio, np.ndarray)
-            crop[..., 0] = request.frame & 255
+            crop[..., 0] = request.frame * self._step & 255
             crop[..., 1] = request.frame >> 8 & 255
             crop[..., 2] = request.source
             first_sample = request.frame * SPEECH_RATE * request.fps[1] // request.fps[0]
@@ -100,8 +112,10 @@ class PatternEngine:
         return document, int(document.get("width", 640)), int(document.get("height", 480))
 
     def _face(self, source: int, width: int, height: int, options: AvatarOptions) -> Face:
-        place = Box(width // 4, height // 2, width // 2, height // 4)
-        box = Box(width // 4, height // 4 + options.bbox_shift, width // 2, height // 2)
+        place = Box(width // 4 + self._shift, height // 2, width // 2, height // 4)
+        box = Box(
+            width // 4 + self._shift, height // 4 + options.bbox_shift, width // 2, height // 2
+        )
         mask = np.full((place.height, place.width), 255 - source, np.uint8)
         return Face(source=source, box=box, mask_box=place, mask=mask)
 

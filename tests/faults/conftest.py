@@ -1,0 +1,73 @@
+"""Servers that all tests of the bench share, and the fault-free answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from proxy import Proxy, proxied
+from scene import Scene, Server, pictures, served
+
+from musetalk_fast.client import pool
+from musetalk_fast.types import CropEncoding
+
+Right = Callable[..., Awaitable[list[str]]]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server that is not harmed."""
+    with served() as servers:
+        yield servers[0]
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """Harms what the server says."""
+    with proxied(server.address) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def two(server: Server) -> Iterator[tuple[Proxy, Proxy]]:
+    """Two of them: two servers, as far as a client can tell."""
+    with proxied(server.address) as first, proxied(server.address) as second:
+        yield first, second
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Four segments."""
+    return Scene(tmp_path_factory.mktemp("scene"), 4.0).write()
+
+
+@pytest.fixture(scope="session")
+def short(scene: Scene) -> Scene:
+    """One segment."""
+    return Scene(scene.folder, 1.0).write()
+
+
+@pytest.fixture(scope="session")
+def right(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Right:
+    """The frames of a fault-free render."""
+    known: dict[tuple[float, CropEncoding], list[str]] = {}
+
+    async def frames(scene: Scene, encoding: CropEncoding = CropEncoding.RAW) -> list[str]:
+        key = scene.secs, encoding
+        if key not in known:
+            output = tmp_path_factory.mktemp("right") / "right.mp4"
+            await scene.render(output, server.address, encoding=encoding)
+            known[key] = pictures(output)
+            assert len(known[key]) == scene.frames
+            # A frame in the wrong place would be seen.
+            assert encoding is not CropEncoding.RAW or len(set(known[key])) == scene.frames
+        return known[key]
+
+    return frames
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Back off for hundredths of seconds."""
+    monkeypatch.setattr(pool, "_FIRST_SECS", 0.02)
+    monkeypatch.setattr(pool, "_LONGEST_SECS", 0.1)
