@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -10,18 +11,25 @@ from musetalk_fast import errors
 from musetalk_fast.client.choice import ChosenServer
 
 _FIRST_SECS, _LONGEST_SECS = 0.5, 30.0
-_LONGEST_ASKED_SECS = 300.0
+LONGEST_ASKED_SECS = 300.0
 """A `Retry-After` beyond it is cut: who knows what the server means."""
 
 _FOR_GOOD = (
-    errors.NotAServerError,
-    errors.ServerRefusedError,
     errors.NotAuthorisedError,
     errors.FacesDifferError,
     errors.EngineDiffersError,
     errors.InputError,
 )
 """Trying again would bring the same answer."""
+
+_SAID_TWICE = (errors.NotAServerError, errors.ServerRefusedError)
+"""The same; but damage on the way can look like it, so a server must say it twice."""
+
+_PASSING = (errors.ServerBusyError, errors.ServerFailedError, errors.ProtocolError)
+"""A server that answers so at first may yet become ready."""
+
+OnFailure = Callable[["Member", errors.MuseTalkError, float], None]
+"""Told of a member's failure, and in how many seconds it is tried again."""
 
 
 class Member:
@@ -52,7 +60,7 @@ class Member:
         self._connecting = asyncio.Lock()
         self._server: ChosenServer | None = None
         self._tries = tries
-        self._failures = 0
+        self._failures = self._garbled = 0
         self._failed_at = self._resume_at = 0.0
 
     async def server(self) -> ChosenServer:
@@ -79,7 +87,7 @@ class Member:
     def forgive(self) -> None:
         """A new render begins: what it was left out for may not concern this one."""
         self.left_out = False
-        self._failures = 0
+        self._failures = self._garbled = 0
         self._resume_at = 0.0
 
     def failed(self, error: errors.MuseTalkError, began: float) -> float:
@@ -92,10 +100,11 @@ class Member:
             Seconds until it should be tried again; infinity for never.
         """
         now = asyncio.get_running_loop().time()
+        again = self._failures > 0 and type(self.error) is type(error)
         self.error = error
-        if isinstance(error, _FOR_GOOD):
+        if isinstance(error, _FOR_GOOD) or (again and self._means_it(error)):
             self.left_out = True
-            return float("inf")
+            return math.inf
         if began >= self._failed_at:
             self._failures += 1
             asked = error.retry_after if isinstance(error, errors.ServerBusyError) else None
@@ -103,12 +112,36 @@ class Member:
             self._failed_at = now
         return max(0.0, self._resume_at - now)
 
+    def garbled(self, error: errors.MuseTalkError) -> float:
+        """Count garbage among its frames, found only after the stream had ended well.
+
+        Returns:
+            Seconds until it should be tried again; infinity for never.
+        """
+        self.error = error
+        self._garbled += 1
+        if self._garbled > self._tries:
+            self.left_out = True
+            return math.inf
+        secs = pause(self._garbled)
+        self._resume_at = asyncio.get_running_loop().time() + secs
+        return secs
+
+    def proved(self) -> None:
+        """A part was made of its frames: they were not garbage."""
+        self._garbled = 0
+
     def worked(self, frames: int, secs: float) -> None:
         """Frames came."""
         self._failures = 0
         if secs > 0:
             pace = frames / secs
             self.pace = pace if self.pace is None else (self.pace + pace) / 2
+
+    def _means_it(self, error: errors.MuseTalkError) -> bool:
+        if isinstance(error, errors.NotAServerError):
+            return self._server is None  # what was one is one, whatever garbles its answers
+        return isinstance(error, _SAID_TWICE)
 
     async def rest(self) -> None:
         """Return when it should be tried."""
@@ -121,13 +154,13 @@ class Pool:
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
 
-    async def open(self) -> None:
+    async def open(self, on_failure: OnFailure = lambda _member, _error, _secs: None) -> None:
         """Ask every server what it can do; return once one has answered.
 
         Raises:
             errors.ServerError: none did; see `check`.
         """
-        asked = {asyncio.ensure_future(self._ask(member)) for member in self.members}
+        asked = {asyncio.ensure_future(self._ask(each, on_failure)) for each in self.members}
         try:
             while asked:
                 done, asked = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
@@ -153,22 +186,32 @@ class Pool:
         ]
         return max(paces, default=None)
 
-    async def _ask(self, member: Member) -> bool:
-        began = asyncio.get_running_loop().time()
-        try:
-            await member.server()
-        except errors.ServerError as error:
-            member.failed(error, began)
-            return False
-        return True
+    async def _ask(self, member: Member, on_failure: OnFailure) -> bool:
+        """Ask it; once more if the answer was lost on the way, longer if it may become ready."""
+        first = True
+        while True:
+            await member.rest()
+            try:
+                await member.server()
+            except errors.ServerError as error:
+                secs = member.failed(error, math.inf)
+                if member.lost or not (first or isinstance(error, _PASSING)):
+                    return False
+                on_failure(member, error, secs)
+            else:
+                return True
+            first = False
 
     def _lost(self) -> errors.MuseTalkError:
         failures = [member.error for member in self.members if member.error is not None]
         if len(failures) == 1:
             return failures[0]
         told = "; ".join(str(error) for error in failures)
-        if all(isinstance(error, errors.ServerBusyError) for error in failures):
-            return errors.ServerBusyError(f"all servers are busy: {told}")
+        kind = type(failures[0])
+        alike = all(type(error) is kind for error in failures)
+        # What all of them say of us, of our inputs or of their load has an exit code of its own.
+        if alike and kind.exit_code != errors.ServersLostError.exit_code:
+            return kind(f"no server is left: {told}")
         return errors.ServersLostError(f"no server is left: {told}")
 
 
@@ -179,7 +222,7 @@ def pause(failures: int, asked: float | None = None) -> float:
         asked: what the server's `Retry-After` says.
     """
     if asked is not None:
-        return min(asked, _LONGEST_ASKED_SECS)
+        return min(asked, LONGEST_ASKED_SECS)
     longest: float = min(_LONGEST_SECS, _FIRST_SECS * 2 ** min(failures - 1, 16))
     # Jitter, so that clients of a server that comes back do not all come at once.
     return longest * random.uniform(0.5, 1.0)  # noqa: S311

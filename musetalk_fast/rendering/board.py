@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from musetalk_fast.client.pool import Member
-from musetalk_fast.errors import MuseTalkError, ProtocolError
+from musetalk_fast.errors import MuseTalkError, ProtocolError, ServerBusyError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.feed import Feed
 from musetalk_fast.video.parts import Part
@@ -30,6 +30,7 @@ class Board:
         begin: opens the feed of a segment.
         attempts: without a frame, after which a segment's failure is the render's.
         on_part: told of each finished part.
+        on_garbage: told whose frame could not be decoded.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Board:
         begin: Callable[[Segment], Feed],
         attempts: int,
         on_part: Callable[[Segment, Part], None],
+        on_garbage: Callable[[Member, ProtocolError], None],
     ) -> None:
         self._waiting = deque(segments)
         self._making: list[Feed] = []
@@ -46,6 +48,7 @@ class Board:
         self._begin = begin
         self._attempts = attempts
         self._on_part = on_part
+        self._on_garbage = on_garbage
         self._changed = asyncio.Event()
         self._garbage: dict[int, int] = {}
         self._frames = 0
@@ -63,6 +66,11 @@ class Board:
     def encoded(self) -> int:
         """Frames through an encoder."""
         return self._frames + sum(feed.encoded for feed in self._making)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether any frame is still to come."""
+        return bool(self._waiting) or any(_is_open(feed) for feed in self._making)
 
     async def next_for(self, member: Member) -> Feed:
         """Wait for something that this server should do."""
@@ -96,9 +104,11 @@ class Board:
     def returned(self, feed: Feed, error: MuseTalkError) -> None:
         """A stream of this feed failed; somebody will continue it.
 
-        A segment at which every attempt fails must not keep the servers busy for ever.
+        A segment at which every attempt fails must not keep the servers busy for ever; a server
+        that is busy has not attempted it.
         """
-        feed.fruitless += 1
+        if not isinstance(error, ServerBusyError):
+            feed.fruitless += 1
         if feed.fruitless > self._attempts:
             self.fail(error)
         self._changed.set()
@@ -115,7 +125,7 @@ class Board:
             self.finished.exception()  # seen
 
     def _pick(self, member: Member) -> Feed | None:
-        open_feeds = [feed for feed in self._making if not feed.full]
+        open_feeds = [feed for feed in self._making if _is_open(feed)]
         for feed in open_feeds:
             if not feed.sources:
                 return feed
@@ -144,6 +154,8 @@ class Board:
             self._making.remove(feed)
             self._frames += feed.segment.frames
             self.parts[feed.segment.number] = part.result()
+            for member in feed.givers:
+                member.proved()
             self._on_part(feed.segment, part.result())
             if not self._waiting and not self._making:
                 self.finished.set_result(None)
@@ -153,12 +165,18 @@ class Board:
         """A crop was garbage, found where it was decoded: its segment is made anew."""
         self._making.remove(feed)
         feed.stop_sources()
-        error.where = error.where or ", ".join(feed.fed_by)
+        error.where = error.where or feed.giver.name
+        self._on_garbage(feed.giver, error)
         number = feed.segment.number
         self._garbage[number] = self._garbage.get(number, 0) + 1
         if self._garbage[number] > self._attempts:
             self.fail(error)
         self._waiting.appendleft(feed.segment)
+
+
+def _is_open(feed: Feed) -> bool:
+    """Whether it lacks frames and its thread takes them."""
+    return not feed.full and not feed.handover.closed
 
 
 def _lags(feed: Feed, member: Member) -> bool:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
+from musetalk_fast.errors import ProtocolError
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.rendering.board import Board
@@ -16,9 +17,11 @@ from musetalk_fast.rendering.feed import Feed
 from musetalk_fast.rendering.lane import Lane
 from musetalk_fast.rendering.progress import Meter
 from musetalk_fast.rendering.provision import Provision
-from musetalk_fast.rendering.telling import segment_event
+from musetalk_fast.rendering.telling import failure_event, segment_event
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.video.parts import Part
+
+_LOOK_SECS = 1.0
 
 MOST_STREAMS = 32
 """Segments in the making at a time, each with a thread and its encoder's memory."""
@@ -71,8 +74,10 @@ class Crew:
         """
         threads = ThreadPoolExecutor(self._limit, "encode")
         begin = partial(Feed, encode=partial(encode_segment, self._work), threads=threads)
-        attempts = self._retries * len(self._pool.members)
-        board = Board(segments, self._limit, begin, attempts, self._tell)
+        attempts = (self._retries + 1) * len(self._pool.members)
+        board = Board(segments, self._limit, begin, attempts, self._tell, self._tell_garbage)
+        for member in self._pool.members:
+            member.forgive()
         frames = sum(segment.frames for segment in segments)
         try:
             async with Meter(frames, board, self._on_event).running():
@@ -87,9 +92,15 @@ class Crew:
         waited: set[asyncio.Future[None]] = {board.finished, *lanes}
         try:
             while not board.finished.done():
-                done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-                for each in done:
+                done, waited = await asyncio.wait(
+                    waited, timeout=_LOOK_SECS, return_when=asyncio.FIRST_COMPLETED
+                )
+                # A server that fails when all frames are there matters to nobody.
+                for each in done if board.hungry else done & {board.finished}:
                     each.result()
+                if len(waited) == 1 and board.hungry:
+                    self._pool.check()  # every lane has ended
+            board.finished.result()
         finally:
             for lane in lanes:
                 lane.cancel()
@@ -105,6 +116,9 @@ class Crew:
     def _streams_of(self, member: Member) -> int:
         server = member.opened
         return self._streams if server is None else min(self._streams, server.info.max_streams)
+
+    def _tell_garbage(self, member: Member, error: ProtocolError) -> None:
+        self._on_event(failure_event(error, member.garbled(error)))
 
     def _tell(self, segment: Segment, part: Part) -> None:
         self._on_event(segment_event(segment, part))

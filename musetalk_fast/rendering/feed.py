@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeAlias
 
+from musetalk_fast.client.pool import Member
 from musetalk_fast.errors import FrameOrderError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.handover import Handover
@@ -36,7 +37,6 @@ class Feed:
         due: the next frame.
         encoded: frames through the encoder; written by its thread only.
         sources: the streams that feed it now.
-        fed_by: names of the servers whose frames it took, in their order.
         fruitless: attempts in a row that brought no frame.
     """
 
@@ -46,7 +46,7 @@ class Feed:
         self.encoded = 0
         self.fruitless = 0
         self.sources: list[Source] = []
-        self.fed_by: dict[str, None] = {}
+        self._givers: list[tuple[int, Member]] = []
         loop = asyncio.get_running_loop()
         self.handover: Handover[AnyFrame] = Handover(_FRAMES_AHEAD, loop)
         self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
@@ -61,6 +61,17 @@ class Feed:
         """Frames that have come."""
         return self.due - self.segment.start
 
+    @property
+    def givers(self) -> set[Member]:
+        """The servers whose frames it took."""
+        return {member for _, member in self._givers}
+
+    @property
+    def giver(self) -> Member:
+        """The server whose frame its thread is at; once that has ended."""
+        frame = self.segment.start + self.encoded
+        return [member for first, member in self._givers if first <= frame][-1]
+
     async def offer(self, frames: Sequence[AnyFrame], source: Source) -> None:
         """Take those frames that are due; return once there is room for more.
 
@@ -74,11 +85,15 @@ class Feed:
         source.taken += len(new)
         self.due = new[-1].index + 1
         self.fruitless = 0
-        self.fed_by[source.member.name] = None
-        await self.handover.put(new)
-        if self.full:
-            self.handover.end()
-            self.stop_sources(but=source)
+        if not self._givers or self._givers[-1][1] is not source.member:
+            self._givers.append((new[0].index, source.member))
+        try:
+            await self.handover.put(new)
+        finally:
+            # Cancelled or not: they are in the queue, and nobody will bring the last ones again.
+            if self.full:
+                self.handover.end()
+                self.stop_sources(but=source)
 
     async def abandon(self) -> None:
         """Stop streams and thread; return when the thread has taken its unfinished part away."""

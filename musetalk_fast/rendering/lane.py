@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
-from musetalk_fast.client.pool import Member, Pool
+from musetalk_fast.client.pool import LONGEST_ASKED_SECS, Member, Pool
 from musetalk_fast.errors import (
     InputError,
     MuseTalkError,
@@ -12,13 +13,13 @@ from musetalk_fast.errors import (
     ServerError,
     ServerSlowError,
 )
-from musetalk_fast.events import WarningEvent
 from musetalk_fast.planning import OnEvent
 from musetalk_fast.rendering.board import Board
 from musetalk_fast.rendering.feed import Feed
 from musetalk_fast.rendering.handover import HandoverClosedError
 from musetalk_fast.rendering.provision import Provision
 from musetalk_fast.rendering.source import Source
+from musetalk_fast.rendering.telling import failure_event
 
 _LOOK_SECS = 1.0
 _PATIENCE_SECS = 15.0
@@ -60,9 +61,10 @@ class Lane:
         """
         while not self._member.left_out:
             await self._member.rest()
-            began = self._loop.time()
+            began = math.inf  # of several lanes one at a time makes it ready
             try:
-                await self._provision.ready()
+                if not await self._provision.ready():
+                    return
                 if self._provision.makes_whole_frames:
                     async with self._whole:
                         began = self._loop.time()
@@ -112,6 +114,8 @@ class Lane:
             self._member.streams -= 1
             streaming.cancel()
             await asyncio.wait([streaming])
+            if not streaming.cancelled():
+                streaming.exception()  # seen
 
     async def _receive(self, feed: Feed, source: Source) -> None:
         async with self._provision.open_frames(feed.segment, feed.due) as stream:
@@ -141,10 +145,10 @@ class Lane:
     async def _blame(self, error: MuseTalkError, began: float) -> None:
         if isinstance(error, ServerBusyError) and self._member.streams:
             # It works for us as much as it can; this stream is one too many for now.
-            await asyncio.sleep(error.retry_after or _LOOK_SECS)
+            await asyncio.sleep(min(error.retry_after or _LOOK_SECS, LONGEST_ASKED_SECS))
             return
         self._provision.spoil()
         secs = self._member.failed(error, began)
-        self._pool.check()
-        again = "left out" if self._member.left_out else f"trying again in {secs:.1f} s"
-        self._on_event(WarningEvent(message=f"{error}; {again}", token=error.token))
+        if self._board.hungry:
+            self._pool.check()
+        self._on_event(failure_event(error, secs))

@@ -31,16 +31,23 @@ class Provision:
         self._lock = asyncio.Lock()
         self._fresh = self._told = False
 
-    async def ready(self) -> None:
+    async def ready(self) -> bool:
         """Return once the server has all it needs, and makes what the others make.
+
+        Returns:
+            False: it was left out meanwhile.
 
         Raises:
             errors.ServerError, errors.InputError: it refuses, fails, or differs from the others.
         """
         async with self._lock:
+            await self._member.rest()  # after a failure of the lane that had the lock
+            if self._member.left_out:
+                return False
             if not self._fresh:
                 await self._provide(await self._member.server())
                 self._fresh = True
+        return True
 
     def spoil(self) -> None:
         """The server failed: what it had may be gone."""

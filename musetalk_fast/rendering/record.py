@@ -74,7 +74,10 @@ class Record:
         """Write it down; another machine may have been first."""
         if self.folder.write_first(FACES, settled_to_bytes(settled)):
             return settled
-        return self._kept() or settled
+        kept = self._kept()
+        if kept is None:  # damaged: as good as not there
+            self.folder.write(FACES, settled_to_bytes(settled))
+        return kept or settled
 
     def _kept(self) -> Settled | None:
         content = self.folder.read(FACES)

@@ -28,5 +28,7 @@ def adopt(plan: Plan, folder: PartsFolder, on_event: OnEvent) -> Plan:
         aside = set_aside(folder, kept.identity[:8] if kept else "damaged")
         message = f"{folder.path} held parts of another render; they are now in {aside}"
         on_event(WarningEvent(message=message, token="MTF-PARTS-ASIDE"))
+    else:
+        folder.empty()  # faces of another avatar
     folder.write_plan(plan)
     return plan

@@ -12,6 +12,7 @@ from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerUnreachableError
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.planning import OnEvent
+from musetalk_fast.rendering.telling import failure_event
 
 _FALLBACK_NOTE = (
     f"no MuseTalk server at {DEFAULT_SERVER}: using the built-in preview engine "
@@ -32,7 +33,7 @@ async def engage(
         Member(url, partial(_connect, url, settings, stack), settings.processing.max_retries)
         for url in urls
     ])  # fmt: skip
-    await pool.open()
+    await pool.open(lambda _member, error, secs: on_event(failure_event(error, secs)))
     return pool
 
 
