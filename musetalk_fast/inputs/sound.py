@@ -34,6 +34,9 @@ _STREAMED = ("mp3", "aac")
 _LONGEST_GAP = Fraction(1, 10)
 _MIN_RATE, _MAX_RATE = 4_000, 768_000
 _BLOCK_SAMPLES = 1 << 15
+_WAV_PACKET_BYTES = str(1 << 16)
+"""FFmpeg's own choice are packets of 2 kB: a recording would cost more time than its video's frames
+do beside the encoder. Only its reader of WAV has this option."""
 _LOUDEST = 16.0
 """24 dB above full scale."""
 _WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0}
@@ -137,7 +140,7 @@ class SoundReader:
             return av.open(
                 self._source,
                 "r",
-                options={"format_whitelist": _DEMUXERS},
+                options={"format_whitelist": _DEMUXERS, "max_size": _WAV_PACKET_BYTES},
                 metadata_errors="replace",
             )
         except (av.FFmpegError, ValueError) as error:
