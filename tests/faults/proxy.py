@@ -13,6 +13,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -49,7 +50,8 @@ class Act(Enum):
     """The rest comes one byte a second."""
 
 
-Piece: TypeAlias = "bytes | Act"
+Piece: TypeAlias = "bytes | float | Act"
+"""What is sent, seconds to wait, or something else to do."""
 Change: TypeAlias = Callable[[int, bytes], Iterable[Piece]]
 """Given a message's number in its answer and its bytes: what is sent instead."""
 
@@ -69,6 +71,7 @@ class Fault:
         status, headers: refuse with these instead of asking the server.
         garble: raw bytes in the place of an HTTP answer, then the connection ends.
         hush: take the request, say nothing.
+        spoil: the request itself arrives with a wrong bit in its body.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     garble: bytes | None = None
     hush: bool = False
+    spoil: bool = False
 
 
 @dataclass
@@ -87,6 +91,7 @@ class Asked:
     path: str
     body: dict[str, Any] = field(default_factory=dict)
     fault: str | None = None
+    at: float = field(default_factory=time.monotonic)
 
 
 class Proxy:
@@ -192,6 +197,9 @@ class Proxy:
             return await _garbled(request, fault.garble)
         if fault is not None and fault.status is not None:
             return web.Response(status=fault.status, headers=fault.headers, text="out of order")
+        if fault is not None and fault.spoil and body:
+            middle = len(body) // 2
+            body = body[:middle] + bytes([body[middle] ^ 0x80]) + body[middle + 1 :]
         change = as_it_is if fault is None else fault.begin()
         try:
             return await self._forward(request, body, change)
@@ -257,6 +265,8 @@ async def _relay(
                 return response
             if piece is Act.HUSH:
                 await asyncio.sleep(3600)
+            elif isinstance(piece, float):
+                await asyncio.sleep(piece)
             elif piece is Act.DRIP:
                 await _drip(response, message)
             else:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,9 +46,12 @@ class Told:
     """Collects the events of a render."""
 
     events: list[Event] = field(default_factory=list)
+    on_part: Callable[[SegmentEvent], None] = lambda _event: None
 
     def __call__(self, event: Event) -> None:
         self.events.append(event)
+        if isinstance(event, SegmentEvent):
+            self.on_part(event)
 
     @property
     def warnings(self) -> list[str]:

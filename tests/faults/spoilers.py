@@ -118,7 +118,17 @@ NOT_HTTP = Fault("not HTTP", garble=b"SSH-2.0-OpenSSH_9.2p1\r\n")
 DAMAGED_HEAD = Fault("damaged head", garble=b"HTTP/1.1 2x0 OK\r\nContent-Length: 5\r\n\r\nhello")
 HALF_A_HEAD = Fault("half a head", garble=b"HTTP/1.1 200 OK\r\nContent-Ty")
 NOT_JSON = Fault("not JSON", lambda: lambda _at, _message: [b'{"status": "heal'])
+SPOILT_REQUEST = Fault("spoilt request", spoil=True)
 SILENT = Fault("silent", hush=True)
+
+
+def slowed(secs: float, after: int = 0) -> Fault:
+    """Each message from `after` on comes late."""
+
+    def change(at: int, message: bytes) -> Iterable[Piece]:
+        return [secs, message] if at >= after else [message]
+
+    return Fault(f"slowed by {secs:g} s", lambda: change)
 
 
 def any_stream_fault(chance: random.Random) -> Fault:

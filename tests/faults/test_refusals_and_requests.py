@@ -1,0 +1,115 @@
+"""Refusals in storms, damaged documents and damaged requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import spoilers
+from conftest import Right
+from proxy import Fault, Proxy
+from scene import Scene, parts_of, pictures
+from spoilers import ASSETS, AVATARS, FRAMES, HEALTH, INFO
+
+from musetalk_fast import errors
+from musetalk_fast.wire.messages import Frame
+
+NOTHING = Fault("nothing")
+
+
+def _shifted(frame: Frame) -> list[Frame]:
+    return [replace(frame, index=frame.index + 1)]
+
+
+async def _survives(scene: Scene, proxy: Proxy, right: list[str], folder: Path) -> list[str]:
+    output = folder / "out.mp4"
+    told = await scene.render(output, proxy.url, max_retries=10)
+    assert pictures(output) == right
+    assert proxy.heal() == 0, "a fault has not struck"
+    return told.warnings
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+async def test_a_storm(
+    status: int, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    for path in (HEALTH, INFO, ASSETS, AVATARS, FRAMES):
+        proxy.inject(path, spoilers.refuse(status), times=3)
+    warnings = await _survives(scene, proxy, await right(scene), tmp_path)
+    assert any(proxy.url in each and str(status) in each for each in warnings)
+
+
+@pytest.mark.parametrize("status", [503, 429])
+@pytest.mark.parametrize("path", [HEALTH, AVATARS, FRAMES])
+async def test_retry_after_is_obeyed(
+    path: str, status: int, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    proxy.inject(path, spoilers.refuse(status, retry_after=0.6), times=2)
+    await _survives(short, proxy, await right(short), tmp_path)
+    refused = [asked.at for asked in proxy.asked if asked.path == path][:3]
+    assert all(later - earlier >= 0.6 for earlier, later in pairwise(refused))
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        spoilers.NOT_HTTP,
+        spoilers.DAMAGED_HEAD,
+        spoilers.HALF_A_HEAD,
+        spoilers.NOT_JSON,
+        spoilers.cut(0, 10),
+        spoilers.SPOILT_REQUEST,
+    ],
+    ids=lambda fault: fault.name,
+)
+async def test_damage_once(
+    fault: Fault, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    with_body = (ASSETS, AVATARS, FRAMES)
+    for path in with_body if fault.spoil else (HEALTH, INFO, *with_body):
+        proxy.inject(path, fault)
+        await _survives(short, proxy, await right(short), tmp_path)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (spoilers.refuse(500), errors.ServerFailedError),
+        (spoilers.refuse(503), errors.ServerBusyError),
+        (spoilers.refuse(422), errors.ServerRefusedError),
+        (spoilers.refuse(401), errors.NotAuthorisedError),
+        (spoilers.flip(1, 0.5), errors.ChecksumError),
+        (spoilers.rewritten("wrong index", _shifted, only=0), errors.FrameOrderError),
+        (spoilers.cut(1), errors.ServerUnreachableError),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else value.__name__,
+)
+async def test_what_never_ends_is_told(
+    fault: Fault,
+    kind: type[errors.MuseTalkError],
+    scene: Scene,
+    proxy: Proxy,
+    right: Right,
+    tmp_path: Path,
+) -> None:
+    """And the parts that are there already stay, and are used by the next run."""
+    output = tmp_path / "out.mp4"
+    proxy.inject(FRAMES, NOTHING, times=2)
+    proxy.inject(FRAMES, fault, times=10_000)
+    with pytest.raises(errors.MuseTalkError) as caught:
+        await scene.render(output, proxy.url)
+    # A cut connection looks like either, depending on what was under way.
+    assert isinstance(caught.value, kind | errors.StreamCutError)
+    assert proxy.url in str(caught.value)
+    kept = parts_of(output)
+    assert len(kept) >= 2
+    assert not output.exists()
+    proxy.heal()
+    again = await scene.render(output, proxy.url)
+    assert again.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
+    assert pictures(output) == await right(scene)

@@ -1,0 +1,235 @@
+"""Servers that die, freeze, differ, slow down or lie, alone and beside others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import pytest
+import spoilers
+import trustme
+from conftest import Right
+from proxy import Proxy, proxied
+from scene import Scene, Server, Told, parts_of, pictures, served
+from spoilers import AVATARS, FRAMES
+
+from musetalk_fast import errors
+from musetalk_fast.rendering import lane
+from musetalk_fast.server.tls import server_context
+from musetalk_fast.types import CropEncoding
+
+NOWHERE = "http://nosuch.invalid:8000"
+
+
+def _nobody(proxy: Proxy) -> str:
+    """An address where connections are refused."""
+    proxy.close()
+    return proxy.url
+
+
+async def test_refused_alone(scene: Scene, proxy: Proxy, tmp_path: Path) -> None:
+    with pytest.raises(errors.ServerUnreachableError, match="refused"):
+        await scene.render(tmp_path / "out.mp4", _nobody(proxy))
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - asyncio's rule forbids the other
+
+
+async def test_no_such_host_alone(scene: Scene, tmp_path: Path) -> None:
+    with pytest.raises(errors.ServerUnreachableError) as caught:
+        await scene.render(tmp_path / "out.mp4", NOWHERE)
+    assert caught.value.exit_code == 69
+    assert "nosuch.invalid" in str(caught.value)
+
+
+@pytest.fixture
+def stranger(server: Server, tmp_path: Path) -> Proxy:
+    """Speaks https with a certificate that nobody knows."""
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    pem = tmp_path / "stranger.pem"
+    issued.private_key_and_cert_chain_pem.write_to_path(pem)
+    with proxied(server.address, server_context(pem, None, None)) as proxy:
+        yield proxy
+
+
+async def test_tls_that_fails_alone(scene: Scene, stranger: Proxy, tmp_path: Path) -> None:
+    with pytest.raises(errors.TlsError):
+        await scene.render(tmp_path / "out.mp4", stranger.url)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_good_server_among_the_absent(
+    scene: Scene, two: tuple[Proxy, Proxy], stranger: Proxy, right: Right, tmp_path: Path
+) -> None:
+    absent = [_nobody(two[1]), NOWHERE, stranger.url]
+    output = tmp_path / "out.mp4"
+    told = Told()
+    # As long as it takes for each to be tried.
+    two[0].inject(FRAMES, spoilers.slowed(0.02), times=4)
+    await scene.render(output, absent[0], two[0].url, *absent[1:], told=told, timeout_secs=3.0)
+    assert pictures(output) == await right(scene)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_all_are_lost(
+    scene: Scene, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    for each in two:
+        each.inject(FRAMES, spoilers.slowed(0.0))
+        each.inject(FRAMES, spoilers.slowed(0.05), times=100)
+
+    def lose(_event: object) -> None:
+        for each in two:
+            each.close()
+
+    urls = [each.url for each in two]
+    with pytest.raises(errors.ServersLostError) as caught:
+        await scene.render(output, *urls, told=Told(on_part=lose))
+    assert caught.value.exit_code == 69
+    assert all(url in str(caught.value) for url in urls)
+    kept = parts_of(output)
+    assert kept
+    assert not output.exists()
+    for each in two:
+        each.open()
+        each.asked.clear()
+        each.heal()
+    told = await scene.render(output, *urls)
+    assert told.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
+    asked = {frame for each in two for frames in each.frames_asked() for frame in frames}
+    assert asked.isdisjoint(_frames(kept))
+    assert pictures(output) == await right(scene)
+
+
+def _frames(parts: dict[str, int]) -> set[int]:
+    return {frame for name in parts for frame in range(25 * int(name[:8]), 25 * int(name[:8]) + 25)}
+
+
+@pytest.mark.usefixtures("quick")
+async def test_killed_and_started_again(scene: Scene, right: Right, tmp_path: Path) -> None:
+    chance = random.Random(4)
+    with served(crop_secs=0.02) as (server,), proxied(server.address) as proxy:
+        output = tmp_path / "out.mp4"
+        render = asyncio.ensure_future(scene.render(output, proxy.url, max_retries=100))
+        for _ in range(3):
+            await asyncio.sleep(chance.uniform(0.2, 0.9))
+            await asyncio.to_thread(server.kill)
+            proxy.upstream = await asyncio.to_thread(server.start)
+        await render
+        assert pictures(output) == await right(scene)
+        # Its store was empty: the assets were sent again.
+        assert [asked.method for asked in proxy.asked].count("PUT") >= 4
+
+
+@pytest.mark.usefixtures("quick")
+async def test_frozen(scene: Scene, right: Right, tmp_path: Path) -> None:
+    with served(crop_secs=0.02) as (server,):
+        output = tmp_path / "out.mp4"
+        told = Told()
+        render = asyncio.ensure_future(
+            scene.render(output, server.address, told=told, timeout_secs=1.0)
+        )
+        await asyncio.sleep(0.7)
+        server.freeze()
+        await asyncio.sleep(1.6)
+        server.thaw()
+        await render
+    assert pictures(output) == await right(scene)
+    assert any("silent" in warning for warning in told.warnings)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_of_two_frozen_for_good(
+    scene: Scene, server: Server, right: Right, tmp_path: Path
+) -> None:
+    with served(crop_secs=0.02) as (frozen,):
+        output = tmp_path / "out.mp4"
+        told = Told(on_part=lambda _event: frozen.freeze())
+        await scene.render(output, frozen.address, server.address, told=told, timeout_secs=1.0)
+        frozen.thaw()
+    assert pictures(output) == await right(scene)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kind", ["wrong checksum", "undecodable"])
+async def test_one_of_three_returns_garbage(
+    kind: str, scene: Scene, two: tuple[Proxy, Proxy], server: Server, right: Right, tmp_path: Path
+) -> None:
+    encoding = CropEncoding.JPEG if kind == "undecodable" else CropEncoding.RAW
+    with proxied(server.address) as liar:
+        fault = spoilers.undecodable(-1) if kind == "undecodable" else spoilers.flip(1, 0.5)
+        liar.inject(FRAMES, fault, times=10_000)
+        for each in two:
+            each.inject(FRAMES, spoilers.slowed(0.01), times=4)
+        output = tmp_path / "out.mp4"
+        urls = [liar.url, *(each.url for each in two)]
+        told = await scene.render(output, *urls, encoding=encoding)
+        assert liar.struck()
+        assert any(liar.url in warning for warning in told.warnings)
+        assert not any(each.url in warning for warning in told.warnings for each in two)
+    assert pictures(output) == await right(scene, encoding)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_liar_alone_is_named(scene: Scene, proxy: Proxy, tmp_path: Path) -> None:
+    proxy.inject(FRAMES, spoilers.undecodable(-1), times=10_000)
+    with pytest.raises(errors.FrameShapeError) as caught:
+        await scene.render(tmp_path / "out.mp4", proxy.url, encoding=CropEncoding.JPEG)
+    assert proxy.url in str(caught.value)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_servers_that_differ_are_named_and_left_out(
+    scene: Scene, right: Right, tmp_path: Path
+) -> None:
+    with (
+        served(crop_secs=0.015) as (first,),
+        served(model="2") as (other_model,),
+        served(shift=4) as (other_faces,),
+        proxied(other_model.address) as model_proxy,
+        proxied(other_faces.address) as faces_proxy,
+    ):
+        odd = (model_proxy, faces_proxy)
+        for each in odd:  # later than the first one, which settles what is right
+            each.inject(AVATARS, spoilers.slowed(0.3))
+        output = tmp_path / "out.mp4"
+        told = await scene.render(output, first.address, *(each.url for each in odd))
+        assert not any(each.frames_asked() for each in odd)
+    assert pictures(output) == await right(scene)
+    (of_model,) = [text for text in told.warnings if model_proxy.url in text]
+    (of_faces,) = [text for text in told.warnings if faces_proxy.url in text]
+    assert "pattern 2" in of_model
+    assert "faces" in of_faces
+    assert all(text.endswith("left out") for text in (of_model, of_faces))
+
+
+async def test_a_server_that_slows_to_a_crawl_is_left(
+    scene: Scene, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(lane, "_PATIENCE_SECS", 0.5)
+    monkeypatch.setattr(lane, "_LOOK_SECS", 0.1)
+    slow, good = two
+    slow.inject(FRAMES, spoilers.slowed(2.0, after=3), times=100)
+    good.inject(FRAMES, spoilers.slowed(0.02), times=100)
+    output = tmp_path / "out.mp4"
+    told = await scene.render(output, slow.url, good.url)
+    assert pictures(output) == await right(scene)
+    assert any(slow.url in warning and "frames a second" in warning for warning in told.warnings)
+
+
+async def test_the_last_segments_are_overtaken(
+    scene: Scene, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path
+) -> None:
+    slow, good = two
+    slow.inject(FRAMES, spoilers.slowed(0.5, after=3), times=100)
+    output = tmp_path / "out.mp4"
+    told = await scene.render(output, slow.url, good.url)
+    assert pictures(output) == await right(scene)
+    assert told.warnings == []
+    # Alone the slow one would have taken 12 s for its segment.
+    (lagged,) = slow.frames_asked()[:1]
+    overtaking = [each for each in good.frames_asked() if each.stop == lagged.stop]
+    assert overtaking
+    assert overtaking[0].start > lagged.start, "frames that had come were asked for again"
