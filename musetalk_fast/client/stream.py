@@ -21,12 +21,15 @@ _DECODERS: dict[str, Callable[[], binary.Decoder | ndjson.Decoder]] = {
     NDJSON: ndjson.Decoder,
 }
 
+_MOST_CHUNKS = 16
+"""Handed on at a time: half of what may wait for an encoder."""
+
 
 @asynccontextmanager
 async def post_for_messages(
     connection: Connection, path: str, body: Mapping[str, Any], wire: str
 ) -> AsyncIterator[AsyncIterator[list[Message]]]:
-    """POST a JSON body; give its answer's messages in lists, one per chunk of bytes received.
+    """POST a JSON body; give its answer's messages in lists, as many as have come.
 
     Raises:
         errors.ServerError: the answer is a refusal, is not the wire, or an `error` message.
@@ -66,6 +69,30 @@ async def _messages(
     except errors.ProtocolError as error:
         error.where = error.where or where
         raise
+
+
+async def _chunks(content: aiohttp.StreamReader) -> AsyncGenerator[list[bytes], None]:
+    """The body as it was received, what has come meanwhile in one list.
+
+    Not `readany`, which copies all of that into one piece first: servers send a message a chunk.
+    """
+    taken = 0
+    while True:
+        chunks: list[bytes] = []
+        while not chunks or (_is_waiting(content, taken) and len(chunks) < _MOST_CHUNKS):
+            chunk, is_whole = await content.readchunk()
+            if not chunk and not is_whole:
+                break
+            taken += len(chunk)
+            chunks.append(chunk)
+        if not chunks:
+            return
+        yield chunks
+
+
+def _is_waiting(content: aiohttp.StreamReader, taken: int) -> bool:
+    """Whether more has come; what came before a failure is handed on before it is raised."""
+    return taken < content.total_bytes and content.exception() is None
 
 
 def _raise_error_message(last: Message, where: str) -> None:
