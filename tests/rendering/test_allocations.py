@@ -24,7 +24,7 @@ from musetalk_fast.wire.messages import Frame
 LIMIT = 4096
 WAITING = 32
 """Frames between socket and encoder."""
-FRAMES, WARM = 120, 40
+FRAMES, WARM = 150, 100
 BOX = Box(100, 60, 200, 200)
 FACE = Face(0, BOX, BOX, np.full((BOX.height, BOX.width), 200, np.uint8))
 
