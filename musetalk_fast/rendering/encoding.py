@@ -28,7 +28,7 @@ def encode_segment(work: Work, feed: Feed) -> Part:
     plan, settled, segment = work.plan, work.record.settled, feed.segment
     assert settled is not None
     path = work.record.folder.part_path(segment.number, plan.encoder.part_suffix)
-    label = settled.label(plan)
+    label = settled.label(plan, segment)
     try:
         encoder = PartEncoder(
             path, plan.encoder, plan.width, plan.height, plan.fps, segment.start, label

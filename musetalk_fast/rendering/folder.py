@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,16 +99,18 @@ class PartsFolder:
         finally:
             file.discard()
 
-    def finished(self, plan: Plan, segments: Iterable[Segment], label: str) -> dict[int, Part]:
+    def finished(
+        self, plan: Plan, segments: Iterable[Segment], label: Callable[[Segment], str]
+    ) -> dict[int, Part]:
         """The parts that are there, by segment; those that are damaged or of another make are not.
 
         Args:
-            label: what each of them must say of itself.
+            label: what the part of a segment must say of itself.
         """
         parts = {}
         for segment in segments:
             path = self.part_path(segment.number, plan.encoder.part_suffix)
-            part = _usable(path, plan, label) if path.exists() else None
+            part = _usable(path, plan, label(segment)) if path.exists() else None
             if part is not None and part.frames == segment.frames:
                 parts[segment.number] = part
         return parts

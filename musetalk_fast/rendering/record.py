@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from musetalk_fast.client.avatars import PreparedFaces
 from musetalk_fast.errors import EngineDiffersError, FacesDifferError
@@ -35,8 +36,9 @@ class Record:
 
     def finished(self, segments: Iterable[Segment]) -> dict[int, Part]:
         """The parts of these segments that are there, by number."""
-        label = "" if self.settled is None else self.settled.label(self.plan)
-        return self.folder.finished(self.plan, segments, label)
+        if self.settled is None:
+            return {}
+        return self.folder.finished(self.plan, segments, partial(self.settled.label, self.plan))
 
     def check_maker(self, maker: Maker, where: str) -> None:
         """Refuse another engine or model.

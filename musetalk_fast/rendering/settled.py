@@ -8,7 +8,7 @@ import orjson
 
 from musetalk_fast.client.avatars import PreparedFaces
 from musetalk_fast.errors import ProtocolError
-from musetalk_fast.planning import Plan
+from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.types import Face, Maker
 from musetalk_fast.wire import binary
 from musetalk_fast.wire.digests import faces_digest
@@ -27,10 +27,13 @@ class Settled:
     maker: Maker
     faces: PreparedFaces
 
-    def label(self, plan: Plan) -> str:
-        """What a part of this render says of itself."""
+    def label(self, plan: Plan, segment: Segment) -> str:
+        """What the part of a segment of this render says of itself."""
         identity, digest = plan.identity[:_SHORT], self.faces.digest[:_SHORT]
-        return f"{self.maker.engine} {self.maker.model} plan {identity} faces {digest}"
+        return (
+            f"{self.maker.engine} {self.maker.model} plan {identity} faces {digest} "
+            f"frames {segment.start}-{segment.stop}"
+        )
 
 
 def settled_to_bytes(settled: Settled) -> bytes:
