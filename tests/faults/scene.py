@@ -157,6 +157,11 @@ def parts_of(output: Path) -> dict[str, int]:
         return {}
 
 
+def unfinished(folder: Path) -> list[Path]:
+    """Files that somebody has begun to write."""
+    return list(folder.rglob("*.tmp"))
+
+
 def pictures(path: Path) -> list[str]:
     """Each decoded frame of a video, as a hash of its pixels."""
     with av.open(str(path)) as container:

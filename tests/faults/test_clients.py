@@ -1,0 +1,241 @@
+"""The client is killed, stopped, run twice, run again: parts are kept and never mixed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import spoilers
+from conftest import Right
+from killing import Killing, started
+from proxy import Proxy, proxied
+from scene import Scene, Server, Told, environment, parts_of, pictures, served, unfinished
+from spoilers import FRAMES
+
+from musetalk_fast import errors
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[Server]:
+    """A server that takes its time: 100 frames a second."""
+    with served(crop_secs=0.01) as (server,):
+        yield server
+
+
+def _command(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, env=environment(**variables), capture_output=True, text=True, timeout=90
+    )
+
+
+async def test_killed_eight_times(
+    scene: Scene, steady: Server, right: Right, tmp_path: Path
+) -> None:
+    with proxied(steady.address) as proxy:
+        chance = random.Random(1)
+        killing = Killing(scene, tmp_path / "out.mp4", proxy.url, await right(scene), chance, proxy)
+        toll = killing.run(8)
+    assert toll.parts_kept > 0
+    print(toll)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for children")
+async def test_killed_with_a_server_of_its_own(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, 4.0).write()
+    shutil.copy(REPOSITORY / "examples/portrait.png", scene.avatar)
+    (tmp_path / "right").mkdir()
+    await scene.render(tmp_path / "right/out.mp4", "builtin")
+    right = pictures(tmp_path / "right/out.mp4")
+    Killing(scene, tmp_path / "out.mp4", "builtin", right, random.Random(2)).run(2)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+async def test_a_signal_keeps_parts(
+    number: int, code: int, scene: Scene, steady: Server, right: Right, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    with started(scene.arguments(output, steady.address)) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "segment":
+                break
+        process.send_signal(number)
+        assert process.wait(20) == code
+    kept = parts_of(output)
+    assert kept
+    assert unfinished(tmp_path) == []
+    told = await scene.render(output, steady.address)
+    assert told.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
+    assert pictures(output) == await right(scene)
+
+
+async def test_two_renders_on_one_output(steady: Server, right: Right, tmp_path: Path) -> None:
+    """The first has several seconds to go when the second comes."""
+    output = tmp_path / "out.mp4"
+    scene = Scene(tmp_path / "long", 10.0).write()
+    arguments = scene.arguments(output, steady.address)
+    with started(arguments) as first:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if json.loads(line)["event"] == "segment":
+                break
+        second = _command(arguments)
+        assert second.returncode == 75
+        assert json.loads(second.stdout.splitlines()[-1])["token"] == "MTF-OUTPUT-BUSY"
+        assert first.poll() is None, "the first had to be still at work"
+        kept = parts_of(output)
+        first.kill()
+        first.wait()
+    # Its lock has died with it.
+    told = await scene.render(output, steady.address)
+    assert {int(name[:8]) for name in kept} <= set(told.segments(reused=True))
+    assert pictures(output) == await right(scene)
+
+
+async def _interrupted(scene: Scene, proxy: Proxy, output: Path) -> dict[str, int]:
+    """Parts of a render whose server was lost."""
+    proxy.inject(FRAMES, spoilers.Fault("nothing"), times=2)
+    proxy.inject(FRAMES, spoilers.refuse(401), times=1000)
+    with pytest.raises(errors.NotAuthorisedError):
+        await scene.render(output, proxy.url)
+    proxy.heal()
+    proxy.asked.clear()
+    kept = parts_of(output)
+    assert kept
+    return kept
+
+
+async def test_parts_of_another_plan_are_set_aside(
+    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    kept = await _interrupted(scene, proxy, output)
+    other = Scene(tmp_path / "other", 3.0).write()
+    told = await other.render(output, proxy.url)
+    assert pictures(output) == (await right(scene))[:75]
+    assert told.segments(reused=True) == []
+    (warning,) = told.warnings
+    aside = warning.rpartition(" ")[2]
+    assert aside.startswith(str(tmp_path / "out.mp4.parts."))
+    there = os.listdir(aside)  # noqa: PTH208 - asyncio's rule forbids the other
+    assert set(there) == {*kept, "plan.json", "faces.bin"}
+
+
+async def test_faces_of_another_avatar_do_not_stay(
+    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    """A render that was killed before its first part leaves faces behind."""
+    output = tmp_path / "out.mp4"
+    folder = tmp_path / "out.mp4.parts"
+    await _interrupted(scene, proxy, output)
+    for part in folder.glob("*.mp4"):
+        part.unlink()
+    with served(shift=4) as (server,):
+        assert (folder / "faces.bin").exists()
+        await Scene(tmp_path / "other", 1.0).write().render(output, server.address)
+
+
+async def test_damaged_faces_are_settled_anew(
+    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    faces = tmp_path / "out.mp4.parts/faces.bin"
+    await _interrupted(scene, proxy, output)
+    whole = faces.read_bytes()
+    faces.write_bytes(whole[:-7])
+    await _interrupted(scene, proxy, output)
+    assert faces.read_bytes() == whole
+    told = await scene.render(output, proxy.url)
+    assert told.segments(reused=True)
+    assert pictures(output) == await right(scene)
+
+
+async def test_fresh_starts_over(scene: Scene, proxy: Proxy, right: Right, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    await _interrupted(scene, proxy, output)
+    told = await scene.render(output, proxy.url, fresh=True)
+    assert told.segments(reused=True) == []
+    assert sorted(told.segments(reused=False)) == [0, 1, 2, 3]
+    assert pictures(output) == await right(scene)
+
+
+@pytest.mark.parametrize("harm", ["truncated", "emptied", "flipped", "of another segment"])
+async def test_a_damaged_part_is_made_again(
+    harm: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    kept = sorted(await _interrupted(scene, proxy, output))
+    victim = tmp_path / "out.mp4.parts" / kept[0]
+    content = victim.read_bytes()
+    if harm == "truncated":
+        victim.write_bytes(content[: len(content) * 2 // 3])
+    elif harm == "emptied":
+        victim.write_bytes(b"")
+    elif harm == "flipped":
+        place = content.index(b"moov") + 60
+        victim.write_bytes(content[:place] + bytes(64) + content[place + 64 :])
+    else:
+        (tmp_path / "out.mp4.parts/00000003.mp4").unlink(missing_ok=True)
+        shutil.copy(victim, tmp_path / "out.mp4.parts/00000003.mp4")
+    told = await scene.render(output, proxy.url)
+    again = 3 if harm == "of another segment" else 0
+    assert again in told.segments(reused=False)
+    assert pictures(output) == await right(scene)
+
+
+async def test_what_a_crash_left_is_removed(
+    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    kept = await _interrupted(scene, proxy, output)
+    half = tmp_path / "out.mp4.parts/00000002.mp4.0badcafe.tmp"
+    half.write_bytes(b"half a part")
+    told = Told(on_part=lambda _event: left.append(half.exists()))
+    left: list[bool] = []
+    await scene.render(output, proxy.url, told=told)
+    assert set(left) == {False}
+    assert len(told.segments(reused=True)) == len(kept)
+    assert pictures(output) == await right(scene)
+
+
+JUMPS = """
+import random, time
+_real, _chance = time.time, random.Random(5)
+time.time = lambda: _real() + _chance.uniform(-40_000_000, 40_000_000)
+time.time_ns = lambda: int(time.time() * 1e9)
+"""
+
+
+async def test_the_clock_on_the_wall_jumps(
+    scene: Scene, steady: Server, right: Right, tmp_path: Path
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(JUMPS)
+    command = [*scene.arguments(tmp_path / "out.mp4", steady.address)]
+    assert _jumps(tmp_path / "site", command[0])
+    done = _command(command, PYTHONPATH=str(tmp_path / "site"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pictures(tmp_path / "out.mp4") == await right(scene)
+
+
+def _jumps(site: Path, python: str) -> bool:
+    program = "import time; a = time.time(); print(abs(time.time() - a) > 10)"
+    return "True" in _command([python, "-c", program], PYTHONPATH=str(site)).stdout
+
+
+def test_nobody_reads_the_clock_on_the_wall() -> None:
+    for path in (REPOSITORY / "musetalk_fast").rglob("*.py"):
+        text = path.read_text()
+        for word in ("time.time(", "datetime", "time.strftime"):
+            assert word not in text, f"{path} has {word}"
