@@ -37,9 +37,7 @@ def _command(arguments: list[str], **variables: str) -> subprocess.CompletedProc
     )
 
 
-async def test_killed_eight_times(
-    scene: Scene, steady: Server, right: Right, tmp_path: Path
-) -> None:
+async def test_eight_kills(scene: Scene, steady: Server, right: Right, tmp_path: Path) -> None:
     with proxied(steady.address) as proxy:
         chance = random.Random(1)
         killing = Killing(scene, tmp_path / "out.mp4", proxy.url, await right(scene), chance, proxy)
