@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from proxy import Proxy, proxied
