@@ -56,8 +56,10 @@ async def _messages(
     clock = asyncio.get_running_loop().time
     spoke = clock()
     try:
-        while chunk := await response.content.readany():
-            messages = decoder.feed(chunk)
+        async for chunks in _chunks(response.content):
+            messages: list[Message] = []
+            for chunk in chunks:
+                messages += decoder.feed(chunk)
             if messages:
                 _raise_error_message(messages[-1], where)
                 yield messages
