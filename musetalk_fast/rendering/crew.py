@@ -12,7 +12,7 @@ from musetalk_fast.errors import ProtocolError
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.rendering.board import Board
-from musetalk_fast.rendering.encoding import encode_segment
+from musetalk_fast.rendering.encoding import SegmentEncoding
 from musetalk_fast.rendering.feed import Feed
 from musetalk_fast.rendering.lane import Lane
 from musetalk_fast.rendering.progress import Meter
@@ -73,7 +73,7 @@ class Crew:
             errors.OutputError: a part could not be encoded or written.
         """
         threads = ThreadPoolExecutor(self._limit, "encode")
-        begin = partial(Feed, encode=partial(encode_segment, self._work), threads=threads)
+        begin = partial(Feed, encode=SegmentEncoding(self._work), threads=threads)
         attempts = (self._retries + 1) * len(self._pool.members)
         board = Board(segments, self._limit, begin, attempts, self._tell, self._tell_garbage)
         for member in self._pool.members:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import av
 import numpy as np
 
@@ -17,43 +19,55 @@ from musetalk_fast.wire.crops import crop_view
 from musetalk_fast.wire.messages import WholeFrame
 
 
-def encode_segment(work: Work, feed: Feed) -> Part:
-    """Paste and encode a feed's frames until it ends.
+class SegmentEncoding:
+    """Makes the parts of a render's segments; each thread makes its frames' planes once."""
 
-    Raises:
-        errors.FrameShapeError: a crop that is not what its header says.
-        errors.OutputError: encoding or writing failed.
-        HandoverClosedError: the segment was abandoned.
-    """
-    plan, settled, segment = work.plan, work.record.settled, feed.segment
-    assert settled is not None
-    path = work.record.folder.part_path(segment.number, plan.encoder.part_suffix)
-    label = settled.label(plan, segment)
-    try:
-        encoder = PartEncoder(
-            path, plan.encoder, plan.width, plan.height, plan.fps, segment.start, label
-        )
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._of_thread = threading.local()
+
+    def __call__(self, feed: Feed) -> Part:
+        """Paste and encode a feed's frames until it ends.
+
+        Raises:
+            errors.FrameShapeError: a crop that is not what its header says.
+            errors.OutputError: encoding or writing failed.
+            HandoverClosedError: the segment was abandoned.
+        """
+        plan, settled, segment = self._work.plan, self._work.record.settled, feed.segment
+        assert settled is not None
+        path = self._work.record.folder.part_path(segment.number, plan.encoder.part_suffix)
+        label = settled.label(plan, segment)
         try:
-            _encode(work, feed, encoder)
-            return encoder.finish()
-        except BaseException:
-            encoder.abort()
-            raise
-    finally:
-        feed.handover.close()
+            encoder = PartEncoder(
+                path, plan.encoder, plan.width, plan.height, plan.fps, segment.start, label
+            )
+            try:
+                self._encode(feed, encoder)
+                return encoder.finish()
+            except BaseException:
+                encoder.abort()
+                raise
+        finally:
+            feed.handover.close()
 
+    def _encode(self, feed: Feed, encoder: PartEncoder) -> None:
+        pictures = self._pictures()
+        for frame in feed.handover:
+            encoder.encode(pictures.compose(frame, frame.index - feed.segment.start))
+            feed.encoded += 1
+        if feed.handover.closed:
+            raise HandoverClosedError
 
-def _encode(work: Work, feed: Feed, encoder: PartEncoder) -> None:
-    pictures = _Pictures(work)
-    for frame in feed.handover:
-        encoder.encode(pictures.compose(frame, frame.index - feed.segment.start))
-        feed.encoded += 1
-    if feed.handover.closed:
-        raise HandoverClosedError
+    def _pictures(self) -> _Pictures:
+        if not hasattr(self._of_thread, "pictures"):
+            self._of_thread.pictures = _Pictures(self._work)
+        pictures: _Pictures = self._of_thread.pictures
+        return pictures
 
 
 class _Pictures:
-    """Makes the frames of one encoder, from crops or from whole pictures."""
+    """Makes the frames of one thread, from crops or from whole pictures."""
 
     def __init__(self, work: Work) -> None:
         plan, settled = work.plan, work.record.settled
