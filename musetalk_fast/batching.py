@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -145,9 +145,20 @@ async def render_all(
 
 def _plan(job: Job, settings: Settings) -> Outcome[Plan]:
     try:
-        return Outcome(job, make_plan(job.avatar, job.audio, job.output, settings))
+        return Outcome(job, _planned(job, settings))
     except Exception as error:  # noqa: BLE001 - see `_as_ours`
         return Outcome(job, error=_as_ours(error, job))
+
+
+def _planned(job: Job, settings: Settings) -> Plan:
+    """As if the folder for the videos were there: a dry run does not make it."""
+    folder = job.output.parent
+    if folder.exists():
+        return make_plan(job.avatar, job.audio, job.output, settings)
+    above = next(each for each in folder.absolute().parents if each.exists())
+    settings = replace(settings, output=replace(settings.output, overwrite=True))
+    plan = make_plan(job.avatar, job.audio, above / job.output.name, settings)
+    return replace(plan, output=job.output)
 
 
 async def _render(renderer: Renderer, job: Job) -> Outcome[RenderResult]:

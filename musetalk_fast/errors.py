@@ -18,6 +18,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   └── PlanError                  a plan that cannot be followed: damaged, or of other inputs
 ├── OutputError                73  the output cannot be created
 │   ├── OutputExistsError
+│   ├── OutputPlaceError           no such folder, a folder itself, closed to us
 │   ├── OutputFormatError          unknown extension or container
 │   ├── EncoderError               an encoder that does not open, with the reason
 │   ├── OutputBusyError        75  another render is at work on it
@@ -192,6 +193,13 @@ class OutputExistsError(OutputError):
 
     token = "MTF-OUTPUT-EXISTS"
     default_hint = "give another name, or allow it with --overwrite"
+
+
+class OutputPlaceError(OutputError):
+    """Nothing can be created there: no such folder, a folder itself, or closed to us."""
+
+    token = "MTF-OUTPUT-PLACE"
+    default_hint = "name a file in a folder that you may write to"
 
 
 class OutputFormatError(OutputError):

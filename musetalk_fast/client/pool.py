@@ -46,6 +46,7 @@ class Member:
         left_out: it is of no use for this render, whatever happens.
         pace: frames a second of its last streams, or None.
         streams: at work now.
+        announced: the user was told of it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Member:
         self.left_out = False
         self.pace: float | None = None
         self.streams = 0
+        self.announced = False
         self._connect = connect
         self._connecting = asyncio.Lock()
         self._server: ChosenServer | None = None

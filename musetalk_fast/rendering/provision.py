@@ -29,7 +29,7 @@ class Provision:
         self._work = work
         self._on_event = on_event
         self._lock = asyncio.Lock()
-        self._fresh = self._told = False
+        self._fresh = False
 
     async def ready(self) -> bool:
         """Return once the server has all it needs, and makes what the others make.
@@ -128,8 +128,8 @@ class Provision:
         return await prepare_avatar(server.connection, request, (plan.width, plan.height), 1, tell)
 
     def _tell(self, server: ChosenServer) -> None:
-        if not self._told:
-            self._told = True
+        if not self._member.announced:
+            self._member.announced = True
             self._on_event(
                 ServerEvent(
                     url=self._member.name,

@@ -12,7 +12,11 @@ from pathlib import Path
 import av
 from av.container import OutputContainer
 
-from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteError
+from musetalk_fast.errors import (
+    EncoderError,
+    OutputExistsError,
+    OutputPlaceError,
+)
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.formats import FORMATS, Format, format_of
@@ -40,18 +44,18 @@ def check_output(output: Path, format: str | None, *, overwrite: bool) -> None: 
     Raises:
         errors.OutputFormatError: neither format nor name says what to write.
         errors.OutputExistsError: it is there and must not be replaced.
-        errors.OutputWriteError: its place is a folder, or its folder missing or closed to us.
+        errors.OutputPlaceError: its place is a folder, or its folder missing or closed to us.
     """
     format_of(output, format)
     with write_errors(output):
         if output.is_dir():
             hint = "name a file, such as " + str(output / "video.mp4")
-            raise OutputWriteError("this is a folder", where=str(output), hint=hint)
+            raise OutputPlaceError("this is a folder", where=str(output), hint=hint)
         if not output.parent.is_dir():
             hint = "make the folder, or correct the path"
-            raise OutputWriteError("no such folder", where=str(output.parent), hint=hint)
+            raise OutputPlaceError("no such folder", where=str(output.parent), hint=hint)
         if not os.access(output.parent, os.W_OK | os.X_OK):
-            raise OutputWriteError("no permission to write here", where=str(output.parent))
+            raise OutputPlaceError("no permission to write here", where=str(output.parent))
         if output.exists():
             _check_replaceable(output, overwrite=overwrite)
 
@@ -101,7 +105,7 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise OutputExistsError("this file exists", where=str(output))
     if not output.is_file():
-        raise OutputWriteError("this is not a regular file", where=str(output))
+        raise OutputPlaceError("this is not a regular file", where=str(output))
 
 
 def _check_parts(parts: Sequence[Part]) -> None:

@@ -266,7 +266,7 @@ def test_an_unknown_extension(run: Run, desk: Path) -> None:
 def test_an_output_folder_that_is_not_writable(run: Run, desk: Path) -> None:
     with _nothing_left(desk):
         done = _render(run, desk, *NOWHERE, output="none/out.mp4")
-    _check(done, 74, "MTF-OUTPUT-WRITE", "none")
+    _check(done, 73, "MTF-OUTPUT-PLACE", "none")
     if not Path("/proc/self").exists():
         pytest.skip("there is no folder that even root cannot write")
     with _nothing_left(desk):
@@ -288,7 +288,7 @@ def test_an_output_folder_without_permission(desk: Path) -> None:
         [*command, *files], cwd=desk, capture_output=True, text=True, timeout=60,
         env={"HOME": str(desk), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
     )  # fmt: skip
-    _check(done, 74, "MTF-OUTPUT-WRITE", "locked")
+    _check(done, 73, "MTF-OUTPUT-PLACE", "locked")
     assert "no permission to write here" in done.stderr
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-SMALL = ("--resolution", "128x128", "--preset", "ultrafast")
+SMALL = ("--resolution", "256x256", "--preset", "ultrafast")
 
 
 @pytest.fixture(autouse=True)

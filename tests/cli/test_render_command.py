@@ -15,7 +15,7 @@ import pytest
 import musetalk_fast
 
 REPOSITORY = Path(__file__).parents[2]
-SMALL = ("--resolution", "128x128", "--preset", "ultrafast")
+SMALL = ("--resolution", "256x256", "--preset", "ultrafast")
 
 
 @pytest.fixture(autouse=True)
@@ -101,10 +101,10 @@ def test_dry_run_as_json(run) -> None:
 
 
 def test_settings_reach_the_plan(run) -> None:
-    variables = {"MUSETALK_OUTPUT_FPS": "10", "MUSETALK_OUTPUT_RESOLUTION": "128x128"}
+    variables = {"MUSETALK_OUTPUT_FPS": "10", "MUSETALK_OUTPUT_RESOLUTION": "256x256"}
     done = run(*_arguments(), "-n", "--json", "-f", "20", **variables)
     plan = json.loads(done.stdout.splitlines()[-1])
-    assert (plan["fps"], plan["width"]) == ("20", 128)
+    assert (plan["fps"], plan["width"]) == ("20", 256)
 
 
 def test_a_video_in_plain_lines(run, files: Path) -> None:

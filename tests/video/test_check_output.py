@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from musetalk_fast.errors import OutputExistsError, OutputFormatError, OutputWriteError
+from musetalk_fast.errors import (
+    OutputExistsError,
+    OutputFormatError,
+    OutputPlaceError,
+    OutputWriteError,
+)
 from musetalk_fast.video.output import check_output
 
 
@@ -28,21 +33,21 @@ def test_a_file_that_is_there_is_replaced_if_that_is_wanted(tmp_path: Path) -> N
 
 
 def test_a_folder_is_no_output(tmp_path: Path) -> None:
-    with pytest.raises(OutputWriteError, match="this is a folder") as raised:
+    with pytest.raises(OutputPlaceError, match="this is a folder") as raised:
         check_output(tmp_path, "mp4", overwrite=True)
     assert str(tmp_path / "video.mp4") in (raised.value.hint or "")
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_a_missing_folder_is_named(tmp_path: Path, overwrite: bool) -> None:
-    with pytest.raises(OutputWriteError, match="no such folder") as raised:
+    with pytest.raises(OutputPlaceError, match="no such folder") as raised:
         check_output(tmp_path / "gone" / "o.mp4", None, overwrite=overwrite)
     assert raised.value.where == str(tmp_path / "gone")
 
 
 def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputWriteError) as raised:
+    with pytest.raises(OutputPlaceError) as raised:
         check_output(tmp_path / "file" / "o.mp4", None, overwrite=True)
     assert str(tmp_path / "file") in (raised.value.where or "")
 
@@ -50,7 +55,7 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_closed_folder_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(OutputWriteError, match="no permission"):
+    with pytest.raises(OutputPlaceError, match="no permission"):
         check_output(tmp_path / "o.mp4", None, overwrite=True)
 
 
@@ -58,7 +63,7 @@ def test_a_closed_folder_is_named(tmp_path: Path) -> None:
 def test_what_is_no_regular_file_stays(tmp_path: Path) -> None:
     output = tmp_path / "o.mp4"
     os.mkfifo(output)
-    with pytest.raises(OutputWriteError, match="not a regular file"):
+    with pytest.raises(OutputPlaceError, match="not a regular file"):
         check_output(output, None, overwrite=True)
 
 
