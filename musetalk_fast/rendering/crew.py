@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
@@ -13,7 +13,7 @@ from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.rendering.board import Board
 from musetalk_fast.rendering.encoding import SegmentEncoding
-from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.rendering.feed import Encode, Feed
 from musetalk_fast.rendering.lane import Lane
 from musetalk_fast.rendering.progress import Meter
 from musetalk_fast.rendering.provision import Provision
@@ -73,7 +73,7 @@ class Crew:
             errors.OutputError: a part could not be encoded or written.
         """
         threads = ThreadPoolExecutor(self._limit, "encode")
-        begin = partial(Feed, encode=SegmentEncoding(self._work), threads=threads)
+        begin = partial(self._begin, SegmentEncoding(self._work), threads)
         attempts = (self._retries + 1) * len(self._pool.members)
         board = Board(segments, self._limit, begin, attempts, self._tell, self._tell_garbage)
         for member in self._pool.members:
@@ -86,6 +86,10 @@ class Crew:
             await board.close()
             threads.shutdown(wait=False)
         return board.parts
+
+    def _begin(self, encode: Encode, threads: Executor, segment: Segment) -> Feed:
+        settled = self._work.record.settled
+        return Feed(segment, encode, threads, whole=settled is not None and settled.makes_whole)
 
     async def _run(self, board: Board) -> None:
         lanes = {asyncio.ensure_future(lane.run()) for lane in self._lanes(board)}

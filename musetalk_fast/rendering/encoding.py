@@ -72,12 +72,11 @@ class _Pictures:
     def __init__(self, work: Work) -> None:
         plan, settled = work.plan, work.record.settled
         assert settled is not None
-        # Faces stand there only where crops are made for them.
-        face = next((face for face in settled.faces.faces if face is not None), None)
         self._crops = self._whole = None
-        if face is None:
+        if settled.makes_whole:
             self._whole = WholeFrames(plan.width, plan.height, plan.encoder, plan.fps)
         else:
+            face = next(face for face in settled.faces.faces if face is not None)
             self._crops = StillCompositor(work.inputs.still.rgb, face, plan.encoder, plan.fps)
             self._scratch = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
 

@@ -15,8 +15,10 @@ from musetalk_fast.rendering.source import Source
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.messages import Frame, WholeFrame
 
-_FRAMES_AHEAD = 32
-"""Crops between socket and encoder: 6 MB of raw ones."""
+_CROPS_AHEAD = 32
+"""Between socket and encoder: 6 MB of raw ones."""
+_PICTURES_AHEAD = 8
+"""A whole picture is some 3 MB at 1920x1080."""
 
 Encode = Callable[["Feed"], Part]
 
@@ -32,6 +34,7 @@ class Feed:
 
     Args:
         encode: makes the part from the crops; runs in a thread of `threads`.
+        whole: pictures come instead of crops.
 
     Attributes:
         due: the next frame.
@@ -40,7 +43,9 @@ class Feed:
         fruitless: attempts in a row that brought no frame.
     """
 
-    def __init__(self, segment: Segment, encode: Encode, threads: Executor) -> None:
+    def __init__(
+        self, segment: Segment, encode: Encode, threads: Executor, *, whole: bool = False
+    ) -> None:
         self.segment = segment
         self.due = segment.start
         self.encoded = 0
@@ -48,7 +53,8 @@ class Feed:
         self.sources: list[Source] = []
         self._givers: list[tuple[int, Member]] = []
         loop = asyncio.get_running_loop()
-        self.handover: Handover[AnyFrame] = Handover(_FRAMES_AHEAD, loop)
+        ahead = _PICTURES_AHEAD if whole else _CROPS_AHEAD
+        self.handover: Handover[AnyFrame] = Handover(ahead, loop)
         self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
 
     @property

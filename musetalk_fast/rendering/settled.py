@@ -27,6 +27,11 @@ class Settled:
     maker: Maker
     faces: PreparedFaces
 
+    @property
+    def makes_whole(self) -> bool:
+        """Whether finished pictures come: faces are told only where crops are made for them."""
+        return not self.faces.faces
+
     def label(self, plan: Plan, segment: Segment) -> str:
         """What the part of a segment of this render says of itself."""
         identity, digest = plan.identity[:_SHORT], self.faces.digest[:_SHORT]
