@@ -26,7 +26,7 @@ class Board:
 
     Args:
         segments: to be made.
-        limit: in the making at a time.
+        limit: that lack frames at a time; as many more may be in their encoders.
         begin: opens the feed of a segment.
         attempts: without a frame, after which a segment's failure is the render's.
         on_part: told of each finished part.
@@ -45,6 +45,7 @@ class Board:
         self._waiting = deque(segments)
         self._making: list[Feed] = []
         self._limit = limit
+        self._most = 2 * limit
         self._begin = begin
         self._attempts = attempts
         self._on_part = on_part
@@ -129,7 +130,8 @@ class Board:
         for feed in open_feeds:
             if not feed.sources:
                 return feed
-        if self._waiting and len(self._making) < self._limit:
+        # A server does not wait for the encoder of a segment that it has sent to the end.
+        if self._waiting and len(open_feeds) < self._limit and len(self._making) < self._most:
             return self._start(self._waiting.popleft())
         if self._waiting:
             return None

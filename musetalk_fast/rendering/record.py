@@ -24,14 +24,14 @@ class Record:
 
     Attributes:
         settled: None until the first server is ready.
-        settled_at: when, by `time.monotonic`.
+        settled_at: when this run's first server was, by `time.monotonic`; None until then.
     """
 
     def __init__(self, plan: Plan, folder: PartsFolder) -> None:
         self.plan = plan
         self.folder = folder
         self.settled = self._kept()
-        self.settled_at = time.monotonic()
+        self.settled_at: float | None = None
         self._settling = asyncio.Lock()
 
     def finished(self, segments: Iterable[Segment]) -> dict[int, Part]:
@@ -65,6 +65,7 @@ class Record:
         async with self._settling:
             if self.settled is None:
                 self.settled = await asyncio.to_thread(self._keep, Settled(maker, faces))
+            if self.settled_at is None:
                 self.settled_at = time.monotonic()
         self.check_maker(maker, where)
         if self.settled.faces.digest != faces.digest:

@@ -21,7 +21,7 @@ from musetalk_fast.rendering.joining import join_parts
 from musetalk_fast.rendering.record import Record
 from musetalk_fast.rendering.resume import adopt
 from musetalk_fast.rendering.servers import engage
-from musetalk_fast.rendering.telling import plan_event, segment_event
+from musetalk_fast.rendering.telling import kept_event, plan_event, segment_event
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.video.output import Joined, check_output
 from musetalk_fast.video.parts import Part
@@ -110,23 +110,31 @@ class Renderer:
         Raises:
             errors.MuseTalkError: the leaf that says what went wrong.
         """
-        clock = _Clock()
         settings = self._settings.output
         check_output(output, settings.format, overwrite=settings.overwrite)
         with locked_folder(output) as folder:
             self._start_servers()
             if fresh:
                 folder.empty()
-            work = await self._load(avatar, audio, output, folder)
-            parts = await asyncio.to_thread(work.record.finished, work.plan.segments)
-            clock.lap("load")
-            made = await self._make(work, parts, clock)
-            joined = await self._join(work, parts | made)
-            clock.lap("join")
-            folder.remove()
-        result = _result(work, joined, clock, sum(part.frames for part in made.values()))
+            try:
+                result = await self._render(avatar, audio, folder)
+            except BaseException:
+                if folder.holds_parts():
+                    self._on_event(kept_event(folder))
+                raise
         self._tell_done(result)
         return result
+
+    async def _render(self, avatar: Path, audio: Path, folder: PartsFolder) -> RenderResult:
+        clock = _Clock()
+        work = await self._load(avatar, audio, folder.output, folder)
+        parts = await asyncio.to_thread(work.record.finished, work.plan.segments)
+        clock.lap("load")
+        made = await self._make(work, parts, clock)
+        joined = await self._join(work, parts | made)
+        clock.lap("join")
+        folder.remove()
+        return _result(work, joined, clock, sum(part.frames for part in made.values()))
 
     async def _load(self, avatar: Path, audio: Path, output: Path, folder: PartsFolder) -> Work:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ import math
 from musetalk_fast.errors import MuseTalkError
 from musetalk_fast.events import PlanEvent, SegmentEvent, WarningEvent
 from musetalk_fast.planning import Plan, Segment
+from musetalk_fast.rendering.folder import PartsFolder
 from musetalk_fast.video.parts import Part
 
 
@@ -42,3 +43,9 @@ def failure_event(error: MuseTalkError, secs: float) -> WarningEvent:
     """A server failed; it is tried again in so many seconds, or never."""
     again = "left out" if math.isinf(secs) else f"trying again in {secs:.1f} s"
     return WarningEvent(message=f"{error}; {again}", token=error.token)
+
+
+def kept_event(folder: PartsFolder) -> WarningEvent:
+    """The render ends early, but not for nothing."""
+    message = f"finished segments are kept in {folder.path}: the same command again continues"
+    return WarningEvent(message=message, token="MTF-PARTS-KEPT")
