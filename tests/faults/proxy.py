@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import socket
 import ssl
 import struct
@@ -82,6 +83,11 @@ class Fault:
     hush: bool = False
     spoil: bool = False
 
+    @property
+    def kind(self) -> str:
+        """The name without its numbers."""
+        return re.sub(r"[-+]?\d[\d.e-]*", "N", self.name)
+
 
 @dataclass
 class Asked:
@@ -90,7 +96,7 @@ class Asked:
     method: str
     path: str
     body: dict[str, Any] = field(default_factory=dict)
-    fault: str | None = None
+    fault: Fault | None = None
     at: float = field(default_factory=time.monotonic)
 
 
@@ -131,8 +137,8 @@ class Proxy:
         return left
 
     def struck(self) -> list[str]:
-        """The faults that did."""
-        return [asked.fault for asked in self.asked if asked.fault]
+        """Names of the faults that did."""
+        return [asked.fault.name for asked in self.asked if asked.fault]
 
     def frames_asked(self) -> list[range]:
         """The ranges of frames that were asked for, in the order of asking."""
@@ -189,7 +195,7 @@ class Proxy:
         if request.method == "POST" and body.startswith(b"{"):
             asked.body = json.loads(body)
         fault = self._fault_for(request.path)
-        asked.fault = fault.name if fault else None
+        asked.fault = fault
         self.asked.append(asked)
         if fault is not None and fault.hush:
             await asyncio.sleep(3600)

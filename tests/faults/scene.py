@@ -112,7 +112,7 @@ class Scene:
             avatar=AvatarSettings(face_check=False),
             output=OutputSettings(preset="ultrafast", audio="none", crf=30),
             processing=ProcessingSettings(
-                segment_secs=1.0,
+                segment_secs=members.get("segment_secs", 1.0),
                 max_retries=members.get("max_retries", 4),
                 frame_encoding=members.get("encoding", CropEncoding.RAW),
             ),

@@ -131,25 +131,34 @@ def slowed(secs: float, after: int = 0) -> Fault:
     return Fault(f"slowed by {secs:g} s", lambda: change)
 
 
-def any_stream_fault(chance: random.Random) -> Fault:
-    """One of them, for the random mix."""
-    number, place = chance.randrange(28), chance.random()
+def any_fault(chance: random.Random, path: str) -> Fault:
+    """One that an answer of this path can suffer, for the random mix."""
+    number, place = chance.randrange(28), max(chance.random(), 1e-6)
     kinds: list[Callable[[], Fault]] = [
-        lambda: cut(number),
-        lambda: cut(number, chance.randrange(1, 400)),
-        lambda: cut(number, 0, Act.END),
-        lambda: cut(number, chance.randrange(1, 40), Act.END),
-        lambda: flip(number, max(place, 1e-9), chance.randrange(8)),
-        lambda: flip_header(number, chance.randrange(HEADER_BYTES), chance.randrange(8)),
-        lambda: duplicated(number),
-        lambda: missing(number),
-        lambda: wrong_index(chance.choice([-3, -1, 1, 25])),
-        frame_twice,
-        frame_missing,
-        lambda: undecodable(chance.randrange(20)),
+        lambda: cut(number if path == FRAMES else 0),
+        lambda: cut(0, chance.randrange(1, 30)),
         lambda: refuse(chance.choice([500, 502, 503, 429]), chance.choice([None, 0.2])),
         lambda: chance.choice([NOT_HTTP, DAMAGED_HEAD, HALF_A_HEAD]),
     ]
+    if path in (FRAMES, AVATARS):
+        at = number if path == FRAMES else chance.randrange(3)
+        kinds += [
+            lambda: cut(at, chance.randrange(1, 400), Act.CUT),
+            lambda: cut(at, chance.randrange(40), Act.END),
+            lambda: flip(at, place, chance.randrange(8)),
+            lambda: flip_header(at, chance.randrange(HEADER_BYTES), chance.randrange(8)),
+            lambda: duplicated(at),
+            lambda: missing(at),
+        ]
+    if path == FRAMES:
+        kinds += [
+            lambda: wrong_index(chance.choice([-3, -1, 1, 25])),
+            frame_twice,
+            frame_missing,
+            lambda: undecodable(chance.randrange(20)),
+            lambda: slowed(0.05, number),
+            lambda: cut(number, 0, Act.HUSH),
+        ]
     return chance.choice(kinds)()
 
 

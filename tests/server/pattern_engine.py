@@ -25,6 +25,9 @@ from musetalk_fast.inputs.image import load_still
 from musetalk_fast.server.engines.base import CropRequest, EngineInfo, OnFace
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face, Pcm
 
+_NAP_SECS = 0.01
+"""An engine that was not asked for so long was idle; less is the machine's own delay."""
+
 
 @dataclass(frozen=True)
 class PatternAvatar:
@@ -38,6 +41,7 @@ class PatternEngine:
 
     Args:
         crop_secs: a crop takes that long.
+        pace: it makes exactly so many crops a second, as long as it is asked for more.
         load_secs: the engine takes that long to load.
         step: red is so many times the frame's index.
         model: which version it says it is.
@@ -48,6 +52,7 @@ class PatternEngine:
         self,
         journal: Path | None = None,
         crop_secs: float = 0.0,
+        pace: float | None = None,
         load_secs: float = 0.0,
         step: int = 1,
         model: str = "1",
@@ -56,6 +61,8 @@ class PatternEngine:
         time.sleep(load_secs)
         self._journal = journal
         self._crop_secs = crop_secs
+        self._pace = pace
+        self._due = 0.0
         self._step = step
         self._model = model
         self._shift = shift
@@ -94,11 +101,21 @@ class PatternEngine:
             first_sample = request.frame * SPEECH_RATE * request.fps[1] // request.fps[0]
             crop[0, 0, 2] = 255 if first_sample < len(request.audio) else 0
         time.sleep(self._crop_secs * len(batch))
+        if self._pace is not None:
+            self._keep_pace(len(batch), self._pace)
         self._inside -= 1
         self._note("infer", len(batch), batch[-1].frame)
         if any(len(r.audio) and r.audio[0] == -13 for r in batch):  # type: ignore[arg-type, index]
             raise RuntimeError("a recording that cannot be inferred")
         return out
+
+    def _keep_pace(self, count: int, pace: float) -> None:
+        """By a timetable, so that what a crop costs and late wake-ups do not add up."""
+        now = time.monotonic()
+        if now - self._due > _NAP_SECS:
+            self._due = now  # it was idle
+        self._due += count / pace
+        time.sleep(max(0.0, self._due - now))
 
     def close(self) -> None:
         self._note("close", 0, 0)

@@ -1,0 +1,286 @@
+"""Renders under a random mix of faults; a seed gives the same script of faults again.
+
+`python tests/faults/mix.py --seconds 120 --seed 7` prints what was injected, survived and lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proxy import Fault, Proxy, proxied
+from scene import Scene, Server, pictures, served
+from spoilers import ASSETS, AVATARS, FRAMES, HEALTH, INFO, any_fault
+
+from musetalk_fast.client import choice, pool
+from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.messages import BINARY
+
+MOST_SERVERS = 3
+STOPPED = "client stopped"
+_PATIENT = 100
+"""Failures in a row that a server is forgiven: faults end, here."""
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What happens to a process.
+
+    Attributes:
+        kind: `server killed`, `server frozen`, `connections refused` or `client stopped`.
+        at, secs: when, after the render began, and for how long.
+        server: which one.
+    """
+
+    kind: str
+    at: float
+    secs: float
+    server: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """One render and all that will go wrong with it."""
+
+    servers: int
+    binary: bool
+    encoding: CropEncoding
+    faults: tuple[tuple[int, str, Fault], ...]
+    blows: tuple[Blow, ...]
+
+    @property
+    def manner(self) -> tuple[int, bool, CropEncoding]:
+        """What decides how long it takes where nothing goes wrong."""
+        return self.servers, self.binary, self.encoding
+
+    def told(self) -> str:
+        """In words."""
+        faults = "; ".join(f"{at} {path} {fault.name}" for at, path, fault in self.faults)
+        return f"{self.manner}: {faults}; {self.blows}"
+
+
+def round_of(seed: int, number: int) -> Round:
+    """The script of a round: a function of the seed and of nothing else."""
+    chance = random.Random(f"{seed}/{number}")
+    servers = chance.randint(1, MOST_SERVERS)
+    faults: list[tuple[int, str, Fault]] = []
+    for server in range(servers):
+        paths = [FRAMES] * chance.randint(1, 6) + [AVATARS, ASSETS] * chance.randint(0, 1)
+        # One before a server is known: what says twice that it is none, is none.
+        paths += [chance.choice([HEALTH, INFO])] * chance.randint(0, 1)
+        faults += [(server, path, any_fault(chance, path)) for path in paths]
+    blows = [
+        Blow(
+            chance.choice(["server killed", "server frozen", "connections refused"]),
+            chance.uniform(0.0, 1.5),
+            chance.uniform(0.1, 1.5),
+            chance.randrange(servers),
+        )
+        for _ in range(chance.randint(0, 2))
+    ]
+    if chance.random() < 0.3:
+        blows.append(Blow(STOPPED, chance.uniform(0.1, 1.0), 0.0, 0))
+    encoding = chance.choice([CropEncoding.RAW, CropEncoding.JPEG])
+    return Round(servers, chance.random() < 0.5, encoding, tuple(faults), tuple(blows))
+
+
+@dataclass
+class Tally:
+    """What a mix has come to.
+
+    Attributes:
+        injected: faults that struck, by kind.
+        survived: of them, those of renders that ended in the right video.
+        lost_secs: by which renders took longer than where nothing went wrong.
+    """
+
+    seed: int
+    rounds: int = 0
+    injected: Counter[str] = field(default_factory=Counter)
+    survived: Counter[str] = field(default_factory=Counter)
+    undisturbed_secs: float = 0.0
+    lost_secs: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def table(self) -> str:
+        """For people."""
+        width = max(map(len, self.injected), default=10)
+        rows = [f"{'fault':{width}}  injected  survived"]
+        for kind, count in sorted(self.injected.items()):
+            rows.append(f"{kind:{width}}  {count:8}  {self.survived[kind]:8}")
+        injected, survived = self.injected.total(), self.survived.total()
+        rows.append(f"{'all':{width}}  {injected:8}  {survived:8}")
+        rows.append(
+            f"seed {self.seed}: {self.rounds} renders; undisturbed {self.undisturbed_secs:.1f} s, "
+            f"lost {self.lost_secs:.1f} s ({self.lost_secs / max(1, injected):.2f} s a fault)"
+        )
+        return "\n".join(rows + self.failures)
+
+
+class Mix:
+    """Renders round after round with the same servers."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.tally = Tally(seed)
+        self._folder = folder
+        self._scene = Scene(folder / "scene", 4.0).write()
+        self._right: dict[CropEncoding, list[str]] = {}
+        self._usual: dict[tuple[int, bool, CropEncoding], float] = {}
+        self._servers: list[Server] = []
+        self._proxies: list[Proxy] = []
+
+    def run(self, secs: float) -> Tally:
+        """Go on for so long, or until a render fails."""
+        end = time.monotonic() + secs
+        with ExitStack() as stack:
+            self._servers = stack.enter_context(served(MOST_SERVERS, crop_secs=0.003))
+            self._proxies = [
+                stack.enter_context(proxied(server.address)) for server in self._servers
+            ]
+            stack.enter_context(_hasty())
+            while time.monotonic() < end and not self.tally.failures:
+                self._round(self.tally.rounds)
+                self.tally.rounds += 1
+        return self.tally
+
+    def _round(self, number: int) -> None:
+        script = round_of(self.tally.seed, number)
+        with _wire(script.binary):
+            if script.manner not in self._usual:
+                self._measure(script)
+            for server, path, fault in script.faults:
+                self._proxies[server].inject(path, fault)
+            began = time.monotonic()
+            output = self._folder / f"{number}.mp4"
+            try:
+                blows = asyncio.run(self._disturbed(script, output))
+                assert pictures(output) == self._right[script.encoding], "other frames"
+            except BaseException as error:
+                self.tally.failures.append(f"round {number}: {error!r}; {script.told()}")
+                if not isinstance(error, Exception):
+                    raise
+                return
+            finally:
+                struck = self._struck()
+                self.tally.injected.update(struck)
+            self._count(script, struck + blows, time.monotonic() - began)
+            self.tally.injected.update(blows)
+            output.unlink()
+
+    def _count(self, script: Round, struck: list[str], secs: float) -> None:
+        self.tally.survived.update(struck)
+        self.tally.undisturbed_secs += self._usual[script.manner]
+        self.tally.lost_secs += max(0.0, secs - self._usual[script.manner])
+
+    def _struck(self) -> list[str]:
+        kinds = []
+        for proxy in self._proxies:
+            kinds += [asked.fault.kind for asked in proxy.asked if asked.fault]
+            proxy.heal()
+            proxy.asked.clear()
+        return kinds
+
+    def _measure(self, script: Round) -> None:
+        """How long such a render takes where nothing goes wrong, and what comes out."""
+        began = time.monotonic()
+        output = self._folder / "usual.mp4"
+        asyncio.run(self._render(script, output))
+        self._usual[script.manner] = time.monotonic() - began
+        self._right.setdefault(script.encoding, pictures(output))
+
+    async def _render(self, script: Round, output: Path) -> None:
+        urls = [proxy.url for proxy in self._proxies[: script.servers]]
+        await self._scene.render(
+            output, *urls, encoding=script.encoding, max_retries=_PATIENT, timeout_secs=1.5
+        )
+
+    async def _disturbed(self, script: Round, output: Path) -> list[str]:
+        """Render while blows fall; their kinds."""
+        fallen: list[str] = []
+        turns = [asyncio.Lock() for _ in self._servers]
+        stops = [blow.at for blow in script.blows if blow.kind == "client stopped"]
+        blows = asyncio.gather(
+            *(
+                self._strike(blow, turns[blow.server], fallen)
+                for blow in script.blows
+                if blow.kind != "client stopped"
+            )
+        )
+        try:
+            for at in stops:
+                render = asyncio.ensure_future(self._render(script, output))
+                await asyncio.wait([render], timeout=at)
+                if not render.done():
+                    fallen.append(STOPPED)
+                render.cancel()
+                with suppress(asyncio.CancelledError):
+                    await render
+            await self._render(script, output)
+        finally:
+            await blows
+        return fallen
+
+    async def _strike(self, blow: Blow, turn: asyncio.Lock, fallen: list[str]) -> None:
+        await asyncio.sleep(blow.at)
+        server, proxy = self._servers[blow.server], self._proxies[blow.server]
+        async with turn:
+            fallen.append(blow.kind)
+            if blow.kind == "server killed":
+                await asyncio.to_thread(server.kill)
+                proxy.upstream = await asyncio.to_thread(server.start)
+            elif blow.kind == "server frozen":
+                server.freeze()
+                await asyncio.sleep(blow.secs)
+                server.thaw()
+            else:
+                await asyncio.to_thread(proxy.close)
+                await asyncio.sleep(blow.secs)
+                await asyncio.to_thread(proxy.open)
+
+
+@contextmanager
+def _hasty() -> Iterator[None]:
+    """Back off for tenths of seconds."""
+    before = pool._FIRST_SECS, pool._LONGEST_SECS
+    pool._FIRST_SECS, pool._LONGEST_SECS = 0.05, 0.3
+    try:
+        yield
+    finally:
+        pool._FIRST_SECS, pool._LONGEST_SECS = before
+
+
+@contextmanager
+def _wire(binary: bool) -> Iterator[None]:
+    choice.BINARY = BINARY if binary else "none"
+    try:
+        yield
+    finally:
+        choice.BINARY = BINARY
+
+
+def main() -> int:
+    """Run a mix and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--seed", type=int, default=None)
+    asked = parser.parse_args()
+    seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed
+    print(f"seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        tally = Mix(seed, Path(folder)).run(asked.seconds)
+    print(tally.table())
+    return 1 if tally.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
