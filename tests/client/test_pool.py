@@ -1,0 +1,232 @@
+"""How often a server is tried, how long it rests, and when it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from musetalk_fast import errors
+from musetalk_fast.client import pool as pools
+from musetalk_fast.client.pool import Member, Pool, pause
+
+if TYPE_CHECKING:
+    from musetalk_fast.client.choice import ChosenServer
+
+LOST = errors.ServerUnreachableError("no connection", where="a")
+REFUSED = errors.ServerRefusedError("what you sent", where="a")
+FOREIGN = errors.NotAServerError("not HTTP", where="a")
+
+
+class Script:
+    """Connects as it is told: an error is raised, None means that it opens."""
+
+    def __init__(self, *answers: errors.MuseTalkError | None) -> None:
+        self.answers = list(answers)
+        self.times: list[float] = []
+
+    async def __call__(self) -> ChosenServer:
+        self.times.append(asyncio.get_running_loop().time())
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is not None:
+            raise answer
+        return object()  # type: ignore[return-value]
+
+
+def _member(*answers: errors.MuseTalkError | None, tries: int = 3, name: str = "a") -> Member:
+    return Member(name, Script(*answers), tries)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "_FIRST_SECS", 0.01)
+
+
+def test_pauses_double_with_jitter_up_to_a_limit() -> None:
+    for failures in range(1, 40):
+        longest = min(30.0, 0.5 * 2 ** (failures - 1))
+        secs = [pause(failures) for _ in range(50)]
+        assert all(longest / 2 <= each <= longest for each in secs)
+        assert len(set(secs)) > 1
+
+
+def test_retry_after_is_taken_as_it_is_within_reason() -> None:
+    assert pause(7, 2.5) == 2.5
+    assert pause(1, 0.0) == 0.0
+    assert pause(1, 1e12) == pools.LONGEST_ASKED_SECS
+
+
+async def test_failures_in_a_row_make_a_server_lost() -> None:
+    member = _member(None)
+    for _ in range(3):
+        member.failed(LOST, math.inf)
+        assert not member.lost
+    member.failed(LOST, math.inf)
+    assert member.lost
+    assert not member.left_out, "it is still tried now and then"
+
+
+async def test_frames_begin_the_row_anew() -> None:
+    member = _member(None)
+    for _ in range(20):
+        member.failed(LOST, math.inf)
+        member.worked(1, 0.1)
+    assert not member.lost
+
+
+async def test_streams_that_fail_together_fail_once() -> None:
+    member = _member(None)
+    began = asyncio.get_running_loop().time()
+    for _ in range(10):
+        member.failed(LOST, began)
+    assert not member.lost
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.NotAuthorisedError("no"),
+        errors.FacesDifferError("no"),
+        errors.EngineDiffersError("no"),
+        errors.NoFaceError("no"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_some_verdicts_are_final(error: errors.MuseTalkError) -> None:
+    member = _member(None)
+    assert member.failed(error, math.inf) == math.inf
+    assert member.left_out
+    member.forgive()
+    assert not member.left_out
+
+
+@pytest.mark.parametrize("error", [REFUSED, FOREIGN], ids=lambda error: type(error).__name__)
+async def test_others_must_be_said_twice(error: errors.MuseTalkError) -> None:
+    """Damage on the way can look like them."""
+    member = _member(None)
+    assert member.failed(error, math.inf) < math.inf
+    member.failed(LOST, math.inf)
+    assert member.failed(error, math.inf) < math.inf
+    assert member.failed(error, math.inf) == math.inf
+    assert member.left_out
+
+
+async def test_what_was_a_server_is_one() -> None:
+    member = _member(None)
+    await member.server()
+    for _ in range(3):
+        assert member.failed(FOREIGN, math.inf) < math.inf
+    assert not member.left_out
+
+
+@pytest.mark.usefixtures("quick")
+async def test_garbage_is_counted_until_a_part_is_whole() -> None:
+    member = _member(None)
+    garbage = errors.FrameShapeError("frame 7")
+    for _ in range(3):
+        assert member.garbled(garbage) < math.inf
+        member.worked(25, 1.0)  # its streams end well
+    member.proved()
+    for _ in range(3):
+        assert member.garbled(garbage) < math.inf
+    assert member.garbled(garbage) == math.inf
+    assert member.left_out
+
+
+async def test_it_rests_as_long_as_it_was_told() -> None:
+    member = _member(None)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    busy = errors.ServerBusyError("later", retry_after=0.2)
+    assert 0 < member.failed(busy, math.inf) <= 0.2
+    await member.rest()
+    assert loop.time() - began >= 0.2
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [
+        ((LOST, None), 2),
+        ((FOREIGN, None), 2),
+        ((errors.ServerBusyError("loading"), errors.ServerFailedError("502"), None), 3),
+        ((errors.StreamCutError("cut"),) * 3 + (None,), 4),
+    ],
+)
+async def test_opening_survives(answers: tuple[errors.MuseTalkError | None], asked: int) -> None:
+    member = _member(*answers)
+    told: list[str] = []
+    await Pool([member]).open(lambda _member, error, _secs: told.append(error.token))
+    assert told == [error.token for error in answers if error is not None]
+    assert len(member._connect.times) == asked  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [(LOST, 2), (FOREIGN, 2), (errors.NotAuthorisedError("key"), 1),
+     (errors.ServerBusyError("full"), 4)],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+async def test_opening_gives_up(error: errors.MuseTalkError, asked: int) -> None:
+    member = _member(error)
+    with pytest.raises(type(error)) as caught:
+        await Pool([member]).open()
+    assert caught.value is error
+    assert len(member._connect.times) == asked  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_that_opens_is_enough() -> None:
+    members = [_member(LOST), _member(None, name="b")]
+    await Pool(members).open()
+    assert members[1].opened is not None
+    assert members[0].opened is None
+
+
+@pytest.mark.usefixtures("quick")
+async def test_each_one_lost_is_named() -> None:
+    there = errors.ServerUnreachableError("no connection", where="http://b")
+    members = [_member(LOST), _member(there, name="b")]
+    with pytest.raises(errors.ServersLostError) as caught:
+        await Pool(members).open()
+    assert "a: no connection" in str(caught.value)
+    assert "http://b: no connection" in str(caught.value)
+    assert caught.value.exit_code == 69
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.ServerBusyError, 75),
+        (errors.NotAuthorisedError, 77),
+        (errors.NoFaceError, 65),
+        (errors.ChecksumError, 69),
+    ],
+)
+async def test_what_all_say_keeps_its_exit_code(
+    kind: type[errors.MuseTalkError], code: int
+) -> None:
+    members = [_member(None, tries=0), _member(None, tries=0, name="b")]
+    for member in members:
+        member.failed(kind("so", where=member.name), math.inf)
+    with pytest.raises(errors.MuseTalkError) as caught:
+        Pool(members).check()
+    assert caught.value.exit_code == code
+    assert "a: so" in str(caught.value)
+    assert "b: so" in str(caught.value)
+
+
+async def test_the_best_pace_is_another_ones() -> None:
+    slow, fast = _member(None), _member(None, name="b")
+    pool = Pool([slow, fast])
+    assert pool.best_pace(slow) is None
+    slow.worked(10, 1.0)
+    fast.worked(100, 1.0)
+    assert pool.best_pace(slow) == 100
+    assert pool.best_pace(fast) == 10
+    for _ in range(4):
+        fast.failed(LOST, math.inf)
+    assert pool.best_pace(slow) is None, "one that is lost is no measure"

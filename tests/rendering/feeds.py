@@ -1,0 +1,58 @@
+"""Feeds of small frames and their encoding thread, for tests of who gets what."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from musetalk_fast.client.pool import Member
+from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.rendering.handover import HandoverClosedError
+from musetalk_fast.types import CropEncoding
+from musetalk_fast.video.parts import Part
+from musetalk_fast.wire.messages import Frame
+
+
+async def _nowhere() -> object:
+    raise AssertionError("nobody connects")
+
+
+def member(name: str = "a", tries: int = 3) -> Member:
+    """A server that is never asked."""
+    return Member(name, _nowhere, tries)  # type: ignore[arg-type]
+
+
+def frames(*indices: int) -> list[Frame]:
+    """Frames that are nothing but their index."""
+    return [Frame(index=index, source=0, encoding=CropEncoding.RAW, data=b"") for index in indices]
+
+
+class Encoder:
+    """Takes a feed's frames and keeps their indices.
+
+    Args:
+        spoilt: raise this at that frame.
+    """
+
+    def __init__(self, spoilt: dict[int, Exception] | None = None) -> None:
+        self.taken: list[int] = []
+        self.go = threading.Event()
+        self.go.set()
+        self._spoilt = spoilt or {}
+
+    def __call__(self, feed: Feed) -> Part:
+        try:
+            return self._take(feed)
+        finally:
+            feed.handover.close()
+
+    def _take(self, feed: Feed) -> Part:
+        for frame in feed.handover:
+            self.go.wait(10)
+            if frame.index in self._spoilt:
+                raise self._spoilt.pop(frame.index)
+            self.taken.append(frame.index)
+            feed.encoded += 1
+        if feed.handover.closed:
+            raise HandoverClosedError
+        return Part(Path("part"), feed.encoded, 0, b"", 0, "")

@@ -1,0 +1,157 @@
+"""The parts folder: one render at a time, nothing half-written, nothing of another plan."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from musetalk_fast import OutputSettings, ProcessingSettings, Settings, errors
+from musetalk_fast.config import AvatarSettings
+from musetalk_fast.events import Event, WarningEvent
+from musetalk_fast.planning import Plan, make_plan
+from musetalk_fast.rendering.folder import FACES, PLAN, PartsFolder, locked_folder
+from musetalk_fast.rendering.resume import adopt
+
+REPOSITORY = Path(__file__).parents[2]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from musetalk_fast.rendering.folder import locked_folder
+with locked_folder(Path(sys.argv[1])) as folder:
+    folder.keep()
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    settings = Settings(
+        avatar=AvatarSettings(face_check=False),
+        output=OutputSettings(preset="ultrafast"),
+        processing=ProcessingSettings(segment_secs=1.0),
+    )
+    inputs = REPOSITORY / "examples/portrait.png", REPOSITORY / "tests/data/short.wav"
+    return make_plan(*inputs, tmp_path_factory.mktemp("plan") / "out.mp4", settings)
+
+
+def _adopt(plan: Plan, folder: PartsFolder) -> tuple[Plan, list[str]]:
+    told: list[Event] = []
+    adopted = adopt(plan, folder, told.append)
+    return adopted, [event.message for event in told if isinstance(event, WarningEvent)]
+
+
+def test_it_goes_where_no_part_was_made(tmp_path: Path) -> None:
+    with locked_folder(tmp_path / "out.mp4") as folder:
+        assert folder.work.is_dir()
+        folder.write(PLAN, b"{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_stays_where_a_part_was_made(tmp_path: Path) -> None:
+    with locked_folder(tmp_path / "out.mp4") as folder:
+        folder.part_path(0, ".mp4").write_bytes(b"part")
+    assert folder.part_path(0, ".mp4").exists()
+    assert not folder.work.exists()
+
+
+def test_a_second_render_is_refused_at_once(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with (
+        locked_folder(output),
+        pytest.raises(errors.OutputBusyError) as caught,
+        locked_folder(output),
+    ):
+        pass
+    assert caught.value.exit_code == 75
+    assert str(output) in str(caught.value)
+
+
+def test_the_lock_dies_with_its_owner(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    command = [sys.executable, "-c", HOLDER, str(output)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(errors.OutputBusyError), locked_folder(output):
+            pass
+        holder.kill()
+        holder.wait()
+        with locked_folder(output):
+            pass
+
+
+def test_an_output_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(errors.OutputWriteError), locked_folder(tmp_path / "no/out.mp4"):
+        pass
+
+
+def test_what_a_crash_left_is_removed_but_not_what_is_written(tmp_path: Path) -> None:
+    from musetalk_fast.video.files import NewFile
+
+    path = tmp_path / "out.mp4.parts"
+    path.mkdir()
+    (path / "00000001.mp4.0badcafe.tmp").write_bytes(b"half")
+    being_written = NewFile(path / "00000002.mp4")
+    with locked_folder(tmp_path / "out.mp4") as folder:
+        folder.keep()
+        assert [each.name for each in path.glob("*.tmp")] == [being_written.unfinished.name]
+    being_written.discard()
+
+
+def test_the_first_word_stays(tmp_path: Path) -> None:
+    folder = PartsFolder(tmp_path)
+    assert folder.write_first(FACES, b"one")
+    assert not folder.write_first(FACES, b"two")
+    assert folder.read(FACES) == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == [FACES]
+
+
+def test_the_same_plan_goes_on_with_its_threads(plan: Plan, tmp_path: Path) -> None:
+    folder = PartsFolder(tmp_path)
+    first = replace(plan, encoder=replace(plan.encoder, threads=7))
+    assert _adopt(first, folder) == (first, [])
+    adopted, warnings = _adopt(plan, folder)
+    assert adopted.encoder.threads == 7
+    assert warnings == []
+
+
+def test_another_plan_moves_the_parts_away(plan: Plan, tmp_path: Path) -> None:
+    folder = PartsFolder(tmp_path / "out.mp4.parts")
+    folder.path.mkdir()
+    _adopt(plan, folder)
+    folder.write(FACES, b"faces")
+    folder.part_path(4, ".mp4").write_bytes(b"part")
+    other = replace(plan, background="black")
+    adopted, (warning,) = _adopt(other, folder)
+    assert adopted == other
+    assert folder.read(FACES) is None
+    assert not folder.holds_parts()
+    aside = PartsFolder(tmp_path / f"out.mp4.parts.{plan.identity[:8]}")
+    assert str(aside.path) in warning
+    assert str(folder.path) in warning
+    assert (aside.read(FACES), aside.holds_parts()) == (b"faces", True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}'])
+def test_parts_of_a_damaged_plan_are_moved_away(content: bytes, plan: Plan, tmp_path: Path) -> None:
+    folder = PartsFolder(tmp_path / "out.mp4.parts")
+    folder.path.mkdir()
+    folder.write(PLAN, content)
+    folder.part_path(0, ".mp4").write_bytes(b"part")
+    adopted, (warning,) = _adopt(plan, folder)
+    assert adopted == plan
+    assert warning.endswith("out.mp4.parts.damaged")
+
+
+def test_faces_without_parts_are_not_inherited(plan: Plan, tmp_path: Path) -> None:
+    folder = PartsFolder(tmp_path)
+    _adopt(plan, folder)
+    folder.write(FACES, b"faces")
+    _, warnings = _adopt(replace(plan, background="black"), folder)
+    assert folder.read(FACES) is None
+    assert warnings == []
