@@ -1,0 +1,104 @@
+"""The rival of a whole render: the encoder alone, fed with frames that lie ready in memory.
+
+    python -m benches.replay.encoder_alone FOLDER FRAMES [--threads auto] [--kept N]
+
+The same frames, options and segments as a render's, as many encoders and threads at a time;
+`--threads auto` is one encoder for all of it, with as many threads as it likes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+
+from benches.replay.scene import CROPS, Scene, load_scene
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.inputs.image import load_still
+from musetalk_fast.planning.crew import crew_for, processors
+from musetalk_fast.planning.plan import Segment, cut
+from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.encoders import EncoderSettings, resolve
+
+FPS = Fraction(25)
+SEGMENT_SECS = 10.0
+
+
+class Work(NamedTuple):
+    """The same encoder, segments and number of encoders at a time as a render has."""
+
+    encoder: EncoderSettings
+    segments: tuple[Segment, ...]
+    encoders: int
+
+
+def work_of(scene: Scene, frames: int, *, auto: bool = False) -> Work:
+    rgb = load_still(scene.avatar, background="white", resolution=None).rgb
+    height, width = rgb.shape[:2]
+    settings = OutputSettings(crf=20, preset="veryfast")
+    encoder = resolve(settings, Path("out.mp4"), width, height, FPS)
+    if auto:
+        return Work(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
+    segments = cut(frames, FPS, SEGMENT_SECS)
+    crew = crew_for(len(segments), processors())
+    return Work(replace(encoder, threads=crew.threads), segments, crew.encoders)
+
+
+def compose_all(scene: Scene, encoder: EncoderSettings, kept: int) -> list[av.VideoFrame]:
+    rgb = load_still(scene.avatar, background="white", resolution=None).rgb
+    rows = scene.rows
+    frames = []
+    for crop in scene.crops[:kept]:
+        compositor = StillCompositor(rgb, scene.face, encoder, FPS)
+        window = crop[rows.first : rows.first + rows.count]
+        frames.append(compositor.compose(window, rows.first, 0))
+    return frames
+
+
+def encode(
+    segment: Segment, encoder: EncoderSettings, frames: list[av.VideoFrame]
+) -> Iterator[av.Packet]:
+    context = av.CodecContext.create(encoder.codec, "w")
+    encoder.configure(context, frames[0].width, frames[0].height, FPS)
+    for index in range(segment.start, segment.stop):
+        frame = frames[index % len(frames)]
+        frame.pts = index - segment.start
+        yield from context.encode(frame)
+    yield from context.encode(None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("frames", type=int)
+    parser.add_argument("--threads", choices=["auto"])
+    parser.add_argument("--kept", type=int, default=CROPS)
+    asked = parser.parse_args()
+    scene = load_scene(asked.folder)
+    work = work_of(scene, asked.frames, auto=asked.threads == "auto")
+    sets = [compose_all(scene, work.encoder, asked.kept) for _ in range(work.encoders)]
+    began = time.monotonic()
+
+    def count(segment: Segment) -> int:
+        # A frame serves one encoder at a time: its time stamp is set before it goes in.
+        frames = sets.pop()
+        try:
+            return sum(1 for _ in encode(segment, work.encoder, frames))
+        finally:
+            sets.append(frames)
+
+    with ThreadPoolExecutor(work.encoders) as threads:
+        assert sum(threads.map(count, work.segments)) == asked.frames
+    print(time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

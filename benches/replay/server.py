@@ -1,0 +1,160 @@
+"""A server that has every answer ready: it costs its client nothing but the reading.
+
+    python -m benches.replay.server FOLDER [--unix PATH] [--ndjson]
+
+It prints `listening on ADDRESS`. As aiohttp does, it frames the stream of a client of HTTP/1.1 in
+chunks, one a message, and ends that of a client of HTTP/1.0 by closing. `GET /asked` tells when
+frames were first asked for since the last such question, by `time.monotonic`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import socket
+import sys
+import threading
+import time
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from benches.replay.scene import load_scene
+from benches.replay.store import Pieces, Store
+from musetalk_fast.wire.messages import BINARY, NDJSON
+from musetalk_fast.wire.requests import FramesRequest
+
+_MOST_PIECES = 900
+"""The system takes 1024 in one call."""
+
+
+class Asked(NamedTuple):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    identity: bool
+
+
+class Server:
+    """Serves one connection a thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._assets: set[str] = set()
+        self._first: float | None = None
+
+    def serve(self, bound: socket.socket) -> None:
+        while True:
+            connection, _ = bound.accept()
+            threading.Thread(target=self._talk, args=[connection], daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reader = connection.makefile("rb")
+        try:
+            while (asked := _read(reader)) is not None:
+                if not self._answer(connection, asked):
+                    break
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        finally:
+            reader.close()
+            connection.close()
+
+    def _answer(self, connection: socket.socket, asked: Asked) -> bool:
+        """Whether the connection stays open."""
+        if asked.path.startswith("/v1/assets/"):
+            there = asked.path in self._assets
+            if asked.method == "PUT":
+                self._assets.add(asked.path)
+                there = True
+            _send(connection, "200 OK" if there else "404 Not Found", b"{}", asked)
+        elif asked.path == "/asked":
+            _send(connection, "200 OK", orjson.dumps(self._first), asked)
+            self._first = None
+        elif (document := self._store.document(asked.path)) is not None:
+            _send(connection, "200 OK", document, asked)
+        else:
+            self._stream(connection, asked)
+        return not asked.identity
+
+    def _stream(self, connection: socket.socket, asked: Asked) -> None:
+        wire = BINARY if BINARY in asked.headers["accept"] else NDJSON
+        if asked.path == "/v1/avatars":
+            messages = self._store.faces(wire)
+        else:
+            self._first = self._first or time.monotonic()
+            messages = self._store.frames(FramesRequest.from_json(orjson.loads(asked.body)), wire)
+        framing = "Connection: close" if asked.identity else "Transfer-Encoding: chunked"
+        version = "1.0" if asked.identity else "1.1"
+        head = f"HTTP/{version} 200 OK\r\nContent-Type: {wire}\r\n{framing}\r\n\r\n".encode()
+        if asked.identity:
+            _send_all(connection, [head, *chain.from_iterable(messages)])
+        else:
+            chunks = chain.from_iterable(_chunk(message) for message in messages)
+            _send_all(connection, [head, *chunks, b"0\r\n\r\n"])
+
+
+def _chunk(message: Pieces) -> Pieces:
+    return [b"%x\r\n" % sum(map(len, message)), *message, b"\r\n"]
+
+
+def _read(reader: io.BufferedReader) -> Asked | None:
+    line = reader.readline().decode().split()
+    if not line:
+        return None
+    headers = {}
+    while (field := reader.readline().decode().strip()) != "":
+        name, _, value = field.partition(":")
+        headers[name.lower()] = value.strip()
+    body = reader.read(int(headers.get("content-length", 0)))
+    return Asked(line[0], line[1], headers, body, line[2] == "HTTP/1.0")
+
+
+def _send(connection: socket.socket, status: str, body: bytes, asked: Asked) -> None:
+    fields = f"Content-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n".encode()
+    connection.sendall(head + (b"" if asked.method == "HEAD" else body))
+
+
+def _send_all(connection: socket.socket, pieces: Pieces) -> None:
+    for first in range(0, len(pieces), _MOST_PIECES):
+        views = [memoryview(piece) for piece in pieces[first : first + _MOST_PIECES] if piece]
+        while views:
+            sent = connection.sendmsg(views)
+            done = 0
+            while done < len(views) and sent >= len(views[done]):
+                sent -= len(views[done])
+                done += 1
+            del views[:done]
+            if sent:
+                views[0] = views[0][sent:]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--unix", type=Path)
+    parser.add_argument("--ndjson", action="store_true", help="have no other wire")
+    asked = parser.parse_args()
+    wires = (NDJSON,) if asked.ndjson else (BINARY, NDJSON)
+    server = Server(Store(load_scene(asked.folder), wires))
+    if asked.unix:
+        bound = socket.socket(socket.AF_UNIX)
+        bound.bind(str(asked.unix))
+        address = f"unix:{asked.unix}"
+    else:
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    bound.listen(64)
+    print(f"listening on {address}", flush=True)
+    server.serve(bound)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
