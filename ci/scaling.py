@@ -38,7 +38,7 @@ def main() -> int:
             scene = Scene(folder, asked.secs * count).write()
             urls = [server.address for server in servers[:count]]
             began = time.process_time()
-            fps, wall = asyncio.run(reached(scene, folder / "out.mp4", urls))
+            fps, wall = asyncio.run(reached(scene, folder / "out.mp4", urls, segment_secs=5.0))
             cpu = (time.process_time() - began) / wall
             print(f"{count:7}  {fps:8.1f}  {fps / (PACE * count):18.3f}  {cpu:17.2f}", flush=True)
     return 0

@@ -61,19 +61,21 @@ class Member:
         self._connect = connect
         self._connecting = asyncio.Lock()
         self._server: ChosenServer | None = None
+        self._died = False
         self._tries = tries
         self._failures = self._garbled = 0
         self._failed_at = self._resume_at = 0.0
 
     async def server(self) -> ChosenServer:
-        """What it can do; asked once.
+        """What it can do; asked once, and again of a child of ours that has died: of a new one.
 
         Raises:
             errors.ServerError: it does not answer, or is no MuseTalk server.
         """
         async with self._connecting:
-            if self._server is None:
+            if self._server is None or self._died:
                 self._server = await self._connect()
+                self._died = False
             return self._server
 
     @property
@@ -103,6 +105,8 @@ class Member:
         """
         now = asyncio.get_running_loop().time()
         again = self._failures > 0 and type(self.error) is type(error)
+        if self._server is not None and self._server.builtin:
+            self._died = self._died or isinstance(error, errors.ServerUnreachableError)
         self.error = error
         if isinstance(error, _FOR_GOOD) or (again and self._means_it(error)):
             self.left_out = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,13 +27,14 @@ class Script:
     def __init__(self, *answers: errors.MuseTalkError | None) -> None:
         self.answers = list(answers)
         self.times: list[float] = []
+        self.builtin = False
 
     async def __call__(self) -> ChosenServer:
         self.times.append(asyncio.get_running_loop().time())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is not None:
             raise answer
-        return object()  # type: ignore[return-value]
+        return SimpleNamespace(builtin=self.builtin)  # type: ignore[return-value]
 
 
 def _member(*answers: errors.MuseTalkError | None, tries: int = 3, name: str = "a") -> Member:
@@ -230,3 +232,17 @@ async def test_the_best_pace_is_another_ones() -> None:
     for _ in range(4):
         fast.failed(LOST, math.inf)
     assert pool.best_pace(slow) is None, "one that is lost is no measure"
+
+
+async def test_a_child_of_ours_that_died_is_replaced() -> None:
+    script = Script(None)
+    script.builtin = True
+    member = Member("builtin", script, 3)
+    first = await member.server()
+    member.failed(errors.StreamCutError("cut"), math.inf)
+    assert await member.server() is first
+    member.failed(LOST, math.inf)
+    assert member.opened is first, "who still uses it finds out for himself"
+    second = await member.server()
+    assert second is not first
+    assert await member.server() is second

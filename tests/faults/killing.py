@@ -71,15 +71,15 @@ class Killing:
         before = parts_of(self._output)
         asked = len(self._proxy.asked) if self._proxy else 0
         with started(self._scene.arguments(self._output, self._url)) as process:
-            children: set[int] = set()
+            own: set[int] = set()
             if kill:
                 self._wait(process)
-                children = _children(process.pid)
+                own = children(process.pid)
                 process.kill()
             code = process.wait(_DEADLINE_SECS)
         self.toll.runs += 1
         self._check_asked(asked, before)
-        assert _gone(children), "a server outlived its client"
+        assert _gone(own), "a server outlived its client"
         self.toll.kills += code == -9
         if self._output.exists():
             self._check_finished()
@@ -137,12 +137,13 @@ def started(arguments: list[str], **variables: str) -> Iterator[subprocess.Popen
         process.communicate()
 
 
-def _children(pid: int) -> set[int]:
+def children(pid: int) -> set[int]:
+    """Processes that this one has started."""
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     except FileNotFoundError:
         return set()
-    return {int(child) for child in children.split()}
+    return {int(child) for child in found.split()}
 
 
 def _gone(pids: set[int]) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import spoilers
 from conftest import Right
-from killing import Killing, started
+from killing import Killing, children, started
 from proxy import Proxy, proxied
 from scene import Scene, Server, Told, environment, parts_of, pictures, served, unfinished
 from spoilers import FRAMES
@@ -54,6 +54,23 @@ async def test_killed_with_a_server_of_its_own(tmp_path: Path) -> None:
     await scene.render(tmp_path / "right/out.mp4", "builtin")
     right = pictures(tmp_path / "right/out.mp4")
     Killing(scene, tmp_path / "out.mp4", "builtin", right, random.Random(2)).run(2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for children")
+async def test_its_own_server_is_killed(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, 6.0).write()
+    shutil.copy(REPOSITORY / "examples/portrait.png", scene.avatar)
+    with started(scene.arguments(tmp_path / "out.mp4", "builtin")) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "segment":
+                break
+        (own,) = children(process.pid)
+        os.kill(own, signal.SIGKILL)
+        told, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert "trying again" in told
+    assert len(pictures(tmp_path / "out.mp4")) == scene.frames
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""Servers add up: k of them make nearly k times the frames of one (ci/scaling.py has the table)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scaling import PACE, reached
+from scene import Scene, served
+
+SHARE = 0.8
+"""Of what the servers make; more in longer renders, where the last segments weigh less."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+async def test_servers_add_up(count: int, tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "scene", 5.0 * count).write()
+    with served(count, pace=PACE) as servers:
+        urls = [server.address for server in servers]
+        best = 0.0
+        for _ in range(3):  # other programs may be at work on this machine
+            fps, _ = await reached(scene, tmp_path / "out.mp4", urls)
+            best = max(best, fps / (count * PACE))
+            if best >= SHARE:
+                break
+    assert best >= SHARE
