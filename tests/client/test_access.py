@@ -171,11 +171,13 @@ def _run(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[st
     )
 
 
-def _arguments_of_all() -> str:
+def _arguments(pid: int) -> str:
+    """The command lines of a process and of those it has started."""
     found = ""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has ended
-            found += path.read_bytes().decode(errors="replace")
+    with suppress(OSError):  # it has ended
+        found += Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            found += "".join(_arguments(int(child)) for child in children.read_text().split())
     return found
 
 
@@ -197,7 +199,7 @@ def test_a_render_shows_its_key_nowhere(
     )
     seen = ""
     while process.poll() is None:
-        seen += _arguments_of_all()
+        seen += _arguments(process.pid)
         time.sleep(0.1)
     out, err = process.communicate()
     assert process.returncode == (77 if place == "wrong" else 0), err
