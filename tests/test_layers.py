@@ -28,6 +28,7 @@ ALLOWED = {
         *{"builtin", "planning", "__init__"},
     },
     "batching": {"errors", "types", "events", "config", "planning", "rendering"},
+    "benching": {"errors", "types", "config", "kernels", "wire", "inputs", "video", "planning"},
     "server": {"errors", "types", "config", "kernels", "wire", "inputs"},
     "__init__": {"errors", "types", "events", "config", "planning", "rendering"},
     "__main__": {"cli"},

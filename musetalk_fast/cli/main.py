@@ -14,7 +14,7 @@ from musetalk_fast.cli.failure import NO_READER, ReaderGone, report
 from musetalk_fast.cli.signals import Stopped, stop_on_sigterm
 from musetalk_fast.cli.voice import Voice
 
-COMMANDS = ("render", "batch", "plan", "segment", "join", "serve", "config", "doctor")
+COMMANDS = ("render", "batch", "plan", "segment", "join", "serve", "config", "doctor", "bench")
 """Each is the command of that name in the module of that name."""
 
 _LEVELS = ("debug", "info", "warning", "error")

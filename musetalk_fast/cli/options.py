@@ -181,6 +181,17 @@ _FILES = (
     ),
 )  # fmt: skip
 
+_ENCODING = (
+    setting("output.resolution", "--resolution", metavar="WxH", group="Video",
+            help_text="Default: the avatar's own."),
+    setting("output.crf", "--crf", metavar="NUMBER", group="Video",
+            help_text="Quality, 0 to 63, 0 is best; default 20 for x264."),
+    setting("output.preset", "--preset", metavar="NAME", group="Video",
+            help_text="ultrafast ... veryfast (default) ... placebo."),
+    setting("output.codec", "--encoder", metavar="NAME", group="Video",
+            help_text="An FFmpeg encoder; `doctor` lists what opens here."),
+)  # fmt: skip
+
 _RENDERING = (
     setting(
         "avatar.face", "--face", metavar="WHICH", group="Face",
@@ -200,14 +211,7 @@ _RENDERING = (
             help_text="Behind transparent parts: a name or #RRGGBB (default white)."),
     setting("output.fps", "-f", "--fps", metavar="RATE", group="Video",
             help_text="25 (default), 29.97, 30000/1001, ..."),
-    setting("output.resolution", "--resolution", metavar="WxH", group="Video",
-            help_text="Default: the avatar's own."),
-    setting("output.crf", "--crf", metavar="NUMBER", group="Video",
-            help_text="Quality, 0 to 63, 0 is best; default 20 for x264."),
-    setting("output.preset", "--preset", metavar="NAME", group="Video",
-            help_text="ultrafast ... veryfast (default) ... placebo."),
-    setting("output.codec", "--encoder", metavar="NAME", group="Video",
-            help_text="An FFmpeg encoder; `doctor` lists what opens here."),
+    *_ENCODING,
     setting("output.format", "--format", metavar="NAME", group="Video",
             help_text="mp4 or webm; default: from the output's name."),
     setting("output.audio", "--audio", metavar="SOUND", group="Video",
@@ -232,6 +236,13 @@ def file_options(command: F) -> F:
 def connecting_options(command: F) -> F:
     """The options that say which server, and how to reach it."""
     for option in reversed(_CONNECTING):
+        command = option(command)
+    return command
+
+
+def encoding_options(command: F) -> F:
+    """The options that say what the encoder shall do."""
+    for option in reversed(_ENCODING):
         command = option(command)
     return command
 

@@ -1,0 +1,125 @@
+"""What is measured: a picture, a face, crops and an encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from musetalk_fast.config import Settings
+from musetalk_fast.errors import EncoderError
+from musetalk_fast.inputs.face import find_face
+from musetalk_fast.inputs.image import load_still
+from musetalk_fast.kernels.paste import window
+from musetalk_fast.types import CROP_SIZE, Box, Crop, CropEncoding, Face, Picture
+from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.encoders import EncoderSettings, resolve
+from musetalk_fast.video.formats import FORMATS
+from musetalk_fast.wire.crops import encode_crop
+from musetalk_fast.wire.messages import Frame
+
+FPS = Fraction(25)
+SIZE = (1920, 1080)
+SIDE = 430
+"""Pixels of the box where no avatar was given."""
+
+CROPS = 16
+"""Different ones, so that an encoder has something to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """A portrait that speaks, without a server."""
+
+    picture: Picture
+    face: Face
+    crops: tuple[Crop, ...]
+    encoder: EncoderSettings
+
+    def frame(self, number: int, encoding: CropEncoding) -> Frame:
+        """One of the crops, as a decoder of messages gives it."""
+        rows = window(self.face)
+        data = encode_crop(self.crops[number % CROPS], encoding, rows)
+        return Frame(index=number, source=0, encoding=encoding, data=data, rows=rows)
+
+    def compositor(self) -> StillCompositor:
+        """Makes its frames."""
+        return StillCompositor(self.picture, self.face, self.encoder, FPS)
+
+    @property
+    def words(self) -> str:
+        """`1920x1080, box 430x430, raw crops, 143 of 256 rows`."""
+        (height, width), box = self.picture.shape[:2], self.face.box
+        rows = window(self.face).count
+        return f"{width}x{height}, box {box.width}x{box.height}, raw crops, {rows} of 256 rows"
+
+
+def make_scene(avatar: Path | None, settings: Settings) -> Scene:
+    """A scene from an avatar, or a made-up one.
+
+    Raises:
+        errors.InputError: the avatar cannot be used.
+        errors.EncoderError: the encoder does not open here.
+    """
+    size = settings.output.resolution
+    if avatar is None:
+        width, height = size or SIZE
+        picture = _smooth(height, width, 1)
+        side = min(SIDE, width, height)
+        box = Box((width - side) // 2, (height - side) // 2, side, side)
+    else:
+        background = settings.avatar.background
+        picture = load_still(avatar, background=background, resolution=size).rgb
+        box = find_face(picture, settings.avatar.options()).box
+    height, width = picture.shape[:2]
+    closed = _smooth(CROP_SIZE, CROP_SIZE, 2)
+    crops = tuple(_speaking(closed, abs(2 * turn / CROPS - 1)) for turn in range(CROPS))
+    return Scene(picture, _face(box, width, height), crops, _encoder(settings, width, height))
+
+
+def _encoder(settings: Settings, width: int, height: int) -> EncoderSettings:
+    """As it works in a long render: one thread, for a container that takes it."""
+    codec = settings.output.codec
+    if codec is not None and codec not in CODECS:
+        raise EncoderError(f"no encoder of this name is known: {codec!r}", where=codec)
+    takers = (
+        known for known in FORMATS.values() if codec and CODECS[codec].family in known.families
+    )
+    container = next(takers, FORMATS[settings.output.format or "mp4"])
+    output = replace(settings.output, format=container.name)
+    return resolve(output, Path("bench"), width, height, FPS)
+
+
+def _face(box: Box, width: int, height: int) -> Face:
+    """A mask as soft and as large as a jaw's, in the lower half of the box."""
+    left, right = max(0, box.x), min(width, box.x + box.width)
+    top, bottom = max(0, box.y + box.height // 2), min(height, box.y + box.height)
+    down, across = np.mgrid[top:bottom, left:right]
+    beside = (across - box.x - box.width / 2) / (0.37 * box.width)
+    below = (down - box.y - box.height / 2) / (0.5 * box.height)
+    mask = np.clip((1 - beside**2 - below**2) * 1024, 0, 255).astype(np.uint8)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    mask = np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    place = Box(left + int(columns[0]), top + int(rows[0]), mask.shape[1], mask.shape[0])
+    return Face(0, box, place, mask)
+
+
+def _smooth(height: int, width: int, seed: int) -> Picture:
+    """A picture as soft as skin and studio walls: noise in blocks, scaled up."""
+    coarse = np.random.default_rng(seed).integers(70, 190, (height // 32 + 2, width // 32 + 2, 3))
+    frame = av.VideoFrame.from_ndarray(coarse.astype(np.uint8), format="rgb24")
+    scaled = frame.reformat(width=width, height=height, interpolation="BICUBIC")
+    return np.ascontiguousarray(scaled.to_ndarray())
+
+
+def _speaking(closed: Crop, opened: float) -> Crop:
+    """The crop with a dark mouth, open from 0 to 1."""
+    down, across = np.mgrid[:CROP_SIZE, :CROP_SIZE] / CROP_SIZE
+    inside = ((across - 0.5) / 0.18) ** 2 + ((down - 0.75) / (0.02 + 0.08 * opened)) ** 2 < 1
+    crop = closed.copy()
+    crop[inside] //= 4
+    return crop

@@ -1,0 +1,55 @@
+"""`bench`: where the time of a frame goes on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from musetalk_fast.cli.options import GroupedCommand, GroupedOption, encoding_options, load
+from musetalk_fast.cli.voice import json_option, voice_of
+
+if TYPE_CHECKING:
+    from musetalk_fast.benching import Bench, Stage
+
+
+@click.command(cls=GroupedCommand, short_help="Show where a frame's time goes.")
+@click.option(
+    "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files",
+    type=click.Path(path_type=Path), metavar="FILE", help="An avatar; without it a made-up one.",
+)  # fmt: skip
+@encoding_options
+@json_option("One JSON object on stdout.")
+@click.pass_context
+def bench(ctx: click.Context, avatar: Path | None) -> None:
+    """Measure every stage of a frame by itself, from received bytes to the encoder's packets.
+
+    Microseconds are of one thread. No server is asked and nothing is written. A render is as fast
+    as the frames a second below, if its server is.
+    """
+    from musetalk_fast.benching import run_bench
+    from musetalk_fast.cli.display import open_display
+
+    settings = load(ctx)
+    with open_display(voice_of(ctx)) as display:
+        result = run_bench(avatar, settings)
+        display.result("bench", asdict(result), _table(result))
+
+
+def _table(result: Bench) -> str:
+    lines = [
+        f"{result.given}; {result.encoder}",
+        "",
+        f"{'stage':<14} {'us/frame':>10} {'MB/s':>8} {'share':>7}",
+        *map(_line, result.stages),
+        "",
+        f"{result.fps:.0f} frames a second with {result.threads} encoders of one thread",
+    ]
+    return "\n".join(lines)
+
+
+def _line(stage: Stage) -> str:
+    share = "" if stage.share is None else f"{stage.share:.1%}"
+    return f"{stage.name:<14} {stage.us:>10.1f} {stage.mb_s:>8.0f} {share:>7}".rstrip()
