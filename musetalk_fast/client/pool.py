@@ -85,8 +85,8 @@ class Member:
 
     @property
     def lost(self) -> bool:
-        """Whether nothing is to be hoped for from it."""
-        return self.left_out or self._failures > self._tries
+        """Whether nothing is to be hoped for from it; a stream that goes on is hope."""
+        return not self.streams and (self.left_out or self._failures > self._tries)
 
     def forgive(self) -> None:
         """A new render begins: what it was left out for may not concern this one."""

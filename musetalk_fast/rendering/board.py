@@ -119,6 +119,12 @@ class Board:
         if not self.finished.done():
             self.finished.set_exception(error)
 
+    async def finish_full(self) -> None:
+        """Wait for the parts of the segments whose frames have all come."""
+        full = [feed.part for feed in self._making if feed.full]
+        if full:
+            await asyncio.wait(full)
+
     async def close(self) -> None:
         """Abandon what is in the making."""
         await asyncio.gather(*(feed.abandon() for feed in self._making))

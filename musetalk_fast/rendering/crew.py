@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
-from musetalk_fast.errors import ProtocolError
+from musetalk_fast.errors import ProtocolError, ServerError
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.rendering.board import Board
@@ -82,6 +82,9 @@ class Crew:
         try:
             async with Meter(frames, board, self._on_event).running():
                 await self._run(board)
+        except ServerError:
+            await board.finish_full()  # what was made is kept for the next run
+            raise
         finally:
             await board.close()
             threads.shutdown(wait=False)

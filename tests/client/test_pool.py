@@ -246,3 +246,14 @@ async def test_a_child_of_ours_that_died_is_replaced() -> None:
     second = await member.server()
     assert second is not first
     assert await member.server() is second
+
+
+async def test_who_still_sends_is_not_lost() -> None:
+    member = _member(None, tries=0)
+    member.streams = 1
+    member.failed(errors.NotAuthorisedError("no"), math.inf)
+    assert member.left_out
+    Pool([member]).check()
+    member.streams = 0
+    with pytest.raises(errors.NotAuthorisedError):
+        Pool([member]).check()

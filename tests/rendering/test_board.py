@@ -231,3 +231,21 @@ async def test_waiting_for_a_segment_can_be_cancelled(threads: ThreadPoolExecuto
     assert done
     assert waiting.cancelled()
     await desk.board.close()
+
+
+async def test_full_segments_become_parts_though_no_server_is_left(
+    threads: ThreadPoolExecutor,
+) -> None:
+    encoder = Encoder()
+    encoder.go.clear()
+    desk = Desk(threads, encoder, 3)
+    full, source = await _take(desk.board, member())
+    await _give_rest(full, source)
+    await _take(desk.board, member())
+    ending = asyncio.ensure_future(desk.board.finish_full())
+    await asyncio.wait([ending], timeout=0.05)
+    assert not ending.done()
+    encoder.go.set()
+    await asyncio.wait_for(ending, 5)
+    await desk.board.close()
+    assert full.part.result().frames == 4
