@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,11 @@ import spoilers
 import trustme
 from conftest import Right
 from proxy import Proxy, proxied
-from scene import Scene, Server, Told, parts_of, pictures, served
-from spoilers import AVATARS, FRAMES
+from scene import DEADLINE_SECS, Scene, Server, Told, parts_of, pictures, served
+from spoilers import ASSETS, AVATARS, FRAMES
 
-from musetalk_fast import errors
+from musetalk_fast import Renderer, errors
+from musetalk_fast.client.deadline import deadline
 from musetalk_fast.rendering import lane
 from musetalk_fast.server.tls import server_context
 from musetalk_fast.types import CropEncoding
@@ -233,3 +236,46 @@ async def test_the_last_segments_are_overtaken(
     overtaking = [each for each in good.frames_asked() if each.stop == lagged.stop]
     assert overtaking
     assert overtaking[0].start > lagged.start, "frames that had come were asked for again"
+
+
+async def test_each_server_is_given_what_it_lacks_once(
+    scene: Scene, right: Right, tmp_path: Path
+) -> None:
+    with served(2, crop_secs=0.01) as servers, ExitStack() as stack:
+        proxies = [stack.enter_context(proxied(each.address)) for each in servers]
+        urls = [each.url for each in proxies]
+        for number in range(2):
+            output = tmp_path / f"{number}.mp4"
+            await scene.render(output, *urls)
+            assert pictures(output) == await right(scene)
+        for each in proxies:
+            methods = Counter(asked.method for asked in each.asked if ASSETS in asked.path)
+            assert methods == {"HEAD": 4, "PUT": 2}
+            assert [asked.path for asked in each.asked].count(AVATARS) == 2
+            assert each.frames_asked()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_next_render_asks_again_who_was_left_out(
+    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    proxy.inject(AVATARS, spoilers.refuse(422), times=2)
+    async with Renderer(scene.settings(proxy.url)) as renderer:
+        with pytest.raises(errors.ServerRefusedError):
+            await renderer.render(scene.avatar, scene.audio, tmp_path / "one.mp4")
+        async with deadline(DEADLINE_SECS):
+            await renderer.render(scene.avatar, scene.audio, tmp_path / "two.mp4")
+    assert pictures(tmp_path / "two.mp4") == await right(scene)
+
+
+async def test_a_server_with_fewer_streams_than_we_would_use(
+    scene: Scene, right: Right, tmp_path: Path
+) -> None:
+    """Others use it, too: 429 beside a stream that goes on is no failure of server or segment."""
+    with served(crop_secs=0.05) as (server,), proxied(server.address) as proxy:
+        proxy.inject(FRAMES, spoilers.Fault("nothing"))
+        proxy.inject(FRAMES, spoilers.refuse(429, 0.05), times=5)
+        output = tmp_path / "out.mp4"
+        told = await scene.render(output, proxy.url, max_retries=1)
+    assert pictures(output) == await right(scene)
+    assert told.warnings == []
