@@ -63,7 +63,7 @@ class Member:
         self._server: ChosenServer | None = None
         self._died = False
         self._tries = tries
-        self._failures = self._garbled = 0
+        self._failures = self._garbled = self._lagged = 0
         self._failed_at = self._resume_at = 0.0
 
     async def server(self) -> ChosenServer:
@@ -91,7 +91,7 @@ class Member:
     def forgive(self) -> None:
         """A new render begins: what it was left out for may not concern this one."""
         self.left_out = False
-        self._failures = self._garbled = 0
+        self._failures = self._garbled = self._lagged = 0
         self._resume_at = 0.0
 
     def failed(self, error: errors.MuseTalkError, began: float) -> float:
@@ -117,6 +117,18 @@ class Member:
             self._resume_at = now + pause(self._failures, asked)
             self._failed_at = now
         return max(0.0, self._resume_at - now)
+
+    def lagged(self, error: errors.MuseTalkError) -> float:
+        """Count a stream that was far behind the others'; it is no failure: it may be all we have.
+
+        Returns:
+            Seconds until it should be tried again.
+        """
+        self.error = error
+        self._lagged += 1
+        secs = pause(self._lagged)
+        self._resume_at = asyncio.get_running_loop().time() + secs
+        return secs
 
     def garbled(self, error: errors.MuseTalkError) -> float:
         """Count garbage among its frames, found only after the stream had ended well.

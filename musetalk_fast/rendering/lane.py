@@ -99,8 +99,9 @@ class Lane:
         self._member.streams += 1
         try:
             while not streaming.done():
+                if self._is_left_behind(source):
+                    return
                 await asyncio.wait([streaming], timeout=_LOOK_SECS)
-                self._check_pace(source)
             if not streaming.cancelled():
                 streaming.result()
                 self._member.worked(source.frames, source.secs)
@@ -134,13 +135,17 @@ class Lane:
                         if feed is not None:
                             await feed.offer([frame], source)
 
-    def _check_pace(self, source: Source) -> None:
+    def _is_left_behind(self, source: Source) -> bool:
+        """Whether others should rather have its segment; then it rests, longer each time."""
         best = self._pool.best_pace(self._member)
-        if best is not None and source.secs > _PATIENCE_SECS and source.pace * _FAR_BEHIND < best:
-            raise ServerSlowError(
-                f"makes {source.pace:.1f} frames a second where another makes {best:.0f}",
-                where=self._member.name,
-            )
+        if best is None or source.secs < _PATIENCE_SECS or source.pace * _FAR_BEHIND > best:
+            return False
+        error = ServerSlowError(
+            f"makes {source.pace:.1f} frames a second where another makes {best:.0f}",
+            where=self._member.name,
+        )
+        self._on_event(failure_event(error, self._member.lagged(error)))
+        return True
 
     async def _blame(self, error: MuseTalkError, began: float) -> None:
         if isinstance(error, ServerBusyError) and self._member.streams:

@@ -103,10 +103,15 @@ class Provision:
             await self._work.record.settle(maker, NO_FACES, where)
             return
         speech, picture = self._work.inputs.speech, self._work.picture
-        await asyncio.gather(
-            self._upload(server, "avatar", picture.sha256, picture.data),
-            self._upload(server, "audio", speech.wav_sha256, speech.wav),
-        )
+        uploads = [
+            asyncio.ensure_future(self._upload(server, "avatar", picture.sha256, picture.data)),
+            asyncio.ensure_future(self._upload(server, "audio", speech.wav_sha256, speech.wav)),
+        ]
+        try:
+            await asyncio.gather(*uploads)
+        finally:
+            for upload in uploads:  # where the other one has failed
+                upload.cancel()
         await self._work.record.settle(maker, await self._prepare(server), where)
 
     async def _upload(

@@ -257,3 +257,12 @@ async def test_who_still_sends_is_not_lost() -> None:
     member.streams = 0
     with pytest.raises(errors.NotAuthorisedError):
         Pool([member]).check()
+
+
+async def test_who_lags_rests_longer_each_time_but_is_not_lost() -> None:
+    member = _member(None, tries=0)
+    slow = errors.ServerSlowError("1 frame a second")
+    secs = [member.lagged(slow) for _ in range(6)]
+    assert secs[0] <= 0.5
+    assert secs[-1] >= 8.0
+    assert not member.lost
