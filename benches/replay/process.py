@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class Spent(NamedTuple):
-    """CPU and wall time in seconds, the most memory in kB, what was printed, when it began."""
+    """CPU and wall time in seconds, what was printed, when it began by `time.monotonic`."""
 
     cpu: float
     wall: float
-    peak_kb: int
     stdout: str
     began: float
 
@@ -37,12 +37,20 @@ def spent(*command: str | Path) -> Spent:
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0, command
     wall = time.monotonic() - began
-    return Spent(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss, stdout, began)
+    return Spent(usage.ru_utime + usage.ru_stime, wall, stdout, began)
 
 
 def module(name: str, *arguments: str | Path) -> Spent:
     """Run a program of this folder."""
     return spent(sys.executable, "-m", f"benches.replay.{name}", *arguments)
+
+
+def peak_kb(name: str, *arguments: str | Path) -> int:
+    """The most memory that a program of this folder has."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "peak"
+        module("peak", path, name, *arguments)
+        return int(path.read_text())
 
 
 @contextmanager

@@ -1,0 +1,31 @@
+"""Runs a program of this folder on one processor and tells how much memory it had at most.
+
+    python -m benches.replay.peak FILE NAME ARGUMENTS
+
+Asked of the process itself: the system's word to its parent (`ru_maxrss`) begins with the memory
+that the parent had. One processor: so a short and a long render have as many encoders.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import runpy
+import sys
+from pathlib import Path
+
+
+def _tell(path: Path) -> None:
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    path.write_text(found[1])
+
+
+if __name__ == "__main__":
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    atexit.register(_tell, Path(sys.argv[1]))
+    name = sys.argv[2]
+    sys.argv[1:3] = []
+    runpy.run_module(f"benches.replay.{name}", run_name="__main__", alter_sys=True)
