@@ -15,6 +15,7 @@ import orjson
 from musetalk_fast import errors
 from musetalk_fast.client.address import Address
 from musetalk_fast.client.credentials import NOTHING, Credentials
+from musetalk_fast.client.cut import failing_if_cut
 from musetalk_fast.client.deadline import deadline
 from musetalk_fast.client.refusals import raise_for_refusal
 from musetalk_fast.client.tls import tls_error
@@ -93,7 +94,8 @@ class Connection:
             async with self._session.request(
                 method, self.address.base + path, **options
             ) as response:
-                yield response
+                with failing_if_cut(response):
+                    yield response
         except errors.MuseTalkError as error:
             self._credentials.redact(error)
             raise

@@ -51,6 +51,10 @@ class Act(Enum):
     """The rest comes one byte a second."""
 
 
+class Raw(bytes):
+    """Bytes that go to the socket as they are, into the middle of the answer's framing."""
+
+
 Piece: TypeAlias = "bytes | float | Act"
 """What is sent, seconds to wait, or something else to do."""
 Change: TypeAlias = Callable[[int, bytes], Iterable[Piece]]
@@ -275,6 +279,9 @@ async def _relay(
                 await asyncio.sleep(piece)
             elif piece is Act.DRIP:
                 await _drip(response, message)
+            elif isinstance(piece, Raw):
+                assert request.transport is not None
+                request.transport.write(piece)
             else:
                 assert isinstance(piece, bytes)
                 await response.write(piece)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from proxy import HEADER_BYTES, Act, Change, Fault, Piece
+from proxy import HEADER_BYTES, Act, Change, Fault, Piece, Raw
 
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.messages import BINARY, NDJSON, End, Frame, Message
@@ -52,6 +52,15 @@ def flip_header(number: int, byte: int, bit: int) -> Fault:
     """One bit of a binary header, or of the first members of a line."""
     assert byte < HEADER_BYTES
     return flip(number, byte, bit, "flipped header bit")
+
+
+def broken_framing(number: int, raw: bytes) -> Fault:
+    """Bytes before message `number` that are no chunk, or not a whole one."""
+
+    def change(at: int, message: bytes) -> Iterable[Piece]:
+        return [Raw(raw), message] if at == number else [message]
+
+    return Fault(f"broken framing before message {number}", lambda: change)
 
 
 def duplicated(number: int) -> Fault:
@@ -114,6 +123,16 @@ def refuse(status: int, retry_after: float | None = None) -> Fault:
     return Fault(f"status {status}", status=status, headers=headers)
 
 
+NO_CHUNKS = (
+    b"zz\r\n",
+    b"-5\r\n",
+    b"fffffffffffffffffff\r\n",
+    b"9\r\nshort\r\n",
+    b"\0" * 40,
+    b"0\r\n\r\n",
+)
+"""Lengths that are none, that are too long, a chunk that is too short, an end too early."""
+
 NOT_HTTP = Fault("not HTTP", garble=b"SSH-2.0-OpenSSH_9.2p1\r\n")
 DAMAGED_HEAD = Fault("damaged head", garble=b"HTTP/1.1 2x0 OK\r\nContent-Length: 5\r\n\r\nhello")
 HALF_A_HEAD = Fault("half a head", garble=b"HTTP/1.1 200 OK\r\nContent-Ty")
@@ -147,6 +166,7 @@ def any_fault(chance: random.Random, path: str) -> Fault:
             lambda: cut(at, chance.randrange(40), Act.END),
             lambda: flip(at, place, chance.randrange(8)),
             lambda: flip_header(at, chance.randrange(HEADER_BYTES), chance.randrange(8)),
+            lambda: broken_framing(at, chance.choice(NO_CHUNKS)),
             lambda: duplicated(at),
             lambda: missing(at),
         ]

@@ -107,6 +107,15 @@ async def test_disorder(
     await _survives(scene, proxy, await right(scene), tmp_path, faults, max_retries=20)
 
 
+async def test_broken_framing(
+    wire: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    faults = [
+        spoilers.broken_framing(number, raw) for number in (0, 9) for raw in spoilers.NO_CHUNKS
+    ]
+    await _survives(scene, proxy, await right(scene), tmp_path, faults, max_retries=20)
+
+
 async def test_damaged_answers(scene: Scene, proxy: Proxy, right: Right, tmp_path: Path) -> None:
     faults = [spoilers.NOT_HTTP, spoilers.DAMAGED_HEAD, spoilers.HALF_A_HEAD, spoilers.NOT_JSON]
     await _survives(scene, proxy, await right(scene), tmp_path, faults, max_retries=10)
