@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +18,7 @@ from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.deadline import deadline
 from musetalk_fast.client.plain_body import PlainBody, Recording
 from musetalk_fast.client.refusals import from_code, raise_for_refusal
+from musetalk_fast.client.sending import Movement, while_it_moves
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions
 from musetalk_fast.wire.messages import ErrorMessage, WholeFrame
@@ -78,13 +80,10 @@ async def open_infer(
     secs = request.frames / request.fps
     recording = await asyncio.to_thread(Recording, request.wav, secs)
     body = PlainBody(request.png, recording, request.fps, request.bbox_shift)
-    async with connection.request(
-        "POST",
-        "/infer",
-        data=body.chunks(),
-        headers={"Content-Type": "application/json", "Content-Length": str(body.size)},
-        silence_secs=connection.timeout_secs + _PATIENCE * float(secs),
-    ) as response:
+    patience = connection.timeout_secs + _PATIENCE * float(secs)
+    async with AsyncExitStack() as stack:
+        send = partial(_send, connection, body, patience, stack)
+        response = await while_it_moves(connection, send)
         if response.status == 404:
             raise errors.NotAServerError("/infer answered 404", where=where)
         await raise_for_refusal(response, where)
@@ -110,6 +109,32 @@ async def _frames(
     except errors.MuseTalkError as error:
         error.where = error.where or where
         raise
+
+
+async def _send(
+    connection: Connection,
+    body: PlainBody,
+    patience: float,
+    stack: AsyncExitStack,
+    movement: Movement,
+) -> aiohttp.ClientResponse:
+    """The answer, which closes with `stack`."""
+    answer = connection.request(
+        "POST",
+        "/infer",
+        data=_moving(body.chunks(), movement),
+        headers={"Content-Type": "application/json", "Content-Length": str(body.size)},
+        silence_secs=patience,
+    )
+    return await stack.enter_async_context(answer)
+
+
+async def _moving(chunks: AsyncIterator[bytes], movement: Movement) -> AsyncIterator[bytes]:
+    """The same chunks; each is taken before the next one is asked for."""
+    async for chunk in chunks:
+        yield chunk
+        movement.moved()
+    movement.finished()
 
 
 async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.refusals import raise_for_refusal
-from musetalk_fast.errors import ServerUnreachableError
+from musetalk_fast.client.sending import Movement, while_it_moves
 
 _CHUNK = 1 << 18
-_SLACK_SECS = 0.1
 
 OnSent = Callable[[int, int], None]
 """Told `(bytes sent, bytes in all)`."""
@@ -31,41 +30,16 @@ async def ensure_asset(
             return False
         if response.status != 404:
             await raise_for_refusal(response, connection.address.name)
-    await _while_it_moves(connection, content, on_sent, path)
+
+    def put(movement: Movement) -> Coroutine[None, None, None]:
+        def moved(sent: int, size: int) -> None:
+            movement.moved()
+            on_sent(sent, size)
+
+        return _put(connection, content, moved, path)
+
+    await while_it_moves(connection, put)
     return True
-
-
-async def _while_it_moves(
-    connection: Connection, content: bytes | Path, on_sent: OnSent, path: str
-) -> None:
-    """PUT the asset; sockets have no time-out of their own for a peer that takes no more bytes.
-
-    Raises:
-        errors.ServerUnreachableError: nothing was taken for as long as a server may be silent.
-    """
-    loop = asyncio.get_running_loop()
-    moved_at = loop.time()
-
-    def moved(sent: int, size: int) -> None:
-        nonlocal moved_at
-        moved_at = loop.time()
-        on_sent(sent, size)
-
-    put = asyncio.ensure_future(_put(connection, content, moved, path))
-    try:
-        while not put.done():
-            left = moved_at + connection.timeout_secs - loop.time()
-            if left <= 0:
-                raise ServerUnreachableError(
-                    f"takes no bytes for {connection.timeout_secs:g} s",
-                    where=connection.address.name,
-                )
-            # A little more, so that silence after the last byte is told as silence.
-            await asyncio.wait({put}, timeout=left + _SLACK_SECS)
-        put.result()
-    finally:
-        put.cancel()
-        await asyncio.gather(put, return_exceptions=True)
 
 
 async def _put(connection: Connection, content: bytes | Path, on_sent: OnSent, path: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import socket
+import wave
+from fractions import Fraction
 
 import pytest
 from aiohttp import web
@@ -14,6 +17,8 @@ from musetalk_fast import errors
 from musetalk_fast.client import connection as connections
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
+from musetalk_fast.client.deadline import deadline
+from musetalk_fast.client.infer import InferRequest, open_infer
 
 
 async def test_nobody_picks_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +59,27 @@ async def test_a_silent_server() -> None:
     async with answering(hush, timeout_secs=0.3) as connection:
         with pytest.raises(errors.ServerUnreachableError, match=r"silent for 0\.3 s"):
             await connection.health()
+
+
+async def test_a_server_that_takes_no_bytes_of_a_plain_request() -> None:
+    async def deaf(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await closed.wait()
+        writer.close()
+
+    closed = asyncio.Event()
+    wav = io.BytesIO()
+    with wave.open(wav, "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(bytes(32_000))
+    png = bytes(40 << 20)  # more than sockets hold
+    request = InferRequest(
+        png=png, wav=wav.getvalue(), fps=Fraction(25), frames=25, width=64, height=64, bbox_shift=0
+    )
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1024)
+    async with server:
+        address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with Connection(address, 0.5) as connection:
+            with pytest.raises(errors.ServerUnreachableError, match=r"takes no bytes for 0\.5 s"):
+                async with deadline(20), open_infer(connection, request):
+                    pass
+        closed.set()
