@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 from proxy import Proxy, proxied
-from scene import Scene, Server, pictures, served
+from scene import Right, Scene, Server, pictures, served
 
 from musetalk_fast.client import pool
 from musetalk_fast.types import CropEncoding
-
-Right = Callable[..., Awaitable[list[str]]]
 
 
 @pytest.fixture(scope="session")

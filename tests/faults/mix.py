@@ -23,11 +23,13 @@ from scene import Scene, Server, pictures, served
 from spoilers import ASSETS, AVATARS, FRAMES, HEALTH, INFO, any_fault
 
 from musetalk_fast.client import choice, pool
+from musetalk_fast.errors import ServersLostError, ServerUnreachableError
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY
 
 MOST_SERVERS = 3
 STOPPED = "client stopped"
+AGAIN = "no server at the start"
 _PATIENT = 100
 """Failures in a row that a server is forgiven: faults end, here."""
 
@@ -218,17 +220,32 @@ class Mix:
         )
         try:
             for at in stops:
-                render = asyncio.ensure_future(self._render(script, output))
+                render = asyncio.ensure_future(self._is_rendered(script, output, blows))
                 await asyncio.wait([render], timeout=at)
                 if not render.done():
                     fallen.append(STOPPED)
                 render.cancel()
                 with suppress(asyncio.CancelledError):
                     await render
-            await self._render(script, output)
+            while not await self._is_rendered(script, output, blows):
+                fallen.append(AGAIN)
         finally:
             await blows
         return fallen
+
+    async def _is_rendered(
+        self, script: Round, output: Path, blows: asyncio.Future[list[None]]
+    ) -> bool:
+        """Render; False if no server was there at its start, which is told at once."""
+        still_falling = not blows.done()
+        try:
+            await self._render(script, output)
+        except (ServerUnreachableError, ServersLostError):
+            if not still_falling:
+                raise
+            await asyncio.wait([blows])
+            return False
+        return True
 
     async def _strike(self, blow: Blow, turn: asyncio.Lock, fallen: list[str]) -> None:
         await asyncio.sleep(blow.at)

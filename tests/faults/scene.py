@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,11 @@ FPS = 25
 SIZE = 128
 DEADLINE_SECS = 40.0
 """No render of the bench may take longer, whatever happens to it."""
+
+Right = Callable[..., Awaitable[list[str]]]
+"""Given a scene and an encoding: the frames of a fault-free render."""
+
+PROGRAM = (sys.executable, "-m", "musetalk_fast")
 
 LIMITS = {"heartbeat_secs": 0.6, "max_streams": 16}
 
@@ -128,17 +133,17 @@ class Scene:
             await work
         return told
 
-    def arguments(self, output: Path, *urls: str, **flags: Any) -> list[str]:
-        """The same as a command."""
-        known: dict[str, Any] = {
+    def arguments(self, output: Path, *urls: str, command: str = "render") -> list[str]:
+        """The same as a command: `render`, or `plan`, which asks no server."""
+        flags = {
             "segment-secs": 1, "preset": "ultrafast", "crf": 30, "audio": "none",
             "max-retries": 4, "frame-encoding": "raw",
-        } | {name.replace("_", "-"): value for name, value in flags.items()}  # fmt: skip
-        command = [sys.executable, "-m", "musetalk_fast", "render", "--json", "--no-face-check"]
-        command += ["-i", str(self.avatar), "-a", str(self.audio), "-o", str(output)]
-        command += [part for url in urls for part in ("-s", url)]
-        return command + [
-            text for name, value in known.items() for text in (f"--{name}", str(value))
+        }  # fmt: skip
+        return [
+            *(*PROGRAM, command, "--json", "--no-face-check"),
+            *("-i", str(self.avatar), "-a", str(self.audio), "-o", str(output)),
+            *(part for url in urls for part in ("-s", url)),
+            *(text for name, value in flags.items() for text in (f"--{name}", str(value))),
         ]
 
 

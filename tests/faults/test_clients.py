@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 import spoilers
-from conftest import Right
 from killing import Killing, children, started
 from proxy import Proxy, proxied
-from scene import Scene, Server, Told, environment, parts_of, pictures, served, unfinished
+from scene import Right, Scene, Server, Told, environment, parts_of, pictures, served, unfinished
 from spoilers import FRAMES
 
 from musetalk_fast import errors

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import spoilers
-from conftest import Right
 from proxy import Proxy
-from scene import Scene, Told, parts_of, pictures, unfinished
+from scene import Right, Scene, Told, parts_of, pictures, unfinished
 from spoilers import FRAMES
 
 from musetalk_fast import errors

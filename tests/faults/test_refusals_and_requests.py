@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import spoilers
-from conftest import Right
 from proxy import Fault, Proxy
-from scene import Scene, parts_of, pictures
+from scene import Right, Scene, parts_of, pictures
 from spoilers import ASSETS, AVATARS, FRAMES, HEALTH, INFO
 
 from musetalk_fast import errors

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import spoilers
 import trustme
-from conftest import Right
 from proxy import Proxy, proxied
-from scene import DEADLINE_SECS, Scene, Server, Told, parts_of, pictures, served
+from scene import DEADLINE_SECS, Right, Scene, Server, Told, parts_of, pictures, served
 from spoilers import ASSETS, AVATARS, FRAMES
 
 from musetalk_fast import Renderer, errors

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import spoilers
-from conftest import Right
 from proxy import HEADER_BYTES, Act, Fault, Proxy
-from scene import Scene, pictures
+from scene import Right, Scene, pictures
 from spoilers import FRAMES
 
 from musetalk_fast.client import choice

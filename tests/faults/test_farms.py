@@ -1,0 +1,89 @@
+"""Several machines at work on one plan over a shared folder: doubled, killed, harmed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import spoilers
+from killing import started
+from proxy import proxied
+from scene import PROGRAM, Right, Scene, Server, environment, parts_of, pictures, served
+from spoilers import FRAMES
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[Server]:
+    """A server that takes its time: 100 frames a second."""
+    with served(crop_secs=0.01) as (server,):
+        yield server
+
+
+@pytest.fixture
+def plan(scene: Scene, tmp_path: Path) -> Path:
+    """A plan of four segments."""
+    _done(*scene.arguments(tmp_path / "out.mp4", command="plan"))
+    return tmp_path / "out.mp4.parts/plan.json"
+
+
+def _done(*command: str) -> None:
+    found = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=90)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def _segment(plan: Path, url: str, *numbers: str) -> list[str]:
+    return [*PROGRAM, "segment", "--json", "-s", url, str(plan), *numbers]
+
+
+async def test_two_machines_do_the_same_segments(
+    scene: Scene, plan: Path, steady: Server, right: Right
+) -> None:
+    output = plan.parents[1] / "out.mp4"
+    command = _segment(plan, steady.address)
+    with started(command) as one, started(command) as two:
+        for each in (one, two):
+            each.communicate(timeout=60)
+            assert each.returncode == 0
+    assert len(parts_of(output)) == 4
+    await asyncio.to_thread(_done, *PROGRAM, "join", str(plan))
+    assert pictures(output) == await right(scene)
+
+
+async def test_a_machine_is_killed_and_another_goes_on(
+    scene: Scene, plan: Path, steady: Server, right: Right
+) -> None:
+    output = plan.parents[1] / "out.mp4"
+    with started(_segment(plan, steady.address)) as killed:
+        assert killed.stdout is not None
+        for line in killed.stdout:
+            if json.loads(line)["event"] == "segment":
+                break
+        killed.kill()
+        killed.wait()
+    kept = parts_of(output)
+    assert kept
+    await asyncio.to_thread(_done, *_segment(plan, steady.address, "2-3"))
+    await asyncio.to_thread(_done, *_segment(plan, steady.address, "0-1"))
+    after = parts_of(output)
+    assert {name: after[name] for name in kept} == kept
+    await asyncio.to_thread(_done, *PROGRAM, "join", str(plan))
+    assert pictures(output) == await right(scene)
+    assert not plan.parent.exists(), "what the killed one had begun is gone, too"
+
+
+async def test_their_streams_are_harmed(
+    scene: Scene, plan: Path, server: Server, right: Right
+) -> None:
+    output = plan.parents[1] / "out.mp4"
+    with proxied(server.address) as proxy:
+        for fault in (spoilers.cut(5), spoilers.flip(2, 0.5), spoilers.refuse(503, 0.1)):
+            proxy.inject(FRAMES, fault)
+        await asyncio.to_thread(_done, *_segment(plan, proxy.url, "0-1"))
+        assert len(proxy.struck()) == 3
+    await asyncio.to_thread(_done, *_segment(plan, server.address, "2-3"))
+    await asyncio.to_thread(_done, *PROGRAM, "join", str(plan))
+    assert pictures(output) == await right(scene)
