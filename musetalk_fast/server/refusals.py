@@ -98,6 +98,6 @@ async def answer_refusals(
     try:
         return await handler(request)
     except ConnectionError:
-        raise
+        return web.Response()  # the client has gone: there is nobody to be told, nothing to log
     except Exception as error:  # noqa: BLE001 - nothing else stands between it and the client
         return refusal_of(error).response()

@@ -1,0 +1,46 @@
+"""A client that goes in the middle of a stream is nothing to write a traceback about."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+from server_process import LAUNCHER, client_of
+
+
+def _started() -> subprocess.Popen[str]:
+    command = [sys.executable, str(LAUNCHER), json.dumps({"engine": {"crop_secs": 0.001}})]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+async def test_nothing_is_logged() -> None:
+    child = _started()
+    try:
+        assert child.stdout is not None
+        address = child.stdout.readline().removeprefix("listening on ").strip()
+        async with client_of(address) as client:
+            body = json.dumps(await client.frames_body(0, 2000)).encode()
+        for number in range(6):
+            _ask_and_go(address, body, read=number * 50_000)
+    finally:
+        child.send_signal(signal.SIGTERM)
+        _, log = child.communicate(timeout=20)
+    assert log == ""
+
+
+def _ask_and_go(address: str, body: bytes, read: int) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    head = (
+        f"POST /v1/frames HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"Accept: application/vnd.musetalk.frames\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode() + body)
+        while read > 0:
+            read -= len(connection.recv(min(read, 65_536)))
+        connection.shutdown(socket.SHUT_WR)
+        for _ in range(20):  # it goes on writing to who has stopped talking
+            connection.recv(65_536)
