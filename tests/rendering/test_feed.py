@@ -71,8 +71,10 @@ async def test_the_last_frames_end_it_even_from_a_stream_that_is_stopped(
     offering.cancel()
     await asyncio.wait([offering])
     encoder.go.set()
-    part = await asyncio.wait_for(feed.part, 5)
-    assert part.frames == 80
+    done, _ = await asyncio.wait([feed.part], timeout=5)
+    await feed.abandon()  # or its thread would wait for ever
+    assert done
+    assert feed.part.result().frames == 80
 
 
 async def test_a_full_feed_stops_the_other_streams(threads: ThreadPoolExecutor) -> None:
