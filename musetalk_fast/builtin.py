@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 from types import TracebackType
 
+from musetalk_fast.deadline import deadline
 from musetalk_fast.errors import InternalError
 
 _START_SECS = 60.0
@@ -74,7 +75,8 @@ class BuiltinServer:
             os.close(read_end)
         self._readers.append(asyncio.create_task(self._keep_log(self._process)))
         try:
-            self.address = await asyncio.wait_for(self._listening(self._process), _START_SECS)
+            async with deadline(_START_SECS):
+                self.address = await self._listening(self._process)
         except asyncio.TimeoutError:
             raise self._failed(f"did not listen within {_START_SECS:.0f} s") from None
 
@@ -107,7 +109,8 @@ def _listen_at(home: Path) -> tuple[str, ...]:
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     try:
-        await asyncio.wait_for(process.wait(), _STOP_SECS)
+        async with deadline(_STOP_SECS):
+            await process.wait()
     except asyncio.TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

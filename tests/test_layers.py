@@ -14,14 +14,15 @@ ROOT = Path(musetalk_fast.__file__).parent
 ALLOWED = {
     "errors": set(),
     "types": set(),
+    "deadline": set(),
     "events": set(),
     "config": {"errors", "types"},
     "kernels": {"errors", "types"},
     "wire": {"errors", "types", "kernels"},
     "inputs": {"errors", "types", "config", "kernels", "wire"},
-    "client": {"errors", "types", "config", "kernels", "wire"},
+    "client": {"errors", "types", "deadline", "config", "kernels", "wire"},
     "video": {"errors", "types", "config", "kernels", "wire"},
-    "builtin": {"errors"},
+    "builtin": {"errors", "deadline"},
     "planning": {"errors", "types", "events", "config", "wire", "inputs", "video"},
     "rendering": {
         *{"errors", "types", "events", "config", "kernels", "wire", "inputs", "client", "video"},
@@ -29,7 +30,7 @@ ALLOWED = {
     },
     "batching": {"errors", "types", "events", "config", "planning", "rendering"},
     "benching": {"errors", "types", "config", "kernels", "wire", "inputs", "video", "planning"},
-    "server": {"errors", "types", "config", "kernels", "wire", "inputs"},
+    "server": {"errors", "types", "deadline", "config", "kernels", "wire", "inputs"},
     "__init__": {"errors", "types", "events", "config", "planning", "rendering"},
     "__main__": {"cli"},
 }

@@ -16,9 +16,9 @@ from musetalk_fast import errors
 from musetalk_fast.client.address import Address
 from musetalk_fast.client.credentials import NOTHING, Credentials
 from musetalk_fast.client.cut import failing_if_cut
-from musetalk_fast.client.deadline import deadline
 from musetalk_fast.client.refusals import raise_for_refusal
 from musetalk_fast.client.tls import tls_error
+from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.requests import Health, Info
 
 T = TypeVar("T")

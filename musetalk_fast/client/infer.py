@@ -15,10 +15,10 @@ import aiohttp
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.deadline import deadline
 from musetalk_fast.client.plain_body import PlainBody, Recording
 from musetalk_fast.client.refusals import from_code, raise_for_refusal
 from musetalk_fast.client.sending import Movement, while_it_moves
+from musetalk_fast.deadline import deadline
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions
 from musetalk_fast.wire.messages import ErrorMessage, WholeFrame

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import orjson
 from aiohttp import web
 
+from musetalk_fast.deadline import deadline
 from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.wire.text import printable
 
@@ -45,7 +46,8 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
     """
     while True:
         try:
-            chunk = await asyncio.wait_for(request.content.readany(), _SILENCE_SECS)
+            async with deadline(_SILENCE_SECS):
+                chunk = await request.content.readany()
         except asyncio.TimeoutError:
             raise RefusalError(408, "MTF-REQUEST-SLOW", "the body stopped in the middle") from None
         except web.RequestPayloadError:

@@ -17,8 +17,8 @@ from musetalk_fast import errors
 from musetalk_fast.client import connection as connections
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.deadline import deadline
 from musetalk_fast.client.infer import InferRequest, open_infer
+from musetalk_fast.deadline import deadline
 
 
 async def test_nobody_picks_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast import Settings, render_async
-from musetalk_fast.client.deadline import deadline
 from musetalk_fast.config import (
     AvatarSettings,
     OutputSettings,
     ProcessingSettings,
     ServerSettings,
 )
+from musetalk_fast.deadline import deadline
 from musetalk_fast.events import Event, SegmentEvent, WarningEvent
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CropEncoding

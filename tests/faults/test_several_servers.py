@@ -17,7 +17,7 @@ from scene import DEADLINE_SECS, Right, Scene, Server, Told, parts_of, pictures,
 from spoilers import ASSETS, AVATARS, FRAMES
 
 from musetalk_fast import Renderer, errors
-from musetalk_fast.client.deadline import deadline
+from musetalk_fast.deadline import deadline
 from musetalk_fast.rendering import lane
 from musetalk_fast.server.tls import server_context
 from musetalk_fast.types import CropEncoding
