@@ -55,13 +55,15 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import on first use: `import musetalk_fast` itself loads nothing."""
-    import importlib
+if not TYPE_CHECKING:  # else every misspelt name would pass a type checker
 
-    if name in ("errors", "events"):
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+    def __getattr__(name: str) -> Any:
+        """Import on first use: `import musetalk_fast` itself loads nothing."""
+        import importlib
+
+        if name in ("errors", "events"):
+            return importlib.import_module(f"{__name__}.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _HOMES[name]
+        return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)

@@ -139,7 +139,7 @@ class OutputSettings(_Section):
         overwrite: replace an output that is there.
     """
 
-    fps: Fraction | None = field(default=None, metadata={"kind": Rate(1, 240)})
+    fps: Fraction | int | None = field(default=None, metadata={"kind": Rate(1, 240)})
     resolution: tuple[int, int] | None = field(default=None, metadata={"kind": Size(64, 8192)})
     format: str | None = field(default=None, metadata={"kind": Word("mp4", "webm")})
     codec: str | None = field(
@@ -174,6 +174,12 @@ class Settings:
     avatar: AvatarSettings = field(default_factory=AvatarSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     processing: ProcessingSettings = field(default_factory=ProcessingSettings)
+
+    def __post_init__(self) -> None:
+        """Raise InvalidSettingError for a section that is none."""
+        for name, kind in SECTIONS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidSettingError(f"must be {kind.__name__}(...)", where=f"Settings.{name}")
 
 
 SECTIONS: dict[str, type] = {

@@ -1,6 +1,13 @@
 """Inputs and settings become a plan: everything that decides how the video looks."""
 
-from musetalk_fast.planning.making import Inputs, OnEvent, load_inputs, make_plan, plan_render
+from musetalk_fast.planning.making import (
+    Inputs,
+    OnEvent,
+    check_place,
+    load_inputs,
+    make_plan,
+    plan_render,
+)
 from musetalk_fast.planning.plan import Plan, Segment, cut
 
 __all__ = [
@@ -8,6 +15,7 @@ __all__ = [
     "OnEvent",
     "Plan",
     "Segment",
+    "check_place",
     "cut",
     "load_inputs",
     "make_plan",

@@ -46,6 +46,7 @@ def plan_to_json(plan: Plan) -> bytes:
         "background": plan.background,
         "frame_encoding": plan.frame_encoding.value,
         "sound": plan.sound,
+        "overwrite": plan.overwrite,
     }
     # Not orjson: a path may hold bytes that are no UTF-8, which this writes as escapes.
     return (json.dumps(words, indent=2) + "\n").encode()
@@ -94,6 +95,7 @@ def _plan(members: Members, output: Path) -> Plan:
         background=members.text("background"),
         frame_encoding=CropEncoding(members.text("frame_encoding")),
         sound=members.flag("sound"),
+        overwrite=members.flag("overwrite"),
     )
 
 

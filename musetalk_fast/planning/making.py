@@ -67,7 +67,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
         errors.OutputError: the encoder does not open, or not for this container.
     """
     still, speech = inputs.still, inputs.speech
-    fps = settings.output.fps or STILL_FPS
+    fps = Fraction(settings.output.fps or STILL_FPS)
     frames = max(1, math.ceil(speech.duration * fps))
     segments = cut(frames, fps, settings.processing.segment_secs)
     encoder = resolve(settings.output, output, still.width, still.height, fps)
@@ -91,13 +91,14 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
         background=settings.avatar.background,
         frame_encoding=settings.processing.frame_encoding,
         sound=settings.output.audio == "auto",
+        overwrite=settings.output.overwrite,
     )
 
 
 def make_plan(
-    avatar: Path,
-    audio: Path,
-    output: Path,
+    avatar: Path | str,
+    audio: Path | str,
+    output: Path | str,
     settings: Settings | None = None,
     *,
     on_event: OnEvent = lambda _event: None,
@@ -108,10 +109,21 @@ def make_plan(
         errors.InputError, errors.OutputError: what would stop the render.
     """
     settings = settings or Settings()
-    check_output(output, settings.output.format, overwrite=settings.output.overwrite)
+    avatar, audio = Path(avatar), Path(audio)
+    output = check_place(avatar, audio, Path(output), settings)
     with tempfile.TemporaryDirectory(prefix="musetalk-") as workdir:
         inputs = load_inputs(avatar, audio, settings, Path(workdir), on_event)
         return plan_render(inputs, output, settings)
+
+
+def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> Path:
+    """Where the video will be written; see `video.output.check_output`.
+
+    Raises:
+        errors.OutputError: it cannot be.
+    """
+    asked = settings.output
+    return check_output(output, asked.format, overwrite=asked.overwrite, inputs=(avatar, audio))
 
 
 def _look_for_face(still: Still, avatar: Path, settings: Settings, on_event: OnEvent) -> None:

@@ -42,6 +42,7 @@ class Plan:
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
         sound: whether the recording becomes the output's sound track.
+        overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
 
     avatar: Path
@@ -62,6 +63,7 @@ class Plan:
     background: str
     frame_encoding: CropEncoding
     sound: bool
+    overwrite: bool
 
     @property
     def identity(self) -> str:

@@ -95,7 +95,7 @@ class PartsFolder:
         file = NewFile(self.path / name)
         try:
             file.write(content)
-            return file.commit_first()
+            return file.commit_first() is not None
         finally:
             file.discard()
 

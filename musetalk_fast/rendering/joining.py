@@ -34,4 +34,5 @@ def join_parts(plan: Plan, parts: dict[int, Part], folder: PartsFolder, maker: M
             encoder=plan.encoder,
             metadata={"comment": comment},
             folder=folder.path,
+            overwrite=plan.overwrite,
         )

@@ -40,10 +40,11 @@ class Meter:
         self._counts = counts
         self._on_event = on_event
         self._began = time.monotonic()
+        self._told: tuple[int, int] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Tell of progress while the context is open, and once at its end."""
+        """Tell of what has changed while the context is open, and at its end."""
         self._began = time.monotonic()
         ticker = asyncio.create_task(self._tick())
         try:
@@ -65,6 +66,9 @@ class Meter:
             self._began = time.monotonic()  # uploads and preparation are no frames
         fps = encoded / max(1e-9, time.monotonic() - self._began)
         left = self._frames - encoded
+        if (received, encoded) == self._told:
+            return
+        self._told = received, encoded
         self._on_event(
             ProgressEvent(
                 stage="generate",

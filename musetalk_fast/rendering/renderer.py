@@ -11,10 +11,10 @@ from types import TracebackType
 
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.config import Settings
-from musetalk_fast.errors import MuseTalkError
+from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
 from musetalk_fast.inputs.image import Asset
-from musetalk_fast.planning import Inputs, OnEvent, Plan, load_inputs, plan_render
+from musetalk_fast.planning import Inputs, OnEvent, Plan, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.crew import make_parts
 from musetalk_fast.rendering.folder import PartsFolder, locked_folder
 from musetalk_fast.rendering.joining import join_parts
@@ -23,7 +23,7 @@ from musetalk_fast.rendering.resume import adopt
 from musetalk_fast.rendering.servers import engage
 from musetalk_fast.rendering.telling import kept_event, plan_event, segment_event
 from musetalk_fast.rendering.work import Work
-from musetalk_fast.video.output import Joined, check_output
+from musetalk_fast.video.output import Joined
 from musetalk_fast.video.parts import Part
 
 
@@ -110,8 +110,7 @@ class Renderer:
         Raises:
             errors.MuseTalkError: the leaf that says what went wrong.
         """
-        settings = self._settings.output
-        check_output(output, settings.format, overwrite=settings.overwrite)
+        output = check_place(avatar, audio, output, self._settings)
         with locked_folder(output) as folder:
             self._start_servers()
             if fresh:
@@ -245,8 +244,18 @@ def render(
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong, where, and what to do.
     """
+    if _inside_a_loop():
+        raise UsageError("an event loop is running here", hint="await render_async(...) instead")
     work = render_async(avatar, audio, output, settings, fresh=fresh, on_event=on_event)
     return asyncio.run(work)
+
+
+def _inside_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _result(work: Work, joined: Joined, clock: _Clock, made: int) -> RenderResult:

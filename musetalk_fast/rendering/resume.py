@@ -23,7 +23,10 @@ def adopt(plan: Plan, folder: PartsFolder, on_event: OnEvent) -> Plan:
     except PlanError:
         kept = None
     if kept is not None and kept.identity == plan.identity:
-        return replace(plan, encoder=replace(plan.encoder, threads=kept.encoder.threads))
+        plan = replace(plan, encoder=replace(plan.encoder, threads=kept.encoder.threads))
+        if plan != kept:
+            folder.write_plan(plan)
+        return plan
     if folder.holds_parts():
         aside = set_aside(folder, kept.identity[:8] if kept else "damaged")
         message = f"{folder.path} held parts of another render; they are now in {aside}"

@@ -12,7 +12,15 @@ from musetalk_fast.config import Settings
 from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
 from musetalk_fast.inputs.audio import load_speech
 from musetalk_fast.inputs.image import Asset, load_still
-from musetalk_fast.planning import Inputs, OnEvent, Plan, Segment, load_inputs, plan_render
+from musetalk_fast.planning import (
+    Inputs,
+    OnEvent,
+    Plan,
+    Segment,
+    check_place,
+    load_inputs,
+    plan_render,
+)
 from musetalk_fast.rendering.crew import make_parts
 from musetalk_fast.rendering.folder import PLAN, SUFFIX, PartsFolder, locked_folder
 from musetalk_fast.rendering.joining import join_parts
@@ -35,7 +43,7 @@ def write_plan(
     Raises:
         errors.InputError, errors.OutputError: what would stop the render.
     """
-    check_output(output, settings.output.format, overwrite=settings.output.overwrite)
+    output = check_place(avatar, audio, output, settings)
     with locked_folder(output) as folder:
         inputs = load_inputs(avatar, audio, settings, folder.work, on_event)
         plan = adopt(plan_render(inputs, output, settings), folder, on_event)
@@ -79,6 +87,12 @@ def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
         errors.MuseTalkError: the leaf that says what else went wrong.
     """
     _, plan = open_plan(plan_file)
+    check_output(
+        plan.output,
+        plan.encoder.format,
+        overwrite=plan.overwrite,
+        inputs=(plan.avatar, plan.audio),
+    )
     with locked_folder(plan.output) as folder:
         folder.keep()
         record = Record(plan, folder)

@@ -13,6 +13,7 @@ from pathlib import Path
 from musetalk_fast.errors import OutputWriteError
 
 UNFINISHED = ".tmp"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _LONGEST_STEM = 80
 """A name has at most 255 bytes, of which a character may take four."""
 
@@ -67,20 +68,19 @@ class NewFile:
             _sync_folder(self.path.parent)
             return size
 
-    def commit_first(self) -> bool:
-        """As `commit`, unless a file is there already: then it stays, and the answer is False.
+    def commit_first(self) -> int | None:
+        """As `commit`, unless a file is there already: then it stays, and the answer is None.
 
         Raises:
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        with write_errors(self.path):
-            os.fsync(self._file.fileno())
-            try:
-                os.link(self.unfinished, self.path)
-            except FileExistsError:
-                return False
+        with write_errors(self.path), self._file as file:
+            os.fsync(file.fileno())
+            size = file.seek(0, os.SEEK_END)
+            is_first = _moved_first(self.unfinished, self.path)
+            self.unfinished.unlink(missing_ok=True)
             _sync_folder(self.path.parent)
-            return True
+            return size if is_first else None
 
     def discard(self) -> None:
         """Remove the unfinished file; after `commit` there is none."""
@@ -133,6 +133,20 @@ def write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputWriteError(f"cannot be written: {reason}", where=str(path)) from error
+
+
+def _moved_first(source: Path, target: Path) -> bool:
+    """Give a file another name, if nobody has it."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        # A file system without links: between these two lines another may be first.
+        if error.errno not in _NO_LINKS or target.exists():
+            raise
+        source.replace(target)
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

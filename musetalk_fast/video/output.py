@@ -38,16 +38,33 @@ class Joined:
     duration: Fraction
 
 
-def check_output(output: Path, format: str | None, *, overwrite: bool) -> None:  # noqa: A002
+def check_output(
+    output: Path,
+    format: str | None,  # noqa: A002
+    *,
+    overwrite: bool,
+    inputs: Iterable[Path] = (),
+) -> Path:
     """Find out early what would keep the output from being written.
+
+    Args:
+        inputs: what the video is made from, and must not be lost.
+
+    Returns:
+        Where it will be written: the output, or what it links to.
 
     Raises:
         errors.OutputFormatError: neither format nor name says what to write.
         errors.OutputExistsError: it is there and must not be replaced.
-        errors.OutputPlaceError: its place is a folder, or its folder missing or closed to us.
+        errors.OutputPlaceError: its place is a folder, its folder missing or closed to us, or
+            it is one of the inputs.
     """
     format_of(output, format)
     with write_errors(output):
+        if output.is_symlink():
+            output = output.resolve()
+        if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
+            raise OutputPlaceError("this is one of the inputs", where=str(output))
         if output.is_dir():
             hint = "name a file, such as " + str(output / "video.mp4")
             raise OutputPlaceError("this is a folder", where=str(output), hint=hint)
@@ -58,6 +75,7 @@ def check_output(output: Path, format: str | None, *, overwrite: bool) -> None: 
             raise OutputPlaceError("no permission to write here", where=str(output.parent))
         if output.exists():
             _check_replaceable(output, overwrite=overwrite)
+    return output
 
 
 def join(
@@ -69,6 +87,7 @@ def join(
     encoder: EncoderSettings,
     metadata: Mapping[str, str],
     folder: Path | None = None,
+    overwrite: bool = True,
 ) -> Joined:
     """Copy the parts behind one another, add the sound, move the file to its place.
 
@@ -76,7 +95,7 @@ def join(
 
     Args:
         parts: of the whole video, in order.
-        output: what is there is replaced when all is done.
+        output: what is there is replaced when all is done, if `overwrite`.
         sound: the recording as decoded, from its first sample on; None: a silent video.
         fps: frames a second.
         encoder: that made the parts.
@@ -85,6 +104,7 @@ def join(
 
     Raises:
         errors.EncoderError: the parts were not made by one encoder with one setting.
+        errors.OutputExistsError: the output is there, and `overwrite` is off.
         errors.OutputWriteError: a part is damaged, or the disk is full or the folder gone.
         errors.AudioFormatError: the recording has no samples or changes its format.
     """
@@ -93,10 +113,12 @@ def join(
     try:
         with write_errors(output):
             _write(parts, file, sound, fps, FORMATS[encoder.format], metadata)
-        size = file.commit()
+        size = file.commit() if overwrite else file.commit_first()
     except BaseException:
         file.discard()
         raise
+    if size is None:
+        raise OutputExistsError("this file has come meanwhile", where=str(output))
     frames = sum(part.frames for part in parts)
     return Joined(bytes=size, frames=frames, duration=frames / fps)
 

@@ -125,3 +125,14 @@ def test_segment_needs_a_chosen_server_that_answers(run, planned: Path) -> None:
     done = run("segment", "-s", "http://127.0.0.1:9", "--max-retries", "0", FOLDER, "0")
     assert done.returncode == 69
     assert "MTF-SERVER-UNREACHABLE" in done.stderr
+
+
+def test_an_output_that_came_meanwhile_is_kept(run, planned: Path) -> None:
+    assert run("plan", "-q", "--no-overwrite", *INPUTS, *FAST).returncode == 0
+    assert run("segment", "-q", "-s", "builtin", FOLDER).returncode == 0
+    (planned / "out.mp4").write_bytes(b"somebody's")
+    done = run("join", FOLDER)
+    assert done.returncode == 73
+    assert "MTF-OUTPUT-EXISTS" in done.stderr
+    assert (planned / "out.mp4").read_bytes() == b"somebody's"
+    assert (planned / FOLDER / "00000001.mp4").exists()

@@ -38,6 +38,7 @@ def _plan() -> Plan:
         background="white",
         frame_encoding=CropEncoding.JPEG,
         sound=True,
+        overwrite=False,
     )
 
 

@@ -80,3 +80,24 @@ def test_a_name_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
 def test_the_format_is_checked_first(tmp_path: Path) -> None:
     with pytest.raises(OutputFormatError, match=r"ends in '\.avi'"):
         check_output(tmp_path / "gone" / "o.avi", None, overwrite=True)
+
+
+def test_an_input_is_never_the_output(tmp_path: Path) -> None:
+    speech, link = tmp_path / "s.mp4", tmp_path / "l.mp4"
+    speech.write_bytes(b"speech")
+    link.symlink_to(speech)
+    for output in (speech, link, tmp_path / "." / "s.mp4"):
+        with pytest.raises(OutputPlaceError, match="one of the inputs"):
+            check_output(output, None, overwrite=True, inputs=(tmp_path / "a.png", speech))
+    assert check_output(tmp_path / "o.mp4", None, overwrite=True, inputs=(speech,))
+
+
+def test_a_link_stands_for_what_it_names(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    target, link = tmp_path / "videos/o.mp4", tmp_path / "l.mp4"
+    link.symlink_to(target)
+    assert check_output(link, None, overwrite=True) == target
+    target.write_bytes(b"")
+    assert check_output(link, None, overwrite=True) == target
+    with pytest.raises(OutputExistsError):
+        check_output(link, None, overwrite=False)

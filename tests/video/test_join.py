@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numbered_video import decode, encode_part, encode_parts, encoder_for
 
-from musetalk_fast.errors import EncoderError, OutputWriteError
+from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteError
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.output import join
 from musetalk_fast.video.parts import Part
@@ -231,6 +231,20 @@ def test_a_part_with_other_frames_than_it_should_is_named(
     with pytest.raises(OutputWriteError, match=f"{found} of {claimed} frames") as raised:
         _join(parts, tmp_path / "o.mp4")
     assert raised.value.where == str(parts[1].path)
+
+
+def test_an_output_that_came_meanwhile_stays_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    parts = encode_parts(tmp_path, X264, FPS, [5])
+    output = tmp_path / "o.mp4"
+    options = {"sound": None, "fps": FPS, "encoder": X264, "metadata": {}}
+    new = join(parts, output, overwrite=False, **options)
+    assert new.bytes == output.stat().st_size > 0
+    output.write_bytes(b"somebody's")
+    with pytest.raises(OutputExistsError, match="come meanwhile"):
+        join(parts, output, overwrite=False, **options)
+    assert output.read_bytes() == b"somebody's"
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
+    assert join(parts, output, **options).bytes == output.stat().st_size
 
 
 def test_a_full_disk_keeps_the_old_output(small_disk: Path, tmp_path: Path) -> None:
