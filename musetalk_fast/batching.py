@@ -131,10 +131,13 @@ async def render_all(
 
     Raises:
         errors.ServerError: the server cannot be opened; none chosen and none at home is an error.
+        errors.OutputWriteError: the folder for the videos cannot be made.
     """
     outcomes = []
     async with Renderer(settings, watch.event, fallback=False) as renderer:
         await renderer.connect()
+        for folder in {job.output.parent for job in jobs}:
+            make_folder(folder)
         for job in jobs:
             watch.begin(job)
             outcome = await _render(renderer, job)

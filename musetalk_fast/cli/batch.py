@@ -25,7 +25,7 @@ Examples:
   musetalk-fast batch recordings -s builtin --avatar anna.png -o rendered
 """
 
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = click.Path(path_type=Path, readable=False)
 
 
 @click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make a folder of videos.")
@@ -50,19 +50,17 @@ def batch(
     One server makes all of them: the one chosen with -s, or the one at http://localhost:8000. A
     job that fails does not stop the rest; the exit code is then 1.
     """
-    from musetalk_fast.batching import make_folder, pair, plan_all
+    from musetalk_fast.batching import pair, plan_all, render_all
     from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.signals import run, run_blocking
 
     settings = load(ctx)
     pairing = pair(inputs, outputs, f".{settings.output.format or 'mp4'}", avatar)
     with open_display(voice_of(ctx)) as display:
         _tell_left_over(pairing, display)
         if dry_run:
-            return _tell_plans(plan_all(pairing.jobs, settings), display)
-        from musetalk_fast.batching import render_all
-        from musetalk_fast.cli.signals import run
-
-        make_folder(outputs)
+            planned = run_blocking(lambda: plan_all(pairing.jobs, settings))
+            return _tell_plans(planned, display)
         watch = _Watch(display)
         run(render_all(pairing.jobs, settings, watch))
         return watch.summarise()
@@ -107,13 +105,17 @@ def _tell_left_over(pairing: Pairing, display: Display) -> None:
 
 
 def _tell_plans(outcomes: Sequence[Outcome[Plan]], display: Display) -> int:
+    from musetalk_fast.cli.wording import frame_count
+
     rows = []
     for outcome in outcomes:
         plan = outcome.result
         if plan is None:
+            display.begin(outcome.job.name)
             rows.append(_failed(outcome, display))
         else:
-            text = f"{plan.frames} frames at {plan.fps} fps, {plan.width}x{plan.height}"
+            frames = frame_count(plan.frames)
+            text = f"{frames} at {plan.fps} fps, {plan.width}x{plan.height}"
             rows.append((outcome.job.name, "planned", f"{outcome.job.output.name} ({text})"))
     return _summarise(rows, "planned", display)
 

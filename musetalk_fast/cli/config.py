@@ -24,7 +24,7 @@ def config() -> None:
     """
 
 
-@config.command()
+@config.command(short_help="Print every setting and its origin.")
 @json_option("One JSON object on stdout.")
 @click.pass_context
 def show(ctx: click.Context) -> None:
@@ -35,7 +35,7 @@ def show(ctx: click.Context) -> None:
     click.echo(_as_json(loaded) if voice_of(ctx).json else _as_toml(loaded))
 
 
-@config.command()
+@config.command(short_help="Print where the configuration file is.")
 def path() -> None:
     """Print the path of the configuration file, whether it is there or not."""
     from musetalk_fast.config.file import config_path

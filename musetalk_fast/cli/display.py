@@ -33,7 +33,7 @@ _SHORTEST_SECS = 0.5
 
 
 class Display:
-    """Shows nothing: what `-q` wants, and what the others begin with."""
+    """Shows nothing: what the others begin with."""
 
     def __enter__(self) -> Display:
         return self
@@ -60,6 +60,24 @@ class Display:
 
     def close(self) -> None:
         """Nothing more will come."""
+
+
+class QuietDisplay(Display):
+    """What `-q` wants: errors only. A run ends with its own; these are of a batch's jobs."""
+
+    def __init__(self) -> None:
+        self._job = ""
+
+    def begin(self, job: str) -> None:
+        """Keep the name for an error."""
+        self._job = f"{job}: "
+
+    def failed(self, known: dict[str, str | int | None]) -> None:
+        """The job's name and its error on stderr."""
+        from musetalk_fast.cli.failure import in_words
+
+        for line in (self._job + in_words(known)).splitlines():
+            print_error(line)
 
 
 class JsonDisplay(Display):
@@ -126,7 +144,7 @@ class TextDisplay(Display):
 
     def note(self, text: str) -> None:
         """A line on stderr."""
-        print(printable(text, _LONGEST), file=sys.stderr, flush=True)  # noqa: T201
+        print_error(text)
 
     def begin(self, job: str) -> None:
         """A headline."""
@@ -188,7 +206,7 @@ def open_display(voice: Voice) -> Display:
     if voice.json:
         return JsonDisplay()
     if voice.quiet:
-        return Display()
+        return QuietDisplay()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from musetalk_fast.cli.bars import BarDisplay
 
@@ -200,6 +218,11 @@ def event_name(event: Event) -> str:
     """`ProgressEvent` -> `progress`."""
     words = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__.removesuffix("Event"))
     return words.lower()
+
+
+def print_error(line: str) -> None:
+    """A line on stderr, without characters that a terminal would obey."""
+    print(printable(line, _LONGEST), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def print_out(line: str) -> None:

@@ -11,7 +11,7 @@ from musetalk_fast.cli.voice import voice_of, voice_options
 
 
 @click.command(cls=GroupedCommand, short_help="Join the parts of a plan into the video.")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=click.Path(path_type=Path, readable=False))
 @voice_options
 @click.pass_context
 def join(ctx: click.Context, plan: Path) -> None:
@@ -20,13 +20,14 @@ def join(ctx: click.Context, plan: Path) -> None:
     Pictures are copied, not encoded again. If parts are missing, their segments are named.
     """
     from musetalk_fast.cli.display import open_display
-    from musetalk_fast.cli.wording import size
+    from musetalk_fast.cli.signals import run_blocking
+    from musetalk_fast.cli.wording import frame_count, size
     from musetalk_fast.rendering.stages import join_plan
 
     with open_display(voice_of(ctx)) as display:
-        made, joined = join_plan(plan)
+        made, joined = run_blocking(lambda: join_plan(plan))
         secs = float(joined.duration)
-        facts = f"{size(joined.bytes)}, {secs:.1f} s, {joined.frames} frames"
+        facts = f"{size(joined.bytes)}, {secs:.1f} s, {frame_count(joined.frames)}"
         members = {
             "output": str(made.output),
             "bytes": joined.bytes,

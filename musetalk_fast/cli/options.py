@@ -165,7 +165,7 @@ retry_option = setting(
             "(default 5).",
 )  # fmt: skip
 
-_FILE = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, readable=False)
 _FILES = (
     click.option(
         "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,

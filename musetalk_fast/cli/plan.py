@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -28,12 +29,14 @@ def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
     No server is asked. Prints the plan's path and the number of its segments.
     """
     from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.cli.wording import plan_members
     from musetalk_fast.rendering.stages import write_plan
 
     settings = load(ctx)
     with open_display(voice_of(ctx)) as display:
-        path, made = write_plan(avatar, speech, output, settings, on_event=display)
+        planning = partial(write_plan, avatar, speech, output, settings, on_event=display)
+        path, made = run_blocking(planning)
         members = {**plan_members(made), "plan": str(path)}
         display.result("planned", members, f"Plan: {path} ({_count(len(made.segments))})")
 

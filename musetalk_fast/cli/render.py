@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -38,10 +39,12 @@ def render(
     settings = load(ctx)
     with open_display(voice_of(ctx)) as display:
         if dry_run:
+            from musetalk_fast.cli.signals import run_blocking
             from musetalk_fast.cli.wording import plan_members, plan_table
             from musetalk_fast.planning import make_plan
 
-            plan = make_plan(avatar, speech, output, settings, on_event=display)
+            planning = partial(make_plan, avatar, speech, output, settings, on_event=display)
+            plan = run_blocking(planning)
             display.result("plan", plan_members(plan), plan_table(plan))
         else:
             from musetalk_fast.cli.signals import run

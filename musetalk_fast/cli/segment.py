@@ -31,7 +31,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command(cls=GroupedCommand, short_help="Make parts of a plan.")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=click.Path(path_type=Path, readable=False))
 @click.argument("numbers", type=_Numbers(), nargs=-1, metavar="[NUMBER|FIRST-LAST]...")
 @connecting_options
 @retry_option
@@ -59,6 +59,8 @@ def _members(part: Part) -> dict[str, str | int]:
 
 
 def _line(parts: list[Part]) -> str:
-    frames = sum(part.frames for part in parts)
+    from musetalk_fast.cli.wording import frame_count
+
+    frames = frame_count(sum(part.frames for part in parts))
     count = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
-    return f"Parts: {parts[0].path.parent} ({count}, {frames} frames)"
+    return f"Parts: {parts[0].path.parent} ({count}, {frames})"

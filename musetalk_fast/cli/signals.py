@@ -1,11 +1,11 @@
-"""Runs the asynchronous part of a command so that a signal stops it within a second."""
+"""Runs the long part of a command so that a signal stops it within a second."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 _GRACE_SECS = 0.8
 """For cleaning up: a render takes its unfinished files away in this time."""
+
+_GENTLE_SECS = 0.2
+"""For a thread to end by itself; then, between two interruptions, to clean up."""
 
 
 class Stopped(BaseException):
@@ -48,6 +51,56 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     import uvloop
 
     return uvloop.run(_stoppable(work))
+
+
+def run_blocking(work: Callable[[], T]) -> T:
+    """Run a function in a thread, for a signal stops the main thread as `run` says.
+
+    Python's own way, to raise wherever the main thread is, gets lost inside the reads that FFmpeg
+    asks of us: it takes what they raise for the end of the file.
+
+    Raises:
+        Stopped: as `run`.
+    """
+    return run(_in_thread(work))
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    import asyncio
+    import threading
+
+    threads: list[int] = []
+
+    def call() -> T:
+        threads.append(threading.get_ident())
+        return work()
+
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        from musetalk_fast.inputs.source import reading_ends
+
+        # Gently first: what is raised inside FFmpeg's reads gets lost.
+        reading_ends.set()
+        await asyncio.wait([future], timeout=_GENTLE_SECS)
+        while not future.done():
+            if threads:
+                _interrupt(threads[0])
+            await asyncio.wait([future], timeout=_GENTLE_SECS)
+        raise
+
+
+class _Interrupted(BaseException):
+    """Raised in a thread whose answer nobody awaits any more."""
+
+
+def _interrupt(thread: int) -> None:
+    import ctypes
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(_Interrupted)
+    )
 
 
 async def _stoppable(work: Coroutine[Any, Any, T]) -> T:

@@ -25,7 +25,8 @@ def plan_line(event: PlanEvent) -> str:
     """`plan: 178 frames at 25 fps, 512x512, libx264, 1 segment`."""
     segments = "1 segment" if event.segments == 1 else f"{event.segments} segments"
     size = f"{event.width}x{event.height}"
-    return f"plan: {event.frames} frames at {event.fps} fps, {size}, {event.encoder}, {segments}"
+    frames = frame_count(event.frames)
+    return f"plan: {frames} at {event.fps} fps, {size}, {event.encoder}, {segments}"
 
 
 def server_line(event: ServerEvent) -> str:
@@ -76,6 +77,11 @@ def time_line(event: DoneEvent) -> str:
     return f"time: {event.wall_secs:.2f} s" + (f" ({stages})" if stages else "")
 
 
+def frame_count(frames: int) -> str:
+    """`1 frame`, `178 frames`."""
+    return "1 frame" if frames == 1 else f"{frames} frames"
+
+
 def size(count: int) -> str:
     """`1.2 MB`, in powers of ten."""
     if count < 1000:
@@ -123,5 +129,5 @@ def plan_table(plan: Plan) -> str:
 def _facts(event: DoneEvent) -> str:
     return (
         f"{size(event.bytes)}, {event.duration_secs:.1f} s, "
-        f"{event.frames} frames, {event.fps:.0f} fps"
+        f"{frame_count(event.frames)}, {event.fps:.0f} fps"
     )

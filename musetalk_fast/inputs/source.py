@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import threading
 from typing import BinaryIO
+
+reading_ends = threading.Event()
+"""Set when the process is about to end: from now on, every file is one that cannot be read."""
 
 
 class Source:
@@ -20,6 +26,9 @@ class Source:
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end."""
+        if reading_ends.is_set():
+            self.error = InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+            return b""
         try:
             return self._file.read(size)
         except OSError as error:
