@@ -64,7 +64,7 @@ class BuiltinServer:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "musetalk_fast", "serve", "--engine", "preview"),
                 *_listen_at(home),
-                *("--store-dir", str(home / "store"), "--lifeline-fd", str(read_end)),
+                *("--home", str(home), "--lifeline-fd", str(read_end)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

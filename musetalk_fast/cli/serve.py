@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +69,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     "--tls-client-ca", type=click.Path(path_type=Path), metavar="FILE",
     help="Let in only clients with a certificate of these authorities.",
 )  # fmt: skip
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), hidden=True)
 @click.option("--lifeline-fd", type=click.IntRange(3), hidden=True)
 def serve(
     host: str,
@@ -84,6 +84,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
+    home: Path | None,
     lifeline_fd: int | None,
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
@@ -105,6 +106,7 @@ def serve(
         port=port,
         socket=socket,
         store_dir=store_dir,
+        home=home,
         lifeline=lifeline_fd,
         api_key=read_key_file(api_key_file) if api_key_file else None,
         tls=_tls(socket, tls_cert, tls_key, tls_client_ca),
@@ -113,7 +115,7 @@ def serve(
     if not (socket or _is_loopback(host)):
         _warn(host, is_open=not (api_key_file or tls_client_ca), is_plain=place.tls is None)
     number = serve(make_engine, place, limits, partial(_announce, engine))
-    if number == signal.SIGINT:
+    if number is not None:
         from musetalk_fast.cli.signals import Stopped
 
         raise Stopped(number)

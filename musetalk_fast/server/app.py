@@ -22,7 +22,8 @@ def create_app(
 ) -> web.Application:
     """Everything between a socket and an engine.
 
-    Run it with `web.AppRunner(app, handler_cancellation=True)`: work stops where a client goes.
+    Run it with `web.AppRunner(app, handler_cancellation=True, auto_decompress=False)`: work stops
+    where a client goes, and a packed body is refused, not unpacked.
 
     Args:
         make_engine: called once, in a worker thread; until it returns `/health` says `loading`.
@@ -35,9 +36,13 @@ def create_app(
             app[SERVICES] = opened
             yield
 
+    async def hide_versions(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = "musetalk-fast"
+
     app = web.Application(middlewares=[answer_refusals, check_access])
     if api_key is not None:
         app[KEY] = api_key
+    app.on_response_prepare.append(hide_versions)
     app.cleanup_ctx.append(services)
     for resource in (health, assets, avatars, frames, infer):
         app.add_routes(resource.ROUTES)

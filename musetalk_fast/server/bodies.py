@@ -42,8 +42,14 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
     """The bytes of a body as they come.
 
     Raises:
-        RefusalError: 408, the client fell silent; 400, not packed as `Content-Encoding` says.
+        RefusalError: 408, the client fell silent; 400, packed, or not framed as it says.
     """
+    packing = request.headers.get("Content-Encoding", "identity")
+    if packing.strip().lower() != "identity":
+        raise RefusalError(
+            *(400, "MTF-REQUEST", f"the body's Content-Encoding is {printable(packing, 40)}"),
+            "send the body as it is, without a Content-Encoding",
+        )
     while True:
         try:
             async with deadline(_SILENCE_SECS):
@@ -51,11 +57,7 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
         except asyncio.TimeoutError:
             raise RefusalError(408, "MTF-REQUEST-SLOW", "the body stopped in the middle") from None
         except web.RequestPayloadError:
-            packing = printable(request.headers.get("Content-Encoding", "none"), 40)
-            raise RefusalError(
-                *(400, "MTF-REQUEST", f"the body is damaged; its Content-Encoding is {packing}"),
-                "send the body as it is, without a Content-Encoding",
-            ) from None
+            raise RefusalError(400, "MTF-REQUEST", "the body's chunks are damaged") from None
         if not chunk:
             return
         yield chunk

@@ -8,17 +8,16 @@ import os
 import signal
 import ssl
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from musetalk_fast.errors import UsageError
 from musetalk_fast.server.app import create_app
+from musetalk_fast.server.folders import StoreFolder, store_folder
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.listening import open_socket
 from musetalk_fast.server.services import SERVICES, MakeEngine
@@ -35,7 +34,8 @@ class Place:
 
     Attributes:
         socket: path of a Unix socket; None: TCP at `host` and `port` (0: any free one).
-        store_dir: None: a folder that goes with the process.
+        store_dir: None: a folder in `home`.
+        home: a folder that goes with the process, its Unix socket in it; None: one of our own.
         lifeline: a pipe's end; the server stops when the other end closes.
         api_key: what requests must carry; None: everybody may come in.
         tls: speak https at the TCP address.
@@ -45,6 +45,7 @@ class Place:
     port: int = 8000
     socket: Path | None = None
     store_dir: Path | None = None
+    home: Path | None = None
     lifeline: int | None = None
     api_key: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
@@ -65,8 +66,8 @@ def serve(
         UsageError: the address or the store folder cannot be used.
         Exception: what the engine raised while it was loaded.
     """
-    with _store(place.store_dir) as store_dir:
-        work = _serve(make_engine, place, store_dir, limits, announce)
+    with store_folder(place.store_dir, place.home) as folder:
+        work = _serve(make_engine, place, folder, limits, announce)
         if sys.platform == "win32":
             return asyncio.run(work)
         import uvloop
@@ -77,13 +78,19 @@ def serve(
 async def _serve(
     make_engine: MakeEngine,
     place: Place,
-    store_dir: Path,
+    folder: StoreFolder,
     limits: Limits,
     announce: Callable[[str], None],
 ) -> int | None:
-    app = create_app(make_engine, store_dir, limits, place.api_key)
+    app = create_app(make_engine, folder.path, limits, place.api_key)
     stop = _Stop(place.lifeline)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        app,
+        handler_cancellation=True,
+        auto_decompress=False,  # bodies come as they are; what refuses the others is in `bodies`
+        access_log=None,
+        shutdown_timeout=0.1,
+    )
     scheme = "https" if place.tls else "http"
     with open_socket(place.host, place.port, place.socket, scheme) as listening:
         try:
@@ -95,7 +102,7 @@ async def _serve(
                 await stop.asked.wait()
             services.draining = True
             await stop.unless_hurried(services.slots.idle(), limits.drain_secs)
-            _leave_in_any_case()
+            _leave_in_any_case(stop, folder)
         finally:
             await runner.cleanup()
     return stop.signal
@@ -114,6 +121,11 @@ class _Stop:
             loop.add_signal_handler(signal.SIGINT, self._hurry, signal.SIGINT)
         if lifeline is not None:
             loop.add_reader(lifeline, self._lifeline_moved, lifeline)
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the signal that cut streams short, or 0."""
+        return 0 if self.signal is None else 128 + self.signal
 
     async def unless(self, ready: asyncio.Future[T]) -> bool:
         """Wait until something is ready: True; or until we shall stop: False."""
@@ -151,46 +163,13 @@ class _Stop:
             self._hurry()
 
 
-def _leave_in_any_case() -> None:
+def _leave_in_any_case(stop: _Stop, folder: StoreFolder) -> None:
     """End the process if cleaning up does not: a thread may be inside a long native call."""
-    guard = threading.Timer(_CLEAN_UP_SECS, os._exit, [0])
+
+    def leave() -> None:
+        folder.leave()
+        os._exit(stop.exit_code)
+
+    guard = threading.Timer(_CLEAN_UP_SECS, leave)
     guard.daemon = True
     guard.start()
-
-
-@contextlib.contextmanager
-def _store(folder: Path | None) -> Iterator[Path]:
-    """The folder of the assets, held by this process alone."""
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="musetalk-store-") as temporary:
-            yield Path(temporary)
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _held(folder):
-            yield folder
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise UsageError(
-            f"the store folder cannot be used: {error.strerror}", where=str(folder)
-        ) from error
-
-
-@contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise UsageError(
-            "another server uses this store folder",
-            where=str(folder),
-            hint="give each server its own --store-dir",
-        ) from error
-    finally:
-        os.close(descriptor)

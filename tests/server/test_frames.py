@@ -273,7 +273,7 @@ async def test_bodies(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/frames", "/infer"])
-async def test_a_body_that_is_not_packed_as_it_says(client: Client, path: str) -> None:
+async def test_a_packed_body(client: Client, path: str) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     async with client.session.post(client.base + path, data=b"{}", headers=headers) as response:
         assert response.status == 400

@@ -1,4 +1,4 @@
-"""A client that goes in the middle of a stream is nothing to write a traceback about."""
+"""What clients do is nothing to write a traceback about: they go, they send what is packed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 
-from server_process import LAUNCHER, client_of
+from server_process import LAUNCHER, Client, client_of
 
 
 def _started() -> subprocess.Popen[str]:
@@ -23,12 +23,22 @@ async def test_nothing_is_logged() -> None:
         address = child.stdout.readline().removeprefix("listening on ").strip()
         async with client_of(address) as client:
             body = json.dumps(await client.frames_body(0, 2000)).encode()
+            await _send_what_is_not_packed(client)
         for number in range(6):
             _ask_and_go(address, body, read=number * 50_000)
     finally:
         child.send_signal(signal.SIGTERM)
         _, log = child.communicate(timeout=20)
     assert log == ""
+
+
+async def _send_what_is_not_packed(client: Client) -> None:
+    url = f"{client.base}/v1/assets/{'0' * 64}"
+    headers = {"Content-Encoding": "gzip"}
+    async with client.session.put(url, data=b"not packed", headers=headers) as response:
+        assert response.status == 400
+        assert "gzip" in (await response.json())["message"]
+        assert response.headers["Server"] == "musetalk-fast"
 
 
 def _ask_and_go(address: str, body: bytes, read: int) -> None:

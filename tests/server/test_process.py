@@ -135,6 +135,28 @@ async def test_a_second_sigterm_does_not_wait() -> None:
     assert time.monotonic() - begun < 3
 
 
+def test_the_command_says_by_its_status_that_it_was_cut(tmp_path: Path) -> None:
+    socket_path = tmp_path / "socket"
+    command = [sys.executable, "-m", "musetalk_fast", "serve", "--unix", str(socket_path)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(socket_path))
+        # A body on its way is a stream that is not done.
+        connection.sendall(
+            b"POST /infer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 1000\r\n\r\n{"
+        )
+        time.sleep(0.3)
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        child.send_signal(signal.SIGTERM)
+        _, log = child.communicate(timeout=20)
+    assert child.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in log
+
+
 async def test_ctrl_c_ends_at_once() -> None:
     with running(engine={"crop_secs": 0.01}) as process:
         async with _endless_stream(process):
