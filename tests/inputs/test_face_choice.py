@@ -52,6 +52,20 @@ def test_too_high_a_number_names_how_many_there_are(finder: FaceFinder, couple: 
     assert "--face 0 to 1" in str(caught.value.hint)
 
 
+def test_too_high_a_number_for_one_face(finder: FaceFinder, astronaut: Picture) -> None:
+    with pytest.raises(NoFaceError, match="but 1 face found") as caught:
+        find_face(astronaut, AvatarOptions(face="7"), finder)
+    assert "use --face 0, or" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("point", [(512, 0), (0, 512), (-1, 5), (5, -1), (10**9, 5)])
+def test_a_point_outside_the_picture(
+    point: tuple[int, int], finder: FaceFinder, astronaut: Picture
+) -> None:
+    with pytest.raises(NoFaceError, match="outside the picture of 512x512"):
+        find_face(astronaut, AvatarOptions(face_center=point), finder)
+
+
 def test_no_face_says_what_was_looked_for(finder: FaceFinder) -> None:
     picture = np.full((300, 300, 3), 128, np.uint8)
     with pytest.raises(NoFaceError, match="frontal faces of at least 3 %") as caught:
@@ -133,7 +147,17 @@ def test_the_box_may_leave_the_picture_sideways() -> None:
 def test_a_shift_off_the_face_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="leave no box") as caught:
         mouth_box(_face_at(), AvatarOptions(**options), 500, 500)  # type: ignore[arg-type]
-    assert "from -35 to 59" in str(caught.value.hint)
+    assert "from -35 to 49" in str(caught.value.hint)
+
+
+def test_the_allowed_shifts_are_those_that_are_taken() -> None:
+    assert mouth_box(_face_at(), AvatarOptions(bbox_shift=-35), 500, 500)
+    assert mouth_box(_face_at(), AvatarOptions(bbox_shift=49), 500, 500).height == MIN_SIDE
+    with pytest.raises(FaceSizeError) as caught:
+        mouth_box(_face_at(), AvatarOptions(bbox_shift=50), 500, 500)
+    assert "(--bbox-shift) from -35 to 49" in str(caught.value.hint)
+    with pytest.raises(UsageError):
+        mouth_box(_face_at(), AvatarOptions(bbox_shift=-36), 500, 500)
 
 
 def test_a_margin_that_eats_the_face_is_refused() -> None:

@@ -61,26 +61,37 @@ def mouth_box(landmarks: Landmarks, options: AvatarOptions, width: int, height: 
     middle = int(points[_BRIDGE, 1]) + options.bbox_shift
     upper = max(0, 2 * middle - lowest)
     lower = min(lowest + options.extra_margin, height)
-    _check_shift(options, middle, lowest, points)
     box = Box(left, upper, right - left, lower - upper)
-    _check_size(box, width, height)
-    return box
-
-
-def _check_shift(options: AvatarOptions, middle: int, lowest: int, points: np.ndarray) -> None:
-    """The middle must stay on the face, between eyebrows and chin."""
+    # The middle must stay on the face, between eyebrows and chin.
     highest = int(points[:, 1].min())
-    if not highest <= middle < lowest or lowest + options.extra_margin <= middle:
-        bridge = middle - options.bbox_shift
+    bridge = middle - options.bbox_shift
+    shifts = _shifts(highest - bridge, lowest - bridge, lower - bridge)
+    if not highest <= middle < min(lowest, lowest + options.extra_margin):
         raise UsageError(
             f"bbox_shift {options.bbox_shift} and extra_margin {options.extra_margin} leave no box",
-            hint=f"this face allows a bbox_shift from {highest - bridge} to {lowest - bridge - 1}",
+            hint=_allowed(shifts),
         )
-
-
-def _check_size(box: Box, width: int, height: int) -> None:
     if min(box.width, box.height) < MIN_SIDE:
         raise FaceSizeError(
             f"the face's box of {box.width}x{box.height} pixels (in a picture of {width}x{height}) "
-            f"is smaller than {MIN_SIDE}x{MIN_SIDE}"
+            f"is smaller than {MIN_SIDE}x{MIN_SIDE}",
+            hint=_allowed(shifts) if options.bbox_shift > 0 and box.width >= MIN_SIDE else None,
         )
+    return box
+
+
+def _shifts(highest: int, lowest: int, lower: int) -> range:
+    """The shifts that leave a box high enough.
+
+    Args:
+        highest, lowest: landmarks, in pixels below the middle of the nose.
+        lower: the box's lower edge, likewise.
+    """
+    # The box begins at twice the shift less `lowest`, and must be `MIN_SIDE` high.
+    return range(highest, min(lowest - 1, (lower + lowest - MIN_SIDE) // 2) + 1)
+
+
+def _allowed(shifts: range) -> str | None:
+    if not shifts:
+        return None
+    return f"this face allows a bbox_shift (--bbox-shift) from {shifts[0]} to {shifts[-1]}"

@@ -17,10 +17,13 @@ def look(rgb: Picture, options: AvatarOptions, finder: FaceFinder) -> Landmarks:
 
     Raises:
         errors.NoFaceError: it is not there; the message says what was looked for.
+            Also: the box or the point lies outside the picture.
         errors.UsageError: `face` is no choice.
     """
     if options.face_box is not None:
         return _named(rgb, options.face_box, finder)
+    if options.face_center is not None:
+        _check_center(options.face_center, *rgb.shape[1::-1])
     _check_word(options.face)
     only_largest = options.face == "largest" and options.face_center is None
     return choose(finder.find(rgb, all_sizes=not only_largest), options)
@@ -54,9 +57,10 @@ def choose(faces: Sequence[Landmarks], options: AvatarOptions) -> Landmarks:
 def _counted(faces: Sequence[Landmarks], index: int) -> Landmarks:
     if index >= len(faces):
         count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+        numbers = "0" if len(faces) == 1 else f"0 to {len(faces) - 1}"
         raise NoFaceError(
             f"face {index} was asked for, but {count} found (counted from 0, from the left)",
-            hint=f"use --face 0 to {len(faces) - 1}, or name the place with --face-box X,Y,W,H",
+            hint=f"use --face {numbers}, or name the place with --face-box X,Y,W,H",
         )
     return faces[index]
 
@@ -76,6 +80,15 @@ def _named(rgb: Picture, box: Box, finder: FaceFinder) -> Landmarks:
             "with --no-face-check",
         )
     return face
+
+
+def _check_center(center: tuple[int, int], width: int, height: int) -> None:
+    x, y = center
+    if not (0 <= x < width and 0 <= y < height):
+        raise NoFaceError(
+            f"the point {x},{y} lies outside the picture of {width}x{height} pixels",
+            hint="give --face-center as X,Y in pixels from the picture's upper left corner",
+        )
 
 
 def _check_word(face: str) -> None:
