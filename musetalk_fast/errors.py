@@ -86,7 +86,10 @@ class ConfigError(MuseTalkError):
 
     token = "MTF-CONFIG"
     exit_code = 78
-    default_hint = "`musetalk-fast config show` prints every setting and where it came from"
+    default_hint = (
+        "correct it where it stands; `musetalk-fast config path` prints where the file of the "
+        "settings is"
+    )
 
 
 class ConfigFileError(ConfigError):
@@ -162,8 +165,8 @@ class NoFaceError(InputError):
 
     token = "MTF-NO-FACE"
     default_hint = (
-        "use a frontal portrait with the whole face visible, name the place with "
-        "--face-box X,Y,W,H, or send it unchecked with --no-face-check"
+        "use a frontal portrait with the whole face visible, or name the place with "
+        "--face-box X,Y,W,H"
     )
 
 

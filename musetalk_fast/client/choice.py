@@ -11,7 +11,7 @@ from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.credentials import NOTHING, load_credentials
-from musetalk_fast.config import ServerSettings
+from musetalk_fast.config import BUILTIN, ServerSettings
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY, NDJSON, PLAIN
 from musetalk_fast.wire.requests import PLAIN_ENGINE, Health, Info, plain_info
@@ -51,6 +51,8 @@ async def open_server(
         errors.InvalidSettingError: the key or a certificate cannot be read.
     """
     address = parse_address(url)
+    if builtin:
+        address = replace(address, name=BUILTIN)
     credentials = NOTHING if builtin else await asyncio.to_thread(load_credentials, settings)
     connection = await stack.enter_async_context(
         Connection(address, settings.timeout_secs, credentials)

@@ -21,6 +21,9 @@ MIN_SIDE, MAX_SIDE = 64, 8192
 MAX_BYTES = 1 << 28
 """Of the file: as many as 8192 x 8192 pixels of four bytes."""
 
+_STRETCH = 1.02
+"""A larger change of the proportions shows in a face."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:
@@ -90,13 +93,26 @@ def load_still(path: Path, *, background: str, resolution: tuple[int, int] | Non
         error.where = str(path)
         raise
     flat, was_transparent = flatten(pixels, colour)
-    notes = (
-        (f"transparent parts were filled with {background} (--background)",)
-        if was_transparent
-        else ()
-    )
+    notes = _notes(flat, resolution, background if was_transparent else None)
     rgb = np.ascontiguousarray(_sized(flat, resolution))
     return Still(Path(path), rgb, hashlib.sha256(data).hexdigest(), notes)
+
+
+def _notes(
+    flat: Picture, resolution: tuple[int, int] | None, behind: str | None
+) -> tuple[str, ...]:
+    notes = []
+    if behind is not None:
+        notes.append(f"transparent parts were filled with {behind} (--background)")
+    height, width = flat.shape[:2]
+    across, down = resolution or (width, height)
+    stretch = across * height / (down * width)
+    if max(stretch, 1 / stretch) > _STRETCH:
+        notes.append(
+            f"the picture of {width}x{height} is stretched to {across}x{down} (--resolution): its "
+            "proportions change"
+        )
+    return tuple(notes)
 
 
 def _check_resolution(resolution: tuple[int, int] | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.events import Event, ProgressEvent, WarningEvent
@@ -18,6 +19,9 @@ from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.types import SourceRun
 from musetalk_fast.video.encoders import resolve
 from musetalk_fast.video.output import check_output
+
+if TYPE_CHECKING:
+    from musetalk_fast.errors import InputError
 
 STILL_FPS = Fraction(25)
 
@@ -134,8 +138,24 @@ def _look_for_face(still: Still, avatar: Path, settings: Settings, on_event: OnE
         found = find_face(still.rgb, settings.avatar.options())
     except InputError as error:
         error.where = str(avatar)
+        error.hint = _face_hint(error, settings.output.resolution)
         raise
     _warn(found.notes, on_event)
+
+
+def _face_hint(error: InputError, resolution: tuple[int, int] | None) -> str | None:
+    """What the user can do about a face, knowing what the picture went through."""
+    from musetalk_fast.errors import NoFaceError
+
+    hint = error.hint
+    if hint != error.default_hint:
+        return hint
+    if resolution is not None:
+        width, height = resolution
+        hint = f"the picture was scaled by --resolution {width}x{height}: leave it out, or {hint}"
+    if isinstance(error, NoFaceError):
+        hint = f"{hint}, or send the picture unchecked with --no-face-check"
+    return hint
 
 
 def _warn(notes: tuple[str, ...], on_event: OnEvent) -> None:

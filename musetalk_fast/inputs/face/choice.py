@@ -76,8 +76,7 @@ def _named(rgb: Picture, box: Box, finder: FaceFinder) -> Landmarks:
     if face is None:
         raise NoFaceError(
             f"no face found in the box {_text(box)}",
-            hint="draw the box from the eyebrows to the chin, or send the picture unchecked "
-            "with --no-face-check",
+            hint="draw the box from the eyebrows to the chin",
         )
     return face
 
