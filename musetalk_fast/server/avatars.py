@@ -24,10 +24,6 @@ AvatarKey = tuple[str, AvatarOptions]
 Avatars = SharedWork[AvatarKey, "ReadyAvatar"]
 
 
-class AbandonedError(Exception):
-    """Nobody waits for this preparation any more."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadyAvatar:
     """A prepared avatar.
@@ -83,11 +79,9 @@ def avatar_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int)
 
 def _prepare(engine: Engine, path: Path, options: AvatarOptions, watch: Watch) -> ReadyAvatar:
     def on_face(source: int, total: int, _face: Face | None) -> None:
-        if watch.abandoned.is_set():
-            raise AbandonedError
         watch.progress = Progress(stage="prepare", done=source + 1, total=total)
 
-    avatar = engine.prepare_avatar(path, options, on_face)
+    avatar = engine.prepare_avatar(path, options, on_face, watch.check)
     faces = tuple(avatar.faces)
     return ReadyAvatar(
         avatar=avatar,

@@ -18,11 +18,11 @@ Recordings = SharedWork[str, object]
 def recording_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int) -> Recordings:
     """Prepares recordings in a thread, one after the other, and keeps the last ones."""
 
-    def prepare(path: Path) -> object:
-        return engine.prepare_audio(open_speech(path))
+    def prepare(path: Path, watch: Watch) -> object:
+        return engine.prepare_audio(open_speech(path), watch.check)
 
-    async def make(name: str, _watch: Watch) -> object:
+    async def make(name: str, watch: Watch) -> object:
         with store.lease(name) as path:
-            return await asyncio.get_running_loop().run_in_executor(thread, prepare, path)
+            return await asyncio.get_running_loop().run_in_executor(thread, prepare, path, watch)
 
     return SharedWork(make, keep)

@@ -14,12 +14,21 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+class AbandonedError(Exception):
+    """Nobody waits for this work any more."""
+
+
 class Watch:
     """What a worker thread tells of its work, and how it learns that nobody waits for it."""
 
     def __init__(self) -> None:
         self.abandoned = threading.Event()
         self.progress: Progress | None = None
+
+    def check(self) -> None:
+        """Raise `AbandonedError` once nobody waits."""
+        if self.abandoned.is_set():
+            raise AbandonedError
 
 
 class _Job(Generic[V]):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast import errors
 from musetalk_fast.inputs.image import load_still
-from musetalk_fast.server.engines.base import CropRequest, EngineInfo, OnFace
+from musetalk_fast.server.engines.base import Check, CropRequest, EngineInfo, OnFace
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face, Pcm
 
 _NAP_SECS = 0.01
@@ -71,13 +71,16 @@ class PatternEngine:
     def describe(self) -> EngineInfo:
         return EngineInfo(name="pattern", model=self._model, is_preview=False, max_batch=4)
 
-    def prepare_avatar(self, path: Path, options: AvatarOptions, on_face: OnFace) -> PatternAvatar:
+    def prepare_avatar(
+        self, path: Path, options: AvatarOptions, on_face: OnFace, check: Check
+    ) -> PatternAvatar:
         document, width, height = self._open(path)
         sources = int(document.get("sources", 1))
         if "fail" in document:
             raise getattr(errors, document["fail"])("as the avatar says", where=str(path))
         faces: list[Face | None] = []
         for source in range(sources):
+            check()
             time.sleep(float(document.get("secs", 0)))
             missing = source in document.get("faceless", [])
             faces.append(None if missing else self._face(source, width, height, options))
@@ -85,7 +88,8 @@ class PatternEngine:
             on_face(source, sources, faces[-1])
         return PatternAvatar(width, height, tuple(faces))
 
-    def prepare_audio(self, pcm: Pcm) -> Pcm:
+    def prepare_audio(self, pcm: Pcm, check: Check) -> Pcm:
+        check()
         self._note("audio", 1, len(pcm))
         return pcm
 

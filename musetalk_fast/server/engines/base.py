@@ -16,7 +16,15 @@ ENGINE_GROUP = "musetalk_fast.engines"
 """Entry-point group by which engines are found; each entry is a callable without arguments."""
 
 OnFace: TypeAlias = Callable[[int, int, Face | None], None]
-"""Told `(source, source frames, face or None)` after each source frame; may raise to stop."""
+"""Told `(source, source frames, face or None)` after each source frame."""
+
+Check: TypeAlias = Callable[[], None]
+"""Raises once nobody waits for a preparation any more; whoever prepares lets that pass. It costs
+less than a microsecond: call it between any two steps, best every 50 ms."""
+
+
+def unchecked() -> None:
+    """The `Check` of who is always waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +82,9 @@ class Engine(Protocol):
         """Name, model version and limits."""
         ...
 
-    def prepare_avatar(self, path: Path, options: AvatarOptions, on_face: OnFace) -> PreparedAvatar:
+    def prepare_avatar(
+        self, path: Path, options: AvatarOptions, on_face: OnFace, check: Check
+    ) -> PreparedAvatar:
         """Decode an avatar asset and find its face in every source frame.
 
         Raises:
@@ -83,7 +93,7 @@ class Engine(Protocol):
         """
         ...
 
-    def prepare_audio(self, pcm: Pcm) -> object:
+    def prepare_audio(self, pcm: Pcm, check: Check) -> object:
         """Extract what `infer` needs from a whole recording; the server keeps it by content."""
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from musetalk_fast.errors import ImageFormatError, NoFaceError
-from musetalk_fast.server.engines.base import ENGINE_GROUP, CropRequest
+from musetalk_fast.server.engines.base import ENGINE_GROUP, CropRequest, unchecked
 from musetalk_fast.server.engines.preview import PreviewEngine
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Face
 
@@ -35,9 +36,11 @@ def ready(smiling, closed) -> Ready:
     engine = PreviewEngine()
     told: list[tuple[int, int, Face | None]] = []
     options = AvatarOptions()
-    avatar = engine.prepare_avatar(smiling.path, options, lambda *face: told.append(face))
-    other = engine.prepare_avatar(closed.path, options, lambda *face: None)
-    return Ready(engine, avatar, other, engine.prepare_audio(_vowels()), told)
+    avatar = engine.prepare_avatar(
+        smiling.path, options, lambda *face: told.append(face), unchecked
+    )
+    other = engine.prepare_avatar(closed.path, options, lambda *face: None, unchecked)
+    return Ready(engine, avatar, other, engine.prepare_audio(_vowels(), unchecked), told)
 
 
 def _vowels() -> np.ndarray:
@@ -113,7 +116,39 @@ def test_an_exception_of_the_listener_stops_it(smiling) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        PreviewEngine().prepare_avatar(smiling.path, AvatarOptions(), stop)
+        PreviewEngine().prepare_avatar(smiling.path, AvatarOptions(), stop, unchecked)
+
+
+def test_it_asks_often_whether_anybody_waits(ready, smiling) -> None:
+    """No step is long: what was asked between two questions is a few of a hundred."""
+    asked: list[float] = []
+    ready.engine.prepare_avatar(
+        smiling.path, AvatarOptions(), lambda *_: None, lambda: asked.append(time.process_time())
+    )
+    steps = np.diff(asked)
+    assert len(steps) > 70
+    assert steps.max() < steps.sum() / 2
+    assert np.median(steps) < steps.sum() / 20
+
+
+def test_who_stops_it_stops_it_at_once(ready, smiling) -> None:
+    def stop() -> None:
+        raise InterruptedError
+
+    told: list[object] = []
+    with pytest.raises(InterruptedError):
+        ready.engine.prepare_avatar(
+            smiling.path, AvatarOptions(), lambda *face: told.append(face), stop
+        )
+    assert told == []
+    with pytest.raises(InterruptedError):
+        ready.engine.prepare_audio(_vowels(), stop)
+
+
+def test_a_recording_asks_twice_a_block(ready) -> None:
+    asked: list[None] = []
+    ready.engine.prepare_audio(np.zeros(95 * SPEECH_RATE, np.int16), lambda: asked.append(None))
+    assert len(asked) == 2 * 4
 
 
 def test_a_picture_without_a_face_is_refused(tmp_path: Path) -> None:
@@ -123,14 +158,14 @@ def test_a_picture_without_a_face_is_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     Image.fromarray(noise).save(path)
     with pytest.raises(NoFaceError):
-        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None)
+        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None, unchecked)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.png"
     path.write_text("not a picture")
     with pytest.raises(ImageFormatError):
-        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None)
+        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None, unchecked)
 
 
 def test_the_package_alone_loads_no_numba() -> None:
@@ -142,6 +177,6 @@ def test_the_package_alone_loads_no_numba() -> None:
 
 def test_it_closes(smiling) -> None:
     engine = PreviewEngine()
-    engine.prepare_avatar(smiling.path, AvatarOptions(), lambda *face: None)
+    engine.prepare_avatar(smiling.path, AvatarOptions(), lambda *face: None, unchecked)
     engine.close()
     engine.close()

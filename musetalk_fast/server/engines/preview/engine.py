@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from musetalk_fast import __version__
 from musetalk_fast.inputs.face import FaceFinder, find_face
 from musetalk_fast.inputs.image import load_still
-from musetalk_fast.server.engines.base import CropRequest, EngineInfo, OnFace
+from musetalk_fast.server.engines.base import Check, CropRequest, EngineInfo, OnFace
 from musetalk_fast.server.engines.preview.mask import jaw_mask
 from musetalk_fast.server.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
 from musetalk_fast.server.engines.preview.render import paint
@@ -50,7 +50,9 @@ class PreviewEngine:
             name=NAME, model=f"{NAME}-{__version__}-{_fingerprint()}", is_preview=True
         )
 
-    def prepare_avatar(self, path: Path, options: AvatarOptions, on_face: OnFace) -> PreviewAvatar:
+    def prepare_avatar(
+        self, path: Path, options: AvatarOptions, on_face: OnFace, check: Check
+    ) -> PreviewAvatar:
         """Load a still picture, find its face and solve its poses.
 
         Raises:
@@ -59,23 +61,25 @@ class PreviewEngine:
             errors.UsageError: options that make no sense for this picture.
         """
         still = load_still(path, background="white", resolution=None)
+        check()
         if self._finder is None:
             self._finder = FaceFinder()
         found = find_face(still.rgb, options, self._finder)
+        check()
         points = found.landmarks.points
         place, mask = jaw_mask(
             points[:, :2].astype(np.float64), found.box, still.width, still.height
         )
         face = Face(source=0, box=found.box, mask_box=place, mask=mask)
-        mouth = make_mouth(still.rgb, points, found.box)
+        mouth = make_mouth(still.rgb, points, found.box, check)
         # The first crop compiles the kernel: better here than in a stream that has a deadline.
         paint(mouth, pose_mouth(mouth, MouthPose(0, 0, 0)))
         on_face(0, 1, face)
         return PreviewAvatar(still.width, still.height, (face,), (mouth,))
 
-    def prepare_audio(self, pcm: Pcm) -> NDArray[np.float32]:
+    def prepare_audio(self, pcm: Pcm, check: Check) -> NDArray[np.float32]:
         """The mouth's movement through a recording: (T, 3) float32 open, wide, rest."""
-        return np.asarray(mouth_track(pcm), np.float32)
+        return np.asarray(mouth_track(pcm, check=check), np.float32)
 
     def infer(self, batch: Sequence[CropRequest]) -> NDArray[np.uint8]:
         """Make crops: (len(batch), 256, 256, 3) uint8 RGB. Beyond the sound the photo rests."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.server.engines.base import Check, unchecked
 from musetalk_fast.server.engines.preview.anatomy import MouthSpace
 from musetalk_fast.server.engines.preview.crop import photo_crop
 from musetalk_fast.server.engines.preview.interior import Interior, make_interior
@@ -75,22 +76,27 @@ class Posed(NamedTuple):
     rest: float
 
 
-def make_mouth(picture: Picture, points: NDArray[np.float32], box: Box) -> Mouth:
+def make_mouth(
+    picture: Picture, points: NDArray[np.float32], box: Box, check: Check = unchecked
+) -> Mouth:
     """Prepare a face: about a third of a second.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
         points: (478, 2 or 3) landmarks, pixels of the picture.
         box: MuseTalk's box.
+        check: called before each of the atlas's poses; may raise to stop.
     """
     flat = points[:, :2].astype(np.float64)
     space = MouthSpace.of(flat, box)
     face = FaceShape.of(flat, space)
     region = region_of(flat, space)
     photo = photo_crop(picture, box)
-    atlas = build_atlas(face, space, region, freedom(flat, space, region))
+    atlas = build_atlas(face, space, region, freedom(flat, space, region), check)
+    check()
     interior = make_interior(photo, face, flat, space)
     curves, corners = lip_curves(face.features)
+    check()
     return Mouth(photo, interior, atlas, curves, corners, region, _affine(space), space.pixels)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.server.engines.base import Check, unchecked
 from musetalk_fast.server.engines.preview import loudness
 from musetalk_fast.server.engines.preview.loudness import PIECE, Pieces, Surroundings, Voice
 from musetalk_fast.server.engines.preview.mel import RATE, Floats, feature_count, log_mel
@@ -40,7 +41,7 @@ AT_REST = (0.0, 0.0, 1.0)
 _LEAST = np.array((0, -1, 0), np.float32)
 
 
-def mouth_track(pcm: Pcm, block: int = BLOCK) -> Floats:
+def mouth_track(pcm: Pcm, block: int = BLOCK, check: Check = unchecked) -> Floats:
     """The mouth's movement through a recording, a hundred times a second.
 
     Memory grows with the track only; any block gives the same track, but for the order of
@@ -49,6 +50,7 @@ def mouth_track(pcm: Pcm, block: int = BLOCK) -> Floats:
     Args:
         pcm: (n,) int16, 16 kHz, any length.
         block: features that are worked on at a time, a multiple of 50.
+        check: called before each block; may raise to stop.
 
     Returns:
         (ceil(n / 160), 3) float32: `open` 0..1, `wide` -1 (rounded)..1 (spread) and `rest` 0..1,
@@ -62,8 +64,9 @@ def mouth_track(pcm: Pcm, block: int = BLOCK) -> Floats:
     if not count:
         return track
     network = load_network()
-    surroundings = surroundings_of(pcm, network, block)
+    surroundings = surroundings_of(pcm, network, block, check)
     for start in range(0, count, block):
+        check()
         stop = min(start + block, count)
         track[start:stop] = _block(pcm, start, stop, surroundings, network)
     return track
@@ -90,13 +93,15 @@ def pose_at(track: Floats, frame: int, fps: tuple[int, int]) -> tuple[float, flo
     return opened, wide, rest
 
 
-def surroundings_of(pcm: Pcm, network: Network, block: int = BLOCK) -> Surroundings:
+def surroundings_of(
+    pcm: Pcm, network: Network, block: int = BLOCK, check: Check = unchecked
+) -> Surroundings:
     """What each piece of a recording is judged by; at least one sample."""
     count, edge = feature_count(pcm), loudness.EDGE
-    parts = [
-        Pieces.of(log_mel(pcm, start - edge, min(start + block, count) + edge))
-        for start in range(0, count, block)
-    ]
+    parts = []
+    for start in range(0, count, block):
+        check()
+        parts.append(Pieces.of(log_mel(pcm, start - edge, min(start + block, count) + edge)))
     return Surroundings.of(Pieces.joined(parts), Voice(network.voice, _VOICE_WEIGHT))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.server.engines.base import Check
 from musetalk_fast.server.engines.preview.anatomy import MouthSpace, Points
 from musetalk_fast.server.engines.preview.motion import FaceShape, Features, inside_lips, posed
 from musetalk_fast.server.engines.preview.region import NODES, Region
@@ -47,12 +48,17 @@ class Atlas:
 
 
 def build_atlas(
-    face: FaceShape, space: MouthSpace, region: Region, free: NDArray[np.float64]
+    face: FaceShape,
+    space: MouthSpace,
+    region: Region,
+    free: NDArray[np.float64],
+    check: Check,
 ) -> Atlas:
     """Solve all poses of a face.
 
     Args:
         free: (NODES, NODES), how much of its movement each node may make.
+        check: called before each pose; may raise to stop.
     """
     columns, rows = region.nodes()
     nodes = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
@@ -67,6 +73,7 @@ def build_atlas(
     for at in np.ndindex(shape):
         pose = posed(face, float(OPENINGS[at[0]]), float(WIDTHS[at[1]]))
         for layer, (source, target) in enumerate(_layers(visible, pose, still)):
+            check()
             moved = displacement(target, source, places)
             maps[(*at, layer)] = (moved @ to_pixels) * free.reshape(-1, 1)
         curves[at], corners[at] = lip_curves(pose)
