@@ -31,6 +31,9 @@ _PERIOD_SECS = 5.0
 _SHARE = 0.1
 _SHORTEST_SECS = 0.5
 
+_lost: list[OSError] = []
+"""Why stdout could not be written."""
+
 
 class Display:
     """Shows nothing: what the others begin with."""
@@ -45,6 +48,8 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        if error is None and _lost:
+            raise _lost[0]
 
     def __call__(self, event: Event) -> None:
         """Show an event of a render."""
@@ -226,8 +231,13 @@ def print_error(line: str) -> None:
 
 
 def print_out(line: str) -> None:
-    """A line on stdout; if its reader has gone, the render goes on without one."""
+    """A line on stdout; if its reader has gone, the render goes on without one.
+
+    So it does if its disk is full, but then the display ends with that error.
+    """
     try:
         print(line, flush=True)  # noqa: T201
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            _lost.append(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -48,6 +49,13 @@ def describe(error: BaseException) -> dict[str, str | int | None]:
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         hint = f"see `{path or 'musetalk-fast'} --help`"
         error = errors.UsageError(error.format_message().rstrip("."), hint=hint)
+    elif isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        # What has a name was written by who knows more; stdout has none.
+        error = errors.OutputWriteError(
+            f"cannot write: {error.strerror}",
+            where="stdout",
+            hint="make room where stdout goes; a video that was finished before is in its place",
+        )
     elif not isinstance(error, errors.MuseTalkError):
         error = errors.InternalError(f"{type(error).__name__}: {error}")
     return _members(error.token, error.exit_code, error.message, error.where, error.hint)
@@ -75,7 +83,7 @@ def _members(
 
 
 def _tell(known: dict[str, str | int | None], voice: Voice) -> None:
-    if voice.json:
+    if voice.json and known["where"] != "stdout":
         import json
 
         click.echo(json.dumps({"event": "error", **known}))

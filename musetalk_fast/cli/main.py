@@ -74,23 +74,34 @@ def main() -> NoReturn:
 def _report(error: BaseException, voice: Voice) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
+    # What was wrong before it came to `--json` shall be an object too.
+    voice.json = voice.json or "--json" in sys.argv
     try:
         return report(error, voice)
     except BrokenPipeError:
         return NO_READER
+    except OSError as full:
+        return report(full, Voice())
 
 
 def _leave(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would flush once more on its way out, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
+    except OSError as error:
+        _silence()
+        code = code or report(error, Voice())
     if code in (Stopped(2).exit_code, Stopped(15).exit_code):
         # Threads inside a native call would hold the interpreter back.
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _silence() -> None:
+    """Python would flush once more on its way out, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _start_logging() -> None:

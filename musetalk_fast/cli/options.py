@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+from musetalk_fast.errors import MuseTalkError, UsageError
 
 if TYPE_CHECKING:
     from musetalk_fast.config import Settings
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FLAGS = "musetalk_fast.flags"
+_URL = ("server", "url")
+_FACES = {
+    ("avatar", "face"): "largest",
+    ("avatar", "face_box"): None,
+    ("avatar", "face_center"): None,
+}
+"""The settings that choose a face, with their defaults."""
 
 
 class GroupedOption(click.Option):
@@ -87,6 +96,21 @@ class _SoundType(SettingType):
         return super().convert(value, param, ctx)
 
 
+class _ServerType(SettingType):
+    """`-s`: told at once what no address is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        urls = super().convert(value, param, ctx)
+        try:
+            _check_addresses(urls)
+        except MuseTalkError as error:
+            self.fail(f"{error.message}: {error.hint}", param, ctx)
+        return urls
+
+
+_TYPES = {"output.audio": _SoundType, "server.url": _ServerType}
+
+
 def setting(
     name: str,
     *flags: str,
@@ -101,7 +125,7 @@ def setting(
         multiple: it may be given several times; its values are lists, and are put together.
     """
     section, _, key = name.partition(".")
-    kind = _SoundType if name == "output.audio" else SettingType
+    kind = _TYPES.get(name, SettingType)
 
     def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
         if multiple:
@@ -133,11 +157,37 @@ def load(ctx: click.Context) -> Settings:
     """The settings of this run, its flags on top.
 
     Raises:
+        errors.UsageError: flags that contradict each other.
         errors.ConfigError: a setting that cannot be used.
     """
     from musetalk_fast.config import load_settings
 
-    return load_settings(flags_of(ctx)).settings
+    loaded = load_settings(_one_face(flags_of(ctx)))
+    try:
+        _check_addresses(loaded.settings.server.url or ())
+    except MuseTalkError as error:
+        named = (each.origin for each in loaded.values if (each.section, each.key) == _URL)
+        error.where = next(named)
+        raise
+    return loaded.settings
+
+
+def _one_face(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """The flags, of which one that chooses a face comes before all other ways to choose it."""
+    given = [name for name in _FACES if name in flags]
+    if len(given) > 1:
+        names = " and ".join(f"--{key.replace('_', '-')}" for _, key in given)
+        raise UsageError(f"{names} choose different faces", hint="give one of them")
+    return flags if not given else {**_FACES, **flags}
+
+
+def _check_addresses(urls: Iterable[str]) -> None:
+    from musetalk_fast.client.address import parse_address
+    from musetalk_fast.config import BUILTIN
+
+    for url in urls:
+        if url != BUILTIN:
+            parse_address(url)
 
 
 _CONNECTING = (
@@ -183,7 +233,7 @@ _FILES = (
 
 _ENCODING = (
     setting("output.resolution", "--resolution", metavar="WxH", group="Video",
-            help_text="Default: the avatar's own."),
+            help_text="Default: the avatar's own. The picture is stretched to another."),
     setting("output.crf", "--crf", metavar="NUMBER", group="Video",
             help_text="Quality, 0 to 63, 0 is best; default 20 for x264."),
     setting("output.preset", "--preset", metavar="NAME", group="Video",
@@ -195,7 +245,8 @@ _ENCODING = (
 _RENDERING = (
     setting(
         "avatar.face", "--face", metavar="WHICH", group="Face",
-        help_text="largest (default), left, right, or a number from 0 at the left.",
+        help_text="largest (default), left, right, or a number from 0 at the left. This or one of "
+        "the next two.",
     ),
     setting("avatar.face_box", "--face-box", metavar="X,Y,W,H", group="Face",
             help_text="The face is in this rectangle of pixels."),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -16,6 +17,8 @@ from musetalk_fast.cli.failure import describe, in_words
 from musetalk_fast.cli.main import COMMANDS, cli
 from musetalk_fast.cli.signals import Stopped
 
+PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"
+SPEECH = Path(__file__).parents[1] / "data/short.wav"
 FILES = ("-i", "a.png", "-a", "a.wav", "-o", "a.mp4")
 
 
@@ -72,6 +75,9 @@ USAGE = [
     (("render", *FILES, "--face-box", "1,2"), "X,Y,W,H", "render --help"),
     (("render", *FILES, "-q", "--json"), "-q says nothing", "render --help"),
     (("render", *FILES, "extra"), "extra", "render --help"),
+    (("render", *FILES, "-s", "gpu:8000"), "'gpu:8000' is no address", "render --help"),
+    (("render", *FILES, "--face", "0", "--face-center", "1,2"), "different faces", "one of them"),
+    (("render", "--bogus", "--json"), "No such option", "render --help"),
     (("batch",), "INPUTS", "batch --help"),
 ]
 
@@ -81,6 +87,7 @@ USAGE = [
 )
 def test_wrong_usage(run, arguments: tuple[str, ...], message: str, hint: str) -> None:
     done = run(*arguments)
+    assert bool(done.stdout) == ("--json" in arguments)
     words = done.stderr or "{message}\n  hint: {hint}".format(**json.loads(done.stdout))
     assert done.returncode == 2
     assert message in words.splitlines()[0]
@@ -133,6 +140,49 @@ def test_a_reader_that_goes_away_is_no_news() -> None:
     done = subprocess.run([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
+@pytest.mark.parametrize(
+    "words", [("--version",), ("config", "show"), ("render", "-n", "--json"), ("render", "-n")]
+)
+def test_a_full_disk_below_stdout_is_no_fault_of_ours(words: tuple[str, ...]) -> None:
+    if words[0] == "render":
+        words += ("-i", str(PORTRAIT), "-a", str(SPEECH), "-o", "x.mp4", "--no-face-check")
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "musetalk_fast", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 74
+    assert "(MTF-OUTPUT-WRITE)\n  where: stdout\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_we_may_not_read_is_told_by_who_reads_it() -> None:
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        for param in getattr(command, "params", ()):
+            if name != "serve" and isinstance(param.type, click.Path):
+                assert not param.type.readable, (name, param.name)
+
+
+def test_no_address_in_a_variable_names_the_variable(run) -> None:
+    done = run("render", *FILES, MUSETALK_SERVER_URL="gpu:8000")
+    assert done.returncode == 78
+    assert "  where: MUSETALK_SERVER_URL\n" in done.stderr
+
+
+def test_a_flag_that_chooses_a_face_comes_before_a_variable_that_does() -> None:
+    from musetalk_fast.cli.options import load
+
+    ctx = click.Context(cli)
+    ctx.meta["musetalk_fast.flags"] = {("avatar", "face"): "left"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUSETALK_AVATAR_FACE_BOX", "1,2,30,40")
+        assert load(ctx).avatar.options().face_box is None
+        ctx.meta.clear()
+        assert load(ctx).avatar.options().face_box is not None
 
 
 def test_what_stopped_us_is_no_error_of_ours() -> None:
