@@ -9,7 +9,6 @@ from typing import Generic, Protocol, TypeVar
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import (
-    InputError,
     InputNotFoundError,
     InputUnreadableError,
     InternalError,
@@ -24,6 +23,9 @@ PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 RECORDINGS = frozenset(
     {".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff"}
 )
+
+VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+"""Their sound is a recording if a picture has their name, and no recording has it."""
 
 T = TypeVar("T")
 
@@ -84,17 +86,19 @@ def pair(inputs: Path, outputs: Path, suffix: str, avatar: Path | None = None) -
     Raises:
         errors.InputNotFoundError: no such folder, or nothing in it pairs up.
         errors.InputUnreadableError: it cannot be listed.
-        errors.InputError: a base name stands for two pictures or for two recordings.
     """
     files = _listed(inputs)
-    pictures = {} if avatar else _by_base(files, PICTURES, "pictures", inputs)
-    recordings = _by_base(files, RECORDINGS, "recordings", inputs)
+    pictures = {} if avatar else _by_base(files, PICTURES)
+    recordings = _by_base(files, RECORDINGS)
+    videos = _by_base(files, VIDEOS)
+    sounds = {base: videos[base] for base in pictures.keys() & videos.keys()} | recordings
     jobs = tuple(
-        Job(base, avatar or pictures[base], audio, outputs / f"{base}{suffix}")
-        for base, audio in recordings.items()
-        if avatar or base in pictures
+        Job(base, avatar or pictures[base][0], audios[0], outputs / f"{base}{suffix}")
+        for base, audios in sorted(sounds.items())
+        if len(audios) == 1 and (avatar or len(pictures.get(base, ())) == 1)
+        if audios[0].absolute() != (outputs / f"{base}{suffix}").absolute()
     )
-    left_over = tuple(_left_over(files, jobs, all_have_avatar=avatar is not None))
+    left_over = tuple(_left_over(files, jobs, pictures, sounds, all_have_avatar=bool(avatar)))
     if not jobs:
         raise InputNotFoundError(
             "nothing to render: " + ("; ".join(left_over[:5]) or "the folder is empty"),
@@ -194,37 +198,51 @@ def _listed(folder: Path) -> list[Path]:
     return [entry for entry in entries if entry.is_file() and not entry.name.startswith(".")]
 
 
-def _by_base(
-    files: Iterable[Path], suffixes: frozenset[str], what: str, folder: Path
-) -> dict[str, Path]:
+def _by_base(files: Iterable[Path], suffixes: frozenset[str]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for file in files:
         if file.suffix.lower() in suffixes:
             found.setdefault(file.stem, []).append(file)
-    twice = [", ".join(file.name for file in same) for same in found.values() if len(same) > 1]
-    if twice:
-        raise InputError(
-            f"{what} of the same base name: {'; '.join(twice)}",
-            where=str(folder),
-            hint="rename or move all but one of each",
-        )
-    return {base: same[0] for base, same in found.items()}
+    return found
 
 
-def _left_over(files: Iterable[Path], jobs: Iterable[Job], *, all_have_avatar: bool) -> list[str]:
+_Found = dict[str, list[Path]]
+
+
+def _left_over(
+    files: Iterable[Path],
+    jobs: Iterable[Job],
+    pictures: _Found,
+    sounds: _Found,
+    *,
+    all_have_avatar: bool,
+) -> list[str]:
     used = {path for job in jobs for path in (job.avatar, job.audio)}
-    reasons = []
-    for file in files:
-        kind = file.suffix.lower()
-        if file in used:
+    return [
+        f"{file.name}: {_reason(file, pictures, sounds, all_have_avatar=all_have_avatar)}"
+        for file in files
+        if file not in used
+    ]
+
+
+def _reason(file: Path, pictures: _Found, sounds: _Found, *, all_have_avatar: bool) -> str:
+    """Why a file is in no job."""
+    kind, base = file.suffix.lower(), file.stem
+    if kind in PICTURES and all_have_avatar:
+        return "not used: one avatar was given for all"
+    if kind in VIDEOS and all_have_avatar and base not in sounds:
+        return "not used: a video needs a picture of its name"
+    if kind not in PICTURES | RECORDINGS | VIDEOS:
+        return "neither a picture nor a recording"
+    for what, alike in (("picture", pictures.get(base)), ("recording", sounds.get(base))):
+        if what == "picture" and all_have_avatar:
             continue
-        if kind in RECORDINGS:
-            reason = f"no picture is named {file.stem}"
-        elif kind not in PICTURES:
-            reason = "neither a picture nor a recording"
-        elif all_have_avatar:
-            reason = "not used: one avatar was given for all"
-        else:
-            reason = f"no recording is named {file.stem}"
-        reasons.append(f"{file.name}: {reason}")
-    return reasons
+        if not alike:
+            return f"no {what} is named {base}"
+        if len(alike) > 1:
+            names = ", ".join(each.name for each in alike)
+            return f"more than one {what} is named {base}: {names}"
+    sound = sounds[base][0]
+    if kind in VIDEOS and file != sound:
+        return f"not used: the recording is {sound.name}"
+    return f"the video would take the place of {sound.name}: choose another folder for the videos"

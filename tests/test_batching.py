@@ -56,23 +56,62 @@ def test_one_avatar_for_all_recordings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "listed"),
+    ("names", "left_over"),
     [
-        (("a.png", "a.jpg", "a.wav"), "pictures of the same base name: a.jpg, a.png"),
-        (("a.png", "a.mp3", "a.wav"), "recordings of the same base name: a.mp3, a.wav"),
         (
-            ("a.png", "a.mp3", "a.wav", "b.opus", "b.ogg"),
-            "recordings of the same base name: a.mp3, a.wav; b.ogg, b.opus",
+            ("a.png", "a.jpg", "a.wav"),
+            [f"{name}: more than one picture is named a: a.jpg, a.png"
+             for name in ("a.jpg", "a.png", "a.wav")],
+        ),
+        (
+            ("a.png", "a.mp3", "a.wav"),
+            [f"{name}: more than one recording is named a: a.mp3, a.wav"
+             for name in ("a.mp3", "a.png", "a.wav")],
         ),
     ],
-)
-def test_ambiguous_names_are_listed(tmp_path: Path, names: tuple[str, ...], listed: str) -> None:
+)  # fmt: skip
+def test_ambiguous_names_are_left_over(
+    tmp_path: Path, names: tuple[str, ...], left_over: list[str]
+) -> None:
+    folder = _folder(tmp_path / "in", *names, "b.png", "b.ogg")
+    pairing = pair(folder, _out(tmp_path), ".mp4")
+    assert [job.name for job in pairing.jobs] == ["b"]
+    assert list(pairing.left_over) == left_over
+
+
+def test_two_recordings_of_a_name_beside_one_avatar(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "in", "a.mp3", "a.wav", "b.ogg")
+    pairing = pair(folder, _out(tmp_path), ".mp4", tmp_path / "x.png")
+    assert [job.name for job in pairing.jobs] == ["b"]
+    assert pairing.left_over[0] == "a.mp3: more than one recording is named a: a.mp3, a.wav"
+
+
+def test_a_video_is_a_recording_if_a_picture_has_its_name(tmp_path: Path) -> None:
+    names = ("a.png", "a.mov", "b.png", "b.wav", "b.mp4", "c.mkv", "d.png", "d.webm", "d.AVI")
     folder = _folder(tmp_path / "in", *names)
-    with pytest.raises(errors.InputError) as caught:
-        pair(folder, _out(tmp_path), ".mp4")
-    assert caught.value.message == listed
-    assert (caught.value.where, caught.value.exit_code) == (str(folder), 65)
-    assert caught.value.hint == "rename or move all but one of each"
+    pairing = pair(folder, _out(tmp_path), ".mp4")
+    assert [job.audio.name for job in pairing.jobs] == ["a.mov", "b.wav"]
+    assert pairing.left_over == (
+        "b.mp4: not used: the recording is b.wav",
+        "c.mkv: no picture is named c",
+        "d.AVI: more than one recording is named d: d.AVI, d.webm",
+        "d.png: more than one recording is named d: d.AVI, d.webm",
+        "d.webm: more than one recording is named d: d.AVI, d.webm",
+    )
+
+
+def test_a_video_does_not_take_the_place_of_its_recording(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "in", "a.png", "a.mp4", "b.png", "b.wav")
+    pairing = pair(folder, folder, ".mp4")
+    assert [job.name for job in pairing.jobs] == ["b"]
+    why = "the video would take the place of a.mp4: choose another folder for the videos"
+    assert pairing.left_over == (f"a.mp4: {why}", f"a.png: {why}")
+
+
+def test_a_video_beside_one_avatar_is_left_over(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "in", "a.wav", "b.mp4")
+    pairing = pair(folder, _out(tmp_path), ".mp4", tmp_path / "x.png")
+    assert pairing.left_over == ("b.mp4: not used: a video needs a picture of its name",)
 
 
 def test_two_pictures_do_not_matter_beside_one_avatar(tmp_path: Path) -> None:

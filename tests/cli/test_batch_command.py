@@ -71,12 +71,22 @@ def test_without_a_server_nothing_is_rendered_as_a_preview(run, tmp_path: Path) 
     done = run("batch", "clips", "-o", "out", "-s", "http://127.0.0.1:9")
     assert done.returncode == 69
     assert "(MTF-SERVER-UNREACHABLE)" in done.stderr
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
-def test_ambiguous_names_stop_it_before_it_begins(run, clips: Path, tmp_path: Path) -> None:
+def test_an_ambiguous_name_does_not_stop_the_rest(run, clips: Path) -> None:
     shutil.copy(clips / "anna.png", clips / "anna.jpg")
-    done = run("batch", "clips", "-s", "builtin", "-o", "out")
-    assert done.returncode == 65
-    assert "anna.jpg, anna.png" in done.stderr
+    (clips / "bob.png").unlink()
+    done = run("batch", "clips", "-n", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "1 planned, 0 failed"
+    assert "more than one picture is named anna: anna.jpg, anna.png" in done.stderr
+
+
+def test_quiet_says_the_errors(run, tmp_path: Path) -> None:
+    done = run("batch", "clips", "-q", "-n", "-o", "out")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("bob: error: ")
+    assert "(MTF-IMAGE-FORMAT)" in done.stderr.splitlines()[0]
+    assert "lone" not in done.stderr
     assert not (tmp_path / "out").exists()
