@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import spoilers
 import trustme
-from proxy import Proxy, proxied
+from proxy import Act, Proxy, proxied
 from scene import DEADLINE_SECS, Right, Scene, Server, Told, parts_of, pictures, served
 from spoilers import ASSETS, AVATARS, FRAMES
 
@@ -78,8 +78,8 @@ async def test_all_are_lost(
 ) -> None:
     output = tmp_path / "out.mp4"
     for each in two:
-        each.inject(FRAMES, spoilers.slowed(0.0))
-        each.inject(FRAMES, spoilers.slowed(0.05), times=100)
+        each.inject(FRAMES, spoilers.Fault("nothing"))
+        each.inject(FRAMES, spoilers.cut(10, 0, Act.HUSH), times=100)
 
     def lose(_event: object) -> None:
         for each in two:
