@@ -229,6 +229,8 @@ def _add(
     rival: str,
     others: list[float],
 ) -> None:
+    rounds = " ".join(f"{other / ours:.2f}" for ours, other in zip(own, others, strict=False))
+    print(f"\n{name}: {rounds}")
     record(
         name=name,
         input=given,
