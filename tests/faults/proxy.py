@@ -122,6 +122,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._runner: web.ServerRunner | None = None
+        self._transports: set[asyncio.BaseTransport] = set()
 
     @property
     def url(self) -> str:
@@ -189,11 +190,25 @@ class Proxy:
         await web.SockSite(self._runner, door, ssl_context=self._tls).start()
 
     async def _close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._runner is None:
+            return
+        for site in list(self._runner.sites):
+            await site.stop()
+        for transport in self._transports:
+            transport.abort()  # type: ignore[attr-defined]
+        await self._runner.cleanup()
+        self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        transport = request.transport
+        assert transport is not None
+        self._transports.add(transport)
+        try:
+            return await self._answer(request)
+        finally:
+            self._transports.discard(transport)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         asked = Asked(request.method, request.path)
         if request.method == "POST" and body.startswith(b"{"):
