@@ -13,7 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from musetalk_fast.deadline import deadline
-from musetalk_fast.errors import InternalError
+from musetalk_fast.errors import ServerFailedError
+
+_NAME = "builtin"
+"""What messages call it, and `-s` too."""
 
 _START_SECS = 60.0
 _STOP_SECS = 0.5
@@ -95,9 +98,10 @@ class BuiltinServer:
         async for line in process.stderr:
             self._log.append(line.decode(errors="replace").rstrip())
 
-    def _failed(self, what: str) -> InternalError:
+    def _failed(self, what: str) -> ServerFailedError:
         tail = "; ".join(list(self._log)[-3:])
-        return InternalError(f"{what}{': ' + tail if tail else ''}", where="built-in server")
+        hint = "try again; `musetalk-fast doctor` finds out what may be missing"
+        return ServerFailedError(f"{what}{': ' + tail if tail else ''}", where=_NAME, hint=hint)
 
 
 def _listen_at(home: Path) -> tuple[str, ...]:

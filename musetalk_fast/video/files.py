@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from musetalk_fast.errors import OutputWriteError
+from musetalk_fast.errors import OutputPlaceError, OutputWriteError
 
 UNFINISHED = ".tmp"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -126,11 +126,16 @@ def write_errors(path: Path) -> Iterator[None]:
     """Tell what the system says about writing `path` in our words.
 
     Raises:
-        errors.OutputWriteError: in place of any `OSError`, PyAV's own included.
+        errors.OutputPlaceError: the system does not take so long a name.
+        errors.OutputWriteError: in place of any other `OSError`, PyAV's own included.
     """
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputPlaceError(
+                "the name is too long", where=str(path), hint="give a shorter name"
+            ) from error
         reason = error.strerror or str(error)
         raise OutputWriteError(f"cannot be written: {reason}", where=str(path)) from error
 

@@ -11,7 +11,6 @@ from musetalk_fast.errors import (
     OutputExistsError,
     OutputFormatError,
     OutputPlaceError,
-    OutputWriteError,
 )
 from musetalk_fast.video.output import check_output
 
@@ -73,7 +72,7 @@ def test_a_link_that_leads_nowhere_can_be_replaced(tmp_path: Path) -> None:
 
 
 def test_a_name_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OutputWriteError, match="too long"):
+    with pytest.raises(OutputPlaceError, match="the name is too long"):
         check_output(tmp_path / ("x" * 300 + ".mp4"), None, overwrite=True)
 
 
