@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -58,12 +58,16 @@ class Speech:
         return Fraction(self.samples, self.rate)
 
 
-def load_speech(path: Path, workdir: Path) -> Speech:
+def load_speech(
+    path: Path, workdir: Path, on_block: Callable[[float], None] = lambda _secs: None
+) -> Speech:
     """Decode a recording, or the sound track of a video, into a 16 kHz mono WAV.
 
     Args:
         path: WAV, FLAC, MP3, M4A, OGG, Opus, or a video.
         workdir: folder for the WAV, which is named after the recording's hash.
+        on_block: told the seconds decoded so far, before each second or two of them is written;
+            may raise to stop.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
@@ -76,7 +80,7 @@ def load_speech(path: Path, workdir: Path) -> Speech:
         wav = workdir / f"speech-{sha256[:16]}.wav"
         meter = _Meter()
         with WavWriter(wav) as writer:
-            for pcm in _to_speech(_limited(reader, path), reader):
+            for pcm in _to_speech(_limited(reader, path, on_block), reader):
                 meter.add(pcm)
                 writer.write(pcm)
             if reader.samples == 0:
@@ -94,10 +98,13 @@ def load_speech(path: Path, workdir: Path) -> Speech:
         )
 
 
-def _limited(reader: SoundReader, path: Path) -> Iterator[Samples]:
+def _limited(
+    reader: SoundReader, path: Path, on_block: Callable[[float], None]
+) -> Iterator[Samples]:
     for block in reader.blocks():
         if reader.samples > MAX_SECS * reader.rate:
             raise _length_error(f"it is longer than {MAX_SECS // 3600} hours", path)
+        on_block(reader.samples / reader.rate)
         yield block
 
 

@@ -14,6 +14,7 @@ class Limits:
         store_bytes: assets kept on disk.
         max_asset_bytes: longest asset.
         max_infer_bytes: longest body of `POST /infer`, which is held in memory.
+        max_infer_secs: longest recording of `POST /infer`: packed, hours fit into its body.
         max_fps: most frames a second.
         max_size: longest side of an avatar in pixels.
         avatars, recordings: prepared ones kept in memory.
@@ -26,6 +27,7 @@ class Limits:
     store_bytes: int = 4 << 30
     max_asset_bytes: int = 1 << 30
     max_infer_bytes: int = 64 << 20
+    max_infer_secs: float = 3600.0
     max_fps: float = 240.0
     max_size: int = 8192
     avatars: int = 16

@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, Any, TypeVar
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import IO, Any, NamedTuple, TypeVar
 
 from musetalk_fast.server.refusals import RefusalError
 
@@ -35,6 +36,19 @@ class _Reservation:
         if length > self.size:
             self._reserve(length, length - self.size)
             self.size = length
+
+
+class Draft(NamedTuple):
+    """Where an asset is made.
+
+    Attributes:
+        folder: for files that become assets or go.
+        cover: called in the event loop: have room for that many bytes in the folder; raises what
+            the store refuses.
+    """
+
+    folder: Path
+    cover: Callable[[int], None]
 
 
 class AssetStore:
@@ -104,6 +118,31 @@ class AssetStore:
         self._sizes[name] = length
         return length
 
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """A place to make an asset in; what was not adopted goes with the context."""
+        with (
+            self._reservation() as reservation,
+            TemporaryDirectory(dir=self._folder, prefix=_UNFINISHED) as folder,
+        ):
+            yield Draft(Path(folder), reservation.cover)
+
+    async def adopt(self, name: str, path: Path) -> None:
+        """Take a finished file of a draft in.
+
+        Args:
+            name: SHA-256 of its bytes.
+
+        Raises:
+            RefusalError: 503, no room.
+        """
+        with path.open("rb") as file:
+            await _done(asyncio.to_thread(_sync, file))
+            _publish(file, self._folder / name)
+            length = os.fstat(file.fileno()).st_size
+        self._bytes += length - self._sizes.pop(name, 0)
+        self._sizes[name] = length
+
     async def _write(
         self, name: str, chunks: AsyncIterator[bytes], file: IO[bytes], reservation: _Reservation
     ) -> int:
@@ -162,7 +201,7 @@ class AssetStore:
                 self._sizes[path.name] = stat.st_size
                 self._bytes += stat.st_size
             elif path.name.startswith(_UNFINISHED):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._make_room(0)
 
 

@@ -112,6 +112,14 @@ async def test_a_full_store_gives_way_to_the_recording_not_to_the_picture() -> N
                 assert (await response.json())["status"] == "success"
 
 
+async def test_a_recording_that_is_too_long_once_it_is_unpacked() -> None:
+    with running(limits={"max_infer_secs": 0.7}) as process:
+        async with client_of(process.address) as client:
+            status, document = await client.refusal("/infer", _body(4.0))
+    assert (status, document["code"]) == (413, "MTF-REQUEST-SIZE")
+    assert "0.7 s" in document["message"]
+
+
 async def test_too_long() -> None:
     with running(limits={"max_infer_bytes": 10_000}) as process:
         async with client_of(process.address) as client:

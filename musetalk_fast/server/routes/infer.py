@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -16,12 +15,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from musetalk_fast.inputs.audio import load_speech
 from musetalk_fast.inputs.image import load_still
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.server.avatars import ReadyAvatar
 from musetalk_fast.server.bodies import read_json
+from musetalk_fast.server.decoding import decode_speech
 from musetalk_fast.server.engines.base import CropRequest
 from musetalk_fast.server.outlet import Outlet
 from musetalk_fast.server.pasting import Pasting
@@ -38,10 +37,11 @@ ROUTES = web.RouteTableDef()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What the body says: files by the SHA-256 of their bytes."""
+    """What the body says; its files are assets, named by the SHA-256 of their bytes."""
 
-    image: bytes
-    wav: bytes
+    image: str
+    path: Path
+    wav: str
     fps: Fraction
     frames: int
     options: AvatarOptions
@@ -52,35 +52,52 @@ async def post_infer(request: web.Request) -> web.StreamResponse:
     """Answer with every frame of the recording as a whole PNG; nothing is held until the end."""
     services = request.app[SERVICES]
     loaded, started = services.loaded, time.monotonic()
-    with services.slots.take():
-        body = await read_json(request, services.limits.max_infer_bytes)
-        members = Members(body, "the request")
-        asked = await asyncio.to_thread(_read, members, services.limits.max_fps)
+    with services.slots.take(), ExitStack() as leases:
+        asked = await _read(request, services, leases)
         outlet = Outlet(
             request, PlainEncoder(asked.fps, started), services.limits, services.encoders
         )
-        return await outlet.run(lambda outlet: _work(outlet, services, loaded, asked))
+        return await outlet.run(lambda outlet: _work(outlet, loaded, asked))
 
 
-def _read(members: Members, max_fps: float) -> _Asked:
-    """Unpack the body; in a thread."""
-    fps = Fraction(members.number("fps", 1, max_fps) if members.has("fps") else 25)
+async def _read(request: web.Request, services: Services, leases: ExitStack) -> _Asked:
+    """Unpack the body; its files stay in the store as long as `leases`."""
+    limits, store = services.limits, services.store
+    members = Members(await read_json(request, limits.max_infer_bytes), "the request")
+    fps = Fraction(members.number("fps", 1, limits.max_fps) if members.has("fps") else 25)
     fps = fps.limit_denominator(1001)
-    image = _file(members, "image")
-    with tempfile.TemporaryDirectory(prefix="musetalk-") as folder:
-        sound = Path(folder) / "sound"
-        sound.write_bytes(_file(members, "audio"))
-        speech = load_speech(sound, Path(folder))
-        return _Asked(
-            image=image,
-            wav=speech.wav.read_bytes(),
-            fps=fps,
-            frames=max(1, math.ceil(speech.duration * fps)),
-            options=AvatarOptions(bbox_shift=members.integer("bbox_shift", -1000, 1000, default=0)),
-        )
+    options = AvatarOptions(bbox_shift=members.integer("bbox_shift", -1000, 1000, default=0))
+    image = await _keep_picture(store, members)
+    path = leases.enter_context(store.lease(image))
+    with store.draft() as draft:
+        speech = await decode_speech(draft, partial(_file, members, "audio"), limits.max_infer_secs)
+        await store.adopt(speech.wav_sha256, speech.wav)
+        leases.enter_context(store.lease(speech.wav_sha256))
+    return _Asked(
+        image=image,
+        path=path,
+        wav=speech.wav_sha256,
+        fps=fps,
+        frames=max(1, math.ceil(speech.duration * fps)),
+        options=options,
+    )
+
+
+async def _keep_picture(store: AssetStore, members: Members) -> str:
+    """Its name in the store."""
+    data = await asyncio.to_thread(_file, members, "image")
+    name = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
+    if name not in store:
+        await store.receive(name, _once(data), len(data))
+    return name
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 def _file(members: Members, name: str) -> bytes:
+    """A file of the body; in a thread."""
     text = members.raw_text(name)
     try:
         data = bytearray(decoded_size(text))
@@ -90,28 +107,12 @@ def _file(members: Members, name: str) -> bytes:
     return bytes(data)
 
 
-async def _work(outlet: Outlet, services: Services, loaded: Loaded, asked: _Asked) -> None:
-    store = services.store
-    async with _kept(store, asked.image) as (image, path), _kept(store, asked.wav) as (wav, _):
-        ready = await outlet.during(loaded.avatars.get((image, asked.options)))
-        ready.check((SourceRun(0, 0, asked.frames),))
-        recording = await outlet.during(loaded.recordings.get(wav))
-        pasting = await outlet.during(asyncio.to_thread(_pasting, path, ready))
-        await _send(outlet, loaded, asked, _requests(ready, recording, asked), pasting)
-
-
-@asynccontextmanager
-async def _kept(store: AssetStore, data: bytes) -> AsyncIterator[tuple[str, Path]]:
-    """An asset's name and its file, which stays while the context is open."""
-    name = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
-    if name not in store:
-        await store.receive(name, _once(data), len(data))
-    with store.lease(name) as path:
-        yield name, path
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+async def _work(outlet: Outlet, loaded: Loaded, asked: _Asked) -> None:
+    ready = await outlet.during(loaded.avatars.get((asked.image, asked.options)))
+    ready.check((SourceRun(0, 0, asked.frames),))
+    recording = await outlet.during(loaded.recordings.get(asked.wav))
+    pasting = await outlet.during(asyncio.to_thread(_pasting, asked.path, ready))
+    await _send(outlet, loaded, asked, _requests(ready, recording, asked), pasting)
 
 
 def _pasting(path: Path, ready: ReadyAvatar) -> Pasting:

@@ -1,0 +1,83 @@
+"""Recordings are decoded inside the store, within its budget, as long as somebody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import wave
+from pathlib import Path
+
+import pytest
+from server_process import sha256
+
+from musetalk_fast.server.decoding import decode_speech
+from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.store import AssetStore, Draft
+
+SECS = 1800
+WAV_BYTES = SECS * 32_000
+
+
+def _recording() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(1)
+        wav.setframerate(4000)
+        wav.writeframes(bytes([128]) * (SECS * 4000))
+    return file.getvalue()
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def test_it_becomes_an_asset(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, 1 << 30, 1 << 30)
+    with store.draft() as draft:
+        speech = await decode_speech(draft, _recording, SECS)
+        assert store.size > WAV_BYTES
+        await store.adopt(speech.wav_sha256, speech.wav)
+    assert speech.duration == SECS
+    assert _names(tmp_path) == [speech.wav_sha256]
+    with store.lease(speech.wav_sha256) as path:
+        wav = path.read_bytes()
+    assert sha256(wav) == speech.wav_sha256
+    assert store.size == len(wav)
+
+
+async def test_who_goes_ends_it(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, 1 << 30, 1 << 30)
+    begun = asyncio.Event()
+    with store.draft() as draft:
+
+        def cover(length: int) -> None:
+            draft.cover(length)
+            if length > WAV_BYTES // 8:
+                begun.set()
+
+        work = asyncio.ensure_future(decode_speech(Draft(draft.folder, cover), _recording, SECS))
+        await begun.wait()
+        work.cancel()
+        await asyncio.wait([work])
+        assert work.cancelled()
+        assert store.size < WAV_BYTES // 2
+    assert store.size == 0
+    assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("budget", "longest"), [(WAV_BYTES // 2, SECS), (1 << 30, SECS / 2)])
+async def test_what_is_too_much_is_refused(tmp_path: Path, budget: int, longest: float) -> None:
+    store = AssetStore(tmp_path, budget, budget)
+    with store.draft() as draft, pytest.raises(RefusalError) as caught:
+        await decode_speech(draft, _recording, longest)
+    assert caught.value.status == 413
+    assert store.size == 0
+    assert _names(tmp_path) == []
+
+
+def test_what_a_killed_server_left_goes(tmp_path: Path) -> None:
+    (tmp_path / ".upload-draft").mkdir()
+    (tmp_path / ".upload-draft" / "sound").write_bytes(b"somebody's voice")
+    assert AssetStore(tmp_path, 1 << 20, 1 << 20).size == 0
+    assert _names(tmp_path) == []
