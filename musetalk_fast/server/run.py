@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import ssl
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from musetalk_fast.server.app import create_app
 from musetalk_fast.server.folders import StoreFolder, store_folder
@@ -66,6 +68,7 @@ def serve(
         UsageError: the address or the store folder cannot be used.
         Exception: what the engine raised while it was loaded.
     """
+    logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
     with store_folder(place.store_dir, place.home) as folder:
         work = _serve(make_engine, place, folder, limits, announce)
         if sys.platform == "win32":
@@ -161,6 +164,11 @@ class _Stop:
         if not os.read(lifeline, 64):
             asyncio.get_running_loop().remove_reader(lifeline)
             self._hurry()
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Not what a client sent that is no HTTP: it is told, and aiohttp would log a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _leave_in_any_case(stop: _Stop, folder: StoreFolder) -> None:

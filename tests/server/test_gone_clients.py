@@ -1,4 +1,4 @@
-"""What clients do is nothing to write a traceback about: they go, they send what is packed."""
+"""What clients do is nothing to write a traceback about: they go, they send nonsense."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ async def test_nothing_is_logged() -> None:
             await _send_what_is_not_packed(client)
         for number in range(6):
             _ask_and_go(address, body, read=number * 50_000)
+        _send_what_is_no_http(address)
     finally:
         child.send_signal(signal.SIGTERM)
         _, log = child.communicate(timeout=20)
@@ -39,6 +40,15 @@ async def _send_what_is_not_packed(client: Client) -> None:
         assert response.status == 400
         assert "gzip" in (await response.json())["message"]
         assert response.headers["Server"] == "musetalk-fast"
+
+
+def _send_what_is_no_http(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    head = b"POST /infer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    for rest in (b"Bad Header: y\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(head + rest)
+            assert b" 400 " in connection.recv(4096)
 
 
 def _ask_and_go(address: str, body: bytes, read: int) -> None:
