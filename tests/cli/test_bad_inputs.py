@@ -251,10 +251,10 @@ def test_a_name_that_is_too_long(run: Run, desk: Path) -> None:
     with _nothing_left(desk):
         _check(_render(run, desk, *NOWHERE, image="x" * 300), 66, "MTF-INPUT-UNREADABLE", "x" * 300)
         done = _render(run, desk, *NOWHERE, output="x" * 300 + ".mp4")
-        _check(done, 74, "MTF-OUTPUT-WRITE", "x" * 300)
+        _check(done, 73, "MTF-OUTPUT-PLACE", "x" * 300)
         # Long enough for the video, but not for what is beside it while it is made.
         done = _render(run, desk, *NOWHERE, output="x" * 251 + ".mp4")
-        _check(done, 74, "MTF-OUTPUT-WRITE", "x" * 251)
+        _check(done, 73, "MTF-OUTPUT-PLACE", "x" * 251)
 
 
 def test_an_unknown_extension(run: Run, desk: Path) -> None:
