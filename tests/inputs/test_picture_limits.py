@@ -65,6 +65,18 @@ def test_another_resolution(load: Load, astronaut: Picture, size: tuple[int, int
     assert np.abs(got - expected).mean() < 1.5
 
 
+def test_a_stretched_picture_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (300, 200)).save(path)
+
+    def notes(size: tuple[int, int] | None) -> tuple[str, ...]:
+        return load_still(path, background="white", resolution=size).notes
+
+    assert notes(None) == notes((600, 400)) == notes((302, 200)) == ()
+    assert "of 300x200 is stretched to 300x210" in notes((300, 210))[0]
+    assert len(notes((310, 200))) == 1
+
+
 @pytest.mark.parametrize("size", [(63, 64), (65, 64), (64, 8194), (0, 64)])
 def test_a_resolution_that_no_encoder_takes(load: Load, size: tuple[int, int]) -> None:
     with pytest.raises(errors.UsageError, match="cannot be encoded"):
