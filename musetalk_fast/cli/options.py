@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
+from musetalk_fast.cli.setting_types import ServerType, SettingType, SoundType, check_addresses
 from musetalk_fast.errors import MuseTalkError, UsageError
 
 if TYPE_CHECKING:
     from musetalk_fast.config import Settings
-    from musetalk_fast.config.values import Kind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,65 +49,7 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(records)
 
 
-class SettingType(click.ParamType):  # type: ignore[type-arg]
-    """A value as its setting reads it: the settings are asked when a value is there."""
-
-    def __init__(self, section: str, key: str) -> None:
-        self.name = f"{section}.{key}"
-        self._section, self._key = section, key
-
-    @property
-    def kind(self) -> Kind:
-        """The setting's kind."""
-        from musetalk_fast.config.settings import SECTIONS, kinds
-
-        return kinds(SECTIONS[self._section])[self._key]
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value the text means."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self.kind.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's form
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """The words it takes, where they are few."""
-        return [CompletionItem(word) for word in self.kind.choices if word.startswith(incomplete)]
-
-
-class _SoundType(SettingType):
-    """`--audio`: whoever gives it a recording meant `-a`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and value not in self.kind.choices and Path(value).suffix:
-            self.fail(
-                f"{self.kind.wanted}: the output's sound; name the recording with -a FILE",
-                param,
-                ctx,
-            )
-        return super().convert(value, param, ctx)
-
-
-class _ServerType(SettingType):
-    """`-s`: told at once what no address is."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        urls = super().convert(value, param, ctx)
-        try:
-            _check_addresses(urls)
-        except MuseTalkError as error:
-            self.fail(f"{error.message}: {error.hint}", param, ctx)
-        return urls
-
-
-_TYPES = {"output.audio": _SoundType, "server.url": _ServerType}
+_TYPES = {"output.audio": SoundType, "server.url": ServerType}
 
 
 def setting(
@@ -164,7 +105,7 @@ def load(ctx: click.Context) -> Settings:
 
     loaded = load_settings(_one_face(flags_of(ctx)))
     try:
-        _check_addresses(loaded.settings.server.url or ())
+        check_addresses(loaded.settings.server.url or ())
     except MuseTalkError as error:
         named = (each.origin for each in loaded.values if (each.section, each.key) == _URL)
         error.where = next(named)
@@ -179,15 +120,6 @@ def _one_face(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
         names = " and ".join(f"--{key.replace('_', '-')}" for _, key in given)
         raise UsageError(f"{names} choose different faces", hint="give one of them")
     return flags if not given else {**_FACES, **flags}
-
-
-def _check_addresses(urls: Iterable[str]) -> None:
-    from musetalk_fast.client.address import parse_address
-    from musetalk_fast.config import BUILTIN
-
-    for url in urls:
-        if url != BUILTIN:
-            parse_address(url)
 
 
 _CONNECTING = (
