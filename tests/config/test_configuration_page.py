@@ -10,8 +10,8 @@ import click
 import pytest
 
 from musetalk_fast.cli.display import event_name
-from musetalk_fast.cli.setting_types import SettingType
 from musetalk_fast.cli.render import render
+from musetalk_fast.cli.setting_types import SettingType
 from musetalk_fast.config import load_settings
 from musetalk_fast.config.settings import SECTIONS
 from musetalk_fast.config.values import Whole
