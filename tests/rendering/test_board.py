@@ -65,7 +65,8 @@ async def test_segments_come_in_order_and_end_in_parts(threads: ThreadPoolExecut
         assert feed.segment.number == number
         await _give_rest(feed, source)
     await asyncio.wait_for(desk.board.finished, 5)
-    assert desk.done == [0, 1, 2]
+    # Handed out in order; their encoders may end in another.
+    assert sorted(desk.done) == [0, 1, 2]
     assert sorted(desk.board.parts) == [0, 1, 2]
     assert desk.board.received == desk.board.encoded == 12
     assert not desk.board.hungry
