@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import signal
@@ -129,8 +130,12 @@ class Scene:
         fresh = members.pop("fresh", False)
         settings = self.settings(*urls, **members)
         work = render_async(self.avatar, self.audio, output, settings, fresh=fresh, on_event=told)
-        async with deadline(DEADLINE_SECS):
-            await work
+        stuck = asyncio.get_running_loop().call_later(DEADLINE_SECS - 1, _tell_tasks)
+        try:
+            async with deadline(DEADLINE_SECS):
+                await work
+        finally:
+            stuck.cancel()
         return told
 
     def arguments(self, output: Path, *urls: str, command: str = "render") -> list[str]:
@@ -145,6 +150,12 @@ class Scene:
             *(part for url in urls for part in ("-s", url)),
             *(text for name, value in flags.items() for text in (f"--{name}", str(value))),
         ]
+
+
+def _tell_tasks() -> None:
+    """What every task waits for, on stderr: a render is about to miss its deadline."""
+    for task in asyncio.all_tasks():
+        task.print_stack(limit=8)
 
 
 def environment(**variables: str) -> dict[str, str]:
