@@ -19,9 +19,9 @@ from musetalk_fast.rendering.crew import make_parts
 from musetalk_fast.rendering.folder import PartsFolder, locked_folder
 from musetalk_fast.rendering.joining import join_parts
 from musetalk_fast.rendering.record import Record
-from musetalk_fast.rendering.resume import adopt
+from musetalk_fast.rendering.resume import adopt, still_missing
 from musetalk_fast.rendering.servers import engage
-from musetalk_fast.rendering.telling import kept_event, plan_event, segment_event
+from musetalk_fast.rendering.telling import kept_event, plan_event
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.video.output import Joined
 from musetalk_fast.video.parts import Part
@@ -152,11 +152,7 @@ class Renderer:
 
     async def _make(self, work: Work, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
         """The parts that are missing."""
-        segments = work.plan.segments
-        missing = [segment for segment in segments if segment.number not in parts]
-        for segment in segments:
-            if segment.number in parts:
-                self._on_event(segment_event(segment, parts[segment.number], reused=True))
+        missing = still_missing(work.plan.segments, parts, self._on_event)
         if not missing:
             return {}
         pool = await self._opened_servers()

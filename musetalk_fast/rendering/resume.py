@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from musetalk_fast.errors import PlanError
 from musetalk_fast.events import WarningEvent
-from musetalk_fast.planning import OnEvent, Plan
+from musetalk_fast.planning import OnEvent, Plan, Segment
 from musetalk_fast.rendering.folder import PartsFolder, set_aside
+from musetalk_fast.rendering.telling import segment_event
+from musetalk_fast.video.parts import Part
 
 
 def adopt(plan: Plan, folder: PartsFolder, on_event: OnEvent) -> Plan:
@@ -35,3 +38,16 @@ def adopt(plan: Plan, folder: PartsFolder, on_event: OnEvent) -> Plan:
         folder.empty()  # faces of another avatar
     folder.write_plan(plan)
     return plan
+
+
+def still_missing(
+    segments: Iterable[Segment], parts: Mapping[int, Part], on_event: OnEvent
+) -> list[Segment]:
+    """The segments without a part; the others are told of."""
+    missing = []
+    for segment in segments:
+        if segment.number in parts:
+            on_event(segment_event(segment, parts[segment.number], reused=True))
+        else:
+            missing.append(segment)
+    return missing

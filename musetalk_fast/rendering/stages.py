@@ -25,9 +25,9 @@ from musetalk_fast.rendering.crew import make_parts
 from musetalk_fast.rendering.folder import PLAN, SUFFIX, PartsFolder, locked_folder
 from musetalk_fast.rendering.joining import join_parts
 from musetalk_fast.rendering.record import Record
-from musetalk_fast.rendering.resume import adopt
+from musetalk_fast.rendering.resume import adopt, still_missing
 from musetalk_fast.rendering.servers import engage
-from musetalk_fast.rendering.telling import plan_event, segment_event
+from musetalk_fast.rendering.telling import plan_event
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.video.output import Joined, check_output
 from musetalk_fast.video.parts import Part
@@ -71,10 +71,7 @@ async def render_segments(
     segments = _chosen(plan, numbers)
     record = Record(plan, folder)
     there = await asyncio.to_thread(record.finished, segments)
-    for segment in segments:
-        if segment.number in there:
-            on_event(segment_event(segment, there[segment.number], reused=True))
-    missing = [segment for segment in segments if segment.number not in there]
+    missing = still_missing(segments, there, on_event)
     made = await _make(record, missing, settings, on_event) if missing else {}
     return [(there | made)[segment.number] for segment in segments]
 
