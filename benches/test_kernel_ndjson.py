@@ -35,7 +35,7 @@ class _Ours:
     def __call__(self) -> Crop:
         (frame,) = self._decoder.feed(self._line)
         assert isinstance(frame, Frame)
-        return crop_view(frame, self._slot)
+        return np.asarray(crop_view(frame, self._slot)).reshape(-1, CROP_SIZE, 3)
 
 
 def _pixels(members: dict[str, Any], data: bytes) -> Crop:

@@ -67,6 +67,7 @@ cdef class Paste:
     cdef ptrdiff_t stop
     cdef ptrdiff_t width
     cdef bint busy
+    cdef bint opened
 
     def __cinit__(self, tables, int first, int stop, int crop_width, int width, int height):
         cdef mtf_grid luma, chroma
@@ -84,29 +85,41 @@ cdef class Paste:
         if self.paste_ is not NULL:
             mtf_paste_free(self.paste_)
 
-    def paste(self, crop, ptrdiff_t first_row, avatar, planes):
-        """Paste `crop`, whose first row is `first_row`, onto `avatar` into `planes`."""
-        cdef _View pixels = _View(crop, False)
-        if (
-            first_row > self.first
-            or pixels.view.len < (self.stop - first_row) * self.width * 3
-        ):
-            raise ValueError("the crop lacks rows")
-        if self.busy:
-            raise RuntimeError("two threads are in one Paste; give each its own")
-        self.busy = True
+    def open(self, avatar, planes):
+        """Point to the samples that the next crops are blended with and written to."""
+        self.begin()
+        self.opened = False
         try:
             self.avatar.open(avatar.buffers, avatar.strides, False)
             self.frame.open(planes.buffers, planes.strides, True)
-            with nogil:
-                mtf_paste_run(
-                    self.paste_, <const uint8_t *> pixels.view.buf, <int> first_row,
-                    self.avatar.planes, self.frame.planes,
-                )
+            self.opened = True
         finally:
-            self.avatar.close()
-            self.frame.close()
             self.busy = False
+
+    cdef int begin(self) except -1:
+        if self.busy:
+            raise RuntimeError("two threads are in one Paste; give each its own")
+        self.busy = True
+        return 0
+
+    def paste(self, crop, ptrdiff_t first_row):
+        """Paste `crop`, whose first row is `first_row`, into the planes of the last `open`."""
+        cdef _View pixels = _View(crop, False)
+        if not self.opened:
+            raise ValueError("no planes are open")
+        if (
+            pixels.view.itemsize != 1
+            or first_row > self.first
+            or pixels.view.len < (self.stop - first_row) * self.width * 3
+        ):
+            raise ValueError("the crop lacks rows")
+        self.begin()
+        with nogil:
+            mtf_paste_run(
+                self.paste_, <const uint8_t *> pixels.view.buf, <int> first_row,
+                self.avatar.planes, self.frame.planes,
+            )
+        self.busy = False
 
 
 use(0)

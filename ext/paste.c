@@ -18,6 +18,7 @@ struct mtf_paste {
     int width;        /* pixels of a crop's row */
     grid grids[2];    /* luma, chroma */
     int first, stop;  /* the crop's rows that are read */
+    int left, read;   /* its columns that are: the first, and how many */
     int slots;        /* rows that the rings hold */
     int16_t *ring[3]; /* scaled columns of the last `slots` rows */
     int16_t *converted[3];
@@ -128,6 +129,22 @@ static void reach(mtf_paste *paste, const mtf_taps *rows)
         paste->stop = seen;
 }
 
+/* Whole vectors of columns that any output is made from; `taps` may reach beyond the last. */
+static void reach_across(mtf_paste *paste, const mtf_taps *luma, const mtf_taps *chroma)
+{
+    const mtf_taps *both[2] = {luma, chroma};
+    int left = paste->width, right = 0;
+    for (int kind = 0; kind < 2; kind++)
+        for (int i = 0; i < both[kind]->count; i++) {
+            int first = both[kind]->first[i], last = first + both[kind]->taps;
+            left = first < left ? first : left;
+            right = last > right ? last : right;
+        }
+    right = mtf_padded(right);
+    paste->left = left / MTF_LANES * MTF_LANES;
+    paste->read = (right < paste->width ? right : paste->width) - paste->left;
+}
+
 static int allocate_scratch(mtf_paste *paste)
 {
     int widest = 0, complete = 1, taps = 0;
@@ -158,6 +175,7 @@ mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
     paste->first = INT32_MAX;
     reach(paste, &luma->rows);
     reach(paste, &chroma->rows);
+    reach_across(paste, &luma->columns, &chroma->columns);
     if (lay_grid(&paste->grids[0], luma) && lay_grid(&paste->grids[1], chroma) &&
         allocate_scratch(paste))
         return paste;
@@ -193,9 +211,13 @@ void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
                    const mtf_plane avatar[3], const mtf_plane planes[3])
 {
     int made[2] = {0, 0};
+    int16_t *converted[3];
+    for (int component = 0; component < 3; component++)
+        converted[component] = paste->converted[component] + paste->left;
+    crop += 3 * paste->left;
     for (int row = paste->first; row < paste->stop; row++) {
-        paste->forms.convert(crop + (ptrdiff_t)(row - first_row) * 3 * paste->width, paste->width,
-                             &paste->conversion, paste->converted);
+        paste->forms.convert(crop + (ptrdiff_t)(row - first_row) * 3 * paste->width, paste->read,
+                             &paste->conversion, converted);
         for (int component = 0; component < 3; component++) {
             const grid *own = &paste->grids[component > 0];
             paste->forms.scale_columns(paste->converted[component], &own->columns,

@@ -252,6 +252,8 @@ static int blend_bytes_avx2(const uint8_t *old, uint8_t *row, const int16_t *val
         codes = blended_avx2(codes, lost, half, values + x, weights + x);
         _mm_storeu_si128((__m128i *)(row + x), _mm_packus_epi16(_mm256_castsi256_si128(codes),
                                                                 _mm256_extracti128_si256(codes, 1)));
+        if (old != row && x + 16 < count && count < x + 32)
+            x = count - 32; /* the last vector again overlaps: its old samples are untouched */
     }
     return x;
 }

@@ -57,6 +57,8 @@ class Paste:
         _check_frame(width, height)
         _check_face(face, width, height)
         self._size = (layout, width, height)
+        self._planes: Planes | None = None
+        self._avatar: Planes | None = None
         colours = conversion(matrix, layout.depth, full_range=full_range)
         self._tables = (
             tables(face, (width, height), layout, colours, sharp=sharp) if face.mask.any() else None
@@ -73,12 +75,16 @@ class Paste:
         return self._rows
 
     def paste(
-        self, crop: Crop, first_row: int, planes: Planes, avatar: Planes | None = None
+        self, crop: Crop | memoryview, first_row: int, planes: Planes, avatar: Planes | None = None
     ) -> None:
         """Paste one crop; only samples under the mask's rectangle are written.
 
+        The planes of the last call stay open: for the next crop into the same ones nothing is
+        checked or looked up again. Their memory must stay where it is until then.
+
         Args:
             crop: (rows, 256, 3) uint8 RGB, C-contiguous: the rows of the crop from `first_row` on.
+                The bytes of such an array will do.
             first_row: number of its first row.
             planes: of the layout and size this was made for.
             avatar: what the crop is blended with: planes of the same kind that share no memory
@@ -91,13 +97,23 @@ class Paste:
             RuntimeError: another thread is inside this `Paste`.
         """
         avatar = planes if avatar is None else avatar
+        if planes is not self._planes or avatar is not self._avatar:
+            self._open(planes, avatar)
+        rows = _rows_of_bytes(crop) if isinstance(crop, memoryview) else _rows_of_array(crop)
+        self._check_rows(first_row, first_row + rows)
+        if self._native is not None:
+            self._native.paste(crop, first_row)
+        elif self._tables is not None:
+            pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
+            reference.paste(self._tables, pixels, first_row, avatar, planes)
+
+    def _open(self, planes: Planes, avatar: Planes) -> None:
+        self._planes = self._avatar = None
         self._check_planes(planes)
         self._check_planes(avatar)
-        self._check_crop(crop, first_row)
         if self._native is not None:
-            self._native.paste(crop, first_row, avatar, planes)
-        elif self._tables is not None:
-            reference.paste(self._tables, crop, first_row, avatar, planes)
+            self._native.open(avatar, planes)
+        self._planes, self._avatar = planes, avatar
 
     def _check_planes(self, planes: Planes) -> None:
         if (planes.layout, planes.width, planes.height) != self._size:
@@ -106,19 +122,30 @@ class Paste:
                 f"this Paste is for {self._size[0].name} {self._size[1]}x{self._size[2]}"
             )
 
-    def _check_crop(self, crop: Crop, first_row: int) -> None:
-        if crop.ndim != 3 or crop.shape[1:] != (CROP_SIZE, 3) or crop.dtype != np.uint8:
+    def _check_rows(self, first: int, stop: int) -> None:
+        needed = self._rows
+        if needed.count and (first > needed.first or stop < needed.first + needed.count):
             raise FrameShapeError(
-                f"the crop is {crop.dtype} {crop.shape}; it must be uint8 (rows, {CROP_SIZE}, 3)"
-            )
-        if not crop.flags.c_contiguous:
-            raise FrameShapeError("the crop is not C-contiguous")
-        needed, last = self._rows, first_row + len(crop)
-        if needed.count and (first_row > needed.first or last < needed.first + needed.count):
-            raise FrameShapeError(
-                f"the crop has rows {first_row}..{last - 1}; "
+                f"the crop has rows {first}..{stop - 1}; "
                 f"the mask needs {needed.first}..{needed.first + needed.count - 1}"
             )
+
+
+def _rows_of_bytes(crop: memoryview) -> int:
+    rows, rest = divmod(crop.nbytes, 3 * CROP_SIZE)
+    if rest or crop.itemsize != 1 or not crop.c_contiguous:
+        raise FrameShapeError(f"the crop has {crop.nbytes} bytes; a row has {3 * CROP_SIZE}")
+    return rows
+
+
+def _rows_of_array(crop: Crop) -> int:
+    if crop.ndim != 3 or crop.shape[1:] != (CROP_SIZE, 3) or crop.dtype != np.uint8:
+        raise FrameShapeError(
+            f"the crop is {crop.dtype} {crop.shape}; it must be uint8 (rows, {CROP_SIZE}, 3)"
+        )
+    if not crop.flags.c_contiguous:
+        raise FrameShapeError("the crop is not C-contiguous")
+    return len(crop)
 
 
 def window(face: Face) -> Rows:

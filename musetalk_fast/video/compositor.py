@@ -38,14 +38,15 @@ class StillCompositor:
         picture_to_planes(rgb, self._planes)
         self._avatar = self._planes.copy()
 
-    def compose(self, crop: Crop, first_row: int, index: int) -> av.VideoFrame:
+    def compose(self, crop: Crop | memoryview, first_row: int, index: int) -> av.VideoFrame:
         """The frame that shows a crop.
 
         It is the same object every time: encode it before the next is asked for. An encoder
         that still holds its samples keeps them; the frame then gets new memory.
 
         Args:
-            crop: (rows, 256, 3) uint8 RGB, C-contiguous: rows of the crop from `first_row` on.
+            crop: (rows, 256, 3) uint8 RGB, C-contiguous, or the bytes of such an array: rows of
+                the crop from `first_row` on.
             first_row: number of its first row.
             index: its number in the segment; becomes the time stamp.
 

@@ -16,7 +16,7 @@ _LONGEST_FILE = 2 * CROP_SIZE * CROP_SIZE * 3
 """A JPEG or PNG of a crop is never twice as long as its pixels."""
 
 
-def crop_view(frame: Frame, scratch: Crop) -> Crop:
+def crop_view(frame: Frame, scratch: Crop) -> memoryview:
     """The rows that a frame carries.
 
     Args:
@@ -24,8 +24,8 @@ def crop_view(frame: Frame, scratch: Crop) -> Crop:
         scratch: (256, 256, 3) uint8, C-contiguous, writable: room for what must be decoded.
 
     Returns:
-        (rows, 256, 3) uint8 RGB, C-contiguous: a read-only view of `frame.data` if it is raw and
-        binary, else of `scratch`, which the next call overwrites.
+        The bytes of (rows, 256, 3) uint8 RGB: `frame.data` itself if it is raw and binary, else
+        rows of `scratch`, which the next call overwrites.
 
     Raises:
         FrameShapeError: the data is not what the frame says, or does not fit a crop.
@@ -37,13 +37,18 @@ def crop_view(frame: Frame, scratch: Crop) -> Crop:
             f"frame {frame.index} has rows {rows.first} to {rows.first + rows.count} of "
             f"{frame.width} pixels; a crop is {CROP_SIZE}x{CROP_SIZE}"
         )
+    if frame.encoding is CropEncoding.RAW and not frame.base64:
+        _check_length(frame, 3 * CROP_SIZE * rows.count)
+        return memoryview(frame.data)
     out = scratch[: rows.count]
     try:
         if frame.encoding is CropEncoding.RAW:
-            return _raw(frame, out)
-        return _unpacked(frame.encoding, _bytes(frame), out)
+            _decode_raw(frame, out)
+        else:
+            _unpack(frame.encoding, _bytes(frame), out)
     except (Base64Error, JpegError, PngError) as error:
         raise FrameShapeError(f"frame {frame.index}: {error}") from None
+    return out.data
 
 
 def encode_crop(crop: Crop, encoding: CropEncoding, rows: Rows) -> bytes | memoryview:
@@ -58,18 +63,18 @@ def encode_crop(crop: Crop, encoding: CropEncoding, rows: Rows) -> bytes | memor
     return encode_png(window, level=1) if encoding is CropEncoding.PNG else window.data.cast("B")
 
 
-def _raw(frame: Frame, out: Crop) -> Crop:
-    wanted = out.size // 3 * 4 if frame.base64 else out.size
+def _check_length(frame: Frame, wanted: int) -> None:
     if len(frame.data) != wanted:
         raise FrameShapeError(
             f"frame {frame.index} has {len(frame.data)} bytes"
             f"{' of base64' if frame.base64 else ''}; its {frame.rows.count} rows need {wanted}"
         )
-    if not frame.base64:
-        return np.frombuffer(frame.data, np.uint8).reshape(out.shape)
+
+
+def _decode_raw(frame: Frame, out: Crop) -> None:
+    _check_length(frame, out.size // 3 * 4)
     if decode_into(frame.data, out) != out.size:
         raise FrameShapeError(f"frame {frame.index} has padding where its last pixel should be")
-    return out
 
 
 def _bytes(frame: Frame) -> bytes | memoryview:
@@ -83,8 +88,5 @@ def _bytes(frame: Frame) -> bytes | memoryview:
     return memoryview(data)
 
 
-def _unpacked(
-    encoding: CropEncoding, data: bytes | memoryview, out: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
+def _unpack(encoding: CropEncoding, data: bytes | memoryview, out: NDArray[np.uint8]) -> None:
     (decode_jpeg_into if encoding is CropEncoding.JPEG else decode_png_into)(data, out)
-    return out

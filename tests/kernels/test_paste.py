@@ -378,6 +378,18 @@ def test_refuses_crops_by_shape_and_rows() -> None:
         paste.paste(small_crop(Rows(0, rows.count - 1)), rows.first, planes)
 
 
+def test_takes_the_bytes_of_a_crop() -> None:
+    layout = LAYOUTS["yuv420p"]
+    paste, crop = Paste(plain_face(), 100, 80, layout), small_crop(Rows(0, 256))
+    one, other = (make_planes(layout, 100, 80, seed=1) for _ in range(2))
+    paste.paste(crop, 0, one)
+    paste.paste(memoryview(crop.tobytes()), 0, other)
+    assert equal_planes(one, other)
+    for bad in (memoryview(bytes(769)), crop.view(np.uint16).data, crop[:, ::2].data):
+        with pytest.raises(FrameShapeError, match="a row has 768"):
+            paste.paste(bad, 0, one)
+
+
 def test_refuses_planes_of_another_frame() -> None:
     paste = Paste(plain_face(), 100, 80, LAYOUTS["yuv420p"])
     crop = small_crop(Rows(0, 256))
