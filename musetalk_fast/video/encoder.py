@@ -11,7 +11,7 @@ import av
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.video.encoders import EncoderSettings
-from musetalk_fast.video.files import NewFile, write_errors
+from musetalk_fast.video.files import NewFile, write_error, write_errors
 from musetalk_fast.video.parts import Part, part_header
 
 
@@ -103,8 +103,10 @@ class PartEncoder:
             # Ours, not the encoder's: libx265 gives a single frame one from nowhere.
             packet.dts = self._packets - self._encoder.reorders
             self._packets += 1
-            with write_errors(self._file.path):
-                self._container.mux(packet)
+            try:  # not `with write_errors`, which costs as much as the muxing
+                self._container.mux_one(packet)
+            except OSError as error:
+                raise write_error(self._file.path, error) from error
 
     def _error(self, message: str) -> EncoderError:
         where = f"{self._encoder.codec}, frame {self._start + self._frames}"
