@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         Stopped: a signal came, and the coroutine has cleaned up.
     """
+    gc.freeze()  # modules stay: they are not to be searched again and again
+    gc.enable()
     if sys.platform == "win32":
         import asyncio
 
