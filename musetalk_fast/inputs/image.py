@@ -63,7 +63,7 @@ class Still:
         """The picture as a lossless PNG, for the server."""
         from musetalk_fast.kernels.png import encode_png
 
-        data = encode_png(self.rgb)
+        data = encode_png(self.rgb, level=1)  # of 1920x1080: 120 ms, not 200, and 9 % longer
         return Asset(data, hashlib.sha256(data).hexdigest())
 
 

@@ -37,13 +37,19 @@ class Inputs:
 
 
 def load_inputs(
-    avatar: Path, audio: Path, settings: Settings, workdir: Path, on_event: OnEvent
+    avatar: Path,
+    audio: Path,
+    settings: Settings,
+    workdir: Path,
+    on_event: OnEvent,
+    on_still: Callable[[Still], object] = lambda _still: None,
 ) -> Inputs:
     """Read, check and normalise both inputs; look for a face.
 
     Args:
         workdir: folder for the 16 kHz recording.
         on_event: told of progress and of what the user should know.
+        on_still: given the picture as soon as it is there.
 
     Raises:
         errors.InputError: the leaf that says what cannot work.
@@ -54,6 +60,7 @@ def load_inputs(
         background=settings.avatar.background,
         resolution=settings.output.resolution,
     )
+    on_still(still)
     _warn(still.notes, on_event)
     if settings.avatar.face_check:
         _look_for_face(still, avatar, settings, on_event)

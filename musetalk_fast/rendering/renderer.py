@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,9 +143,14 @@ class Renderer:
             loop.call_soon_threadsafe(self._on_event, event)
 
         def load() -> tuple[Plan, Inputs, Asset]:
-            inputs = load_inputs(avatar, audio, self._settings, folder.work, tell)
-            plan = adopt(plan_render(inputs, output, self._settings), folder, tell)
-            return plan, inputs, inputs.still.png()
+            pictures: list[Future[Asset]] = []
+            with ThreadPoolExecutor(1, "png") as beside:
+                inputs = load_inputs(
+                    *(avatar, audio, self._settings, folder.work, tell),
+                    on_still=lambda still: pictures.append(beside.submit(still.png)),
+                )
+                plan = adopt(plan_render(inputs, output, self._settings), folder, tell)
+            return plan, inputs, pictures[0].result()
 
         plan, inputs, picture = await asyncio.to_thread(load)
         self._on_event(plan_event(plan))
