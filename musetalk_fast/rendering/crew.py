@@ -18,6 +18,7 @@ from musetalk_fast.rendering.lane import Lane
 from musetalk_fast.rendering.progress import Meter
 from musetalk_fast.rendering.provision import Provision
 from musetalk_fast.rendering.telling import failure_event, segment_event
+from musetalk_fast.rendering.together import end
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.video.parts import Part
 
@@ -95,23 +96,30 @@ class Crew:
         return Feed(segment, encode, threads, whole=settled is not None and settled.makes_whole)
 
     async def _run(self, board: Board) -> None:
-        lanes = {asyncio.ensure_future(lane.run()) for lane in self._lanes(board)}
-        waited: set[asyncio.Future[None]] = {board.finished, *lanes}
+        lanes = [asyncio.ensure_future(lane.run()) for lane in self._lanes(board)]
         try:
             while not board.finished.done():
-                done, waited = await asyncio.wait(
-                    waited, timeout=_LOOK_SECS, return_when=asyncio.FIRST_COMPLETED
+                working = [lane for lane in lanes if not lane.done()]
+                await asyncio.wait(
+                    {board.finished, *working},
+                    timeout=_LOOK_SECS,
+                    return_when=asyncio.FIRST_COMPLETED,
                 )
-                # A server that fails when all frames are there matters to nobody.
-                for each in done if board.hungry else done & {board.finished}:
-                    each.result()
-                if len(waited) == 1 and board.hungry:
-                    self._pool.check()  # every lane has ended
+                # A server that fails when all frames are there matters to nobody, unless some of
+                # them turn out to be garbage.
+                if board.hungry and not board.finished.done():
+                    self._check(lanes)
             board.finished.result()
         finally:
-            for lane in lanes:
-                lane.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+            await end(lanes)
+
+    def _check(self, lanes: Sequence[asyncio.Task[None]]) -> None:
+        """Raise what a lane has failed with, or that none is at work any more."""
+        ended = [lane for lane in lanes if lane.done()]
+        for lane in ended:
+            lane.result()
+        if len(ended) == len(lanes):
+            self._pool.check()
 
     def _lanes(self, board: Board) -> Iterable[Lane]:
         whole = asyncio.Lock()

@@ -20,6 +20,7 @@ from musetalk_fast.rendering.handover import HandoverClosedError
 from musetalk_fast.rendering.provision import Provision
 from musetalk_fast.rendering.source import Source
 from musetalk_fast.rendering.telling import failure_event
+from musetalk_fast.rendering.together import end
 
 _LOOK_SECS = 1.0
 _PATIENCE_SECS = 15.0
@@ -113,10 +114,7 @@ class Lane:
             raise
         finally:
             self._member.streams -= 1
-            streaming.cancel()
-            await asyncio.wait([streaming])
-            if not streaming.cancelled():
-                streaming.exception()  # seen
+            await end([streaming])
 
     async def _receive(self, feed: Feed, source: Source) -> None:
         async with self._provision.open_frames(feed.segment, feed.due) as stream:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from musetalk_fast.events import Event, ProgressEvent
+from musetalk_fast.rendering.together import end
 
 _PERIOD_SECS = 0.1
 
@@ -50,9 +51,9 @@ class Meter:
         try:
             yield
         finally:
-            ticker.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticker
+            await end([ticker])
+        if not ticker.cancelled():
+            ticker.result()  # whoever listens has failed
         self._tell()
 
     async def _tick(self) -> None:

@@ -15,6 +15,7 @@ from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
+from musetalk_fast.rendering.together import together
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.types import Maker
 from musetalk_fast.wire.messages import PLAIN, WholeFrame
@@ -103,15 +104,10 @@ class Provision:
             await self._work.record.settle(maker, NO_FACES, where)
             return
         speech, picture = self._work.inputs.speech, self._work.picture
-        uploads = [
-            asyncio.ensure_future(self._upload(server, "avatar", picture.sha256, picture.data)),
-            asyncio.ensure_future(self._upload(server, "audio", speech.wav_sha256, speech.wav)),
-        ]
-        try:
-            await asyncio.gather(*uploads)
-        finally:
-            for upload in uploads:  # where the other one has failed
-                upload.cancel()
+        await together(
+            self._upload(server, "avatar", picture.sha256, picture.data),
+            self._upload(server, "audio", speech.wav_sha256, speech.wav),
+        )
         await self._work.record.settle(maker, await self._prepare(server), where)
 
     async def _upload(

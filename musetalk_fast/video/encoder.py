@@ -11,8 +11,13 @@ import av
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.video.encoders import EncoderSettings
-from musetalk_fast.video.files import NewFile, write_error, write_errors
+from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, part_header
+
+
+_PACKETS_AT_ONCE = 32
+_BYTES_AT_ONCE = 1 << 20
+"""Muxed in one go: after an encoder's turn all caches are cold for the muxer."""
 
 
 class PartEncoder:
@@ -43,6 +48,8 @@ class PartEncoder:
         self._encoder = encoder
         self._start = start
         self._frames = self._packets = self._delay = 0
+        self._waiting: list[av.Packet[av.VideoStream]] = []
+        self._waiting_bytes = 0
         self._file = NewFile(path)
         # Bit-exact: no random identifiers, so that the same segment gives the same bytes.
         self._container = av.open(
@@ -64,8 +71,10 @@ class PartEncoder:
             errors.EncoderError: the encoder failed.
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        self._write(self._encoded(frame))
+        self._take(self._encoded(frame))
         self._frames += 1
+        if len(self._waiting) >= _PACKETS_AT_ONCE or self._waiting_bytes >= _BYTES_AT_ONCE:
+            self._mux()
 
     def finish(self) -> Part:
         """Encode what is left and move the part to its place.
@@ -74,9 +83,10 @@ class PartEncoder:
             errors.EncoderError: the encoder failed or lost frames.
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        self._write(self._encoded(None))
+        self._take(self._encoded(None))
         if not self._packets == self._frames > 0:
             raise self._error(f"{self._packets} of {self._frames} frames came back")
+        self._mux()
         with write_errors(self._file.path):
             self._container.close()
         size = self._file.commit()
@@ -96,17 +106,21 @@ class PartEncoder:
         except av.FFmpegError as error:
             raise self._error(error.strerror or str(error)) from error
 
-    def _write(self, packets: Iterable[av.Packet[av.VideoStream]]) -> None:
+    def _take(self, packets: Iterable[av.Packet[av.VideoStream]]) -> None:
         for packet in packets:
             assert packet.pts is not None
             self._delay = max(self._delay, self._packets - packet.pts)
             # Ours, not the encoder's: libx265 gives a single frame one from nowhere.
             packet.dts = self._packets - self._encoder.reorders
             self._packets += 1
-            try:  # not `with write_errors`, which costs as much as the muxing
-                self._container.mux_one(packet)
-            except OSError as error:
-                raise write_error(self._file.path, error) from error
+            self._waiting.append(packet)
+            self._waiting_bytes += packet.size
+
+    def _mux(self) -> None:
+        with write_errors(self._file.path):
+            self._container.mux(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _error(self, message: str) -> EncoderError:
         where = f"{self._encoder.codec}, frame {self._start + self._frames}"

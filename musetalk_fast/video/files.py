@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from musetalk_fast.errors import OutputError, OutputPlaceError, OutputWriteError
+from musetalk_fast.errors import OutputPlaceError, OutputWriteError
 
 UNFINISHED = ".tmp"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -132,15 +132,12 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise write_error(path, error) from error
-
-
-def write_error(path: Path, error: OSError) -> OutputError:
-    """What the system says about writing `path`, in our words."""
-    if error.errno == errno.ENAMETOOLONG:
-        return OutputPlaceError("the name is too long", where=str(path), hint="give a shorter name")
-    reason = error.strerror or str(error)
-    return OutputWriteError(f"cannot be written: {reason}", where=str(path))
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputPlaceError(
+                "the name is too long", where=str(path), hint="give a shorter name"
+            ) from error
+        reason = error.strerror or str(error)
+        raise OutputWriteError(f"cannot be written: {reason}", where=str(path)) from error
 
 
 def _moved_first(source: Path, target: Path) -> bool:
