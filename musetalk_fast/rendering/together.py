@@ -1,0 +1,42 @@
+"""Tasks side by side, of which none hides that whoever waits for them is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+_AGAIN_SECS = 1.0
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Do all of this at the same time; where one of them fails, the others are cancelled.
+
+    Not `asyncio.gather`: cancelled in the moment after one has failed, it raises that failure and
+    the cancellation is lost.
+
+    Raises:
+        BaseException: what the first that failed has raised.
+    """
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        await end(tasks)
+
+
+async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks; return when they have ended, whatever they end with.
+
+    One that goes on, because something in it has lost the cancellation, is cancelled again.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=_AGAIN_SECS)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen

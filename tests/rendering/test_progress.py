@@ -1,0 +1,54 @@
+"""A meter tells what is counted, and does not outlive or hide what happens beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from musetalk_fast.events import Event, ProgressEvent
+from musetalk_fast.rendering.progress import Meter
+
+
+@pytest.mark.parametrize("moment", range(5))
+async def test_a_cancellation_at_its_end_is_not_lost(moment: int) -> None:
+    """Else a render that was stopped goes on to its end."""
+    go = asyncio.Event()
+    counts = SimpleNamespace(received=0, encoded=0)
+
+    async def work() -> None:
+        async with Meter(10, counts, lambda _event: None).running():
+            await go.wait()
+
+    working = asyncio.ensure_future(work())
+    await asyncio.sleep(0.01)
+    go.set()
+    for _ in range(moment):
+        await asyncio.sleep(0)
+    cancelled = working.cancel()
+    (outcome,) = await asyncio.gather(working, return_exceptions=True)
+    assert isinstance(outcome, asyncio.CancelledError) if cancelled else outcome is None
+
+
+async def test_the_last_count_is_told() -> None:
+    told: list[Event] = []
+    counts = SimpleNamespace(received=0, encoded=0)
+    async with Meter(10, counts, told.append).running():
+        counts.received, counts.encoded = 10, 9
+    assert [(event.stage, event.done) for event in told if isinstance(event, ProgressEvent)] == [
+        ("generate", 10),
+        ("encode", 9),
+    ]
+
+
+async def test_a_listener_that_fails_is_not_hidden() -> None:
+    def listen(_event: Event) -> None:
+        raise OSError("no more paper")
+
+    async def work() -> None:
+        async with Meter(10, SimpleNamespace(received=1, encoded=1), listen).running():
+            await asyncio.sleep(0.3)
+
+    with pytest.raises(OSError, match="paper"):
+        await work()

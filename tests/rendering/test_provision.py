@@ -1,0 +1,69 @@
+"""Having a server ready ends when it is cancelled, whatever else happens in that moment."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from musetalk_fast import errors
+from musetalk_fast.client.pool import Member
+from musetalk_fast.rendering import provision as provisions
+from musetalk_fast.rendering.provision import Provision
+from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.messages import BINARY
+
+
+class Uploads:
+    """The avatar's fails when told, the recording's takes for ever."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.begun = asyncio.Semaphore(0)
+
+    async def __call__(self, _connection: object, sha256: str, *_rest: object) -> None:
+        self.begun.release()
+        if sha256 == "recording":
+            await asyncio.Event().wait()
+        await self.go.wait()
+        raise errors.ServerUnreachableError("gone")
+
+
+async def _server() -> Any:
+    info = SimpleNamespace(
+        engine="pattern", model="1", is_preview=False, encodings=[CropEncoding.RAW], max_fps=60
+    )
+    connection = SimpleNamespace(address=SimpleNamespace(name="a"))
+    return SimpleNamespace(info=info, builtin=False, wire=BINARY, notes=(), connection=connection)
+
+
+def _work() -> Any:
+    return SimpleNamespace(
+        plan=SimpleNamespace(frame_encoding=CropEncoding.RAW, fps=Fraction(25)),
+        record=SimpleNamespace(check_maker=lambda *_: None),
+        inputs=SimpleNamespace(speech=SimpleNamespace(wav_sha256="recording", wav=b"")),
+        picture=SimpleNamespace(sha256="avatar", data=b""),
+    )
+
+
+@pytest.mark.parametrize("moment", range(5))
+async def test_a_cancellation_beside_a_failed_upload_is_not_lost(
+    moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a lane goes on when all frames are there, and the render waits for it for ever."""
+    uploads = Uploads()
+    monkeypatch.setattr(provisions, "ensure_asset", uploads)
+    provision = Provision(Member("a", _server, 3), _work(), lambda _event: None)
+    ready = asyncio.ensure_future(provision.ready())
+    for _ in range(2):
+        await asyncio.wait_for(uploads.begun.acquire(), 10)
+    uploads.go.set()
+    for _ in range(moment):
+        await asyncio.sleep(0)
+    cancelled = ready.cancel()
+    (outcome,) = await asyncio.gather(ready, return_exceptions=True)
+    expected = asyncio.CancelledError if cancelled else errors.ServerUnreachableError
+    assert isinstance(outcome, expected)

@@ -1,0 +1,100 @@
+"""Whoever waits for several tasks can be cancelled at every moment, and they end with him."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from musetalk_fast import errors
+from musetalk_fast.rendering import together as side_by_side
+from musetalk_fast.rendering.together import end, together
+
+GONE = errors.ServerUnreachableError("gone")
+
+
+class Works:
+    """One that fails when told, one that goes on for ever."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.ended: list[str] = []
+
+    async def fails(self) -> None:
+        await self.go.wait()
+        raise GONE
+
+    async def goes_on(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.append("goes on")
+
+    async def stubborn(self) -> None:
+        """Loses the first cancellation."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.ended.append("once")
+        await self.goes_on()
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("moment", range(8))
+async def test_a_cancellation_beside_a_failure_is_not_lost(moment: int) -> None:
+    works = Works()
+    waiting = asyncio.ensure_future(together(works.fails(), works.goes_on()))
+    await _turns(5)
+    works.go.set()
+    await _turns(moment)
+    if not waiting.done():
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    else:
+        assert waiting.exception() is GONE
+    await _turns(1)
+    assert works.ended == ["goes on"]
+
+
+async def test_the_moments_are_those_around_the_failure() -> None:
+    """The test above would be worth nothing if all of its moments were too early, or too late."""
+    lost = []
+    for moment in range(8):
+        works = Works()
+        waiting = asyncio.gather(works.fails(), works.goes_on())
+        await _turns(5)
+        works.go.set()
+        await _turns(moment)
+        lost.append(waiting.cancel() and await _outcome(waiting) is GONE)
+    assert any(lost)
+    assert not all(lost)
+
+
+async def _outcome(waiting: asyncio.Future[list[None]]) -> BaseException | None:
+    (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+    return outcome if isinstance(outcome, BaseException) else None
+
+
+async def test_all_have_ended_when_one_has_failed() -> None:
+    works = Works()
+    works.go.set()
+    with pytest.raises(errors.ServerUnreachableError):
+        await together(works.goes_on(), works.fails())
+    assert works.ended == ["goes on"]
+
+
+async def test_one_that_loses_a_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(side_by_side, "_AGAIN_SECS", 0.05)
+    works = Works()
+    tasks = [asyncio.ensure_future(works.stubborn()), asyncio.ensure_future(works.fails())]
+    await _turns(5)
+    await asyncio.wait_for(end(tasks), 10)
+    assert works.ended == ["once", "goes on"]
+    assert all(task.done() for task in tasks)
