@@ -14,7 +14,6 @@ from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, part_header
 
-
 _PACKETS_AT_ONCE = 32
 _BYTES_AT_ONCE = 1 << 20
 """Muxed in one go: after an encoder's turn all caches are cold for the muxer."""
