@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -116,10 +117,19 @@ def _detail(document: object) -> str:
     return f": {printable(detail)}" if isinstance(detail, str) else ""
 
 
-def _seconds(headers: object) -> float | None:
-    value = headers.get("Retry-After") if hasattr(headers, "get") else None
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """What `Retry-After` asks for: a number of seconds, or a time of the server's own clock."""
+    value = headers.get("Retry-After", "")
     try:
-        seconds = float(value or "")
+        seconds = float(value)
     except ValueError:
-        return None
+        seconds = _between(headers.get("Date", ""), value)
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _between(now: str, then: str) -> float:
+    """Seconds from one HTTP date to another; not a number where either is none."""
+    try:
+        return (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds()
+    except (TypeError, ValueError):  # TypeError: one has a time zone, the other has not
+        return math.nan

@@ -52,6 +52,30 @@ async def test_a_status_with_our_words(status: int) -> None:
     assert (error.message, error.hint, error.exit_code) == ("no room", "make room", code)
 
 
+_AT = "Wed, 25 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "date", "secs"),
+    [
+        ("7", _AT, 7.0),
+        ("0.5", _AT, 0.5),
+        ("Wed, 25 Nov 2026 10:01:30 GMT", _AT, 90.0),
+        ("Wed, 25 Nov 2026 09:59:00 GMT", _AT, None),
+        ("Wed, 25 Nov 2026 10:01:30", _AT, None),
+        ("tomorrow", _AT, None),
+        ("Wed, 25 Nov 2026 10:01:30 GMT", "", None),
+        ("-1", _AT, None),
+        ("inf", _AT, None),
+    ],
+)
+async def test_when_to_ask_again(asked: str, date: str, secs: float | None) -> None:
+    """A time is one of the server's clock, which may be wrong."""
+    error = await _refused(status=503, headers={"Retry-After": asked, "Date": date})
+    assert isinstance(error, errors.ServerBusyError)
+    assert error.retry_after == secs
+
+
 BODIES = {
     "nothing": b"",
     "a page": b"<html><h1>It works!</h1></html>",
