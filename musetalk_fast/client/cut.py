@@ -35,6 +35,11 @@ def failing_if_cut(response: aiohttp.ClientResponse) -> Iterator[None]:
     look()
     try:
         yield
+    except RuntimeError as error:
+        # What aiohttp says to whoever begins to wait after the end, before we have looked.
+        if protocol.transport is None and not content.is_eof() and content.exception() is None:
+            raise aiohttp.ClientPayloadError("its framing is broken") from error
+        raise
     finally:
         if again is not None:
             again.cancel()

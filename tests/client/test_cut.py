@@ -36,6 +36,34 @@ async def test_chunks_that_are_none(rest: bytes) -> None:
                 await asyncio.wait_for(_read(connection), 20)
 
 
+async def test_chunks_that_are_none_while_nobody_reads() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + b"5\r\nhello\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.write(b"zz\r\n")
+        await reader.read()
+        writer.close()
+
+    async def read_late(connection: Connection) -> None:
+        async with connection.request("GET", "/") as response:
+            assert response.connection is not None
+            assert response.connection.protocol is not None
+            lost = response.connection.protocol.closed
+            assert lost is not None
+            await asyncio.wait([lost])
+            while await response.content.readany():
+                pass
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with Connection(parse_address(f"http://127.0.0.1:{port}"), 3600) as connection:
+            with pytest.raises(errors.ServerError):
+                await asyncio.wait_for(read_late(connection), 20)
+
+
 async def _read(connection: Connection) -> None:
     async with connection.request("GET", "/") as response:
         while await response.content.readany():
