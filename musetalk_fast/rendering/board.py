@@ -18,7 +18,7 @@ _LOOK_AGAIN_SECS = 0.5
 _LAG = 2.0
 """A stream lags if its rest would take this many times what the idle server needs for it."""
 _STALLED_SECS = 5.0
-"""A stream without a first frame for so long lags, whatever the idle server can do."""
+"""A stream without a frame for so long lags, whatever the idle server can do."""
 
 
 class Board:
@@ -189,11 +189,10 @@ def _is_open(feed: Feed) -> bool:
 
 def _lags(feed: Feed, member: Member) -> bool:
     """Whether `member` should begin the rest of this segment too."""
-    if len(feed.sources) != 1 or feed.handover.crowded:
+    sources = feed.sources
+    if feed.handover.crowded or any(source.member is member for source in sources):
         return False
-    source = feed.sources[0]
-    if source.member is member:
-        return False
-    if source.frames == 0 and source.secs > _STALLED_SECS:
+    if all(source.silent_secs > _STALLED_SECS for source in sources):
         return True
-    return member.pace is not None and _LAG * source.pace < member.pace
+    # Two are enough, as long as one of them sends.
+    return len(sources) == 1 and member.pace is not None and _LAG * sources[0].pace < member.pace

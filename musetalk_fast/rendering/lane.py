@@ -119,14 +119,14 @@ class Lane:
     async def _receive(self, feed: Feed, source: Source) -> None:
         async with self._provision.open_frames(feed.segment, feed.due) as stream:
             async for frames in stream:
-                source.frames += len(frames)
+                source.came(len(frames))
                 with source.held():
                     await feed.offer(frames, source)
 
     async def _receive_all(self, source: Source) -> None:
         async with self._provision.open_whole_frames() as stream:
             async for frames in stream:
-                source.frames += len(frames)
+                source.came(len(frames))
                 with source.held():
                     for frame in frames:
                         feed = self._board.feed_of(frame.index)

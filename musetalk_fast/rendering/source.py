@@ -24,6 +24,7 @@ class Source:
         self.frames = self.taken = 0
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
+        self._came_at = 0.0
         self._held = 0.0
         self._held_since: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -38,12 +39,22 @@ class Source:
         if self._task is not None:
             self._task.cancel()
 
+    def came(self, frames: int) -> None:
+        """So many frames have come."""
+        self.frames += frames
+        self._came_at = self.secs
+
     @property
     def secs(self) -> float:
         """Seconds in which its server could send."""
         now = self._loop.time()
         held = self._held + (0.0 if self._held_since is None else now - self._held_since)
         return max(1e-6, now - self._began - held)
+
+    @property
+    def silent_secs(self) -> float:
+        """Of these, since it sent a frame."""
+        return self.secs - self._came_at
 
     @property
     def pace(self) -> float:

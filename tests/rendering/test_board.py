@@ -205,6 +205,31 @@ async def test_the_last_segment_goes_to_a_second_server_too(threads: ThreadPoolE
     await asyncio.wait_for(desk.board.finished, 5)
 
 
+async def test_a_stream_that_stops_is_continued_by_whoever_is_idle(
+    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server may say that it lives; others may have sent nothing yet, so have no pace."""
+    monkeypatch.setattr(boards, "_LOOK_AGAIN_SECS", 0.02)
+    monkeypatch.setattr(boards, "_STALLED_SECS", 0.3)
+    desk = Desk(threads, Encoder(), 1)
+    first = member("first")
+    feed, source = await _take(desk.board, first)
+    await feed.offer(frames(0), source)
+    source.came(1)
+    again = asyncio.ensure_future(desk.board.next_for(first))
+    for name in ("second", "third"):  # the second one stops, too
+        waiting = asyncio.ensure_future(desk.board.next_for(member(name)))
+        await asyncio.wait([waiting], timeout=0.1)
+        assert not waiting.done()
+        assert await asyncio.wait_for(waiting, 10) is feed
+        source = Source(member(name))
+        feed.sources.append(source)
+    assert not again.done(), "a server does not race with itself"
+    again.cancel()
+    await _give_rest(feed, source)
+    await asyncio.wait_for(desk.board.finished, 5)
+
+
 async def test_who_keeps_up_is_left_alone(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,3 +122,17 @@ async def test_time_in_which_we_do_not_read_is_not_the_servers() -> None:
     assert held < 0.2
     # As if one more frame came right now.
     assert source.pace <= 10 / held
+
+
+async def test_a_stream_is_silent_since_its_last_frame_but_not_while_we_do_not_read() -> None:
+    source = Source(member())
+    await asyncio.sleep(0.05)
+    began = source.silent_secs
+    assert began >= 0.04
+    source.came(3)
+    assert source.frames == 3
+    with source.held():
+        await asyncio.sleep(0.1)
+        assert source.silent_secs < began
+    await asyncio.sleep(0.1)
+    assert source.silent_secs > began
