@@ -27,6 +27,9 @@ _LONGEST_DOCUMENT = 1 << 20
 _READ_BUFFER = 1 << 20
 """Bytes read ahead of the parser: above it the socket is paused."""
 _CONNECT_SECS = 10.0
+"""For name, socket and TLS together."""
+_NO_LIMIT = 0
+"""Of connections at a time: whoever asks knows how many streams there should be."""
 _HUNG_UP = "look at its log; if it asks for a certificate of ours, add --cert and --key"
 """Many servers close without the alert that would say so."""
 
@@ -50,9 +53,9 @@ class Connection:
 
     async def __aenter__(self) -> Connection:
         connector = (
-            aiohttp.UnixConnector(self.address.socket)
+            aiohttp.UnixConnector(self.address.socket, limit=_NO_LIMIT)
             if self.address.socket
-            else aiohttp.TCPConnector(limit=16, ssl=self._credentials.tls or True)
+            else aiohttp.TCPConnector(limit=_NO_LIMIT, ssl=self._credentials.tls or True)
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -182,7 +185,7 @@ class Connection:
 
 
 def _timeout(silence_secs: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECS, sock_read=silence_secs)
+    return aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECS, sock_read=silence_secs)
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

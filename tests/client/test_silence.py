@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import socket
+import time
 import wave
 from fractions import Fraction
 
@@ -34,6 +35,44 @@ async def test_nobody_picks_up(monkeypatch: pytest.MonkeyPatch) -> None:
         async with Connection(address, 10) as connection:
             with pytest.raises(errors.ServerUnreachableError, match=r"no connection within 0\.3 s"):
                 await connection.health()
+
+
+async def test_nobody_knows_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resolvers try for half a minute and more, and sockets' time-outs have not begun."""
+
+    def search(*_asked: object, **_named: object) -> None:
+        time.sleep(1.0)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(connections, "_CONNECT_SECS", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", search)
+    async with Connection(parse_address("http://nowhere.example:80"), 10) as connection:
+        with pytest.raises(errors.ServerUnreachableError, match=r"no connection within 0\.2 s"):
+            async with connection.request("POST", "/", data=b"{}"):
+                pass
+
+
+async def test_more_streams_than_a_pool_of_connections_holds() -> None:
+    """All of them at work: none waits for another to end."""
+    begun = asyncio.Semaphore(0)
+
+    async def hold(_request: web.BaseRequest) -> web.Response:
+        begun.release()
+        await asyncio.sleep(20)
+        return web.Response()
+
+    async def ask(connection: Connection) -> None:
+        async with connection.request("GET", "/"):
+            pass
+
+    async with answering(hold, timeout_secs=20) as connection:
+        streams = [asyncio.ensure_future(ask(connection)) for _ in range(40)]
+        async with deadline(10):
+            for _ in streams:
+                await begun.acquire()
+        for stream in streams:
+            stream.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
 
 
 async def test_a_document_in_drops() -> None:
