@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import sys
+import traceback
 import wave
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -130,7 +131,9 @@ class Scene:
         fresh = members.pop("fresh", False)
         settings = self.settings(*urls, **members)
         work = render_async(self.avatar, self.audio, output, settings, fresh=fresh, on_event=told)
-        stuck = asyncio.get_running_loop().call_later(DEADLINE_SECS - 1, _tell_tasks)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + DEADLINE_SECS - 1
+        stuck = loop.call_at(due, lambda: _tell_all(told, loop.time() - due))
         try:
             async with deadline(DEADLINE_SECS):
                 await work
@@ -152,10 +155,17 @@ class Scene:
         ]
 
 
-def _tell_tasks() -> None:
-    """What every task waits for, on stderr: a render is about to miss its deadline."""
+def _tell_all(told: Told, late_secs: float) -> None:
+    """What every task and thread waits for, on stderr: a render is about to miss its deadline.
+
+    Args:
+        late_secs: if many, the machine or the loop stood still, and nothing need be wrong.
+    """
+    print(f"told {late_secs:.1f} s late", *told.events[-20:], sep="\n", file=sys.stderr)
     for task in asyncio.all_tasks():
         task.print_stack(limit=8)
+    for frame in sys._current_frames().values():
+        traceback.print_stack(frame, limit=8)
 
 
 def environment(**variables: str) -> dict[str, str]:
