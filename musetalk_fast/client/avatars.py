@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.stream import post_for_messages
 from musetalk_fast.types import Box, Face
-from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.digests import PreparedFaces, faces_digest
 from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Progress
 from musetalk_fast.wire.requests import AvatarRequest
 
 _LARGEST_BOX = 4
 """A box may reach beyond the picture, but not to more than this many times its size."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedFaces:
-    """What a server found in an avatar: one face or None per source frame, and their digest."""
-
-    faces: tuple[Face | None, ...]
-    digest: str
-
-
-NO_FACES = PreparedFaces((), faces_digest(()))
-"""Of a server that makes whole frames and tells nothing of faces."""
 
 
 async def prepare_avatar(

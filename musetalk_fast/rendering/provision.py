@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from musetalk_fast.client.avatars import NO_FACES, PreparedFaces, prepare_avatar
+from musetalk_fast.client.avatars import prepare_avatar
 from musetalk_fast.client.choice import ChosenServer, check_limits
 from musetalk_fast.client.frames import FrameStream, open_frames
 from musetalk_fast.client.infer import InferRequest, check_plain_options, open_infer
@@ -18,6 +18,7 @@ from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.rendering.together import together
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.types import Maker
+from musetalk_fast.wire.digests import NO_FACES, PreparedFaces
 from musetalk_fast.wire.messages import PLAIN, WholeFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 

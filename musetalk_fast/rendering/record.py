@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
-from musetalk_fast.client.avatars import PreparedFaces
 from musetalk_fast.errors import EngineDiffersError, FacesDifferError
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.folder import FACES, PartsFolder
 from musetalk_fast.rendering.settled import Settled, settled_from_bytes, settled_to_bytes
 from musetalk_fast.types import Maker
 from musetalk_fast.video.parts import Part
+from musetalk_fast.wire.digests import PreparedFaces
 
 
 class Record:

@@ -9,23 +9,24 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from musetalk_fast.client.pool import Pool
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
 from musetalk_fast.inputs.image import Asset
 from musetalk_fast.planning import Inputs, OnEvent, Plan, check_place, load_inputs, plan_render
-from musetalk_fast.rendering.crew import make_parts
 from musetalk_fast.rendering.folder import PartsFolder, locked_folder
 from musetalk_fast.rendering.joining import join_parts
 from musetalk_fast.rendering.record import Record
 from musetalk_fast.rendering.resume import adopt, still_missing
-from musetalk_fast.rendering.servers import engage
 from musetalk_fast.rendering.telling import kept_event, plan_event
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.video.output import Joined
 from musetalk_fast.video.parts import Part
+
+if TYPE_CHECKING:
+    from musetalk_fast.client.pool import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +159,8 @@ class Renderer:
 
     async def _make(self, work: Work, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
         """The parts that are missing."""
+        from musetalk_fast.rendering.crew import make_parts  # as `_engage` says
+
         missing = still_missing(work.plan.segments, parts, self._on_event)
         if not missing:
             return {}
@@ -181,9 +184,13 @@ class Renderer:
     def _start_servers(self) -> None:
         """Begin to open the servers, so that they start while the inputs load."""
         if self._pool is None:
-            self._pool = asyncio.create_task(
-                engage(self._settings, self._stack, self._on_event, fallback=self._fallback)
-            )
+            self._pool = asyncio.create_task(self._engage())
+
+    async def _engage(self) -> Pool:
+        # Imported while a thread loads the inputs: aiohttp takes as long as they do.
+        from musetalk_fast.rendering.servers import engage
+
+        return await engage(self._settings, self._stack, self._on_event, fallback=self._fallback)
 
     async def _opened_servers(self) -> Pool:
         assert self._pool is not None

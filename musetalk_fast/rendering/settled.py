@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from musetalk_fast.client.avatars import PreparedFaces
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.types import Face, Maker
 from musetalk_fast.wire import binary
-from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.digests import PreparedFaces, faces_digest
 from musetalk_fast.wire.members import parse_object
 from musetalk_fast.wire.messages import BINARY, FaceMessage, Start
 from musetalk_fast.wire.stream import StreamEncoder

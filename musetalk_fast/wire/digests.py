@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,14 @@ from musetalk_fast.types import Face
 
 _FACE = struct.Struct("<B8i")
 _NO_FACE = b"\0"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedFaces:
+    """What a server found in an avatar: one face or None per source frame, and their digest."""
+
+    faces: tuple[Face | None, ...]
+    digest: str
 
 
 def faces_digest(faces: Iterable[Face | None]) -> str:
@@ -29,3 +38,7 @@ def faces_digest(faces: Iterable[Face | None]) -> str:
             digest.update(_FACE.pack(1, *face.box, *face.mask_box))
             digest.update(np.ascontiguousarray(face.mask).data)
     return digest.hexdigest()
+
+
+NO_FACES = PreparedFaces((), faces_digest(()))
+"""Of a server that makes whole frames and tells nothing of faces."""
