@@ -131,5 +131,5 @@ def _between(now: str, then: str) -> float:
     """Seconds from one HTTP date to another; not a number where either is none."""
     try:
         return (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds()
-    except (TypeError, ValueError):  # TypeError: one has a time zone, the other has not
+    except (TypeError, ValueError, OverflowError):  # TypeError: one of them has no time zone
         return math.nan

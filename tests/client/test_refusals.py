@@ -64,6 +64,7 @@ _AT = "Wed, 25 Nov 2026 10:00:00 GMT"
         ("Wed, 25 Nov 2026 09:59:00 GMT", _AT, None),
         ("Wed, 25 Nov 2026 10:01:30", _AT, None),
         ("tomorrow", _AT, None),
+        ("Wed, 25 Nov 99999999999999 10:00:00 GMT", _AT, None),
         ("Wed, 25 Nov 2026 10:01:30 GMT", "", None),
         ("-1", _AT, None),
         ("inf", _AT, None),
