@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ def crew_for(segments: int, processors: int, *, in_software: bool = True) -> Cre
     if not in_software:
         return Crew(min(segments, _DEVICE_ENCODERS), 1)
     encoders = max(1, min(segments, processors, MOST_ENCODERS))
-    if segments >= 2 * processors:
+    if segments >= 2 * processors == 2 * encoders:
         return Crew(encoders, 1)
     # x264's own rule: three threads for two processors.
     return Crew(encoders, min(MOST_THREADS, max(1, 3 * processors // (2 * encoders))))
@@ -49,7 +50,7 @@ def processors() -> int:
 
 
 def cgroup_quota(membership: Path, root: Path) -> float | None:
-    """Processors' worth of time that control groups (version 2) allow, or None for no limit.
+    """Processors' worth of time that control groups allow, or None for no limit.
 
     Args:
         membership: `/proc/self/cgroup`.
@@ -59,17 +60,35 @@ def cgroup_quota(membership: Path, root: Path) -> float | None:
         lines = membership.read_text().splitlines()
     except OSError:
         return None
-    own = next((line[3:] for line in lines if line.startswith("0::")), None)
-    if own is None:
-        return None
-    folder = root / own.strip().lstrip("/")
-    limits = [_limit(each) for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    limits = []
+    for line in lines:
+        number, controllers, group = line.split(":", 2)
+        if number == "0" and not controllers:
+            limits += _limits(root, group, _second_version)
+        elif "cpu" in controllers.split(","):
+            limits += _limits(root / "cpu", group, _first_version)
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _limit(folder: Path) -> float | None:
+def _limits(root: Path, group: str, read: Callable[[Path], float | None]) -> Iterator[float | None]:
+    """Of a group and of those above it: the smallest counts."""
+    folder = root / group.strip().lstrip("/")
+    return (read(each) for each in (folder, *folder.parents) if each.is_relative_to(root))
+
+
+def _second_version(folder: Path) -> float | None:
     try:
         quota, period = (folder / "cpu.max").read_text().split()
         return int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):
         return None  # absent, or `max`
+
+
+def _first_version(folder: Path) -> float | None:
+    try:
+        quota, period = (
+            int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period")
+        )
+        return quota / period if quota > 0 else None  # -1: no limit
+    except (OSError, ValueError, ZeroDivisionError):
+        return None

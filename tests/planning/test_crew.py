@@ -20,6 +20,9 @@ from musetalk_fast.planning.crew import MOST_THREADS, Crew, cgroup_quota, crew_f
         (16, 16, Crew(16, 1)),
         (100, 16, Crew(16, 1)),
         (1, 64, Crew(1, MOST_THREADS)),
+        (60, 24, Crew(16, 2)),
+        (100, 32, Crew(16, 3)),
+        (200, 64, Crew(16, 6)),
     ],
 )
 def test_segments_come_before_threads(segments: int, count: int, crew: Crew) -> None:
@@ -60,5 +63,23 @@ def test_a_quota_of_any_group_above_counts(
 
 def test_no_control_groups_are_no_limit(tmp_path: Path) -> None:
     assert cgroup_quota(tmp_path / "absent", tmp_path) is None
-    (tmp_path / "old").write_text("3:cpu:/\n")
+    (tmp_path / "old").write_text("3:cpu:/\n4:memory:/x\n")
     assert cgroup_quota(tmp_path / "old", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("own", "above", "quota"),
+    [(("150000", "100000"), ("-1", "100000"), 1.5), (("-1", "100000"), ("-1", "100000"), None),
+     (("400000", "100000"), ("50000", "100000"), 0.5), (("x", "100000"), ("-1", "0"), None)],
+)  # fmt: skip
+def test_a_quota_of_the_first_version_counts(
+    tmp_path: Path, own: tuple[str, str], above: tuple[str, str], quota: float | None
+) -> None:
+    membership = tmp_path / "cgroup"
+    membership.write_text("5:cpu,cpuacct:/outer/inner\n0::/\n")
+    inner = tmp_path / "fs/cpu/outer/inner"
+    inner.mkdir(parents=True)
+    for folder, values in ((inner, own), (inner.parent, above)):
+        for name, value in zip(("quota", "period"), values, strict=True):
+            (folder / f"cpu.cfs_{name}_us").write_text(value)
+    assert cgroup_quota(membership, tmp_path / "fs") == quota
