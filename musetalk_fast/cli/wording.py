@@ -30,7 +30,7 @@ def plan_line(event: PlanEvent) -> str:
 
 
 def server_line(event: ServerEvent) -> str:
-    """`server: http://localhost:8000 (engine musetalk, model 1.5, binary wire)`."""
+    """`server: http://localhost:8000 (engine musetalk 1.5)`."""
     preview = ", a preview, not MuseTalk" if event.engine == "preview" else ""
     return f"server: {event.url} (engine {event.engine} {event.model}{preview})"
 

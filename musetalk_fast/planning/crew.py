@@ -60,9 +60,10 @@ def cgroup_quota(membership: Path, root: Path) -> float | None:
         lines = membership.read_text().splitlines()
     except OSError:
         return None
-    limits = []
+    limits: list[float | None] = []
     for line in lines:
-        number, controllers, group = line.split(":", 2)
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
         if number == "0" and not controllers:
             limits += _limits(root, group, _second_version)
         elif "cpu" in controllers.split(","):
