@@ -14,7 +14,7 @@ import pytest
 
 from musetalk_fast.types import CROP_SIZE, Crop, CropEncoding
 from musetalk_fast.wire import ndjson
-from musetalk_fast.wire.crops import crop_view
+from musetalk_fast.wire.crops import CropReader
 from musetalk_fast.wire.messages import Frame
 
 GIVEN = "a raw 256x256 crop of noise, 262256 bytes in one piece"
@@ -30,12 +30,12 @@ class _Ours:
     def __init__(self, line: bytes) -> None:
         self._line = line
         self._decoder = ndjson.Decoder()
-        self._slot = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        self._reader = CropReader()
 
     def __call__(self) -> Crop:
         (frame,) = self._decoder.feed(self._line)
         assert isinstance(frame, Frame)
-        return np.asarray(crop_view(frame, self._slot)).reshape(-1, CROP_SIZE, 3)
+        return np.asarray(self._reader.read(frame)).reshape(-1, CROP_SIZE, 3)
 
 
 def _pixels(members: dict[str, Any], data: bytes) -> Crop:

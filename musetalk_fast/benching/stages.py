@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import numpy as np
 
 from musetalk_fast.benching.scene import CROPS, FPS, Scene, make_scene
 from musetalk_fast.config import Settings
 from musetalk_fast.kernels.base64 import decode_into
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.planning.crew import processors
-from musetalk_fast.types import CROP_SIZE, CropEncoding
+from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.crops import crop_view
+from musetalk_fast.wire.crops import CropReader
 from musetalk_fast.wire.messages import Frame
 
 _STAGE_SECS = 0.1
@@ -89,13 +88,13 @@ def run_bench(avatar: Path | None, settings: Settings) -> Bench:
 
 def _measured(scene: Scene, whole: float) -> list[tuple[str, float, int, bool]]:
     """Name, microseconds, bytes in, and whether the default road passes it."""
-    raw, scratch = scene.frame(0, CropEncoding.RAW), np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    raw, reader = scene.frame(0, CropEncoding.RAW), CropReader()
     line, message = ndjson.encode(raw), binary.encode(raw)
     text = ndjson.Decoder().feed(line)[0]
     assert isinstance(text, Frame)
     parse_line, parse_message = ndjson.Decoder().feed, binary.Decoder().feed
-    compositor, crop = scene.compositor(), crop_view(raw, scratch)
-    out, size = scratch[: raw.rows.count], len(raw.data)
+    compositor, crop = scene.compositor(), reader.read(raw)
+    out, size = bytearray(len(raw.data)), len(raw.data)
     files = {encoding: scene.frame(0, encoding) for encoding in CropEncoding}
     jpeg, png = files[CropEncoding.JPEG], files[CropEncoding.PNG]
     alone = _Road(scene)
@@ -103,8 +102,8 @@ def _measured(scene: Scene, whole: float) -> list[tuple[str, float, int, bool]]:
         ("base64 decode", lambda: decode_into(text.data, out), len(text.data), False),
         ("parse NDJSON", lambda: parse_line(line), len(line), False),
         ("checksum", lambda: crc32c(message), len(message), False),
-        ("decode JPEG", lambda: crop_view(jpeg, scratch), len(jpeg.data), False),
-        ("decode PNG", lambda: crop_view(png, scratch), len(png.data), False),
+        ("decode JPEG", lambda: reader.read(jpeg), len(jpeg.data), False),
+        ("decode PNG", lambda: reader.read(png), len(png.data), False),
         ("parse binary", lambda: parse_message(message), len(message), True),
         ("paste", lambda: compositor.compose(crop, raw.rows.first, 0), size, True),
     ]
@@ -122,7 +121,7 @@ class _Road:
         frames = [scene.frame(number, CropEncoding.RAW) for number in range(CROPS)]
         self._messages = [binary.encode(frame) for frame in frames]
         self._feed = binary.Decoder().feed
-        self._scratch = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        self._reader = CropReader()
         self._compositor = scene.compositor()
         self._open()
         self.shown = self._compose()
@@ -153,7 +152,7 @@ class _Road:
     def _compose(self) -> av.VideoFrame:
         (frame,) = self._feed(self._messages[self._count % CROPS])
         assert isinstance(frame, Frame)
-        crop = crop_view(frame, self._scratch)
+        crop = self._reader.read(frame)
         return self._compositor.compose(crop, frame.rows.first, self._count)
 
     def _open(self) -> None:

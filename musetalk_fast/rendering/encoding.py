@@ -5,17 +5,15 @@ from __future__ import annotations
 import threading
 
 import av
-import numpy as np
 
 from musetalk_fast.rendering.feed import AnyFrame, Feed
 from musetalk_fast.rendering.handover import HandoverClosedError
 from musetalk_fast.rendering.work import Work
-from musetalk_fast.types import CROP_SIZE
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.parts import Part
 from musetalk_fast.video.whole import WholeFrames
-from musetalk_fast.wire.crops import crop_view
+from musetalk_fast.wire.crops import CropReader
 from musetalk_fast.wire.messages import WholeFrame
 
 
@@ -78,11 +76,11 @@ class _Pictures:
         else:
             face = next(face for face in settled.faces.faces if face is not None)
             self._crops = StillCompositor(work.inputs.still.rgb, face, plan.encoder, plan.fps)
-            self._scratch = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+            self._reader = CropReader()
 
     def compose(self, frame: AnyFrame, index: int) -> av.VideoFrame:
         if isinstance(frame, WholeFrame):
             assert self._whole is not None
             return self._whole.compose(frame, index)
         assert self._crops is not None
-        return self._crops.compose(crop_view(frame, self._scratch), frame.rows.first, index)
+        return self._crops.compose(self._reader.read(frame), frame.rows.first, index)

@@ -16,39 +16,60 @@ _LONGEST_FILE = 2 * CROP_SIZE * CROP_SIZE * 3
 """A JPEG or PNG of a crop is never twice as long as its pixels."""
 
 
-def crop_view(frame: Frame, scratch: Crop) -> memoryview:
-    """The rows that a frame carries.
+class CropReader:
+    """Makes rows of pixels from frames; what must be decoded lies in memory that it uses again.
 
-    Args:
-        frame: as a decoder gave it.
-        scratch: (256, 256, 3) uint8, C-contiguous, writable: room for what must be decoded.
-
-    Returns:
-        The bytes of (rows, 256, 3) uint8 RGB: `frame.data` itself if it is raw and binary, else
-        rows of `scratch`, which the next call overwrites.
-
-    Raises:
-        FrameShapeError: the data is not what the frame says, or does not fit a crop.
+    Serves one thread.
     """
-    rows = frame.rows
-    fits = rows.first >= 0 and rows.count > 0 and rows.first + rows.count <= CROP_SIZE
-    if frame.width != CROP_SIZE or not fits:
-        raise FrameShapeError(
-            f"frame {frame.index} has rows {rows.first} to {rows.first + rows.count} of "
-            f"{frame.width} pixels; a crop is {CROP_SIZE}x{CROP_SIZE}"
-        )
-    if frame.encoding is CropEncoding.RAW and not frame.base64:
-        _check_length(frame, 3 * CROP_SIZE * rows.count)
-        return memoryview(frame.data)
-    out = scratch[: rows.count]
-    try:
-        if frame.encoding is CropEncoding.RAW:
-            _decode_raw(frame, out)
-        else:
-            _unpack(frame.encoding, _bytes(frame), out)
-    except (Base64Error, JpegError, PngError) as error:
-        raise FrameShapeError(f"frame {frame.index}: {error}") from None
-    return out.data
+
+    def __init__(self) -> None:
+        self._pixels: Crop = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        self._file = memoryview(bytearray(_LONGEST_FILE))
+        """Of a crop that came as base64 of a JPEG or PNG."""
+
+    def read(self, frame: Frame) -> memoryview:
+        """The rows that a frame carries.
+
+        Args:
+            frame: as a decoder gave it.
+
+        Returns:
+            The bytes of (rows, 256, 3) uint8 RGB: `frame.data` itself if it is raw and binary,
+            else memory that the next call overwrites.
+
+        Raises:
+            FrameShapeError: the data is not what the frame says, or does not fit a crop.
+        """
+        rows = frame.rows
+        fits = rows.first >= 0 and rows.count > 0 and rows.first + rows.count <= CROP_SIZE
+        if frame.width != CROP_SIZE or not fits:
+            raise FrameShapeError(
+                f"frame {frame.index} has rows {rows.first} to {rows.first + rows.count} of "
+                f"{frame.width} pixels; a crop is {CROP_SIZE}x{CROP_SIZE}"
+            )
+        if frame.encoding is CropEncoding.RAW and not frame.base64:
+            _check_length(frame, 3 * CROP_SIZE * rows.count)
+            return memoryview(frame.data)
+        out = self._pixels[: rows.count]
+        try:
+            if frame.encoding is CropEncoding.RAW:
+                _decode_raw(frame, out)
+            else:
+                _unpack(frame.encoding, self._bytes(frame), out)
+        except (Base64Error, JpegError, PngError) as error:
+            raise FrameShapeError(f"frame {frame.index}: {error}") from None
+        return out.data
+
+    def _bytes(self, frame: Frame) -> bytes | memoryview:
+        size = decoded_size(frame.data) if frame.base64 else len(frame.data)
+        if size > _LONGEST_FILE:
+            raise FrameShapeError(
+                f"frame {frame.index} has {size} bytes of {frame.encoding.value}; "
+                f"the limit is {_LONGEST_FILE}"
+            )
+        if not frame.base64:
+            return frame.data
+        return self._file[: decode_into(frame.data, self._file)]
 
 
 def encode_crop(crop: Crop, encoding: CropEncoding, rows: Rows) -> bytes | memoryview:
@@ -75,17 +96,6 @@ def _decode_raw(frame: Frame, out: Crop) -> None:
     _check_length(frame, out.size // 3 * 4)
     if decode_into(frame.data, out) != out.size:
         raise FrameShapeError(f"frame {frame.index} has padding where its last pixel should be")
-
-
-def _bytes(frame: Frame) -> bytes | memoryview:
-    size = decoded_size(frame.data) if frame.base64 else len(frame.data)
-    if size > _LONGEST_FILE:
-        raise FrameShapeError(f"frame {frame.index} has {size} bytes of {frame.encoding.value}")
-    if not frame.base64:
-        return frame.data
-    data = bytearray(size)
-    decode_into(frame.data, data)
-    return memoryview(data)
 
 
 def _unpack(encoding: CropEncoding, data: bytes | memoryview, out: NDArray[np.uint8]) -> None:

@@ -168,11 +168,10 @@ def frames_of(messages: list[Message]) -> list[Frame]:
 
 
 def pixels(frame: Frame) -> np.ndarray:  # type: ignore[type-arg]
-    from musetalk_fast.wire.crops import crop_view
+    from musetalk_fast.wire.crops import CropReader
 
     assert frame.encoding in CropEncoding
-    view = crop_view(frame, np.empty((256, 256, 3), np.uint8))
-    return np.array(view).reshape(-1, 256, 3)
+    return np.array(CropReader().read(frame)).reshape(-1, 256, 3)
 
 
 def journal(path: Path) -> list[tuple[str, float, int, int]]:

@@ -11,7 +11,7 @@ import pytest
 from musetalk_fast.errors import FrameShapeError
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import ALL_ROWS, Crop, CropEncoding, Rows
-from musetalk_fast.wire.crops import crop_view, encode_crop
+from musetalk_fast.wire.crops import CropReader, encode_crop
 from musetalk_fast.wire.messages import Frame
 
 RAW, JPEG, PNG = CropEncoding.RAW, CropEncoding.JPEG, CropEncoding.PNG
@@ -24,8 +24,8 @@ def crop() -> Crop:
 
 
 @pytest.fixture
-def scratch() -> Crop:
-    return np.zeros((256, 256, 3), np.uint8)
+def reader() -> CropReader:
+    return CropReader()
 
 
 def framed(crop: Crop, encoding: CropEncoding, rows: Rows, *, text: bool) -> Frame:
@@ -43,24 +43,27 @@ def seen(view: memoryview) -> Crop:
 @pytest.mark.parametrize("rows", [ALL_ROWS, Rows(100, 148), Rows(255, 1)])
 @pytest.mark.parametrize("encoding", CropEncoding)
 def test_round_trip(
-    encoding: CropEncoding, rows: Rows, text: bool, crop: Crop, scratch: Crop
+    encoding: CropEncoding, rows: Rows, text: bool, crop: Crop, reader: CropReader
 ) -> None:
-    found = seen(crop_view(framed(crop, encoding, rows, text=text), scratch))
+    found = seen(reader.read(framed(crop, encoding, rows, text=text)))
     wanted = crop[rows.first : rows.first + rows.count].astype(int)
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() <= (4 if encoding is JPEG else 0)
 
 
-def test_raw_bytes_are_not_copied(crop: Crop, scratch: Crop) -> None:
+def test_raw_bytes_are_not_copied(crop: Crop, reader: CropReader) -> None:
     frame = framed(crop, RAW, ALL_ROWS, text=False)
-    found = seen(crop_view(frame, scratch))
+    found = seen(reader.read(frame))
     assert np.shares_memory(found, np.frombuffer(frame.data, np.uint8))
 
 
-def test_others_lie_in_the_scratch(crop: Crop, scratch: Crop) -> None:
-    for encoding in (JPEG, PNG):
-        found = seen(crop_view(framed(crop, encoding, ALL_ROWS, text=False), scratch))
-        assert np.shares_memory(found, scratch)
+def test_others_lie_where_the_next_will(crop: Crop, reader: CropReader) -> None:
+    cases = [(encoding, text) for encoding in (JPEG, PNG) for text in (False, True)]
+    views = [
+        seen(reader.read(framed(crop, encoding, ALL_ROWS, text=text)))
+        for encoding, text in [*cases, (RAW, True)]
+    ]
+    assert all(np.shares_memory(view, views[0]) for view in views)
 
 
 GOOD = Frame(index=7, source=0, encoding=RAW, data=bytes(2 * 256 * 3), rows=Rows(0, 2))
@@ -86,8 +89,20 @@ TALL = encode_png(np.zeros((3, 256, 3), np.uint8))
         replace(GOOD, encoding=PNG, data=encode_png(np.zeros((2, 256), np.uint8))),
         replace(GOOD, encoding=JPEG),
         replace(GOOD, encoding=JPEG, data=bytes(1 << 20)),
+        replace(GOOD, encoding=JPEG, data=b"A" * (1 << 20), base64=True),
+        replace(GOOD, encoding=PNG, data=b"AAAA", base64=True),
     ],
 )
-def test_a_crop_that_is_not_what_its_frame_says(bad: Frame, scratch: Crop) -> None:
+def test_a_crop_that_is_not_what_its_frame_says(bad: Frame, reader: CropReader) -> None:
     with pytest.raises(FrameShapeError, match="frame 7"):
-        crop_view(bad, scratch)
+        reader.read(bad)
+
+
+def test_what_an_earlier_crop_has_left_is_not_read(crop: Crop, reader: CropReader) -> None:
+    """A file that is cut is refused, though the rest of its bytes stand behind it."""
+    whole = framed(crop, PNG, ALL_ROWS, text=True)
+    reader.read(whole)
+    cut = len(whole.data) // 2 // 4 * 4
+    with pytest.raises(FrameShapeError, match="cut short"):
+        reader.read(replace(whole, data=whole.data[:cut]))
+    assert np.array_equal(seen(reader.read(whole)), crop)
