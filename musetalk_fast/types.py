@@ -31,6 +31,10 @@ SPEECH_RATE = 16_000
 """Samples a second of the sound a server gets (Whisper's rate)."""
 
 
+SCALINGS = ("bilinear", "lanczos")
+"""How a crop may be scaled into its box; the first is the default."""
+
+
 class CropEncoding(str, Enum):
     """How a crop's bytes travel."""
 

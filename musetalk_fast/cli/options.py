@@ -197,6 +197,8 @@ _RENDERING = (
     *_ENCODING,
     setting("output.format", "--format", metavar="NAME", group="Video",
             help_text="mp4 or webm; default: from the output's name."),
+    setting("output.scaling", "--scaling", metavar="NAME", group="Video",
+            help_text="Of the mouth: bilinear (default) or lanczos (sharper)."),
     setting("output.audio", "--audio", metavar="SOUND", group="Video",
             help_text="auto: the recording is the sound (default); none: silent."),
     setting("processing.segment_secs", "--segment-secs", metavar="SECONDS", group="Server",

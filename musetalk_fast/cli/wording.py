@@ -106,6 +106,7 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "width": plan.width,
         "height": plan.height,
         "encoder": plan.encoder.codec,
+        "scaling": plan.scaling,
         "sound": plan.sound,
         "segments": len(plan.segments),
         "frame_encoding": plan.frame_encoding.value,
@@ -121,7 +122,7 @@ def plan_table(plan: Plan) -> str:
     members["sound"] = "the recording" if plan.sound else "none"
     order = (
         *("avatar", "audio", "output", "duration", "fps", "frames", "size"),
-        *("encoder", "sound", "segments", "frame_encoding", "identity"),
+        *("encoder", "scaling", "sound", "segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
 

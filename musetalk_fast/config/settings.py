@@ -27,7 +27,7 @@ from musetalk_fast.config.values import (
     Word,
 )
 from musetalk_fast.errors import InvalidSettingError
-from musetalk_fast.types import AvatarOptions, Box, CropEncoding
+from musetalk_fast.types import SCALINGS, AvatarOptions, Box, CropEncoding
 
 DEFAULT_SERVER = "http://localhost:8000"
 BUILTIN = "builtin"
@@ -135,6 +135,7 @@ class OutputSettings(_Section):
         codec: an FFmpeg encoder; None: the format's default.
         crf: constant rate factor; None: the encoder's default of ours (20 for x264).
         preset: x264's preset; other encoders: the nearest of theirs.
+        scaling: of the mouth into its place: `bilinear`, or `lanczos`, which is sharper.
         audio: `auto` (the recording) or `none`.
         overwrite: replace an output that is there.
     """
@@ -147,6 +148,7 @@ class OutputSettings(_Section):
     )
     crf: int | None = field(default=None, metadata={"kind": Whole(0, 63)})
     preset: str | None = field(default=None, metadata={"kind": Word(*_PRESETS)})
+    scaling: str = field(default=SCALINGS[0], metadata={"kind": Word(*SCALINGS)})
     audio: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 

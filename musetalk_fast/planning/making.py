@@ -101,6 +101,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
         options=settings.avatar.options(),
         background=settings.avatar.background,
         frame_encoding=settings.processing.frame_encoding,
+        scaling=settings.output.scaling,
         sound=settings.output.audio == "auto",
         overwrite=settings.output.overwrite,
     )

@@ -41,6 +41,7 @@ class Plan:
         resolution: the size that was asked for; None: the avatar's own, made even.
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
+        scaling: of crops into their box, one of `types.SCALINGS`.
         sound: whether the recording becomes the output's sound track.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
@@ -62,6 +63,7 @@ class Plan:
     options: AvatarOptions
     background: str
     frame_encoding: CropEncoding
+    scaling: str
     sound: bool
     overwrite: bool
 
@@ -80,6 +82,7 @@ class Plan:
             "options": repr(self.options),
             "background": self.background,
             "encoding": self.frame_encoding.value,
+            "scaling": self.scaling,
             "sound": self.sound,
         }
         return hashlib.sha256(orjson.dumps(words, option=orjson.OPT_SORT_KEYS)).hexdigest()

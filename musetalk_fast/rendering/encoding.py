@@ -75,7 +75,9 @@ class _Pictures:
             self._whole = WholeFrames(plan.width, plan.height, plan.encoder, plan.fps)
         else:
             face = next(face for face in settled.faces.faces if face is not None)
-            self._crops = StillCompositor(work.inputs.still.rgb, face, plan.encoder, plan.fps)
+            self._crops = StillCompositor(
+                work.inputs.still.rgb, face, plan.encoder, plan.fps, sharp=plan.scaling == "lanczos"
+            )
             self._reader = CropReader()
 
     def compose(self, frame: AnyFrame, index: int) -> av.VideoFrame:

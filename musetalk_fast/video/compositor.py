@@ -24,15 +24,24 @@ class StillCompositor:
         face: where crops go, and their mask.
         encoder: whose pixel format the frames have.
         fps: frames a second; the frames' time base is its inverse.
+        sharp: scale crops with Lanczos-3 instead of bilinear.
 
     Raises:
         errors.ProtocolError: a face that does not fit the picture.
     """
 
-    def __init__(self, rgb: Picture, face: Face, encoder: EncoderSettings, fps: Fraction) -> None:
+    def __init__(
+        self,
+        rgb: Picture,
+        face: Face,
+        encoder: EncoderSettings,
+        fps: Fraction,
+        *,
+        sharp: bool = False,
+    ) -> None:
         height, width = rgb.shape[:2]
         self._layout = LAYOUTS[encoder.pix_fmt]
-        self._paste = Paste(face, width, height, self._layout)
+        self._paste = Paste(face, width, height, self._layout, sharp=sharp)
         self._frame = blank_frame(width, height, encoder.pix_fmt, fps)
         self._map()
         picture_to_planes(rgb, self._planes)

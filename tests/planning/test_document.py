@@ -37,6 +37,7 @@ def _plan() -> Plan:
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40)),
         background="white",
         frame_encoding=CropEncoding.JPEG,
+        scaling="lanczos",
         sound=True,
         overwrite=False,
     )
@@ -68,6 +69,7 @@ CHANGES = {
     "an empty path": lambda document: document.update(audio=""),
     "a rate of 0": lambda document: document.update(fps=[0, 1]),
     "division by zero": lambda document: document.update(duration=[1, 0]),
+    "an unknown scaling": lambda document: document.update(scaling="nearest"),
     "an unknown encoding": lambda document: document.update(frame_encoding="bmp"),
     "a text for threads": lambda document: document["encoder"].update(threads="many"),
     "options in a list": lambda document: document["encoder"].update(options=["crf"]),

@@ -72,13 +72,14 @@ def test_nothing_outside_the_mask_is_touched(pix_fmt: str) -> None:
         assert not np.array_equal(ours[~outside], still[~outside])
 
 
+@pytest.mark.parametrize("sharp", [False, True])
 @pytest.mark.parametrize("pix_fmt", FORMATS)
-def test_planes_are_those_of_the_reference(pix_fmt: str) -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS)
+def test_planes_are_those_of_the_reference(pix_fmt: str, sharp: bool) -> None:
+    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS, sharp=sharp)
     compositor.compose(_crop(), 0, 0)  # must leave no trace
     crop, layout, wanted = _crop(), LAYOUTS[pix_fmt], _still(pix_fmt)
     colours = conversion("bt709", 8, full_range=False)
-    made = tables(_face(), (WIDTH, HEIGHT), layout, colours, sharp=False)
+    made = tables(_face(), (WIDTH, HEIGHT), layout, colours, sharp=sharp)
     reference.paste(made, crop, 0, _planes(wanted), _planes(wanted))
     for ours, theirs in zip(
         _samples(compositor.compose(crop, 0, 1)), _samples(wanted), strict=True
