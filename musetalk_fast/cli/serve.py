@@ -38,7 +38,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
 )  # fmt: skip
 @click.option("--engine", default="preview", show_default=True, help="Who makes the mouths.")
 @click.option(
-    "--max-streams", default=8, show_default=True, type=click.IntRange(1, 1024),
+    "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024),
     help="Requests that may work at a time; more are told to come back.",
 )  # fmt: skip
 @click.option(

@@ -23,7 +23,7 @@ class Limits:
         drain_secs: how long running streams may go on after SIGTERM.
     """
 
-    max_streams: int = 8
+    max_streams: int = 16
     store_bytes: int = 4 << 30
     max_asset_bytes: int = 1 << 30
     max_infer_bytes: int = 64 << 20
