@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from musetalk_fast.errors import OutputBusyError, OutputError, PlanError
@@ -33,6 +33,7 @@ class PartsFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._kept = False
+        self._done = False
 
     @property
     def output(self) -> Path:
@@ -119,10 +120,14 @@ class PartsFolder:
         """Do not remove the folder, though no part may be in it."""
         self._kept = True
 
+    def done(self) -> None:
+        """Have everything removed on the way out: the video is there."""
+        self._done = True
+
     @property
     def of_use(self) -> bool:
         """Whether somebody will want it later."""
-        return self._kept or self.holds_parts()
+        return not self._done and (self._kept or self.holds_parts())
 
     def holds_parts(self) -> bool:
         """Whether any part is finished."""
@@ -135,16 +140,12 @@ class PartsFolder:
                 if entry.name not in (_LOCK, _WORK):
                     entry.unlink()
 
-    def remove(self) -> None:
-        """Remove everything."""
-        shutil.rmtree(self.path, ignore_errors=True)
-
 
 @contextmanager
 def locked_folder(output: Path) -> Iterator[PartsFolder]:
     """Make the folder or take the one that is there, for this process alone.
 
-    On the way out it is removed, unless parts are in it.
+    On the way out it is removed, unless parts are in it that will be wanted.
 
     Raises:
         errors.OutputBusyError: another render is at work on this output.
@@ -160,10 +161,14 @@ def locked_folder(output: Path) -> Iterator[PartsFolder]:
             folder.work.mkdir()
         yield folder
     finally:
-        shutil.rmtree(folder.work, ignore_errors=True)
-        if not folder.of_use:
-            folder.remove()
-        os.close(descriptor)
+        try:
+            # Somebody may have taken the folder away by hand; then another's may stand here.
+            if _is_still_there(path / _LOCK, descriptor):
+                _leave(folder)
+        finally:
+            os.close(descriptor)
+        with suppress(OSError):
+            path.rmdir()  # NFS keeps the name of a file for as long as it is open
 
 
 def set_aside(folder: PartsFolder, name: str) -> Path:
@@ -182,23 +187,53 @@ def set_aside(folder: PartsFolder, name: str) -> Path:
     return aside
 
 
+def _leave(folder: PartsFolder) -> None:
+    """Remove what nobody will want, as long as the folder is locked.
+
+    The lock goes last: whoever comes from then on makes a new one, and the folder, not empty any
+    more, stays. A plan outlives its parts, so that a removal cut short leaves a render to continue.
+    """
+    shutil.rmtree(folder.work, ignore_errors=True)
+    if folder.of_use:
+        return
+    with suppress(OSError):
+        for entry in _plan_last(folder.path):
+            if entry.name != _LOCK:
+                entry.unlink(missing_ok=True)
+        (folder.path / _LOCK).unlink()
+        folder.path.rmdir()
+
+
+def _plan_last(path: Path) -> list[Path]:
+    """What is in a folder."""
+    return sorted(path.iterdir(), key=lambda entry: (entry.name == PLAN, entry.name))
+
+
 def _lock(path: Path, output: Path) -> int:
     """Lock the folder; another render may remove it while we take it."""
     for _ in range(_TRIES):
         with write_errors(path):
-            path.mkdir(exist_ok=True)
-            try:
-                descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            except FileNotFoundError:
-                continue
-            if not try_lock(descriptor):
+            descriptor = _open_lock(path)
+            if descriptor is not None:
+                if not try_lock(descriptor):
+                    os.close(descriptor)
+                    raise OutputBusyError(
+                        "another render is at work on this file", where=str(output)
+                    )
+                if _is_still_there(path / _LOCK, descriptor):
+                    return descriptor
                 os.close(descriptor)
-                raise OutputBusyError("another render is at work on this file", where=str(output))
-            if _is_still_there(path / _LOCK, descriptor):
-                return descriptor
-            os.close(descriptor)
         time.sleep(0.01)
     raise OutputBusyError("other renders keep taking its folder away", where=str(path))
+
+
+def _open_lock(path: Path) -> int | None:
+    """The lock of a folder that is made if need be; None if it went meanwhile."""
+    with suppress(FileExistsError):
+        path.mkdir()
+    with suppress(FileNotFoundError):
+        return os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    return None
 
 
 def _is_still_there(path: Path, descriptor: int) -> bool:

@@ -134,7 +134,7 @@ class Renderer:
         made = await self._make(work, parts, clock)
         joined = await self._join(work, parts | made)
         clock.lap("join")
-        folder.remove()
+        folder.done()
         return _result(work, joined, clock, sum(part.frames for part in made.values()))
 
     async def _load(self, avatar: Path, audio: Path, output: Path, folder: PartsFolder) -> Work:

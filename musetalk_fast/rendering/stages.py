@@ -100,7 +100,7 @@ def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
             named = ", ".join(missing[:_MOST_NAMED]) + more
             raise PartsError(f"segments without a part: {named}", where=str(folder.path))
         joined = join_parts(plan, parts, folder, record.settled.maker)
-        folder.remove()
+        folder.done()
     return plan, joined
 
 

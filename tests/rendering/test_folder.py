@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +60,87 @@ def test_it_stays_where_a_part_was_made(tmp_path: Path) -> None:
         folder.part_path(0, ".mp4").write_bytes(b"part")
     assert folder.part_path(0, ".mp4").exists()
     assert not folder.work.exists()
+
+
+def test_it_goes_with_its_parts_once_they_are_joined(tmp_path: Path) -> None:
+    with locked_folder(tmp_path / "out.mp4") as folder:
+        folder.keep()
+        folder.write(PLAN, b"{}")
+        folder.part_path(0, ".mp4").write_bytes(b"part")
+        folder.done()
+        with pytest.raises(errors.OutputBusyError), locked_folder(tmp_path / "out.mp4"):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_the_next_render_keeps_its_folder(is_done: bool, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with ExitStack() as ours:
+        folder = ours.enter_context(locked_folder(output))
+        if is_done:
+            folder.done()
+        shutil.rmtree(folder.path)  # by hand
+        with locked_folder(output) as theirs:
+            theirs.write(PLAN, b"theirs")
+            ours.close()
+            assert (theirs.read(PLAN), theirs.work.is_dir()) == (b"theirs", True)
+            with pytest.raises(errors.OutputBusyError), locked_folder(output):
+                pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_renders_that_end_and_begin_at_a_time_do_no_harm(tmp_path: Path) -> None:
+    def work(number: int) -> int:
+        held = 0
+        while held < 20:
+            with suppress(errors.OutputBusyError), locked_folder(tmp_path / "out.mp4") as folder:
+                held += 1
+                name = f"{number:08d}.mp4"
+                folder.write(name, b"part")
+                assert [path.name for path in folder.path.glob("0*")] == [name]
+                assert folder.work.is_dir()
+                folder.done()
+        return held
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [20] * 4
+    assert list(tmp_path.iterdir()) == []
+
+
+class _PowerCut(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_removal_cut_short_leaves_a_render_to_continue(
+    after: int, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out.mp4"
+    removed: list[Path] = []
+    unlink = Path.unlink
+
+    def cut(path: Path, missing_ok: bool = False) -> None:
+        if len(removed) == after:
+            raise _PowerCut
+        removed.append(path)
+        unlink(path, missing_ok=missing_ok)
+
+    ours = ExitStack()
+    folder = ours.enter_context(locked_folder(output))
+    _adopt(plan, folder)
+    folder.write(FACES, b"faces")
+    for number in range(2):
+        folder.part_path(number, ".mp4").write_bytes(b"part")
+    folder.done()
+    monkeypatch.setattr(Path, "unlink", cut)
+    with pytest.raises(_PowerCut):
+        ours.close()
+    monkeypatch.undo()
+    with locked_folder(output) as folder:
+        assert _adopt(plan, folder) == (plan, [])
+        folder.done()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_render_is_refused_at_once(tmp_path: Path) -> None:
