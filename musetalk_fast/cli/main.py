@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -62,7 +61,6 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    gc.disable()  # nothing that imports leave behind is garbage: `run` enables it again
     voice = Voice()
     stop_on_sigterm()
     try:

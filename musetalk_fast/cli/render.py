@@ -34,6 +34,9 @@ def render(
     interrupted: its finished parts stand in OUTPUT.parts. If no server is chosen and none answers
     at home, the built-in engine makes a preview, and the program says so.
     """
+    from musetalk_fast.cli.signals import start_quickly
+
+    start_quickly()
     from musetalk_fast.cli.display import open_display
 
     settings = load(ctx)

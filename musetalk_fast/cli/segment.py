@@ -44,7 +44,9 @@ def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
     shared folder; the same segment twice does no harm.
     """
     from musetalk_fast.cli.display import open_display
-    from musetalk_fast.cli.signals import run
+    from musetalk_fast.cli.signals import run, start_quickly
+
+    start_quickly()
     from musetalk_fast.rendering.stages import render_segments
 
     wanted = [number for each in numbers for number in each] or None

@@ -39,6 +39,14 @@ def stop_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
+def start_quickly() -> None:
+    """Leave the garbage collector off until `run`: it would search what is imported, for nothing.
+
+    A tenth of the time that a render takes to start.
+    """
+    gc.disable()
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine; SIGINT and SIGTERM cancel it, a second one ends the process at once.
 

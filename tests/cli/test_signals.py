@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import musetalk_fast
+from musetalk_fast.cli.signals import run, start_quickly
 
 PROGRAM = """
 import asyncio, sys, time
@@ -113,3 +115,16 @@ def test_an_answer_and_an_error_pass_through() -> None:
     assert run(answer()) == 7
     with pytest.raises(KeyError):
         run(fails())
+
+
+def test_garbage_is_collected_once_the_work_runs() -> None:
+    async def asks() -> bool:
+        return gc.isenabled()
+
+    start_quickly()
+    assert not gc.isenabled()
+    try:
+        assert run(asks())
+    finally:
+        gc.enable()
+        gc.unfreeze()
