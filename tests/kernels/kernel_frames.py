@@ -53,16 +53,29 @@ def equal_planes(one: Planes, other: Planes) -> bool:
     return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in pairs)
 
 
+NARROW = 40
+"""Most pixels: shorter than one vector, just beyond two, and what lies between."""
+
+
 @st.composite
 def faces(draw: st.DrawFn, width: int, height: int, largest: int = 600) -> Face:
-    """Boxes that touch the frame, often reaching beyond it, with a mask somewhere inside both."""
+    """Boxes that touch the frame, often reaching beyond it, with a mask somewhere inside both.
+
+    Some masks are narrow and lie at the box's left or right edge: of the crop they need a few
+    columns only.
+    """
     box_width, box_height = draw(st.integers(1, largest)), draw(st.integers(1, largest))
     x = draw(st.integers(1 - box_width, width - 1))
+    edge = draw(st.sampled_from(["none", "left", "right"]))
+    x = {"none": x, "left": max(x, 0), "right": min(x, width - box_width)}[edge]
     y = draw(st.integers(1 - box_height, height - 1))
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + box_width, width), min(y + box_height, height)
     mask_x, mask_y = draw(st.integers(left, right - 1)), draw(st.integers(top, bottom - 1))
     mask_width = draw(st.integers(1, right - mask_x))
+    if edge != "none":
+        mask_width = draw(st.integers(1, min(NARROW, right - left)))
+        mask_x = left if edge == "left" else right - mask_width
     mask_height = draw(st.integers(1, bottom - mask_y))
     kind = draw(st.sampled_from(["full", "noise", "holes"]))
     mask = random_bytes(mask_width * mask_height, draw(st.integers(0, 99)))

@@ -20,9 +20,9 @@ from kernel_frames import (
     random_bytes,
     row_bytes,
 )
+from kernel_sets import LEVELS, held_at
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
-from musetalk_fast.kernels import native
 from musetalk_fast.kernels.colour import conversion
 from musetalk_fast.kernels.grids import tables
 from musetalk_fast.kernels.paste import Paste, window
@@ -40,6 +40,14 @@ def small_crop(rows: Rows, seed: int = 0) -> np.ndarray:
 
 def plain_face(width: int = 60, height: int = 50) -> Face:
     return Face(0, Box(5, 7, width, height), Box(8, 20, 40, 30), np.full((30, 40), 200, np.uint8))
+
+
+@st.composite
+def windows(draw: st.DrawFn, rows: Rows) -> tuple[int, int]:
+    """The first row and the end of what a server may send: what is needed, often more."""
+    first = draw(st.sampled_from([0, rows.first, max(0, rows.first - 3)]))
+    stop = rows.first + rows.count
+    return first, draw(st.sampled_from([stop, min(256, stop + 2), 256]))
 
 
 # --- the definition, in floats and in the planes, written without the kernel's own tables ---
@@ -104,7 +112,7 @@ def block_means(values: np.ndarray, step_x: int, step_y: int) -> np.ndarray:
 
 @settings(max_examples=80, deadline=None)
 @given(
-    faces(61, 43, 2048),
+    st.data(),
     layouts,
     st.sampled_from(["bt601", "bt709"]),
     st.booleans(),
@@ -112,15 +120,18 @@ def block_means(values: np.ndarray, step_x: int, step_y: int) -> np.ndarray:
     st.booleans(),
 )
 def test_is_within_one_level_of_the_definition(
-    face: Face, layout: PixelLayout, matrix: str, full: bool, contrast: bool, sharp: bool
+    data: st.DataObject, layout: PixelLayout, matrix: str, full: bool, contrast: bool, sharp: bool
 ) -> None:
-    planes = make_planes(layout, 61, 43, seed=5, slack=3)
+    width, height = data.draw(st.integers(1, 80)), data.draw(st.integers(1, 60))
+    face = data.draw(faces(width, height, 2048))
+    planes = make_planes(layout, width, height, seed=5, slack=3)
     before = planes.copy()
     crop = small_crop(Rows(0, 256), 9)
     if contrast:
         crop = np.where(crop < 128, 0, 255).astype(np.uint8)
-    paste = Paste(face, 61, 43, layout, matrix=matrix, full_range=full, sharp=sharp)
-    paste.paste(crop, 0, planes)
+    paste = Paste(face, width, height, layout, matrix=matrix, full_range=full, sharp=sharp)
+    first, stop = data.draw(windows(paste.rows))
+    paste.paste(crop[first:stop], first, planes)
     for number in range(3):
         expected = float_paste(crop, face, before, number, matrix, full, sharp)
         got = (planes.samples(number) >> layout.shift).astype(float)
@@ -175,38 +186,38 @@ def test_every_set_equals_the_reference(
     face = data.draw(faces(width, height))
     face.mask[0, 0] = 9
     first = make_planes(layout, width, height, seed=1, slack=data.draw(st.integers(0, 40)))
-    expected = first.copy()
     colours = conversion("bt709", layout.depth, full_range=full)
-    module = native.load("paste")
-    assert module is not None
-    for level in range(len(native.SETS)):
-        module.use(level)
-        paste = Paste(face, width, height, layout, full_range=full, sharp=sharp)
-        rows = paste.rows
-        crop = small_crop(rows, level)
-        got, expected = first.copy(), first.copy()
-        prepared = tables(face, (width, height), layout, colours, sharp=sharp)
-        reference.paste(prepared, crop, rows.first, first, expected)
-        paste.paste(crop, rows.first, got)
-        assert equal_planes(got, expected)
+    prepared = tables(face, (width, height), layout, colours, sharp=sharp)
+    top, end = data.draw(windows(Paste(face, width, height, layout, sharp=sharp).rows))
+    for level in LEVELS:
+        crop = small_crop(Rows(top, end - top), level)
+        expected = first.copy()
+        reference.paste(prepared, crop, top, first, expected)
+        in_place, onto_another = first.copy(), first.copy()
+        with held_at(level):
+            paste = Paste(face, width, height, layout, full_range=full, sharp=sharp)
+            paste.paste(crop, top, in_place)
+            paste.paste(small_crop(Rows(top, end - top), 9), top, onto_another)
+            paste.paste(crop, top, onto_another, first)
+        assert equal_planes(in_place, expected)
+        assert equal_planes(onto_another, expected)
 
 
 @settings(max_examples=60, deadline=None)
-@given(faces(90, 70), layouts, st.integers(0, 9), st.integers(0, 9))
+@given(faces(90, 70), layouts, st.integers(0, 9), st.sampled_from(LEVELS))
 def test_onto_an_avatar_gives_what_pasting_into_it_does(
     face: Face, layout: PixelLayout, slack: int, level: int
 ) -> None:
-    module = native.load("paste")
-    assert module is not None
-    module.use(level % len(native.SETS))
-    paste, crop = Paste(face, 90, 70, layout), small_crop(Rows(0, 256), 3)
+    crop = small_crop(Rows(0, 256), 3)
     avatar, planes = (make_planes(layout, 90, 70, seed=2, slack=n) for n in (slack, 4))
     for number in range(3):  # what an earlier crop has left
         planes.samples(number)[...] = avatar.samples(number)
     before, expected = avatar.copy(), planes.copy()
-    paste.paste(small_crop(Rows(0, 256), 4), 0, planes)
-    paste.paste(crop, 0, planes, avatar)
-    paste.paste(crop, 0, expected)
+    with held_at(level):
+        paste = Paste(face, 90, 70, layout)
+        paste.paste(small_crop(Rows(0, 256), 4), 0, planes)
+        paste.paste(crop, 0, planes, avatar)
+        paste.paste(crop, 0, expected)
     assert equal_planes(planes, expected)
     assert equal_planes(avatar, before)
 
@@ -249,11 +260,18 @@ def test_the_window_leaves_out_what_the_mask_does() -> None:
 @pytest.mark.usefixtures("instruction_set")
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 @pytest.mark.parametrize("box", [(430, 430), (256, 256), (97, 61), (16, 16)])
-def test_stays_between_guards(layout: PixelLayout, box: tuple[int, int]) -> None:
+@pytest.mark.parametrize("sharp", [False, True])
+@pytest.mark.parametrize("part", ["all", "left", "right"])
+def test_stays_between_guards(
+    layout: PixelLayout, box: tuple[int, int], sharp: bool, part: str
+) -> None:
     width, height = box[0] - 3, box[1] + 3
-    inner = Box(0, box[1] // 2, width, height - box[1] // 2 - 3)
+    x, left, right = {"all": (-2, 0, width), "left": (0, 0, 5), "right": (-3, width - 5, width)}[
+        part
+    ]
+    inner = Box(left, box[1] // 2, right - left, height - box[1] // 2 - 3)
     mask = np.full((inner.height, inner.width), 99, np.uint8)
-    paste = Paste(Face(0, Box(-2, 0, *box), inner, mask), width, height, layout)
+    paste = Paste(Face(0, Box(x, 0, *box), inner, mask), width, height, layout, sharp=sharp)
     crop = small_crop(paste.rows)
     plain = make_planes(layout, width, height, seed=3)
     sizes = [

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_frames import Guarded, equal_planes, layouts, make_planes, random_bytes
+from kernel_sets import LEVELS, held_at
 
-from musetalk_fast.kernels import native
 from musetalk_fast.kernels.colour import conversion
 from musetalk_fast.kernels.picture import picture_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
@@ -31,12 +31,10 @@ def test_every_set_equals_the_reference(
     first = expected.copy()
     colours = conversion(matrix, layout.depth, full_range=full)
     reference.picture_to_planes(rgb, expected, colours)
-    module = native.load("picture")
-    assert module is not None
-    for level in range(len(native.SETS)):
-        module.use(level)
+    for level in LEVELS:
         got = first.copy()
-        picture_to_planes(rgb, got, matrix=matrix, full_range=full)
+        with held_at(level):
+            picture_to_planes(rgb, got, matrix=matrix, full_range=full)
         assert equal_planes(got, expected)
 
 
