@@ -92,12 +92,15 @@ class NewFile:
 def remove_unfinished(folder: Path) -> None:
     """Remove what crashes left in a folder: unfinished files that nobody writes.
 
+    Those that we may not write are somebody else's, and stay.
+
     Raises:
         errors.OutputWriteError: the folder does not let us.
     """
     with write_errors(folder):
         for path in folder.glob(f"*{UNFINISHED}"):
-            with suppress(FileNotFoundError), path.open("rb") as file:
+            # NFS locks only what is open for writing.
+            with suppress(FileNotFoundError, PermissionError), path.open("r+b") as file:
                 if try_lock(file.fileno()):
                     path.unlink(missing_ok=True)
 

@@ -96,9 +96,9 @@ def test_renders_that_end_and_begin_at_a_time_do_no_harm(tmp_path: Path) -> None
         while held < 20:
             with suppress(errors.OutputBusyError), locked_folder(tmp_path / "out.mp4") as folder:
                 held += 1
-                name = f"{number:08d}.mp4"
-                folder.write(name, b"part")
-                assert [path.name for path in folder.path.glob("0*")] == [name]
+                part = folder.part_path(number, ".mp4")
+                part.write_bytes(b"part")
+                assert list(folder.path.glob("0*")) == [part]
                 assert folder.work.is_dir()
                 folder.done()
         return held
