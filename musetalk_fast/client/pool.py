@@ -13,6 +13,8 @@ from musetalk_fast.client.choice import ChosenServer
 _FIRST_SECS, _LONGEST_SECS = 0.5, 30.0
 LONGEST_ASKED_SECS = 300.0
 """A `Retry-After` beyond it is cut: who knows what the server means."""
+_LOOK_SECS = 0.25
+"""How often who waits for room looks whether a stream has ended."""
 
 _FOR_GOOD = (
     errors.NotAuthorisedError,
@@ -64,7 +66,7 @@ class Member:
         self._died = False
         self._tries = tries
         self._failures = self._garbled = self._lagged = 0
-        self._failed_at = self._resume_at = 0.0
+        self._failed_at = self._resume_at = self._full_until = 0.0
 
     async def server(self) -> ChosenServer:
         """What it can do; asked once, and again of a child of ours that has died: of a new one.
@@ -88,11 +90,21 @@ class Member:
         """Whether nothing is to be hoped for from it; a stream that goes on is hope."""
         return not self.streams and (self.left_out or self._failures > self._tries)
 
+    @property
+    def resting(self) -> bool:
+        """Whether it must not be asked now."""
+        return self.left_out or self._resume_at > asyncio.get_running_loop().time()
+
+    @property
+    def full(self) -> bool:
+        """Whether it said that it works for us as much as it can."""
+        return self.streams > 0 and self._full_until > asyncio.get_running_loop().time()
+
     def forgive(self) -> None:
         """A new render begins: what it was left out for may not concern this one."""
         self.left_out = False
         self._failures = self._garbled = self._lagged = 0
-        self._resume_at = 0.0
+        self._resume_at = self._full_until = 0.0
 
     def failed(self, error: errors.MuseTalkError, began: float) -> float:
         """Count a failure; streams that began before the last one fail for the same reason.
@@ -104,19 +116,19 @@ class Member:
             Seconds until it should be tried again; infinity for never.
         """
         now = asyncio.get_running_loop().time()
-        again = self._failures > 0 and type(self.error) is type(error)
+        is_new = began >= self._failed_at
+        again = is_new and self._failures > 0 and type(self.error) is type(error)
         if self._server is not None and self._server.builtin:
             self._died = self._died or isinstance(error, errors.ServerUnreachableError)
         self.error = error
         if isinstance(error, _FOR_GOOD) or (again and self._means_it(error)):
             self.left_out = True
             return math.inf
-        if began >= self._failed_at:
+        asked = error.retry_after if isinstance(error, errors.ServerBusyError) else None
+        if is_new:
             self._failures += 1
-            asked = error.retry_after if isinstance(error, errors.ServerBusyError) else None
-            self._resume_at = now + pause(self._failures, asked)
             self._failed_at = now
-        return max(0.0, self._resume_at - now)
+        return self._pause(pause(self._failures, asked) if is_new or asked is not None else 0.0)
 
     def lagged(self, error: errors.MuseTalkError) -> float:
         """Count a stream that was far behind the others'; it is no failure: it may be all we have.
@@ -126,9 +138,7 @@ class Member:
         """
         self.error = error
         self._lagged += 1
-        secs = pause(self._lagged)
-        self._resume_at = asyncio.get_running_loop().time() + secs
-        return secs
+        return self._pause(pause(self._lagged))
 
     def garbled(self, error: errors.MuseTalkError) -> float:
         """Count garbage among its frames, found only after the stream had ended well.
@@ -141,17 +151,20 @@ class Member:
         if self._garbled > self._tries:
             self.left_out = True
             return math.inf
-        secs = pause(self._garbled)
-        self._resume_at = asyncio.get_running_loop().time() + secs
-        return secs
+        return self._pause(pause(self._garbled))
+
+    def filled(self, secs: float) -> None:
+        """It can do no more for now than it does; a stream of ours that ends makes room."""
+        self._full_until = asyncio.get_running_loop().time() + secs
 
     def proved(self) -> None:
         """A part was made of its frames: they were not garbage."""
         self._garbled = 0
 
     def worked(self, frames: int, secs: float) -> None:
-        """Frames came."""
+        """Frames came, and their stream has ended."""
         self._failures = 0
+        self._full_until = 0.0
         if secs > 0:
             pace = frames / secs
             self.pace = pace if self.pace is None else (self.pace + pace) / 2
@@ -163,7 +176,20 @@ class Member:
 
     async def rest(self) -> None:
         """Return when it should be tried."""
-        await asyncio.sleep(max(0.0, self._resume_at - asyncio.get_running_loop().time()))
+        while (secs := self._left()) > 0:  # noqa: ASYNC110 - others may make it longer, or shorter
+            await asyncio.sleep(secs)
+
+    def _left(self) -> float:
+        """Seconds to rest before it is worth another look."""
+        now = asyncio.get_running_loop().time()
+        room = min(_LOOK_SECS, self._full_until - now) if self.full else 0.0
+        return max(room, self._resume_at - now)
+
+    def _pause(self, secs: float) -> float:
+        """Rest for so long, or as long as it was to rest anyway; gives the seconds."""
+        now = asyncio.get_running_loop().time()
+        self._resume_at = max(self._resume_at, now + secs)
+        return self._resume_at - now
 
 
 class Pool:

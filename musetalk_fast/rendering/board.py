@@ -73,10 +73,14 @@ class Board:
         """Whether any frame is still to come."""
         return bool(self._waiting) or any(_is_open(feed) for feed in self._making)
 
-    async def next_for(self, member: Member) -> Feed:
-        """Wait for something that this server should do."""
-        while True:
-            feed = self._pick(member)
+    async def next_for(self, member: Member) -> Feed | None:
+        """Wait for something that this server should do.
+
+        Returns:
+            None: it must rest first.
+        """
+        while not member.resting:
+            feed = None if member.full else self._pick(member)
             if feed is not None:
                 return feed
             self._changed.clear()
@@ -86,6 +90,7 @@ class Board:
                 await self._changed.wait()
             finally:
                 again.cancel()
+        return None
 
     def feed_of(self, index: int) -> Feed | None:
         """The feed of the segment that a frame belongs to; None if it is a part already.

@@ -53,6 +53,7 @@ class Lane:
         self._whole = whole
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
+        self._began = math.inf
 
     async def run(self) -> None:
         """Work until cancelled, or until the server is left out.
@@ -62,20 +63,29 @@ class Lane:
         """
         while not self._member.left_out:
             await self._member.rest()
-            began = math.inf  # of several lanes one at a time makes it ready
+            self._began = math.inf  # of several lanes one at a time makes it ready
             try:
                 if not await self._provision.ready():
                     return
                 if self._provision.makes_whole_frames:
-                    async with self._whole:
-                        began = self._loop.time()
-                        await self._stream_all()
+                    await self._take_all()
                 else:
-                    feed = await self._board.next_for(self._member)
-                    began = self._loop.time()
-                    await self._stream(feed)
+                    await self._take_next()
             except (ServerError, InputError) as error:
-                await self._blame(error, began)
+                await self._blame(error)
+
+    async def _take_next(self) -> None:
+        """Work at a segment, unless another lane finds meanwhile that the server must rest."""
+        feed = await self._board.next_for(self._member)
+        if feed is not None:
+            self._began = self._loop.time()
+            await self._stream(feed)
+
+    async def _take_all(self) -> None:
+        async with self._whole:
+            if not self._member.resting:  # since another lane had its turn
+                self._began = self._loop.time()
+                await self._stream_all()
 
     async def _stream(self, feed: Feed) -> None:
         """Have the server send the rest of a segment."""
@@ -145,13 +155,14 @@ class Lane:
         self._on_event(failure_event(error, self._member.lagged(error)))
         return True
 
-    async def _blame(self, error: MuseTalkError, began: float) -> None:
+    async def _blame(self, error: MuseTalkError) -> None:
+        """Count a failure of the server."""
         if isinstance(error, ServerBusyError) and self._member.streams:
             # It works for us as much as it can; this stream is one too many for now.
-            await asyncio.sleep(min(error.retry_after or _LOOK_SECS, LONGEST_ASKED_SECS))
+            self._member.filled(min(error.retry_after or _LOOK_SECS, LONGEST_ASKED_SECS))
             return
         self._provision.spoil()
-        secs = self._member.failed(error, began)
+        secs = self._member.failed(error, self._began)
         if self._board.hungry:
             self._pool.check()
         self._on_event(failure_event(error, secs))

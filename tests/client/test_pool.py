@@ -266,3 +266,39 @@ async def test_who_lags_rests_longer_each_time_but_is_not_lost() -> None:
     assert secs[0] <= 0.5
     assert secs[-1] >= 8.0
     assert not member.lost
+
+
+async def test_the_longest_rest_counts_whoever_heard_of_it() -> None:
+    """Of two streams the second to fail may be told how long; a lag or garbage shortens nothing."""
+    member = _member(None)
+    began = asyncio.get_running_loop().time()
+    member.failed(LOST, began)
+    busy = errors.ServerBusyError("later", retry_after=20.0)
+    assert member.failed(busy, began) == pytest.approx(20.0, abs=0.5)
+    assert member.failed(LOST, math.inf) > 19.0
+    assert member.lagged(errors.ServerSlowError("1 frame a second")) > 19.0
+    assert member.garbled(errors.FrameShapeError("frame 7")) > 19.0
+    assert member.resting
+
+
+async def test_what_streams_say_together_is_said_once() -> None:
+    """A proxy that stumbles refuses all of them at a moment."""
+    member = _member(None)
+    began = asyncio.get_running_loop().time()
+    for _ in range(8):
+        assert member.failed(REFUSED, began) < math.inf
+    assert member.failed(REFUSED, math.inf) == math.inf
+
+
+async def test_it_is_full_as_long_as_it_says_or_until_a_stream_has_ended() -> None:
+    member = _member(None)
+    member.filled(20.0)
+    assert not member.full, "nothing of ours runs there"
+    member.streams = 1
+    assert member.full
+    waiting = asyncio.ensure_future(member.rest())
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    member.worked(25, 1.0)
+    assert not member.full
+    await asyncio.wait_for(waiting, 5)

@@ -48,6 +48,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 async def _take(board: Board, server: Member) -> tuple[Feed, Source]:
     feed = await asyncio.wait_for(board.next_for(server), 5)
+    assert feed is not None
     source = Source(server)
     feed.sources.append(source)
     return feed, source

@@ -45,6 +45,7 @@ def _crew(
 async def _give_all(board: Board) -> None:
     giver = member()
     feed = await board.next_for(giver)
+    assert feed is not None
     await feed.offer(frames(*range(feed.due, feed.segment.stop)), Source(giver))
 
 

@@ -1,0 +1,164 @@
+"""The lanes of one server rest together, and its failure at a moment counts once for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from feeds import Encoder, frames, member
+
+from musetalk_fast import errors
+from musetalk_fast.client import pool as pools
+from musetalk_fast.client.pool import Pool
+from musetalk_fast.planning import Segment
+from musetalk_fast.rendering.board import Board
+from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.rendering.lane import Lane
+from musetalk_fast.wire.messages import Frame
+
+LANES, RETRIES = 8, 5
+LOST = errors.ServerUnreachableError("no connection")
+
+Say = Callable[[int, float], "errors.MuseTalkError | None"]
+"""Given the number of a request and the seconds since the first one: why it fails."""
+
+
+class Server:
+    """What a lane sees of a server: it answers as it is told.
+
+    Attributes:
+        unready: what it says to every lane but the first while that one's stream goes on.
+    """
+
+    def __init__(self, say: Say, *, whole: bool = False) -> None:
+        self.makes_whole_frames = whole
+        self.asked: list[float] = []
+        self.readied = 0
+        self.unready: errors.MuseTalkError | None = None
+        self._say = say
+
+    async def ready(self) -> bool:
+        self.readied += 1
+        if self.unready is not None and self.readied > 1:
+            await asyncio.sleep(0.03)
+            if asyncio.get_running_loop().time() - self.asked[0] < 0.1:
+                raise self.unready
+        return True
+
+    def spoil(self) -> None:
+        pass
+
+    @asynccontextmanager
+    async def open_frames(self, segment: Segment, due: int) -> AsyncIterator[object]:
+        await self._answer()
+        yield self._give(range(due, segment.stop))
+
+    @asynccontextmanager
+    async def open_whole_frames(self) -> AsyncIterator[object]:
+        await self._answer()
+        yield self._give(range(8))
+
+    async def _answer(self) -> None:
+        self.asked.append(asyncio.get_running_loop().time())
+        number = len(self.asked) - 1
+        await asyncio.sleep(0.01)
+        error = self._say(number, self.asked[number] - self.asked[0])
+        if error is not None:
+            raise error
+
+    async def _give(self, indices: range) -> AsyncIterator[list[Frame]]:
+        await asyncio.sleep(0.1)
+        yield frames(*indices)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
+
+
+@pytest.fixture
+def work(
+    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Server], Awaitable[Board]]:
+    """Has all lanes of a server work at two segments, until they end or the parts are there."""
+    monkeypatch.setattr(pools, "_FIRST_SECS", 0.05)
+
+    async def run(server: Server) -> Board:
+        one = member(tries=RETRIES)
+        begin = partial(Feed, encode=Encoder(), threads=threads)
+        cut = [Segment(0, 0, 4), Segment(1, 4, 8)]
+        board = Board(cut, 2, begin, RETRIES + 1, lambda *_: None, lambda *_: None)
+        whole = asyncio.Lock()
+        lanes = [
+            asyncio.ensure_future(
+                Lane(one, server, Pool([one]), board, whole, lambda _event: None).run()  # type: ignore[arg-type]
+            )
+            for _ in range(LANES)
+        ]
+        ended = asyncio.ensure_future(asyncio.wait(lanes, return_when=asyncio.FIRST_EXCEPTION))
+        try:
+            await asyncio.wait(
+                {board.finished, ended}, timeout=10, return_when=asyncio.FIRST_COMPLETED
+            )
+            for lane in lanes:
+                if lane.done():
+                    lane.result()
+        finally:
+            for task in (ended, *lanes):
+                task.cancel()
+            await asyncio.gather(ended, *lanes, return_exceptions=True)
+            await board.close()
+        return board
+
+    return run
+
+
+Work = Callable[[Server], Awaitable[Board]]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_an_outage_of_a_moment_is_survived(whole: bool, work: Work) -> None:
+    server = Server(lambda _number, secs: LOST if secs < 0.3 else None, whole=whole)
+    board = await work(server)
+    assert sorted(board.parts) == [0, 1]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_no_lane_asks_before_the_time_that_one_was_told(whole: bool, work: Work) -> None:
+    busy = errors.ServerBusyError("503", retry_after=0.3)
+    server = Server(lambda _number, secs: busy if secs < 0.25 else None, whole=whole)
+    board = await work(server)
+    assert sorted(board.parts) == [0, 1]
+    first = [at - server.asked[0] for at in server.asked]
+    assert all(at < 0.05 or at >= 0.3 for at in first), first
+    assert sum(at < 0.05 for at in first) <= 2, "one for each segment"
+
+
+async def test_no_lane_asks_a_server_that_another_found_to_be_of_no_use(work: Work) -> None:
+    server = Server(lambda _number, _secs: errors.NotAuthorisedError("no"))
+    with pytest.raises(errors.NotAuthorisedError):
+        await work(server)
+    assert len(server.asked) <= 2, "one for each segment"
+
+
+async def test_lanes_wait_for_a_server_that_works_for_one_as_much_as_it_can(work: Work) -> None:
+    """It says how long, to one of them; the next request comes when a stream has ended."""
+    busy = errors.ServerBusyError("all streams are in use", retry_after=30.0)
+    server = Server(lambda number, _secs: busy if number == 1 else None)
+    board = await work(server)
+    assert sorted(board.parts) == [0, 1]
+    assert len(server.asked) == 3
+    assert server.asked[2] - server.asked[0] >= 0.1
+
+
+async def test_a_server_with_no_room_to_be_made_ready_is_not_asked_without_end(work: Work) -> None:
+    server = Server(lambda _number, _secs: None)
+    server.unready = errors.ServerBusyError("503", retry_after=0.05)
+    board = await work(server)
+    assert sorted(board.parts) == [0, 1]
+    assert server.readied < 100
