@@ -21,7 +21,7 @@ types: $(BIN)/.tested
 check: lint types test
 
 bench: $(BIN)/.tested
-	$(BIN)/python -m pytest benches
+	$(BIN)/python -m pytest benches --rows build/bench.json --bars
 	@echo "The table is $(CURDIR)/build/bench.json"
 
 weights: $(BIN)/.installed

@@ -1,8 +1,8 @@
-"""The ratio table: every bench adds rows to it, `build/bench.json` keeps them.
+"""The ratio table: every bench adds rows to it, `make bench` keeps them in `build/bench.json`.
 
 A row is `{name, input, ours_us, rival, rival_us, ratio, spread}`: medians in microseconds, ratio is
 rival / ours (more is better), spread is how far the ratio went from round to round: the distance
-between its quartiles, as a share of its median.
+between its quartiles, as a share of its median. Bars are in `bars.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import pytest
 
-ROWS = Path(__file__).parents[1] / "build" / "bench.json"
+from benches.bars import BARS, in_words, is_missed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class Row:
 
 
 _rows = pytest.StashKey[list[Row]]()
+_notes = pytest.StashKey[list[str]]()
 
 
 class Record(Protocol):
@@ -58,6 +59,12 @@ def record(request: pytest.FixtureRequest) -> Record:
         rows.append(Row(**values, ratio=values["rival_us"] / values["ours_us"]))
 
     return add
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Adds a line below the table: a figure that is no ratio."""
+    return request.config.stash[_notes].append
 
 
 class Compare:
@@ -130,20 +137,42 @@ def compare(benchmark: Any, record: Record) -> Compare:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rows", type=Path, default=ROWS, help="where the ratio table is written")
+    parser.addoption("--rows", type=Path, help="where the ratio table is written")
+    parser.addoption("--bars", action="store_true", help="fail where a row misses its bar")
+    parser.addoption("--brief", action="store_true", help="shorter runs of the whole program")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_rows] = []
+    config.stash[_notes] = []
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     rows, path = session.config.stash[_rows], session.config.getoption("--rows")
-    if rows:
+    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return
+    if path and rows:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".tmp")
         unfinished.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
         unfinished.replace(path)
+    if _failures(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _failures(config: pytest.Config) -> list[str]:
+    """What `--bars` fails for: rows below their bars beyond their spread, and bars without row."""
+    if not config.getoption("--bars"):
+        return []
+    rows = config.stash[_rows]
+    missed = [
+        f"{row.name}: ratio {row.ratio:.3f} is below the bar of {BARS[row.name]:g} "
+        f"by more than the spread of {row.spread:.1%}"
+        for row in rows
+        if is_missed(row.name, row.ratio, row.spread)
+    ]
+    absent = BARS.keys() - {row.name for row in rows}
+    return missed + [f"{name}: not measured" for name in sorted(absent)]
 
 
 def pytest_terminal_summary(
@@ -154,10 +183,15 @@ def pytest_terminal_summary(
         return
     terminalreporter.section(f"ratios on {_cpu()}, {os.cpu_count()} CPUs")
     for row in rows:
+        bar = in_words(row.name, row.ratio, row.spread)
         terminalreporter.write_line(
             f"{row.name:28} {row.ours_us:11.1f} us {row.rival_us:11.1f} us  ratio {row.ratio:7.2f} "
-            f"+-{row.spread / 2:4.0%}  {row.rival}; {row.input}"
+            f"+-{row.spread / 2:4.0%}  {bar:10}  {row.rival}; {row.input}"
         )
+    for line in config.stash[_notes]:
+        terminalreporter.write_line(line)
+    for line in _failures(config):
+        terminalreporter.write_line(f"MISSED {line}", red=True)
 
 
 def _cpu() -> str:

@@ -1,8 +1,8 @@
 """The whole program against a server in another process that has every answer ready.
 
 CPU time is the system's word on the process. The cost of a frame is marginal: what a long run
-takes beyond a short one, by the frames between them. A quarter of an hour on two cores; leave
-it out with `-k "not program"`.
+takes beyond a short one, by the frames between them. Ours and the rivals have two processors, the
+server any. A quarter of an hour on two cores; leave it out with `-k "not program"`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import av
 import numpy as np
@@ -22,17 +22,46 @@ import pytest
 
 from benches.conftest import spread
 from benches.replay.encoder_alone import compose_all, encode, work_of
-from benches.replay.process import Spent, module, peak_kb, replaying, spent
-from benches.replay.scene import CROPS, Scene, make_scene
+from benches.replay.making import make_scene
+from benches.replay.process import CPUS, Spent, module, peak_kb, replaying, spent
+from benches.replay.scene import CROPS, Scene
 
 LOOK = ("--crf", "20", "--preset", "veryfast", "--audio", "none")
 COMPARED = 20
 """Frames."""
+MOST_LEVELS, MOST_MEAN_LEVELS = 3, 0.6
+"""By which the plain client's samples differ from ours: both round in steps of their own."""
+ON = f"{CPUS} CPUs"
 MB = 1024
 MOST_BEYOND_MB = 150
 NEEDED = ("numpy", "av", "aiohttp", "uvloop", "orjson", "click", "ai_edge_litert.interpreter")
 NEVER = {"numba", "torch", "cv2", "PIL", "scipy", "rich", "simplejpeg", "soxr"}
 HEAVY = {name.partition(".")[0] for name in NEEDED} | NEVER
+
+
+class Add(Protocol):
+    """Adds a row from the figures of its rounds, and notes the ratios of these."""
+
+    def __call__(
+        self, name: str, given: str, own: list[float], rival: str, others: list[float]
+    ) -> None: ...
+
+
+@pytest.fixture
+def add(record: Callable[..., None], note: Callable[[str], None]) -> Add:
+    def row(name: str, given: str, own: list[float], rival: str, others: list[float]) -> None:
+        ratios = (other / ours for ours, other in zip(own, others, strict=True))
+        note(f"{name}, round by round: {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
+        record(
+            name=name,
+            input=given,
+            ours_us=median(own),
+            rival=rival,
+            rival_us=median(others),
+            spread=spread(own, others),
+        )
+
+    return row
 
 
 class Stage(NamedTuple):
@@ -42,7 +71,10 @@ class Stage(NamedTuple):
     url: str
 
     def render(self, frames: int, *options: str, null: bool = False) -> Spent:
-        return module(*self.command(frames, *options, null=null))
+        """A render, which has made so many frames."""
+        run = module(*self.command(frames, *options, null=null))
+        self.assert_frames(frames)
+        return run
 
     def command(self, frames: int, *options: str, null: bool = False) -> list[str | Path]:
         out = self.scene.folder / "out.mp4"
@@ -55,8 +87,13 @@ class Stage(NamedTuple):
     def alone(self, frames: int, *options: str) -> Spent:
         return module("encoder_alone", self.scene.folder, str(frames), *options)
 
-    def plain(self, frames: int, *options: str) -> Spent:
+    def plain(self, frames: int, *options: str | Path) -> Spent:
         return module("plain_client", self.url, self.scene.folder, str(frames), *options)
+
+    def assert_frames(self, frames: int) -> None:
+        """The last video has so many."""
+        with av.open(str(self.scene.folder / "out.mp4")) as video:
+            assert video.streams.video[0].frames == frames
 
 
 def _stage(folder: Path, width: int, height: int, side: int) -> Iterator[Stage]:
@@ -77,6 +114,13 @@ def ndjson(full: Stage) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
+def unix(small: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    path = tmp_path_factory.mktemp("unix") / "socket"
+    with replaying(small.scene.folder, "--unix", str(path)) as url:
+        yield Stage(small.scene, url)
+
+
+@pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     yield from _stage(tmp_path_factory.mktemp("small"), 512, 512, 256)
 
@@ -94,9 +138,23 @@ def _assert_same_video(stage: Stage, frames: int) -> None:
     decoder = av.CodecContext.create("h264", "r")
     theirs = (frame for packet in packets for frame in decoder.decode(packet))
     with av.open(str(stage.scene.folder / "out.mp4")) as video:
-        assert video.streams.video[0].frames == frames
-        for own, other in islice(zip(video.decode(video=0), theirs, strict=False), COMPARED):
-            np.testing.assert_array_equal(own.to_ndarray(), other.to_ndarray())
+        pairs = list(zip(_first(video.decode(video=0)), _first(theirs), strict=True))
+    assert len(pairs) == COMPARED
+    for own, other in pairs:
+        np.testing.assert_array_equal(own, other)
+
+
+def _first(frames: Iterator[av.VideoFrame]) -> list[np.ndarray]:
+    return [frame.to_ndarray() for frame in islice(frames, COMPARED)]
+
+
+def _assert_same_picture(stage: Stage, kept: Path, *options: str) -> None:
+    """The plain client's last frame is nearly ours, which `_assert_same_video` holds."""
+    stage.plain(COMPARED, "--keep", kept, *options)
+    ours = compose_all(stage.scene, work_of(stage.scene, COMPARED).encoder, COMPARED)[-1]
+    difference = np.abs(np.load(kept).astype(int) - ours.to_ndarray())
+    assert difference.max() <= MOST_LEVELS
+    assert difference.mean() < MOST_MEAN_LEVELS
 
 
 class Case(NamedTuple):
@@ -114,87 +172,125 @@ CASES = [
     Case("program/1080p-binary", "1920x1080, box 430, raw window, binary", "full", 500, 2500, 5),
     Case("program/1080p-ndjson", "1920x1080, box 430, raw window, NDJSON", "ndjson", 500, 2500, 5),
     Case("program/512-binary", "512x512, box 256, raw window, binary", "small", 500, 4500, 7),
+    Case("program/512-unix", "512x512, box 256, raw window, Unix socket", "unix", 500, 4500, 3),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_beside_the_encoder(
-    case: Case, request: pytest.FixtureRequest, record: Callable[..., None]
-) -> None:
+def test_beside_the_encoder(case: Case, request: pytest.FixtureRequest, add: Add) -> None:
     stage: Stage = request.getfixturevalue(case.stage)
     _assert_same_video(stage, case.short)
     own, other = [], []
     for _ in range(case.rounds):
         own.append(_marginal(stage.render, case.short, case.long))
         other.append(_marginal(stage.alone, case.short, case.long))
-    _add(record, case.name, f"{case.given}, veryfast, CRF 20; CPU", own, "the encoder alone", other)
+    given = f"{case.given}, veryfast, CRF 20; CPU, {ON}"
+    add(case.name, given, own, "the encoder alone", other)
 
 
-def test_outside_the_encoder(full: Stage, record: Callable[..., None]) -> None:
+class Outside(NamedTuple):
+    """A row of what is outside the encoder: short and long runs of ours and theirs."""
+
+    name: str
+    ours: tuple[int, int]
+    theirs: tuple[int, int]
+    options: tuple[str, ...]
+    rival: str
+
+
+PLAIN = "aiohttp, json, base64, OpenCV, PyAV from_ndarray"
+OUTSIDE = [
+    Outside("program/plain-client", (1000, 6000), (50, 450), (), PLAIN),
+    Outside("program/png-road", (1000, 6000), (25, 125), ("--png",), f"{PLAIN}, through PNG files"),
+]
+
+
+@pytest.mark.parametrize("case", OUTSIDE, ids=lambda case: case.name)
+def test_outside_the_encoder(
+    case: Outside, full: Stage, add: Add, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     """A null encoder on our side, none on theirs."""
+    _assert_same_video(full, 250)
+    _assert_same_picture(full, tmp_path / "planes.npy", *case.options)
+    part, rounds = (5, 1) if pytestconfig.getoption("brief") else (1, 3)
 
     def null(frames: int) -> Spent:
         return full.render(frames, null=True)
 
-    def by_files(frames: int) -> Spent:
-        return full.plain(frames, "--png")
+    def theirs(frames: int) -> Spent:
+        return full.plain(frames, *case.options)
 
-    own, plain, png = [], [], []
-    for _ in range(3):
-        own.append(_marginal(null, 1000, 6000))
-        plain.append(_marginal(full.plain, 50, 450))
-        png.append(_marginal(by_files, 25, 125))
-    given = "1920x1080, box 430; CPU outside the encoder"
-    rival = "aiohttp, json, base64, OpenCV, PyAV from_ndarray"
-    _add(record, "program/plain-client", given, own, rival, plain)
-    _add(record, "program/png-road", given, own, "the same, frames through PNG files", png)
+    own, other = [], []
+    for _ in range(rounds):
+        own.append(_marginal(null, case.ours[0], case.ours[1] // part))
+        other.append(_marginal(theirs, case.theirs[0], case.theirs[1] // part))
+    given = f"1920x1080, box 430; CPU outside the encoder, {ON}"
+    add(case.name, given, own, case.rival, other)
 
 
-def test_wall_time_of_80_seconds(full: Stage, record: Callable[..., None]) -> None:
+def test_wall_time_of_80_seconds(full: Stage, add: Add) -> None:
     """Start-up is in ours, not in theirs."""
     own, other = [], []
     for _ in range(3):
         own.append(full.render(2000).wall / 2000 * 1e6)
         other.append(float(full.alone(2000, "--threads", "auto").stdout) / 2000 * 1e6)
-    given = "2000 frames of 1920x1080; wall time with start-up"
-    _add(record, "program/wall-80s", given, own, "one encoder, threads=auto, from memory", other)
+    given = f"2000 frames of 1920x1080; wall time with start-up, {ON}"
+    add("program/wall-80s", given, own, "one encoder, threads=auto, from memory", other)
 
 
-def test_wall_time_of_5_seconds(full: Stage, record: Callable[..., None]) -> None:
+def test_wall_time_of_5_seconds(full: Stage, add: Add) -> None:
     own, other = [], []
     for _ in range(7):
         events = full.render(125, "--json").stdout.splitlines()
         stages = json.loads(events[-1])["stages"]
         own.append((stages["generate"] + stages["join"]) / 125 * 1e6)
         other.append(float(full.alone(125, "--threads", "auto").stdout) / 125 * 1e6)
-    given = "125 frames of 1920x1080; wall time from the first request to the file"
-    _add(record, "program/wall-5s", given, own, "one encoder, threads=auto, from memory", other)
+    given = f"125 frames of 1920x1080; wall time from the first request to the file, {ON}"
+    add("program/wall-5s", given, own, "one encoder, threads=auto, from memory", other)
 
 
-def test_start(record: Callable[..., None]) -> None:
+def test_start(add: Add) -> None:
     command = Path(sys.executable).with_name("musetalk-fast")
     own, other = [], []
     for _ in range(25):
         own.append(spent(command, "--version").cpu * 1e6)
         other.append(spent(sys.executable, "-c", "import click").cpu * 1e6)
-    _add(record, "program/start", "musetalk-fast --version; CPU", own, "import click", other)
+    add("program/start", f"musetalk-fast --version; CPU, {ON}", own, "import click", other)
 
 
-def test_memory(full: Stage, record: Callable[..., None]) -> None:
-    """The length is proved with a null encoder: half an hour of x264 would take as long again."""
-    long, short = (
-        [float(peak_kb(*full.command(frames, null=True))) for _ in range(3)]
-        for frames in (45_000, 250)
-    )
-    given = "peak memory in kB (not us): 30 min of 1920x1080, null encoder, one processor"
-    _add(record, "program/memory", given, long, "the same, 10 s", short)
-    whole = peak_kb(*full.command(1000))
-    beyond = whole - peak_kb("encoder_alone", full.scene.folder, "1000", "--kept", "1")
-    print(f"\n{whole / MB:.0f} MB, {beyond / MB:.0f} MB beyond the encoders alone")
+def test_memory(full: Stage, add: Add) -> None:
+    """The length is proved with a null encoder: half an hour of x264 would take as long again.
+
+    One processor: so a short and a long render have as many encoders.
+    """
+
+    def peak(frames: int) -> float:
+        kb = peak_kb(*full.command(frames, null=True), cpus=1)
+        full.assert_frames(frames)
+        return float(kb)
+
+    long, short = ([peak(frames) for _ in range(3)] for frames in (45_000, 250))
+    given = "peak memory in kB (not us): 30 min of 1920x1080, null encoder, 1 CPU"
+    add("program/memory", given, long, "the same, 10 s", short)
+
+
+def test_memory_beyond_the_encoders(full: Stage, add: Add, note: Callable[[str], None]) -> None:
+    frames = 1000
+    encoders = work_of(full.scene, frames).encoders
+    assert encoders == CPUS
+    own, other = [], []
+    for _ in range(3):
+        own.append(float(peak_kb(*full.command(frames))))
+        full.assert_frames(frames)
+        other.append(float(peak_kb("encoder_alone", full.scene.folder, str(frames), "--kept", "1")))
+    given = f"peak memory in kB (not us): {frames} frames of 1920x1080, {encoders} encoders, {ON}"
+    add("program/memory-beyond", given, own, "the encoders alone, a frame for each", other)
+    beyond = median(ours - theirs for ours, theirs in zip(own, other, strict=True))
+    note(f"{beyond / MB:.0f} MB beyond the encoders alone; at most {MOST_BEYOND_MB}")
     assert beyond <= MOST_BEYOND_MB * MB
 
 
-def test_first_request(small: Stage, tmp_path: Path, record: Callable[..., None]) -> None:
+def test_first_request(small: Stage, tmp_path: Path, add: Add, note: Callable[[str], None]) -> None:
     """From the start of the process to the first request for frames, at a server that is warm."""
     small.render(25)
     modules = tmp_path / "modules.json"
@@ -208,34 +304,15 @@ def test_first_request(small: Stage, tmp_path: Path, record: Callable[..., None]
         )
         own.append((_asked(small.url) - run.began) * 1e6)
         other.append(spent(sys.executable, "-c", f"import {', '.join(NEEDED)}").wall * 1e6)
-    given = "512x512, 25 frames, warm server; wall time to the first request"
-    _add(record, "program/first-request", given, own, "importing what it needs", other)
+    small.assert_frames(25)
+    given = f"512x512, 25 frames, warm server; wall time to the first request, {ON}"
+    add("program/first-request", given, own, "importing what it needs", other)
     loaded = {name.partition(".")[0] for name in json.loads(modules.read_text())}
+    note(f"a render has loaded, of what is large: {' '.join(sorted(loaded & HEAVY))}")
     assert not loaded & NEVER
-    print("\n", " ".join(sorted(loaded & HEAVY)))
 
 
 def _asked(url: str) -> float:
     """When frames were asked for first, by `time.monotonic`; 0 for never."""
     with urllib.request.urlopen(f"{url}/asked") as answer:
         return json.load(answer) or 0.0
-
-
-def _add(
-    record: Callable[..., None],
-    name: str,
-    given: str,
-    own: list[float],
-    rival: str,
-    others: list[float],
-) -> None:
-    rounds = " ".join(f"{other / ours:.2f}" for ours, other in zip(own, others, strict=False))
-    print(f"\n{name}: {rounds}")
-    record(
-        name=name,
-        input=given,
-        ours_us=median(own),
-        rival=rival,
-        rival_us=median(others),
-        spread=spread(own, others),
-    )

@@ -1,15 +1,14 @@
-"""Runs a program of this folder on one processor and tells how much memory it had at most.
+"""Runs a program of this folder and tells how much memory it had at most.
 
     python -m benches.replay.peak FILE NAME ARGUMENTS
 
 Asked of the process itself: the system's word to its parent (`ru_maxrss`) begins with the memory
-that the parent had. One processor: so a short and a long render have as many encoders.
+that the parent had.
 """
 
 from __future__ import annotations
 
 import atexit
-import os
 import re
 import runpy
 import sys
@@ -24,7 +23,6 @@ def _tell(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     atexit.register(_tell, Path(sys.argv[1]))
     name = sys.argv[2]
     sys.argv[1:3] = []

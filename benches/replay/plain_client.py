@@ -1,10 +1,10 @@
 """The client everyone writes: aiohttp, json, base64, OpenCV, PyAV's `from_ndarray`.
 
-    python -m benches.replay.plain_client URL FOLDER FRAMES [--png]
+    python -m benches.replay.plain_client URL FOLDER FRAMES [--png] [--keep FILE]
 
 It receives crops over NDJSON, pastes each into the picture and converts the frame to yuv420p; it
 encodes nothing. With `--png` it writes each frame to a PNG file and reads the files back, as those
-do who leave the encoding to a second program.
+do who leave the encoding to a second program. `--keep` keeps the last frame's planes as `.npy`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import av
@@ -64,34 +65,38 @@ async def crops(url: str, frames: int):
                         yield np.frombuffer(pixels, np.uint8).reshape(256, 256, 3)
 
 
-def to_yuv(rgb: np.ndarray) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
-        format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
-    )
+def to_yuv(frame: av.VideoFrame) -> av.VideoFrame:
+    return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
 
 
-async def straight(url: str, paste: Paste, frames: int) -> int:
-    count = 0
+class Made(NamedTuple):
+    """How many frames, and the last one."""
+
+    count: int
+    last: av.VideoFrame | None
+
+
+async def straight(url: str, paste: Paste, frames: int) -> Made:
+    made = Made(0, None)
     async for crop in crops(url, frames):
-        to_yuv(paste(crop))
-        count += 1
-    return count
+        frame = av.VideoFrame.from_ndarray(paste(crop), format="rgb24")
+        made = Made(made.count + 1, to_yuv(frame))
+    return made
 
 
-async def by_files(url: str, paste: Paste, frames: int) -> int:
+async def by_files(url: str, paste: Paste, frames: int) -> Made:
     with tempfile.TemporaryDirectory() as folder:
         count = 0
         async for crop in crops(url, frames):
             bgr = cv2.cvtColor(paste(crop), cv2.COLOR_RGB2BGR)
             cv2.imwrite(f"{folder}/{count:08d}.png", bgr)
             count += 1
-        read = 0
+        made = Made(0, None)
         with av.open(f"{folder}/%08d.png", format="image2", options={"framerate": "25"}) as source:
             for frame in source.decode(video=0):
-                frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-                read += 1
-        assert read == count
-        return read
+                made = Made(made.count + 1, to_yuv(frame))
+        assert made.count == count
+        return made
 
 
 def main() -> None:
@@ -100,12 +105,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("frames", type=int)
     parser.add_argument("--png", action="store_true")
+    parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     picture = cv2.cvtColor(cv2.imread(str(asked.folder / "avatar.png")), cv2.COLOR_BGR2RGB)
     road = by_files if asked.png else straight
     made = asyncio.run(road(asked.url, Paste(picture, asked.folder), asked.frames))
-    assert made == asked.frames
+    assert made.count == asked.frames
+    if asked.keep:
+        assert made.last is not None
+        np.save(asked.keep, made.last.to_ndarray())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Processes, and what the system says they have cost."""
+"""Processes, and what the system says they have cost.
+
+What is measured runs on as many processors as it is told, whatever the machine has.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 
 
+CPUS = 2
+"""That a program may use."""
+
+
 class Spent(NamedTuple):
     """CPU and wall time in seconds, what was printed, when it began by `time.monotonic`."""
 
@@ -24,12 +31,25 @@ class Spent(NamedTuple):
     began: float
 
 
-def spent(*command: str | Path) -> Spent:
+@contextmanager
+def _pinned(cpus: int) -> Iterator[None]:
+    """Processes that this thread starts meanwhile have so many processors."""
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < cpus:
+        raise RuntimeError(f"this bench needs {cpus} processors; {len(allowed)} may be used")
+    os.sched_setaffinity(0, sorted(allowed)[:cpus])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def spent(*command: str | Path, cpus: int = CPUS) -> Spent:
     """Run a command to its end."""
-    began = time.monotonic()
-    child = subprocess.Popen(
-        [str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    words = [str(word) for word in command]
+    with _pinned(cpus):
+        began = time.monotonic()
+        child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     with child.stdout:
         stdout = child.stdout.read()
@@ -40,16 +60,16 @@ def spent(*command: str | Path) -> Spent:
     return Spent(usage.ru_utime + usage.ru_stime, wall, stdout, began)
 
 
-def module(name: str, *arguments: str | Path) -> Spent:
+def module(name: str, *arguments: str | Path, cpus: int = CPUS) -> Spent:
     """Run a program of this folder."""
-    return spent(sys.executable, "-m", f"benches.replay.{name}", *arguments)
+    return spent(sys.executable, "-m", f"benches.replay.{name}", *arguments, cpus=cpus)
 
 
-def peak_kb(name: str, *arguments: str | Path) -> int:
+def peak_kb(name: str, *arguments: str | Path, cpus: int = CPUS) -> int:
     """The most memory that a program of this folder has."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "peak"
-        module("peak", path, name, *arguments)
+        module("peak", path, name, *arguments, cpus=cpus)
         return int(path.read_text())
 
 

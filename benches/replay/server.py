@@ -2,9 +2,9 @@
 
     python -m benches.replay.server FOLDER [--unix PATH] [--ndjson]
 
-It prints `listening on ADDRESS`. As aiohttp does, it frames the stream of a client of HTTP/1.1 in
-chunks, one a message, and ends that of a client of HTTP/1.0 by closing. `GET /asked` tells when
-frames were first asked for since the last such question, by `time.monotonic`.
+It prints `listening on ADDRESS`. As aiohttp does, it frames a stream in chunks, one a message.
+`GET /asked` tells when frames were first asked for since the last such question, by
+`time.monotonic`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ class Asked(NamedTuple):
     path: str
     headers: dict[str, str]
     body: bytes
-    identity: bool
 
 
 class Server:
@@ -57,16 +56,14 @@ class Server:
         reader = connection.makefile("rb")
         try:
             while (asked := _read(reader)) is not None:
-                if not self._answer(connection, asked):
-                    break
+                self._answer(connection, asked)
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:
             reader.close()
             connection.close()
 
-    def _answer(self, connection: socket.socket, asked: Asked) -> bool:
-        """Whether the connection stays open."""
+    def _answer(self, connection: socket.socket, asked: Asked) -> None:
         if asked.path.startswith("/v1/assets/"):
             there = asked.path in self._assets
             if asked.method == "PUT":
@@ -80,7 +77,6 @@ class Server:
             _send(connection, "200 OK", document, asked)
         else:
             self._stream(connection, asked)
-        return not asked.identity
 
     def _stream(self, connection: socket.socket, asked: Asked) -> None:
         wire = BINARY if BINARY in asked.headers["accept"] else NDJSON
@@ -89,14 +85,9 @@ class Server:
         else:
             self._first = self._first or time.monotonic()
             messages = self._store.frames(FramesRequest.from_json(orjson.loads(asked.body)), wire)
-        framing = "Connection: close" if asked.identity else "Transfer-Encoding: chunked"
-        version = "1.0" if asked.identity else "1.1"
-        head = f"HTTP/{version} 200 OK\r\nContent-Type: {wire}\r\n{framing}\r\n\r\n".encode()
-        if asked.identity:
-            _send_all(connection, [head, *chain.from_iterable(messages)])
-        else:
-            chunks = chain.from_iterable(_chunk(message) for message in messages)
-            _send_all(connection, [head, *chunks, b"0\r\n\r\n"])
+        head = "HTTP/1.1 200 OK\r\nContent-Type: {wire}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunks = chain.from_iterable(_chunk(message) for message in messages)
+        _send_all(connection, [head.format(wire=wire).encode(), *chunks, b"0\r\n\r\n"])
 
 
 def _chunk(message: Pieces) -> Pieces:
@@ -112,7 +103,7 @@ def _read(reader: io.BufferedReader) -> Asked | None:
         name, _, value = field.partition(":")
         headers[name.lower()] = value.strip()
     body = reader.read(int(headers.get("content-length", 0)))
-    return Asked(line[0], line[1], headers, body, line[2] == "HTTP/1.0")
+    return Asked(line[0], line[1], headers, body)
 
 
 def _send(connection: socket.socket, status: str, body: bytes, asked: Asked) -> None:

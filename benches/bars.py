@@ -1,0 +1,42 @@
+"""The least ratio (rival / ours) of every row that has one."""
+
+from __future__ import annotations
+
+BARS = {
+    "kernel/base64-262144": 1.0,
+    "kernel/base64-8294400": 1.0,
+    "kernel/base64-262144-stdlib": 30.0,
+    "kernel/ndjson-frame": 3.0,
+    "kernel/ndjson-frame-stdlib": 20.0,
+    "kernel/paste-430": 80.0,
+    "kernel/paste-430-resize": 1.5,
+    "program/1080p-binary": 0.95,
+    "program/1080p-ndjson": 0.93,
+    "program/512-binary": 0.86,
+    "program/plain-client": 25.0,
+    "program/png-road": 150.0,
+    "program/wall-80s": 1.05,
+    "program/wall-5s": 0.87,
+    "program/start": 0.66,
+    "program/memory": 0.95,
+}
+
+
+def is_below(name: str, ratio: float) -> bool:
+    """Whether a row is below its bar."""
+    return name in BARS and ratio < BARS[name]
+
+
+def is_missed(name: str, ratio: float, spread: float) -> bool:
+    """Whether it is below by more than its spread, a share of the ratio."""
+    return is_below(name, ratio * (1 + spread))
+
+
+def in_words(name: str, ratio: float, spread: float) -> str:
+    """A row's bar and how the row stands to it."""
+    if name not in BARS:
+        return "no bar"
+    stands = "ok"
+    if is_below(name, ratio):
+        stands = "MISSED" if is_missed(name, ratio, spread) else "below, within the spread"
+    return f"bar {BARS[name]:g} {stands}"
