@@ -133,12 +133,16 @@ class PartsFolder:
         """Whether any part is finished."""
         return any(path.name[:8].isdigit() for path in self.path.glob("????????.*"))
 
+    def contents(self) -> list[Path]:
+        """Parts, faces and the plan, which comes last."""
+        ours = (path for path in self.path.iterdir() if path.name not in (_LOCK, _WORK))
+        return sorted(ours, key=lambda path: (path.name == PLAN, path.name))
+
     def empty(self) -> None:
         """Remove plan, faces and parts."""
         with write_errors(self.path):
-            for entry in self.path.iterdir():
-                if entry.name not in (_LOCK, _WORK):
-                    entry.unlink()
+            for entry in self.contents():
+                entry.unlink()
 
 
 @contextmanager
@@ -171,22 +175,6 @@ def locked_folder(output: Path) -> Iterator[PartsFolder]:
             path.rmdir()  # NFS keeps the name of a file for as long as it is open
 
 
-def set_aside(folder: PartsFolder, name: str) -> Path:
-    """Move the plan, faces and parts of another render out of the way; where they are now.
-
-    Raises:
-        errors.OutputWriteError: the folder does not let us.
-    """
-    aside = folder.path.with_name(f"{folder.path.name}.{name}")
-    with write_errors(aside):
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        for entry in folder.path.iterdir():
-            if entry.name not in (_LOCK, _WORK):
-                entry.rename(aside / entry.name)
-    return aside
-
-
 def _leave(folder: PartsFolder) -> None:
     """Remove what nobody will want, as long as the folder is locked.
 
@@ -197,16 +185,10 @@ def _leave(folder: PartsFolder) -> None:
     if folder.of_use:
         return
     with suppress(OSError):
-        for entry in _plan_last(folder.path):
-            if entry.name != _LOCK:
-                entry.unlink(missing_ok=True)
+        for entry in folder.contents():
+            entry.unlink(missing_ok=True)
         (folder.path / _LOCK).unlink()
         folder.path.rmdir()
-
-
-def _plan_last(path: Path) -> list[Path]:
-    """What is in a folder."""
-    return sorted(path.iterdir(), key=lambda entry: (entry.name == PLAN, entry.name))
 
 
 def _lock(path: Path, output: Path) -> int:

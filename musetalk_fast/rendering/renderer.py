@@ -115,10 +115,8 @@ class Renderer:
         output = check_place(avatar, audio, output, self._settings)
         with locked_folder(output) as folder:
             self._start_servers()
-            if fresh:
-                folder.empty()
             try:
-                result = await self._render(avatar, audio, folder)
+                result = await self._render(avatar, audio, folder, fresh=fresh)
             except BaseException:
                 if folder.holds_parts():
                     self._on_event(kept_event(folder))
@@ -126,9 +124,11 @@ class Renderer:
         self._tell_done(result)
         return result
 
-    async def _render(self, avatar: Path, audio: Path, folder: PartsFolder) -> RenderResult:
+    async def _render(
+        self, avatar: Path, audio: Path, folder: PartsFolder, *, fresh: bool
+    ) -> RenderResult:
         clock = _Clock()
-        work = await self._load(avatar, audio, folder.output, folder)
+        work = await self._load(avatar, audio, folder, fresh=fresh)
         parts = await asyncio.to_thread(work.record.finished, work.plan.segments)
         clock.lap("load")
         made = await self._make(work, parts, clock)
@@ -137,7 +137,7 @@ class Renderer:
         folder.done()
         return _result(work, joined, clock, sum(part.frames for part in made.values()))
 
-    async def _load(self, avatar: Path, audio: Path, output: Path, folder: PartsFolder) -> Work:
+    async def _load(self, avatar: Path, audio: Path, folder: PartsFolder, *, fresh: bool) -> Work:
         loop = asyncio.get_running_loop()
 
         def tell(event: Event) -> None:
@@ -150,7 +150,8 @@ class Renderer:
                     *(avatar, audio, self._settings, folder.work, tell),
                     on_still=lambda still: pictures.append(beside.submit(still.png)),
                 )
-                plan = adopt(plan_render(inputs, output, self._settings), folder, tell)
+                plan = plan_render(inputs, folder.output, self._settings)
+                plan = adopt(plan, folder, tell, fresh=fresh)
             return plan, inputs, pictures[0].result()
 
         plan, inputs, picture = await asyncio.to_thread(load)

@@ -232,6 +232,98 @@ def test_parts_of_a_damaged_plan_are_moved_away(content: bytes, plan: Plan, tmp_
     assert warning.endswith("out.mp4.parts.damaged")
 
 
+def _with_part(folder: PartsFolder, number: int) -> None:
+    folder.write(FACES, b"faces")
+    folder.part_path(number, ".mp4").write_bytes(b"part")
+
+
+def _held(path: Path) -> list[str]:
+    return sorted(each.name for each in path.iterdir() if each.name not in ("lock", "work"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PartsFolder:
+    folder = PartsFolder(tmp_path / "out.mp4.parts")
+    folder.path.mkdir()
+    return folder
+
+
+def test_parts_that_were_moved_away_come_back(plan: Plan, folder: PartsFolder) -> None:
+    other = replace(plan, background="black")
+    first = replace(plan, encoder=replace(plan.encoder, threads=7))
+    _adopt(first, folder)
+    _with_part(folder, 4)
+    _adopt(other, folder)
+    _with_part(folder, 5)
+    assert _adopt(plan, folder)[0] == first
+    assert _held(folder.path) == ["00000004.mp4", FACES, PLAN]
+    adopted, warnings = _adopt(other, folder)
+    assert (adopted, len(warnings)) == (other, 1)
+    assert _held(folder.path) == ["00000005.mp4", FACES, PLAN]
+    folder.empty()  # the other is finished
+    assert _adopt(plan, folder) == (first, [])
+    assert _held(folder.path) == ["00000004.mp4", FACES, PLAN]
+    assert list(folder.path.parent.iterdir()) == [folder.path]
+
+
+def test_a_fresh_start_wants_none_of_them_back(plan: Plan, folder: PartsFolder) -> None:
+    other = replace(plan, background="black")
+    for each in (plan, other):
+        _adopt(each, folder)
+        _with_part(folder, 4)
+    adopt(plan, folder, lambda _: None, fresh=True)
+    assert _held(folder.path) == [PLAN]
+    assert list(folder.path.parent.iterdir()) == [folder.path]
+
+
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("is_back", [False, True], ids=["away", "back"])
+def test_a_move_cut_short_loses_no_part(
+    is_back: bool, after: int, plan: Plan, folder: PartsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(plan, background="black")
+    _adopt(plan, folder)
+    for number in range(3):
+        _with_part(folder, number)
+    if is_back:
+        _adopt(other, folder)
+    moved: list[Path] = []
+    rename = Path.rename
+
+    def cut(path: Path, target: Path) -> Path:
+        if len(moved) == after:
+            raise _PowerCut
+        moved.append(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", cut)
+    with pytest.raises(_PowerCut):
+        _adopt(plan if is_back else other, folder)
+    monkeypatch.undo()
+    assert _adopt(plan, folder) == (plan, [])
+    assert _held(folder.path) == ["00000000.mp4", "00000001.mp4", "00000002.mp4", FACES, PLAN]
+    assert list(folder.path.parent.iterdir()) == [folder.path]
+
+
+def test_a_name_that_is_too_long_to_move_away_is_no_matter(plan: Plan, tmp_path: Path) -> None:
+    with locked_folder(tmp_path / ("o" * 240 + ".mp4")) as folder:
+        assert _adopt(plan, folder) == (plan, [])
+        _with_part(folder, 0)
+        with pytest.raises(errors.OutputPlaceError, match="too long"):
+            _adopt(replace(plan, background="black"), folder)
+        assert _held(folder.path) == ["00000000.mp4", FACES, PLAN]
+
+
+def test_damaged_plans_keep_their_parts_each(plan: Plan, folder: PartsFolder) -> None:
+    for number, ending in enumerate(("damaged", "damaged.2", "damaged.3")):
+        folder.write(PLAN, b"{")
+        _with_part(folder, number)
+        _, (warning,) = _adopt(plan, folder)
+        aside = folder.path.with_name(f"{folder.path.name}.{ending}")
+        assert warning.endswith(str(aside))
+        assert f"{number:08d}.mp4" in _held(aside)
+
+
 def test_faces_without_parts_are_not_inherited(plan: Plan, tmp_path: Path) -> None:
     folder = PartsFolder(tmp_path)
     _adopt(plan, folder)
