@@ -114,7 +114,9 @@ class Scene:
         """Small segments, short waits, a fast encoder."""
         return Settings(
             server=ServerSettings(
-                url=urls, timeout_secs=members.get("timeout_secs", 5.0), wire="frames"
+                url=urls,
+                timeout_secs=members.get("timeout_secs", 5.0),
+                wire=members.get("wire", "frames"),
             ),
             avatar=AvatarSettings(face_check=False),
             output=OutputSettings(preset="ultrafast", audio="none", crf=30),

@@ -1,0 +1,91 @@
+"""Answers to POST /infer that are cut or damaged end in the same video."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from proxy import Act, Fault, Piece, Proxy
+from scene import Scene, Server, Told, parts_of, pictures
+from spoilers import flip
+
+from musetalk_fast.errors import ServerError
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+INFER = "/infer"
+
+
+@pytest.fixture(scope="module")
+def right(server: Server, scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The frames of a fault-free render."""
+    output = tmp_path_factory.mktemp("right") / "right.mp4"
+    asyncio.run(scene.render(output, server.address, wire="infer"))
+    found = pictures(output)
+    assert len(set(found)) == scene.frames
+    return found
+
+
+def _cut(share: float, act: Act) -> Fault:
+    """The answer, one JSON document, stops behind a share of its bytes."""
+
+    def change(_at: int, answer: bytes) -> Iterable[Piece]:
+        return [answer[: int(share * len(answer))] or b"{", act]
+
+    return Fault(f"{act.value} after {share:g} of the answer", lambda: change)
+
+
+async def _survives(
+    scene: Scene, proxy: Proxy, right: list[str], folder: Path, faults: list[Fault]
+) -> Told:
+    proxy.asked.clear()
+    for fault in faults:
+        proxy.inject(INFER, fault)
+    output = folder / "out.mp4"
+    retries = len(faults) + 1
+    told = await scene.render(
+        output, proxy.url, wire="infer", timeout_secs=2.0, max_retries=retries
+    )
+    assert pictures(output) == right[: scene.frames]
+    assert proxy.struck() == [fault.name for fault in faults]
+    made = sorted(told.segments(reused=False))
+    assert made == list(range(round(scene.secs))), "a part was made again"
+    assert not output.with_name("out.mp4.parts").exists()
+    return told
+
+
+@pytest.mark.parametrize("act", [Act.CUT, Act.RESET, Act.END], ids=["closed", "reset", "ended"])
+async def test_the_end_of_a_connection(
+    act: Act, scene: Scene, proxy: Proxy, right: list[str], tmp_path: Path
+) -> None:
+    faults = [_cut(share, act) for share in (0.0, 0.1, 0.4, 0.7, 0.999999)]
+    await _survives(scene, proxy, right, tmp_path, faults)
+
+
+async def test_flipped_bits(short: Scene, proxy: Proxy, right: list[str], tmp_path: Path) -> None:
+    """In the pictures each is noticed; before them there are names that nobody reads."""
+    chance = random.Random(3)
+    for place in (0, 3, 9, 20):
+        await _survives(short, proxy, right, tmp_path, [flip(0, place, chance.randrange(8))])
+    for step in range(12):
+        fault = flip(0, chance.uniform(step + 0.2, step + 0.9) / 12, chance.randrange(8))
+        told = await _survives(short, proxy, right, tmp_path, [fault])
+        assert len(told.warnings) == 1
+
+
+async def test_finished_parts_are_reused_after_a_cut(
+    scene: Scene, proxy: Proxy, right: list[str], tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    proxy.inject(INFER, _cut(0.7, Act.CUT))
+    with pytest.raises(ServerError):
+        await scene.render(output, proxy.url, wire="infer", max_retries=0)
+    kept = parts_of(output)
+    assert {"00000000.mp4", "00000001.mp4"} <= set(kept)
+    told = await scene.render(output, proxy.url, wire="infer")
+    assert len(told.segments(reused=True)) == len(kept)
+    assert sorted(told.segments(reused=True) + told.segments(reused=False)) == [0, 1, 2, 3]
+    assert pictures(output) == right
