@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renders under a random mix of faults for HOURS; prints what was injected, survived and lost.
+# Renders under a random mix of faults for HOURS; prints what was injected, survived and lost, also
+# if it is stopped with Ctrl-C.
 # Fails with the first render that does not end in the right video; the seed makes it happen again.
 #
 #   ci/soak.sh HOURS [--seed N]

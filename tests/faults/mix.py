@@ -168,18 +168,17 @@ class Mix:
                 blows = asyncio.run(self._disturbed(script, output))
                 assert pictures(output) == self._right[script.encoding], "other frames"
             except BaseException as error:
-                self.tally.failures.append(f"round {number}: {error!r}; {script.told()}")
-                if not isinstance(error, Exception):
+                if not isinstance(error, Exception):  # it is stopped
                     raise
+                self.tally.failures.append(f"round {number}: {error!r}; {script.told()}")
+                self.tally.injected.update(self._struck())
                 return
-            finally:
-                struck = self._struck()
-                self.tally.injected.update(struck)
-            self._count(script, struck + blows, time.monotonic() - began)
-            self.tally.injected.update(blows)
+            struck = self._struck() + blows
+            self._count(script, struck, time.monotonic() - began)
             output.unlink()
 
     def _count(self, script: Round, struck: list[str], secs: float) -> None:
+        self.tally.injected.update(struck)
         self.tally.survived.update(struck)
         self.tally.undisturbed_secs += self._usual[script.manner]
         self.tally.lost_secs += max(0.0, secs - self._usual[script.manner])
@@ -292,11 +291,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     asked = parser.parse_args()
     seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed
-    print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        tally = Mix(seed, Path(folder)).run(asked.seconds)
-    print(tally.table())
-    return 1 if tally.failures else 0
+        mix = Mix(seed, Path(folder))
+        try:
+            print(f"seed {seed}", flush=True)
+            mix.run(asked.seconds)
+        except KeyboardInterrupt:
+            print(f"stopped in round {mix.tally.rounds}, which does not count")
+            return 130
+        finally:
+            print(mix.tally.table(), flush=True)
+    return 1 if mix.tally.failures else 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,20 @@ def _script(seed: int) -> list[str]:
 def test_a_seed_is_a_script() -> None:
     assert _script(7) == _script(7)
     assert _script(7) != _script(8)
+
+
+def test_a_mix_that_is_stopped_tells_what_it_came_to() -> None:
+    command = [sys.executable, str(Path(__file__).with_name("mix.py")), "--seed", "7"]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as mix:
+        assert mix.stdout is not None
+        assert mix.stdout.readline() == "seed 7\n"
+        mix.send_signal(signal.SIGINT)
+        told = mix.stdout.read()
+        assert mix.wait() == 130
+    assert "stopped in round 0" in told
+    assert "injected  survived" in told
+    assert "seed 7: 0 renders" in told
 
 
 def test_the_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
