@@ -3,7 +3,8 @@
 ci/scaling.py [--most 6] [--secs 60]
 
 Small pictures, so that the encoder is not the limit. Frames a second are those of the whole time
-in which frames are made, from the first request to the last part.
+in which frames are made, from the first request to the last part. Exit code 1 if a render reaches
+less than 0.95 of what its servers make though the client does not use up its processors.
 """
 
 from __future__ import annotations
@@ -18,30 +19,37 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/faults")]
 
-from scaling import PACE, reached  # noqa: E402
+from scaling import PACE, Measured, reached, usable_processors  # noqa: E402
 from scene import Scene, served  # noqa: E402
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure and print; whether all is well, as an exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, default=6)
     parser.add_argument("--secs", type=float, default=60.0)
     asked = parser.parse_args()
     print("servers  frames/s  of what they make  cpu of the client")
+    faults = []
     with (
         tempfile.TemporaryDirectory(prefix="scaling-") as name,
         served(asked.most, pace=PACE) as servers,
     ):
-        folder = Path(name)
         for count in range(1, asked.most + 1):
-            scene = Scene(folder, asked.secs * count).write()
             urls = [server.address for server in servers[:count]]
-            began = time.process_time()
-            fps, wall = asyncio.run(reached(scene, folder / "out.mp4", urls, segment_secs=5.0))
-            cpu = (time.process_time() - began) / wall
-            print(f"{count:7}  {fps:8.1f}  {fps / (PACE * count):18.3f}  {cpu:17.2f}", flush=True)
-    return 0
+            row = _measure(Path(name), asked.secs * count, urls)
+            print(f"{count:7}  {row.fps:8.1f}  {row.share:18.3f}  {row.cpu:17.2f}", flush=True)
+            faults.append(row.fault(usable_processors()))
+    told = [fault for fault in faults if fault]
+    print("\n".join(told or ["every render kept up, or the client used up its processors"]))
+    return 1 if told else 0
+
+
+def _measure(folder: Path, secs: float, urls: list[str]) -> Measured:
+    scene = Scene(folder, secs).write()
+    began = time.process_time()
+    fps, wall = asyncio.run(reached(scene, folder / "out.mp4", urls, segment_secs=5.0))
+    return Measured(len(urls), fps, (time.process_time() - began) / wall)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scaling import PACE, reached
+from scaling import PACE, Measured, reached
 from scene import Scene, served
 
 SHARE = 0.8
@@ -24,3 +24,12 @@ async def test_servers_add_up(count: int, tmp_path: Path) -> None:
             if best >= SHARE:
                 break
     assert best >= SHARE
+
+
+def test_a_render_that_falls_behind_is_at_fault_unless_its_processors_are() -> None:
+    assert Measured(3, 0.96 * 3 * PACE, 0.5).fault(4) is None
+    assert Measured(3, 0.94 * 3 * PACE, 3.7).fault(4) is None
+    fault = Measured(3, 0.94 * 3 * PACE, 3.5).fault(4)
+    assert fault is not None
+    assert "3 servers: 112.8 frames/s are 0.940 of 120" in fault
+    assert "3.50 of 4 processors" in fault
