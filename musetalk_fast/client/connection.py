@@ -17,6 +17,7 @@ from musetalk_fast.client.address import Address
 from musetalk_fast.client.credentials import NOTHING, Credentials
 from musetalk_fast.client.cut import failing_if_cut
 from musetalk_fast.client.refusals import raise_for_refusal
+from musetalk_fast.client.sending import Sending
 from musetalk_fast.client.tls import tls_error
 from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.requests import Health, Info
@@ -61,6 +62,7 @@ class Connection:
             connector=connector,
             headers={"Accept-Encoding": "identity", **self._credentials.headers()},
             timeout=_timeout(self.timeout_secs),
+            trace_configs=[_tracing()],
             read_bufsize=_READ_BUFFER,
             auto_decompress=False,
         )
@@ -77,13 +79,20 @@ class Connection:
 
     @asynccontextmanager
     async def request(
-        self, method: str, path: str, *, silence_secs: float | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        body: AsyncIterator[bytes] | None = None,
+        silence_secs: float | None = None,
+        **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request and give its answer, whatever its status; redirects are not followed.
 
         An error that leaves the context does not repeat the key.
 
         Args:
+            body: too long for the time-out as a whole: each piece has it.
             silence_secs: longest silence, if not the connection's.
 
         Raises:
@@ -92,11 +101,15 @@ class Connection:
         """
         assert self._session is not None
         silence_secs = silence_secs or self.timeout_secs
+        sending = Sending(self.timeout_secs, silence_secs)
         options |= {"allow_redirects": False, "timeout": _timeout(silence_secs)}
+        if body is not None:
+            options["data"] = sending.pieces(body)
+        asking = self._session.request(
+            method, self.address.base + path, trace_request_ctx=sending, **options
+        )
         try:
-            async with self._session.request(
-                method, self.address.base + path, **options
-            ) as response:
+            async with await sending.answer(asking, self.address.name) as response:
                 with failing_if_cut(response):
                     yield response
         except errors.MuseTalkError as error:
@@ -141,7 +154,7 @@ class Connection:
         async with self.request("GET", path) as response:
             if response.status == 404:
                 return None
-            await raise_for_refusal(response, self.address.name)
+            await raise_for_refusal(response, self.address.name, self.timeout_secs)
             return _parse(await _bounded(response), self.address.name)
 
     def read(self, path: str, document: object, read: Callable[[object], T]) -> T:
@@ -186,6 +199,17 @@ class Connection:
 
 def _timeout(silence_secs: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECS, sock_read=silence_secs)
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Tells a `Sending` when its request has a connection."""
+
+    async def connected(_session: aiohttp.ClientSession, context: Any, _params: object) -> None:
+        context.trace_request_ctx.connected()
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(connected)
+    return tracing
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

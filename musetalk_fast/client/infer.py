@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +16,6 @@ from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.plain_body import PlainBody, Recording
 from musetalk_fast.client.refusals import from_code, raise_for_refusal
-from musetalk_fast.client.sending import Movement, while_it_moves
 from musetalk_fast.deadline import deadline
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions
@@ -80,13 +78,16 @@ async def open_infer(
     secs = request.frames / request.fps
     recording = await asyncio.to_thread(Recording, request.wav, secs)
     body = PlainBody(request.png, recording, request.fps, request.bbox_shift)
-    patience = connection.timeout_secs + _PATIENCE * float(secs)
-    async with AsyncExitStack() as stack:
-        send = partial(_send, connection, body, patience, stack)
-        response = await while_it_moves(connection, send)
+    async with connection.request(
+        "POST",
+        "/infer",
+        body=body.chunks(),
+        headers={"Content-Type": "application/json", "Content-Length": str(body.size)},
+        silence_secs=connection.timeout_secs + _PATIENCE * float(secs),
+    ) as response:
         if response.status == 404:
             raise errors.NotAServerError("/infer answered 404", where=where)
-        await raise_for_refusal(response, where)
+        await raise_for_refusal(response, where, connection.timeout_secs)
         frames = _frames(response, request, connection.timeout_secs, where)
         async with aclosing(frames):
             yield frames
@@ -96,45 +97,27 @@ async def _frames(
     response: aiohttp.ClientResponse, request: InferRequest, silence_secs: float, where: str
 ) -> AsyncGenerator[list[WholeFrame], None]:
     decoder = Decoder(request.frames, longest_text(request.width, request.height))
+    clock = asyncio.get_running_loop().time
     try:
         chunk = await response.content.readany()
+        spoke = clock()
         while chunk:
-            frames = [frame for frame in decoder.feed(chunk) if frame.index < request.frames]
+            found = decoder.feed(chunk)
+            frames = [frame for frame in found if frame.index < request.frames]
             for frame in frames:
                 _check_size(frame, request)
             if frames:
                 yield frames
+            if found or chunk.isspace():  # our own server's sign of life is a line break
+                spoke = clock()
+            elif clock() - spoke > silence_secs:
+                # Bytes in drops: no read was long, yet nothing was said.
+                raise errors.ServerSlowError(f"no whole frame in {silence_secs:g} s", where=where)
             chunk = await _next(response, silence_secs)
         _check_end(decoder, request)
     except errors.MuseTalkError as error:
         error.where = error.where or where
         raise
-
-
-async def _send(
-    connection: Connection,
-    body: PlainBody,
-    patience: float,
-    stack: AsyncExitStack,
-    movement: Movement,
-) -> aiohttp.ClientResponse:
-    """The answer, which closes with `stack`."""
-    answer = connection.request(
-        "POST",
-        "/infer",
-        data=_moving(body.chunks(), movement),
-        headers={"Content-Type": "application/json", "Content-Length": str(body.size)},
-        silence_secs=patience,
-    )
-    return await stack.enter_async_context(answer)
-
-
-async def _moving(chunks: AsyncIterator[bytes], movement: Movement) -> AsyncIterator[bytes]:
-    """The same chunks; each is taken before the next one is asked for."""
-    async for chunk in chunks:
-        yield chunk
-        movement.moved()
-    movement.finished()
 
 
 async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -11,6 +12,7 @@ import aiohttp
 import orjson
 
 from musetalk_fast import errors
+from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.text import printable
 
 _LONGEST_REFUSAL = 65_536
@@ -34,16 +36,22 @@ def from_code(code: str, message: str, hint: str | None, where: str) -> errors.M
     return None if kind is None else kind(message, where=where, hint=hint)
 
 
-async def raise_for_refusal(response: aiohttp.ClientResponse, where: str) -> None:
+async def raise_for_refusal(
+    response: aiohttp.ClientResponse, where: str, silence_secs: float
+) -> None:
     """Raise what an answer's status means; return for 2xx.
 
+    Args:
+        silence_secs: longest silence; its words may take twice as long together.
+
     Raises:
+        errors.ServerUnreachableError: they took longer.
         errors.ServerError or errors.InputError: the leaf for the status and the server's token.
     """
     if response.status < 300:
         return
     _raise_for_redirect(response, where)
-    code, message, hint = _read(await _body(response), response.status)
+    code, message, hint = _read(await _body(response, where, 2 * silence_secs), response.status)
     known = from_code(code, message, hint, where)
     if known is not None:
         raise known
@@ -85,12 +93,20 @@ def _by_status(status: int) -> type[errors.ServerError]:
     return errors.ServerFailedError
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
+async def _body(response: aiohttp.ClientResponse, where: str, longest_secs: float) -> bytes:
     body = b""
-    async for chunk in response.content.iter_chunked(8192):
-        body += chunk
-        if len(body) > _LONGEST_REFUSAL:
-            break
+    try:
+        async with deadline(longest_secs):
+            async for chunk in response.content.iter_chunked(8192):
+                body += chunk
+                if len(body) > _LONGEST_REFUSAL:
+                    break
+    except aiohttp.ServerTimeoutError:  # silence, said elsewhere
+        raise
+    except (TimeoutError, asyncio.TimeoutError):
+        raise errors.ServerUnreachableError(
+            f"answers {response.status} and no whole words in {longest_secs:g} s", where=where
+        ) from None
     return body
 
 

@@ -1,64 +1,78 @@
-"""Waits for a request whose body is sent, as long as the server takes bytes of it."""
+"""How far a request has come, and how long each step may take."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable
 
-from musetalk_fast.client.connection import Connection
+import aiohttp
+
 from musetalk_fast.errors import ServerUnreachableError
 
-T = TypeVar("T")
-
-_SLACK_SECS = 0.1
+_LOOK_SECS = 0.1
 
 
-class Movement:
-    """When bytes were taken last, by the loop's clock."""
+class Sending:
+    """A request on its way: connecting, sending its body, waiting for the head of its answer.
 
-    def __init__(self) -> None:
-        self._clock = asyncio.get_running_loop().time
-        self._at = self._clock()
-
-    def moved(self) -> None:
-        """Bytes were taken."""
-        self._at = self._clock()
-
-    def finished(self) -> None:
-        """All of them were: what the server does from now on is measured elsewhere."""
-        self._at = math.inf
-
-    @property
-    def secs(self) -> float:
-        """How long nothing has moved."""
-        return self._clock() - self._at
-
-
-async def while_it_moves(connection: Connection, send: Callable[[Movement], Awaitable[T]]) -> T:
-    """What `send` gives; sockets have no time-out of their own for a peer that takes no more bytes.
+    Sockets have no time-out for a peer that takes no more bytes, and theirs for one that sends
+    none begins anew with each byte.
 
     Args:
-        send: sends a request; tells of each piece of its body.
-
-    Raises:
-        errors.ServerUnreachableError: nothing was taken for as long as a server may be silent.
+        piece_secs: longest wait for a piece of the body to be taken.
+        head_secs: longest wait for the whole head after that.
     """
-    movement = Movement()
-    sending = asyncio.ensure_future(send(movement))
-    try:
-        while not sending.done():
-            left = connection.timeout_secs - movement.secs
-            if left <= 0:
-                raise ServerUnreachableError(
-                    f"takes no bytes for {connection.timeout_secs:g} s",
-                    where=connection.address.name,
-                )
-            # A little more, so that silence after the last byte is told as silence.
-            longest = None if math.isinf(left) else left + _SLACK_SECS
-            await asyncio.wait({sending}, timeout=longest)
-        return sending.result()
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+
+    def __init__(self, piece_secs: float, head_secs: float) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._piece_secs = piece_secs
+        self._head_secs = head_secs
+        self._has_more = False
+        self._due = math.inf  # connecting has a limit of its own
+
+    def connected(self) -> None:
+        """The request begins."""
+        self._due = self._clock() + (self._piece_secs if self._has_more else self._head_secs)
+
+    async def pieces(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same pieces; each is taken before the next one is asked for."""
+        self._has_more = True
+        async for piece in body:
+            yield piece
+            self._due = self._clock() + self._piece_secs
+        self._has_more = False
+        self._due = self._clock() + self._head_secs
+
+    async def answer(
+        self, asking: Awaitable[aiohttp.ClientResponse], where: str
+    ) -> aiohttp.ClientResponse:
+        """What comes back.
+
+        Args:
+            where: the server's name for messages.
+
+        Raises:
+            errors.ServerUnreachableError: a step took too long.
+        """
+        asked = asyncio.ensure_future(asking)
+        try:
+            while not asked.done():
+                left = self._due - self._clock()
+                if left <= 0:
+                    raise ServerUnreachableError(self._what_is_late(), where=where)
+                # A little more, so that silence after the last byte is told as silence.
+                longest = _LOOK_SECS + (0.0 if math.isinf(left) else left)
+                await asyncio.wait({asked}, timeout=longest)
+            return asked.result()
+        except BaseException:
+            asked.cancel()
+            for late in await asyncio.gather(asked, return_exceptions=True):
+                if isinstance(late, aiohttp.ClientResponse):
+                    late.close()
+            raise
+
+    def _what_is_late(self) -> str:
+        if self._has_more:
+            return f"takes no bytes for {self._piece_secs:g} s"
+        return f"no whole head of an answer in {self._head_secs:g} s"

@@ -40,8 +40,9 @@ async def post_for_messages(
         data=orjson.dumps(body),
         headers={"Content-Type": "application/json", "Accept": wire},
     ) as response:
-        await raise_for_refusal(response, connection.address.name)
-        messages = _messages(response, connection.timeout_secs, connection.address.name)
+        where, silence_secs = connection.address.name, connection.timeout_secs
+        await raise_for_refusal(response, where, silence_secs)
+        messages = _messages(response, silence_secs, where)
         async with aclosing(messages):
             yield messages
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.refusals import raise_for_refusal
-from musetalk_fast.client.sending import Movement, while_it_moves
 
 _CHUNK = 1 << 18
 
@@ -25,29 +24,18 @@ async def ensure_asset(
         errors.ServerError: the leaf that its refusal names.
     """
     path = f"/v1/assets/{sha256}"
+    where, silence_secs = connection.address.name, connection.timeout_secs
     async with connection.request("HEAD", path) as response:
         if response.status == 200:
             return False
         if response.status != 404:
-            await raise_for_refusal(response, connection.address.name)
-
-    def put(movement: Movement) -> Coroutine[None, None, None]:
-        def moved(sent: int, size: int) -> None:
-            movement.moved()
-            on_sent(sent, size)
-
-        return _put(connection, content, moved, path)
-
-    await while_it_moves(connection, put)
-    return True
-
-
-async def _put(connection: Connection, content: bytes | Path, on_sent: OnSent, path: str) -> None:
+            await raise_for_refusal(response, where, silence_secs)
     size = await asyncio.to_thread(_size, content)
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
     body = _chunks(content, size, on_sent)
-    async with connection.request("PUT", path, data=body, headers=headers) as response:
-        await raise_for_refusal(response, connection.address.name)
+    async with connection.request("PUT", path, body=body, headers=headers) as response:
+        await raise_for_refusal(response, where, silence_secs)
+    return True
 
 
 def _size(content: bytes | Path) -> int:

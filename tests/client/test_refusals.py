@@ -38,7 +38,7 @@ async def _refused(**answer: Any) -> errors.MuseTalkError:
         where = connection.address.name
         with pytest.raises(errors.MuseTalkError) as caught:
             async with connection.request("POST", "/v1/frames") as response:
-                await raise_for_refusal(response, where)
+                await raise_for_refusal(response, where, 5.0)
     assert caught.value.where == where
     return caught.value
 
@@ -165,4 +165,4 @@ async def test_a_server_that_falls_silent_in_its_refusal() -> None:
     async with answering(say, timeout_secs=0.3) as connection:
         with pytest.raises(errors.ServerUnreachableError, match=r"silent for 0\.3 s"):
             async with connection.request("POST", "/v1/frames") as response:
-                await raise_for_refusal(response, "x")
+                await raise_for_refusal(response, "x", 0.3)

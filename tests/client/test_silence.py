@@ -8,6 +8,8 @@ import io
 import socket
 import time
 import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from fractions import Fraction
 
 import pytest
@@ -16,10 +18,24 @@ from answers import answering
 
 from musetalk_fast import errors
 from musetalk_fast.client import connection as connections
+from musetalk_fast.client import infer as infers
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.infer import InferRequest, open_infer
+from musetalk_fast.client.stream import post_for_messages
+from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.deadline import deadline
+from musetalk_fast.wire.messages import BINARY
+
+
+def _request(png: bytes = b"") -> InferRequest:
+    wav = io.BytesIO()
+    with wave.open(wav, "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(bytes(32_000))
+    return InferRequest(
+        png=png, wav=wav.getvalue(), fps=Fraction(25), frames=25, width=64, height=64
+    )
 
 
 async def test_nobody_picks_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +106,90 @@ async def test_a_document_in_drops() -> None:
             await connection.health()
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 4000
+CONTINUES = b"HTTP/1.1 100 Continue\r\n\r\n" * 200
+REFUSAL = b"HTTP/1.1 503 No\r\nContent-Length: 60000\r\n\r\n"
+FRAMES = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"fps": 25, "frames": ['
+
+
+@asynccontextmanager
+async def _dripping(method: str, at_once: bytes, drops: bytes) -> AsyncIterator[Connection]:
+    """To a server that answers one method in drops, HEAD with 404, and never is silent."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering = asyncio.current_task()
+        assert answering is not None
+        answers.append(answering)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while not (await reader.readuntil(b"\r\n\r\n")).startswith(method.encode()):
+                writer.write(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+            writer.write(at_once)
+            for place in range(len(drops)):
+                await writer.drain()
+                writer.write(drops[place : place + 1])
+                await asyncio.sleep(0.05)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    answers: list[asyncio.Task[None]] = []
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with server:
+        async with Connection(address, 0.3) as connection, deadline(6):
+            yield connection
+        # Its connections are closed: what it writes fails.
+        await asyncio.wait_for(asyncio.gather(*answers), 5)
+
+
+async def _upload(connection: Connection) -> None:
+    await ensure_asset(connection, "0" * 64, bytes(100_000), lambda *_: None)
+
+
+async def _stream(connection: Connection) -> None:
+    async with post_for_messages(connection, "/v1/frames", {}, BINARY):
+        pass
+
+
+async def _infer(connection: Connection) -> None:
+    async with open_infer(connection, _request()) as frames:
+        async for _ in frames:
+            pass
+
+
+ASK = {"HEAD": _upload, "PUT": _upload, "POST": _stream, "INFER": _infer}
+
+
+@pytest.mark.parametrize("method", ASK)
+@pytest.mark.parametrize("drops", [HEAD, CONTINUES], ids=["head", "heads"])
+async def test_a_head_in_drops(method: str, drops: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte would give it the time-out anew."""
+    monkeypatch.setattr(infers, "_PATIENCE", 0.1)
+    async with _dripping(method.replace("INFER", "POST"), b"", drops) as connection:
+        with pytest.raises(errors.ServerUnreachableError, match=r"no whole head .* in 0\.[34] s"):
+            await ASK[method](connection)
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "INFER"])
+async def test_a_refusal_in_drops(method: str) -> None:
+    async with _dripping(method.replace("INFER", "POST"), REFUSAL, b"a" * 4000) as connection:
+        with pytest.raises(errors.ServerUnreachableError, match=r"503 and no whole .* in 0\.6 s"):
+            await ASK[method](connection)
+
+
+async def test_whole_frames_in_drops() -> None:
+    drops = b'{"index": 0, "data": "' + b"A" * 4000
+    async with _dripping("POST", FRAMES, drops) as connection:
+        with pytest.raises(errors.ServerSlowError, match=r"no whole frame in 0\.3 s"):
+            await _infer(connection)
+
+
+async def test_line_breaks_between_whole_frames_are_signs_of_life() -> None:
+    async with _dripping("POST", FRAMES, b"\n" * 12 + b"]}") as connection:
+        with pytest.raises(errors.ProtocolError):  # what comes after them is read
+            await _infer(connection)
+
+
 async def test_a_silent_server() -> None:
     async def hush(_request: web.BaseRequest) -> web.Response:
         await asyncio.sleep(20)
@@ -106,14 +206,7 @@ async def test_a_server_that_takes_no_bytes_of_a_plain_request() -> None:
         writer.close()
 
     closed = asyncio.Event()
-    wav = io.BytesIO()
-    with wave.open(wav, "wb") as sound:
-        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
-        sound.writeframes(bytes(32_000))
-    png = bytes(40 << 20)  # more than sockets hold
-    request = InferRequest(
-        png=png, wav=wav.getvalue(), fps=Fraction(25), frames=25, width=64, height=64, bbox_shift=0
-    )
+    request = _request(png=bytes(40 << 20))  # more than sockets hold
     server = await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1024)
     async with server:
         address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")

@@ -32,6 +32,7 @@ _NO_LOG = logging.getLogger("proxy.unheard")
 _NO_LOG.disabled = True
 
 HEADER_BYTES = 32
+DROP_SECS = 0.2
 _LENGTH = struct.Struct("<I")
 _LENGTH_AT = 24
 
@@ -75,6 +76,7 @@ class Fault:
         begin: makes the change; called once per answer, as a change may remember.
         status, headers: refuse with these instead of asking the server.
         garble: raw bytes in the place of an HTTP answer, then the connection ends.
+        drops: more raw bytes before it ends, one at a time.
         hush: take the request, say nothing.
         spoil: the request itself arrives with a wrong bit in its body.
     """
@@ -84,6 +86,7 @@ class Fault:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     garble: bytes | None = None
+    drops: bytes = b""
     hush: bool = False
     spoil: bool = False
 
@@ -219,7 +222,7 @@ class Proxy:
         if fault is not None and fault.hush:
             await asyncio.sleep(3600)
         if fault is not None and fault.garble is not None:
-            return await _garbled(request, fault.garble)
+            return await _garbled(request, fault.garble, fault.drops)
         if fault is not None and fault.status is not None:
             return web.Response(status=fault.status, headers=fault.headers, text="out of order")
         if fault is not None and fault.spoil and body:
@@ -338,10 +341,13 @@ async def _drip(response: web.StreamResponse, message: bytes) -> None:
         await asyncio.sleep(1)
 
 
-async def _garbled(request: web.BaseRequest, text: bytes) -> web.StreamResponse:
+async def _garbled(request: web.BaseRequest, text: bytes, drops: bytes) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.write(text)
     await asyncio.sleep(0.01)
+    for place in range(len(drops)):
+        request.transport.write(drops[place : place + 1])
+        await asyncio.sleep(DROP_SECS)
     request.transport.close()
     return web.Response()
 

@@ -136,6 +136,12 @@ NO_CHUNKS = (
 NOT_HTTP = Fault("not HTTP", garble=b"SSH-2.0-OpenSSH_9.2p1\r\n")
 DAMAGED_HEAD = Fault("damaged head", garble=b"HTTP/1.1 2x0 OK\r\nContent-Length: 5\r\n\r\nhello")
 HALF_A_HEAD = Fault("half a head", garble=b"HTTP/1.1 200 OK\r\nContent-Ty")
+HEAD_IN_DROPS = Fault("head in drops", garble=b"HTTP/1.1 200 OK\r\nX-Long: ", drops=b"a" * 4000)
+REFUSAL_IN_DROPS = Fault(
+    "refusal in drops",
+    garble=b"HTTP/1.1 503 No\r\nContent-Length: 4000\r\n\r\n",
+    drops=b"a" * 4000,
+)
 NOT_JSON = Fault("not JSON", lambda: lambda _at, _message: [b'{"status": "heal'])
 SPOILT_REQUEST = Fault("spoilt request", spoil=True)
 SILENT = Fault("silent", hush=True)

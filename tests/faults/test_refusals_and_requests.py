@@ -24,9 +24,11 @@ def _shifted(frame: Frame) -> list[Frame]:
     return [replace(frame, index=frame.index + 1)]
 
 
-async def _survives(scene: Scene, proxy: Proxy, right: list[str], folder: Path) -> list[str]:
+async def _survives(
+    scene: Scene, proxy: Proxy, right: list[str], folder: Path, **members: object
+) -> list[str]:
     output = folder / "out.mp4"
-    told = await scene.render(output, proxy.url, max_retries=10)
+    told = await scene.render(output, proxy.url, max_retries=10, **members)
     assert pictures(output) == right
     assert proxy.heal() == 0, "a fault has not struck"
     return told.warnings
@@ -41,6 +43,23 @@ async def test_a_storm(
         proxy.inject(path, spoilers.refuse(status), times=3)
     warnings = await _survives(scene, proxy, await right(scene), tmp_path)
     assert any(proxy.url in each and str(status) in each for each in warnings)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("fault", "paths"),
+    [
+        (spoilers.HEAD_IN_DROPS, (INFO, ASSETS, AVATARS, FRAMES)),
+        (spoilers.REFUSAL_IN_DROPS, (HEALTH, AVATARS, FRAMES)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else "",
+)
+async def test_a_server_that_is_never_silent_but_says_nothing(
+    fault: Fault, paths: tuple[str, ...], short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    for path in paths:
+        proxy.inject(path, fault)
+    await _survives(short, proxy, await right(short), tmp_path, timeout_secs=0.7)
 
 
 @pytest.mark.parametrize("status", [503, 429])

@@ -144,3 +144,10 @@ async def test_accepted_and_silent(
     await _survives(
         short, proxy, await right(short), tmp_path, [spoilers.SILENT] * 2, timeout_secs=1.0
     )
+
+
+async def test_answers_that_begin_in_drops(
+    short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    faults = [spoilers.HEAD_IN_DROPS, spoilers.REFUSAL_IN_DROPS]
+    await _survives(short, proxy, await right(short), tmp_path, faults, timeout_secs=0.7)
