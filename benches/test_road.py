@@ -1,0 +1,158 @@
+"""The road of a frame without its encoder: pieces of a socket to planes, in this process.
+
+Ours is the client's own: aiohttp's stream, the decoder of the wire, the hand-over to a thread, the
+compositor there. The rival's is the obvious one over NDJSON, with the fastest parsers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from fractions import Fraction
+from itertools import cycle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import av
+import numpy as np
+import orjson
+import pybase64
+import pytest
+from aiohttp.base_protocol import BaseProtocol
+
+from benches.scenery import (
+    CROP,
+    HEIGHT,
+    PICTURE,
+    WIDTH,
+    Plain,
+    assert_nearly,
+    planes_of,
+    resize,
+    stretched_face,
+)
+from musetalk_fast.client.stream import _messages
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.kernels.paste import window
+from musetalk_fast.rendering.handover import Handover
+from musetalk_fast.types import ALL_ROWS, CROP_SIZE, CropEncoding, Face, Rows
+from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.encoders import resolve
+from musetalk_fast.wire.crops import CropReader, encode_crop
+from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Message, Start
+from musetalk_fast.wire.stream import StreamEncoder
+
+FPS = Fraction(25)
+FRAMES = 50
+PIECES = (113 << 10, 256 << 10, 180 << 10)
+"""Bytes, in turn."""
+
+See = Callable[[av.VideoFrame], object]
+CROPS = [np.roll(CROP, 3 * turn, axis=1) for turn in range(FRAMES)]
+
+
+@pytest.fixture(scope="module")
+def face() -> Face:
+    return stretched_face()
+
+
+def _pieces(wire: str, rows: Rows) -> list[bytes]:
+    encoder, encoding = StreamEncoder(wire), CropEncoding.RAW
+    start = Start(engine="e", model="m", faces="0" * 8, start=0, stop=FRAMES, encoding=encoding)
+    frames: Iterator[Message] = (
+        Frame(
+            index=n, source=0, encoding=encoding, data=encode_crop(crop, encoding, rows), rows=rows
+        )
+        for n, crop in enumerate(CROPS)
+    )
+    text = b"".join([encoder.encode(start), *map(encoder.encode, frames), encoder.end(FRAMES)])
+    pieces, at = [], 0
+    for size in cycle(PIECES):
+        if at >= len(text):
+            return pieces
+        pieces.append(text[at : at + size])
+        at += size
+    raise AssertionError
+
+
+class _Ours:
+    def __init__(self, face: Face, wire: str, thread: ThreadPoolExecutor) -> None:
+        self._wire, self._thread = wire, thread
+        self._pieces = _pieces(wire, window(face))
+        encoder = resolve(OutputSettings(), Path("out.mp4"), WIDTH, HEIGHT, FPS)
+        self._compositor = StillCompositor(PICTURE, face, encoder, FPS)
+        self._reader = CropReader()
+
+    async def run(self, see: See) -> int:
+        loop = asyncio.get_running_loop()
+        handover: Handover[Frame] = Handover(32, loop)
+        content = aiohttp.StreamReader(BaseProtocol(loop), 1 << 26, loop=loop)
+        for piece in self._pieces:
+            content.feed_data(piece)
+        content.feed_eof()
+        response: Any = SimpleNamespace(content=content, content_type=self._wire)
+        made = loop.run_in_executor(self._thread, self._compose, handover, see)
+        try:
+            async for messages in _messages(response, 10, "here"):
+                await handover.put([each for each in messages if isinstance(each, Frame)])
+        finally:
+            handover.end()
+        return await made
+
+    def _compose(self, handover: Handover[Frame], see: See) -> int:
+        count = 0
+        for frame in handover:
+            crop = self._reader.read(frame)
+            see(self._compositor.compose(crop, frame.rows.first, frame.index))
+            count += 1
+        return count
+
+
+class _Obvious:
+    """Lines, a JSON parser, base64, OpenCV, NumPy, PyAV."""
+
+    def __init__(self, face: Face) -> None:
+        self._pieces = _pieces(NDJSON, ALL_ROWS)
+        self._paste = Plain(face)
+
+    def run(self, see: See) -> int:
+        count, rest = 0, b""
+        for piece in self._pieces:
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                message = orjson.loads(line)
+                if message["type"] == "frame":
+                    pixels = pybase64.b64decode(message["data"], validate=True)
+                    crop = np.frombuffer(pixels, np.uint8).reshape(CROP_SIZE, CROP_SIZE, 3)
+                    see(self._paste(resize(crop)))
+                    count += 1
+        return count
+
+
+@pytest.mark.parametrize(("name", "wire"), [("binary", BINARY), ("ndjson", NDJSON)])
+def test_against_the_obvious_road(compare: Any, face: Face, name: str, wire: str) -> None:
+    with ThreadPoolExecutor(1) as thread, closing(asyncio.new_event_loop()) as loop:
+        ours, theirs = _Ours(face, wire, thread), _Obvious(face)
+        own: list[Any] = []
+        other: list[Any] = []
+        loop.run_until_complete(ours.run(lambda frame: own.append(planes_of(frame).copy())))
+        theirs.run(lambda frame: other.append(planes_of(frame).copy()))
+        assert len(own) == len(other) == FRAMES
+        for pair in zip(own, other, strict=True):
+            assert_nearly(*pair)
+        assert loop.run_until_complete(ours.run(id)) == theirs.run(id) == FRAMES
+        compare(
+            f"road/1080p-{name}",
+            f"{FRAMES} frames of 1920x1080, box 430, pieces of 113 to 256 KB, raw window; CPU",
+            lambda: loop.run_until_complete(ours.run(id)),
+            "whole crops over NDJSON: orjson, pybase64, cv2.resize, NumPy blend, PyAV reformat",
+            lambda: theirs.run(id),
+            rounds=40,
+            rival_every=8,
+            timer=time.process_time,
+        )
