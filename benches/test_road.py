@@ -63,7 +63,7 @@ def face() -> Face:
 
 def _pieces(wire: str, rows: Rows) -> list[bytes]:
     encoder, encoding = StreamEncoder(wire), CropEncoding.RAW
-    start = Start(engine="e", model="m", faces="0" * 8, start=0, stop=FRAMES, encoding=encoding)
+    start = Start(engine="e", model="m", faces="0" * 64, start=0, stop=FRAMES, encoding=encoding)
     frames: Iterator[Message] = (
         Frame(
             index=n, source=0, encoding=encoding, data=encode_crop(crop, encoding, rows), rows=rows
