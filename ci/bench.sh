@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Is HEAD slower than REV? Builds both, runs HEAD's kernel benches on each in turn, compares medians.
-# Fails where a kernel takes over 10 % longer and the difference is beyond the runs' own noise.
+# Is HEAD slower than REV? Builds both, runs HEAD's benches on each in turn, compares medians: those
+# of kernels and stages, and with --program the whole program's own cost, its encoder left out.
+# Fails where a row takes over 10 % longer and the difference is beyond the runs' own noise.
 #
-#   ci/bench.sh --against REV [--runs N] [pytest arguments, such as -k base64]
+#   ci/bench.sh --against REV [--runs N] [--program] [pytest arguments, such as -k base64]
 set -euo pipefail
-usage="usage: ci/bench.sh --against REV [--runs N] [pytest arguments]"
-against="" runs=5
+usage="usage: ci/bench.sh --against REV [--runs N] [--program] [pytest arguments]"
+against="" runs=5 program=""
 while [[ $# -gt 0 ]]; do
     case $1 in
         --against) against=${2:?$usage}; shift 2 ;;
         --runs) runs=${2:?$usage}; shift 2 ;;
+        --program) program="benches/test_program.py::test_outside_the_encoder[program/plain-client]"; shift ;;
         *) break ;;
     esac
 done
@@ -35,13 +37,18 @@ build() { # SIDE REV
 build then "$against"
 build now HEAD
 
+# The benches are HEAD's on both sides, the package is the side's own.
+rm -rf "$folder/then/benches"
+cp -r "$folder/now/benches" "$folder/then/benches"
+
 bench() { # SIDE RUN ARGUMENTS
     local side=$1 run=$2
     shift 2
-    # The benches are HEAD's on both sides, the package is the side's own.
-    (cd "$folder/$side" && PYTHONPATH=$folder/$side "$python" -m pytest --quiet --rootdir "$folder/now" \
-        -p no:cacheprovider --continue-on-collection-errors --rows "$folder/$side.$run.json" \
-        "$folder"/now/benches/test_kernel_*.py "$@") >"$folder/$side.$run.log" 2>&1
+    (cd "$folder/$side" && PYTHONPATH=$folder/$side "$python" -m pytest --quiet --rootdir . \
+        -c "$folder/now/pyproject.toml" -p no:cacheprovider --continue-on-collection-errors \
+        --rows "$folder/$side.$run.json" --brief \
+        benches/test_kernel_*.py benches/test_{part,plain,road}.py ${program:+"$program"} "$@"
+    ) >"$folder/$side.$run.log" 2>&1
 }
 for ((run = 1; run <= runs; run++)); do
     # What is new in HEAD does not run on what was before it.
