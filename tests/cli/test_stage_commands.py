@@ -72,14 +72,17 @@ def test_join_names_the_segments_that_are_missing(run, planned: Path) -> None:
     assert (planned / FOLDER / "00000001.mp4").exists()
 
 
-def test_render_takes_the_parts_of_a_plan(run, planned: Path) -> None:
+@pytest.mark.parametrize(("flags", "taken"), [((), [1]), (("--fresh",), [])])
+def test_render_takes_the_parts_of_a_plan_unless_fresh(
+    run, planned: Path, flags: tuple[str, ...], taken: list[int]
+) -> None:
     assert run("segment", "-q", "-s", "builtin", FOLDER, "1").returncode == 0
-    done = run("render", "--json", "-s", "builtin", *INPUTS, *FAST)
+    done = run("render", "--json", "-s", "builtin", *INPUTS, *FAST, *flags)
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    reused = [
-        event["number"] for event in events if event["event"] == "segment" and event["reused"]
-    ]
-    assert reused == [1]
+    parts = {event["number"]: event["reused"] for event in events if event["event"] == "segment"}
+    assert sorted(parts) == [0, 1, 2]
+    assert [number for number, reused in parts.items() if reused] == taken
+    assert not (planned / FOLDER).exists()
 
 
 def test_an_input_that_changed_is_refused(run, planned: Path) -> None:
