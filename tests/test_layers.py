@@ -29,7 +29,10 @@ ALLOWED = {
         *{"builtin", "planning", "__init__"},
     },
     "batching": {"errors", "types", "events", "config", "planning", "rendering"},
-    "benching": {"errors", "types", "config", "kernels", "wire", "inputs", "video", "planning"},
+    "benching": {
+        *{"errors", "types", "config", "kernels", "wire", "inputs", "client", "video", "planning"},
+        "rendering",
+    },
     "server": {"errors", "types", "deadline", "config", "kernels", "wire", "inputs"},
     "__init__": {"errors", "types", "events", "config", "planning", "rendering"},
     "__main__": {"cli"},

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     help="An avatar; without it a made-up one.",
 )  # fmt: skip
 @encoding_options
-@json_option("One JSON object on stdout.")
+@json_option(
+    "One object on stdout: given, encoder (words); encoders, threads of each; stages: name, us, "
+    "mb_s, share or null; fps."
+)
 @click.pass_context
 def bench(ctx: click.Context, avatar: Path | None) -> None:
-    """Measure every stage of a frame by itself, from received bytes to the encoder's packets.
+    """Measure every stage of a frame by itself, from a socket to a finished part.
 
-    Microseconds are of one thread. No server is asked and nothing is written. A render is as fast
-    as the frames a second below, if its server is.
+    Microseconds are of one thread: the event loop's for `receive`, an encoder's for the others.
+    A stage without a share is part of another, or on request only. No server is asked and nothing
+    is kept. A render is as fast as the frames a second below, if its server is.
     """
     from musetalk_fast.benching import run_bench
     from musetalk_fast.cli.display import open_display
@@ -46,9 +50,18 @@ def _table(result: Bench) -> str:
         f"{'stage':<14} {'us/frame':>10} {'MB/s':>8} {'share':>7}",
         *map(_line, result.stages),
         "",
-        f"{result.fps:.0f} frames a second with {result.threads} encoders of one thread",
+        f"{result.fps:.0f} frames a second with {_crew(result)}",
     ]
     return "\n".join(lines)
+
+
+def _crew(result: Bench) -> str:
+    encoders, threads = result.encoders, result.threads
+    return f"{encoders} {_noun('encoder', encoders)} of {threads} {_noun('thread', threads)}"
+
+
+def _noun(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"
 
 
 def _line(stage: Stage) -> str:

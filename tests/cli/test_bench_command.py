@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from musetalk_fast import Settings, errors
+from musetalk_fast.benching.road import last_stages, roads_fps
+from musetalk_fast.benching.scene import make_scene
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.planning.crew import crew_for, processors
 
 SMALL = ("--resolution", "256x256", "--preset", "ultrafast")
 PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.png"
 STAGES = [
     *("base64 decode", "parse NDJSON", "checksum", "decode JPEG", "decode PNG"),
-    *("parse binary", "paste", "encode", "whole frame"),
+    *("parse binary", "receive", "paste", "encode", "mux", "whole frame"),
 ]
-ROAD = STAGES[5:]
+ROAD = STAGES[6:]
 """What a raw crop on the binary wire passes."""
 
 
@@ -25,7 +32,7 @@ def test_json_has_every_stage(run) -> None:
     assert "256x256" in told["given"]
     assert "libx264" in told["encoder"]
     assert "preset=ultrafast" in told["encoder"]
-    assert told["threads"] >= 1
+    assert (told["encoders"], told["threads"]) == crew_for(1000, processors())
     assert told["fps"] > 0
     assert [stage["name"] for stage in told["stages"]] == STAGES
     for stage in told["stages"]:
@@ -33,6 +40,7 @@ def test_json_has_every_stage(run) -> None:
         assert stage["mb_s"] > 0
         assert (stage["share"] is not None) == (stage["name"] in ROAD)
     assert told["stages"][-1]["share"] == 1.0
+    assert set(told) == {"event", "given", "encoder", "encoders", "threads", "stages", "fps"}
 
 
 def test_table_has_every_stage_for_an_avatar(run) -> None:
@@ -64,3 +72,14 @@ def test_what_cannot_be_measured_is_refused(run, arguments, code: int, token: st
     assert done.returncode == code, done.stderr
     assert token in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_encoder_that_refuses_once_more_is_named(tmp_path: Path) -> None:
+    """As one in hardware does whose sessions are all in use, after it was tried."""
+    scene = make_scene(None, Settings(output=OutputSettings(resolution=(256, 256))))
+    refused = replace(scene, encoder=replace(scene.encoder, options={"preset": "none such"}))
+    with pytest.raises(errors.EncoderError, match="libx264"):
+        roads_fps(refused, 2, tmp_path)
+    with pytest.raises(errors.EncoderError, match="libx264"):
+        last_stages(refused, tmp_path)
+    assert not list(tmp_path.glob("of-*"))

@@ -1,0 +1,161 @@
+"""One encoding thread's way from received frames to a part, and its last stages by themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+
+from musetalk_fast.benching.scene import CROPS, FPS, Scene
+from musetalk_fast.errors import EncoderError
+from musetalk_fast.types import CropEncoding
+from musetalk_fast.video.encoder import PartEncoder
+from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.files import write_errors
+from musetalk_fast.wire.crops import CropReader
+
+_ENCODER_SECS = 1.5
+_FEWEST_FRAMES, _MOST_FRAMES = 25, 250
+_PACKETS_AT_ONCE = 32
+"""As `video.encoder` muxes them."""
+
+Packets = list["av.Packet[av.VideoStream]"]
+
+
+class Last(NamedTuple):
+    """Microseconds a frame of the last two stages, and the bytes that they take."""
+
+    encode_us: float
+    mux_us: float
+    planes: int
+    packet: float
+
+
+class Road:
+    """Crops become pictures, pictures a part that nobody keeps; serves one thread.
+
+    Args:
+        part: where it is written.
+    """
+
+    def __init__(self, scene: Scene, part: Path) -> None:
+        height, width = scene.picture.shape[:2]
+        self._frames = [scene.frame(number, CropEncoding.RAW) for number in range(CROPS)]
+        self._reader = CropReader()
+        self._compositor = scene.compositor()
+        self._part = PartEncoder(part, scene.encoder, width, height, FPS, 0, "bench")
+
+    def run(self, began: float) -> int:
+        """Make a part until a second or two after `began`; give the number of its frames.
+
+        Raises:
+            errors.OutputError: encoding or writing failed.
+        """
+        try:
+            made = _until_enough(self._step, began)
+            self._part.finish()
+        finally:
+            self._part.abort()
+        return made
+
+    def _step(self, number: int) -> None:
+        frame = self._frames[number % CROPS]
+        crop = self._reader.read(frame)
+        self._part.encode(self._compositor.compose(crop, frame.rows.first, number))
+
+
+def road_us(scene: Scene, folder: Path) -> float:
+    """Microseconds a frame of one thread, from a received frame to the finished part."""
+    road, began = Road(scene, folder / "one"), time.perf_counter()
+    frames = road.run(began)
+    return (time.perf_counter() - began) / frames * 1e6
+
+
+def roads_fps(scene: Scene, encoders: int, folder: Path) -> float:
+    """Frames a second of so many roads side by side."""
+    roads = [Road(scene, folder / f"of-{number}") for number in range(encoders)]
+    began = time.perf_counter()
+
+    def run(road: Road) -> int:
+        return road.run(began)
+
+    with ThreadPoolExecutor(encoders) as pool:
+        frames = sum(pool.map(run, roads))
+    return frames / (time.perf_counter() - began)
+
+
+def last_stages(scene: Scene, folder: Path) -> Last:
+    """Encode pictures that lie ready, then mux the packets.
+
+    Raises:
+        errors.OutputError: encoding or writing failed.
+    """
+    pictures = [scene.compositor().compose(crop, 0, 0) for crop in scene.crops]
+    packets, encode_us = _encode(scene, pictures)
+    mux_us = _mux(scene, packets, folder / "muxed")
+    planes = sum(plane.buffer_size for plane in pictures[0].planes)
+    return Last(encode_us, mux_us, planes, sum(packet.size for packet in packets) / len(packets))
+
+
+def _encode(scene: Scene, pictures: list[av.VideoFrame]) -> tuple[Packets, float]:
+    context = av.CodecContext.create(scene.encoder.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    _configure(scene, context)
+    packets: Packets = []
+
+    def step(number: int) -> None:
+        picture = pictures[number % CROPS]
+        picture.pts = number
+        packets.extend(context.encode(picture))
+
+    began = time.perf_counter()
+    try:
+        frames = _until_enough(step, began)
+        packets += context.encode(None)
+    except av.FFmpegError as error:
+        raise _refused(scene.encoder, error) from error
+    return packets, (time.perf_counter() - began) / frames * 1e6
+
+
+def _mux(scene: Scene, packets: Packets, path: Path) -> float:
+    encoder = scene.encoder
+    with write_errors(path), av.open(str(path), "w", format=encoder.part_muxer) as container:
+        stream = container.add_stream(encoder.codec, rate=FPS)
+        assert isinstance(stream, av.VideoStream)
+        _configure(scene, stream.codec_context)
+        try:
+            container.start_encoding()
+        except av.FFmpegError as error:
+            raise _refused(encoder, error) from error
+        for number, packet in enumerate(packets):
+            packet.stream = stream
+            packet.dts = number - encoder.reorders
+        began = time.perf_counter()
+        for start in range(0, len(packets), _PACKETS_AT_ONCE):
+            container.mux(packets[start : start + _PACKETS_AT_ONCE])
+        secs: float = time.perf_counter() - began
+    return secs / len(packets) * 1e6
+
+
+def _configure(scene: Scene, context: av.VideoCodecContext) -> None:
+    height, width = scene.picture.shape[:2]
+    scene.encoder.configure(context, width, height, FPS)
+
+
+def _refused(encoder: EncoderSettings, error: av.FFmpegError) -> EncoderError:
+    return EncoderError(f"encoding failed: {error.strerror or error}", where=encoder.codec)
+
+
+def _until_enough(step: Callable[[int], None], began: float) -> int:
+    """Call it with 0, 1, ... for a second or two; give how often."""
+    count = 0
+    while count < _FEWEST_FRAMES or (
+        count < _MOST_FRAMES and time.perf_counter() - began < _ENCODER_SECS
+    ):
+        step(count)
+        count += 1
+    return count
