@@ -77,6 +77,9 @@ class Sender(threading.Thread):
                     taken = connection.send(view)
                     self.sent += taken
                     view = view[taken:]
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):  # closed with bytes unread, it would reset
+                pass
 
     def _messages(self) -> Iterator[bytes]:
         encoder = StreamEncoder(self._wire)
