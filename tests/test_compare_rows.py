@@ -1,4 +1,4 @@
-"""The judge of ci/bench.sh: what is slower, and what is only noise."""
+"""The judges of the benches: what is slower or below its bar, and what is only noise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from benches.bars import in_words, is_missed
 
 SCRIPT = Path(__file__).parents[1] / "ci" / "compare_rows.py"
 QUIET = [10.0, 10.1, 9.9, 10.0, 10.0]
@@ -52,3 +54,29 @@ def test_rows_of_one_side_are_named(tmp_path: Path) -> None:
     said = _run(tmp_path, QUIET, QUIET).stdout
     assert "only then" in said
     assert "only now" in said
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "words"),
+    [
+        (1.5, 0.0, "bar 1.5 ok"),
+        (1.45, 0.05, "bar 1.5 below, within the spread"),
+        (1.4, 0.05, "bar 1.5 MISSED"),
+    ],
+)
+def test_a_bar_is_missed_beyond_the_spread(ratio: float, spread: float, words: str) -> None:
+    assert in_words("kernel/paste-430-resize", ratio, spread) == words
+    assert is_missed("kernel/paste-430-resize", ratio, spread) == ("MISSED" in words)
+    assert in_words("kernel/x", ratio, spread) == "no bar"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_only_a_whole_run_is_kept_and_judged(whole: bool, tmp_path: Path) -> None:
+    table = tmp_path / "rows.json"
+    options = ["--bars", "--rows", str(table)] if whole else []
+    command = [sys.executable, "-m", "pytest", "benches/test_kernel_crc32c.py", *options]
+    run = subprocess.run(command, cwd=SCRIPT.parents[1], capture_output=True, text=True)
+    assert run.returncode == int(whole), run.stdout + run.stderr
+    assert "kernel/crc32c-113664" in run.stdout
+    assert table.exists() == whole
+    assert ("kernel/paste-430: not measured" in run.stdout) == whole
