@@ -105,9 +105,13 @@ async def _health(connection: Connection, wire: str) -> Health:
 
 
 async def _info(connection: Connection, wire: str, health: Health) -> tuple[Info, str]:
-    if not health.protocol:
+    is_plain = not health.protocol
+    if is_plain and wire == "infer":
         return plain_info(health), PLAIN
-    info = await connection.info()
+    document = await connection.document("/v1/info")
+    if is_plain and document is None:
+        return plain_info(health), PLAIN
+    info = connection.read("/v1/info", document, Info.from_json)
     if wire == "infer":
         return replace(info, wires=(PLAIN,)), PLAIN
     return info, BINARY if BINARY in info.wires else NDJSON

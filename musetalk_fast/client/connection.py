@@ -20,7 +20,7 @@ from musetalk_fast.client.refusals import raise_for_refusal
 from musetalk_fast.client.sending import Sending
 from musetalk_fast.client.tls import tls_error
 from musetalk_fast.deadline import deadline
-from musetalk_fast.wire.requests import Health, Info
+from musetalk_fast.wire.requests import Health
 
 T = TypeVar("T")
 
@@ -125,14 +125,6 @@ class Connection:
             errors.NotAServerError: what answers is no MuseTalk server of this protocol.
         """
         return self.read("/health", await self.document("/health"), Health.from_json)
-
-    async def info(self) -> Info:
-        """`GET /v1/info`.
-
-        Raises:
-            errors.NotAServerError: as `health`.
-        """
-        return self.read("/v1/info", await self.document("/v1/info"), Info.from_json)
 
     async def document(self, path: str) -> object:
         """`GET` a short JSON document; None where the server does not know the path.

@@ -2,12 +2,12 @@
 
 Written with the standard library alone, from the contract and not from our code. Options:
 `framing` (`close`, `chunked`, `length`), `order` (`contract`, `turned`), `pretty`, `escapes`,
-`rounding` (`floor`, `ceil`, `round`), `health` (a document, or null for 404), `status` and `body`
-(a refusal), `most` (send no frames from there on), `frame` ("cut": close inside frame 3),
-`distinct` (so many pictures, again and again), `level` (zlib's),
-`size` ([w, h] of the frames, if not the picture's), `piece` (bytes of a write), `secs` (before it
-answers), `cert`, `client_ca` (files for TLS), `redirect` (an address), `journal` (a file of what
-came).
+`rounding` (`floor`, `ceil`, `round`), `health` (a document, or null for 404), `info` (status and
+document of `/v1/info`, which is no part of the contract), `status` and `body` (a refusal), `most`
+(send no frames from there on), `frame` ("cut": close inside frame 3), `distinct` (so many pictures,
+again and again), `level` (zlib's), `size` ([w, h] of the frames, if not the picture's), `piece`
+(bytes of a write), `secs` (before it answers), `cert`, `client_ca` (files for TLS), `redirect` (an
+address), `journal` (a file of what came).
 """
 
 from __future__ import annotations
@@ -125,6 +125,9 @@ class Handler(BaseHTTPRequestHandler):
         health = OPTIONS.get("health", HEALTH)
         if self.path == "/health" and health is not None:
             self._send(200, json.dumps(health).encode())
+        elif self.path == "/v1/info" and "info" in OPTIONS:
+            status, document = OPTIONS["info"]
+            self._send(status, json.dumps(document).encode())
         else:
             self._send(404, b'{"detail":"Not Found"}')
 

@@ -139,6 +139,28 @@ async def test_what_says_other_things_is_no_such_server(
         assert await probe(address) is (kind is errors.ServerBusyError)
 
 
+INFO = {
+    "engine": "theirs", "model": "1", "is_preview": False, "protocol": 1, "crop_size": 256,
+    "encodings": ["raw"], "wires": [BINARY], "max_fps": 60, "max_size": 4096, "max_streams": 2,
+    "max_asset_bytes": 1 << 20,
+}  # fmt: skip
+
+
+async def test_who_has_the_frames_wire_too_is_asked_for_crops() -> None:
+    """Its /health may be that of the contract alone."""
+    with plain_server(info=[200, INFO]) as address:
+        async with opened(address) as server:
+            assert (server.wire, server.info.engine) == (BINARY, "theirs")
+        async with opened(address, wire="infer") as server:
+            assert (server.wire, server.info.engine) == (PLAIN, "infer")
+
+
+async def test_who_cannot_say_now_whether_it_has_it_is_not_guessed_at() -> None:
+    with plain_server(info=[503, {}]) as address, pytest.raises(errors.ServerBusyError):
+        async with opened(address):
+            pass
+
+
 async def test_who_is_told_to_use_it_needs_no_health() -> None:
     with plain_server(health=None) as address:
         await _check(address, _request(), wire="infer")
