@@ -83,14 +83,20 @@ class Board:
             feed = None if member.full else self._pick(member)
             if feed is not None:
                 return feed
-            self._changed.clear()
-            # Not wait_for: before Python 3.12 it loses a cancellation that meets the event.
-            again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_SECS, self._changed.set)
-            try:
-                await self._changed.wait()
-            finally:
-                again.cancel()
+            await self._change()
         return None
+
+    async def lacks_frames(self, member: Member) -> bool:
+        """Wait until frames are to come, as they may be again where one was garbage.
+
+        Returns:
+            False: this server must rest first.
+        """
+        while not member.resting:
+            if self.hungry:
+                return True
+            await self._change()
+        return False
 
     def feed_of(self, index: int) -> Feed | None:
         """The feed of the segment that a frame belongs to; None if it is a part already.
@@ -135,6 +141,15 @@ class Board:
         await asyncio.gather(*(feed.abandon() for feed in self._making))
         if self.finished.done() and not self.finished.cancelled():
             self.finished.exception()  # seen
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        # Not wait_for: before Python 3.12 it loses a cancellation that meets the event.
+        again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_SECS, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            again.cancel()
 
     def _pick(self, member: Member) -> Feed | None:
         open_feeds = [feed for feed in self._making if _is_open(feed)]

@@ -83,7 +83,7 @@ class Lane:
 
     async def _take_all(self) -> None:
         async with self._whole:
-            if not self._member.resting:  # since another lane had its turn
+            if await self._board.lacks_frames(self._member):  # since another lane had its turn
                 self._began = self._loop.time()
                 await self._stream_all()
 

@@ -57,6 +57,14 @@ async def _survives(
     return told
 
 
+async def test_nothing_is_asked_for_twice(
+    scene: Scene, proxy: Proxy, right: list[str], tmp_path: Path
+) -> None:
+    """Not even while the last frames are in the encoder."""
+    await _survives(scene, proxy, right, tmp_path, [])
+    assert [asked.path for asked in proxy.asked].count(INFER) == 1
+
+
 @pytest.mark.parametrize("act", [Act.CUT, Act.RESET, Act.END], ids=["closed", "reset", "ended"])
 async def test_the_end_of_a_connection(
     act: Act, scene: Scene, proxy: Proxy, right: list[str], tmp_path: Path
