@@ -179,7 +179,7 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     rows = config.stash[_rows]
-    if not rows:
+    if not (rows or config.stash[_notes]):
         return
     terminalreporter.section(f"ratios on {_cpu()}, {os.cpu_count()} CPUs")
     for row in rows:

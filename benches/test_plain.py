@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import orjson
 import pybase64
+import pytest
 
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.wire.plain import Decoder
 
 FRAMES = 40
 CHUNK = 1 << 18
+LEAST_MB = 300
+"""A second, of base64."""
 
 
 def _answer() -> tuple[bytes, list[bytes]]:
@@ -44,7 +48,9 @@ def _whole(text: bytes) -> list[Any]:
     return [decode(frame["data"], validate=True) for frame in orjson.loads(joined)["frames"]]
 
 
-def test_answer(compare: Any, benchmark: Any) -> None:
+def test_answer(
+    compare: Any, benchmark: Any, note: Callable[[str], None], pytestconfig: pytest.Config
+) -> None:
     text, pictures = _answer()
     assert [bytes(data) for data in _as_it_arrives(text)] == _whole(text) == pictures
     compare(
@@ -56,5 +62,6 @@ def test_answer(compare: Any, benchmark: Any) -> None:
         rounds=20,
     )
     speed = len(text) / 1e6 / benchmark.stats.stats.median
-    print(f"{speed:.0f} MB of base64 a second")
-    assert speed >= 300
+    note(f"wire/plain-40-frames: {speed:.0f} MB of base64 a second; at least {LEAST_MB}")
+    # A whole run has the machine for itself; a comparison of two revisions may not.
+    assert speed >= LEAST_MB or not pytestconfig.getoption("bars")

@@ -89,15 +89,15 @@ def test_prepare(benchmark: Any, face: Any) -> None:
 
 
 @pytest.mark.usefixtures("one_core")
-def test_beats_plain_numpy(mouth: Any) -> None:
+def test_beats_plain_numpy(mouth: Any, note: Callable[[str], None]) -> None:
     gain = ratio(lambda: ours(mouth), lambda: plain(mouth), rounds=5)
-    print(f"\n{gain:.1f} times the crops a second of plain NumPy")
+    note(f"preview engine: {gain:.1f} times the crops a second of plain NumPy")
     assert gain > LEAST_RATIO
 
 
 @pytest.mark.skipif(PROTOTYPE is None, reason="MUSETALK_PREVIEW_PROTOTYPE names no folder")
 @pytest.mark.usefixtures("one_core")
-def test_beats_the_prototype(face: Any, mouth: Any) -> None:
+def test_beats_the_prototype(face: Any, mouth: Any, note: Callable[[str], None]) -> None:
     assert PROTOTYPE is not None
     rgb, found = face
     path = Path(PROTOTYPE) / "mouth_warp.py"
@@ -115,5 +115,5 @@ def test_beats_the_prototype(face: Any, mouth: Any) -> None:
             prepared.frame(pose.open, pose.wide, pose.rest)
 
     gain = ratio(lambda: ours(mouth), theirs)
-    print(f"\n{gain:.1f} times the crops a second of the prototype")
+    note(f"preview engine: {gain:.1f} times the crops a second of the prototype")
     assert gain >= LEAST_RATIO
