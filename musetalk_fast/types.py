@@ -31,8 +31,11 @@ SPEECH_RATE = 16_000
 """Samples a second of the sound a server gets (Whisper's rate)."""
 
 
-SCALINGS = ("bilinear", "lanczos")
-"""How a crop may be scaled into its box; the first is the default."""
+class Scaling(str, Enum):
+    """How a crop is scaled into its box."""
+
+    BILINEAR = "bilinear"
+    LANCZOS = "lanczos"
 
 
 class CropEncoding(str, Enum):

@@ -13,15 +13,13 @@ import av
 from musetalk_fast.benching.scene import CROPS, FPS, Scene
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.video.encoder import PartEncoder
+from musetalk_fast.video.encoder import PACKETS_AT_ONCE, PartEncoder
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import write_errors
 from musetalk_fast.wire.crops import CropReader
 
 _ENCODER_SECS = 1.5
 _FEWEST_FRAMES, _MOST_FRAMES = 25, 250
-_PACKETS_AT_ONCE = 32
-"""As `video.encoder` muxes them."""
 
 Packets = list["av.Packet[av.VideoStream]"]
 
@@ -135,8 +133,8 @@ def _mux(scene: Scene, packets: Packets, path: Path) -> float:
             packet.stream = stream
             packet.dts = number - encoder.reorders
         began = time.perf_counter()
-        for start in range(0, len(packets), _PACKETS_AT_ONCE):
-            container.mux(packets[start : start + _PACKETS_AT_ONCE])
+        for start in range(0, len(packets), PACKETS_AT_ONCE):
+            container.mux(packets[start : start + PACKETS_AT_ONCE])
         secs: float = time.perf_counter() - began
     return secs / len(packets) * 1e6
 

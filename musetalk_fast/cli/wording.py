@@ -106,7 +106,7 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "width": plan.width,
         "height": plan.height,
         "encoder": plan.encoder.codec,
-        "scaling": plan.scaling,
+        "scaling": plan.scaling.value,
         "sound": plan.sound,
         "segments": len(plan.segments),
         "frame_encoding": plan.frame_encoding.value,

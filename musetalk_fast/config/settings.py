@@ -27,7 +27,7 @@ from musetalk_fast.config.values import (
     Word,
 )
 from musetalk_fast.errors import InvalidSettingError
-from musetalk_fast.types import SCALINGS, AvatarOptions, Box, CropEncoding
+from musetalk_fast.types import AvatarOptions, Box, CropEncoding, Scaling
 
 DEFAULT_SERVER = "http://localhost:8000"
 BUILTIN = "builtin"
@@ -40,6 +40,7 @@ _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or buil
 _FILE = Text("a file", 1000)
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word("raw", "jpeg", "png", make=CropEncoding)
+_SCALING = Word("bilinear", "lanczos", make=Scaling)
 
 
 class _Section:
@@ -148,7 +149,7 @@ class OutputSettings(_Section):
     )
     crf: int | None = field(default=None, metadata={"kind": Whole(0, 63)})
     preset: str | None = field(default=None, metadata={"kind": Word(*_PRESETS)})
-    scaling: str = field(default=SCALINGS[0], metadata={"kind": Word(*SCALINGS)})
+    scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
     audio: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 

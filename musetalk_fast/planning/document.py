@@ -10,7 +10,7 @@ from typing import Any
 
 from musetalk_fast.errors import PlanError, ProtocolError
 from musetalk_fast.planning.plan import Plan, Segment
-from musetalk_fast.types import SCALINGS, CropEncoding, SourceRun
+from musetalk_fast.types import CropEncoding, Scaling, SourceRun
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.wire.members import Members
 from musetalk_fast.wire.options import options_from_json, options_to_json
@@ -45,7 +45,7 @@ def plan_to_json(plan: Plan) -> bytes:
         "options": options_to_json(plan.options),
         "background": plan.background,
         "frame_encoding": plan.frame_encoding.value,
-        "scaling": plan.scaling,
+        "scaling": plan.scaling.value,
         "sound": plan.sound,
         "overwrite": plan.overwrite,
     }
@@ -95,7 +95,7 @@ def _plan(members: Members, output: Path) -> Plan:
         options=options_from_json(members.members("options")),
         background=members.text("background"),
         frame_encoding=CropEncoding(members.text("frame_encoding")),
-        scaling=SCALINGS[SCALINGS.index(members.text("scaling"))],
+        scaling=Scaling(members.text("scaling")),
         sound=members.flag("sound"),
         overwrite=members.flag("overwrite"),
     )

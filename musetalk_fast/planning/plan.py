@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from musetalk_fast.types import AvatarOptions, CropEncoding, SourceRun
+from musetalk_fast.types import AvatarOptions, CropEncoding, Scaling, SourceRun
 from musetalk_fast.video.encoders import EncoderSettings
 
 
@@ -41,7 +41,6 @@ class Plan:
         resolution: the size that was asked for; None: the avatar's own, made even.
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
-        scaling: of crops into their box, one of `types.SCALINGS`.
         sound: whether the recording becomes the output's sound track.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
@@ -63,7 +62,7 @@ class Plan:
     options: AvatarOptions
     background: str
     frame_encoding: CropEncoding
-    scaling: str
+    scaling: Scaling
     sound: bool
     overwrite: bool
 
@@ -82,7 +81,7 @@ class Plan:
             "options": repr(self.options),
             "background": self.background,
             "encoding": self.frame_encoding.value,
-            "scaling": self.scaling,
+            "scaling": self.scaling.value,
             "sound": self.sound,
         }
         return hashlib.sha256(orjson.dumps(words, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -9,6 +9,7 @@ import av
 from musetalk_fast.rendering.feed import AnyFrame, Feed
 from musetalk_fast.rendering.handover import HandoverClosedError
 from musetalk_fast.rendering.work import Work
+from musetalk_fast.types import Scaling
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.parts import Part
@@ -76,7 +77,11 @@ class _Pictures:
         else:
             face = next(face for face in settled.faces.faces if face is not None)
             self._crops = StillCompositor(
-                work.inputs.still.rgb, face, plan.encoder, plan.fps, sharp=plan.scaling == "lanczos"
+                work.inputs.still.rgb,
+                face,
+                plan.encoder,
+                plan.fps,
+                sharp=plan.scaling is Scaling.LANCZOS,
             )
             self._reader = CropReader()
 

@@ -14,7 +14,7 @@ from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, part_header
 
-_PACKETS_AT_ONCE = 32
+PACKETS_AT_ONCE = 32
 _BYTES_AT_ONCE = 1 << 20
 """Muxed in one go: after an encoder's turn all caches are cold for the muxer."""
 
@@ -72,7 +72,7 @@ class PartEncoder:
         """
         self._take(self._encoded(frame))
         self._frames += 1
-        if len(self._waiting) >= _PACKETS_AT_ONCE or self._waiting_bytes >= _BYTES_AT_ONCE:
+        if len(self._waiting) >= PACKETS_AT_ONCE or self._waiting_bytes >= _BYTES_AT_ONCE:
             self._mux()
 
     def finish(self) -> Part:

@@ -13,7 +13,7 @@ from musetalk_fast import errors
 from musetalk_fast.config import AvatarSettings, OutputSettings, ProcessingSettings, ServerSettings
 from musetalk_fast.config.settings import SECTIONS, kinds
 from musetalk_fast.config.values import Kind
-from musetalk_fast.types import Box, CropEncoding
+from musetalk_fast.types import Box, CropEncoding, Scaling
 
 
 def _kind(name: str) -> Kind:
@@ -38,7 +38,7 @@ READ = [
     ("output.crf", "63", 63),
     ("output.format", "webm", "webm"),
     ("output.preset", "veryfast", "veryfast"),
-    ("output.scaling", "lanczos", "lanczos"),
+    ("output.scaling", "lanczos", Scaling.LANCZOS),
     ("output.audio", "none", "none"),
     ("output.overwrite", "no", False),
     ("avatar.face_check", "TRUE", True),

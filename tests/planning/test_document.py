@@ -11,7 +11,7 @@ import pytest
 from musetalk_fast.errors import PlanError
 from musetalk_fast.planning import Plan, cut
 from musetalk_fast.planning.document import plan_from_json, plan_to_json
-from musetalk_fast.types import AvatarOptions, Box, CropEncoding, SourceRun
+from musetalk_fast.types import AvatarOptions, Box, CropEncoding, Scaling, SourceRun
 from musetalk_fast.video.encoders import EncoderSettings
 
 OUTPUT = Path("/videos/out.mp4")
@@ -37,7 +37,7 @@ def _plan() -> Plan:
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40)),
         background="white",
         frame_encoding=CropEncoding.JPEG,
-        scaling="lanczos",
+        scaling=Scaling.LANCZOS,
         sound=True,
         overwrite=False,
     )
