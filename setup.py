@@ -16,7 +16,7 @@ SOURCES = {
     "crc32c": ["crc32c.c"],
     "lines": ["lines.c", "crc32c.c"],
     "paste": ["paste.c", "rows.c"],
-    "picture": ["picture.c", "rows.c"],
+    "yuv": ["yuv.c", "rows.c"],
     "png": ["png.c"],
 }
 SHARED = ("base64_vbmi.h", "cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi")

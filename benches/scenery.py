@@ -21,7 +21,7 @@ from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture
 PORTRAIT = Path(__file__).parents[1] / "examples" / "portrait.png"
 WIDTH, HEIGHT = 1920, 1080
 BOX = Box(701, 277, 430, 430)
-MOST_LEVELS, MOST_MEAN_LEVELS = 3, 0.6
+MAX_LEVELS, MAX_MEAN_LEVELS = 3, 0.6
 """By which the plain way differs from ours: it rounds in RGB and converts in steps of its own."""
 
 
@@ -76,7 +76,7 @@ class Plain:
 
 
 def assert_nearly(
-    ours: Planes, theirs: Planes, most: int = MOST_LEVELS, mean: float = MOST_MEAN_LEVELS
+    ours: Planes, theirs: Planes, most: int = MAX_LEVELS, mean: float = MAX_MEAN_LEVELS
 ) -> None:
     for number in range(3):
         difference = np.abs(ours.samples(number).astype(int) - theirs.samples(number))

@@ -10,7 +10,7 @@ import numpy as np
 
 from musetalk_fast.types import CROP_SIZE, Crop, CropEncoding, Rows
 from musetalk_fast.wire import binary
-from musetalk_fast.wire.crops import CropReader
+from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame
 
 ROWS = Rows(100, 148)

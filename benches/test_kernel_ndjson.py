@@ -14,7 +14,7 @@ import pytest
 
 from musetalk_fast.types import CROP_SIZE, Crop, CropEncoding
 from musetalk_fast.wire import ndjson
-from musetalk_fast.wire.crops import CropReader
+from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame
 
 GIVEN = "a raw 256x256 crop of noise, 262256 bytes in one piece"

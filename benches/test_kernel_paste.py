@@ -26,7 +26,7 @@ from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.types import Face
 
 GIVEN = "raw 256x256 crop, box 430x430, real mask, yuv420p 1080p"
-MOST_SHARP_LEVELS, MOST_MEAN_SHARP_LEVELS = 3, 0.6
+MAX_SHARP_LEVELS, MAX_MEAN_SHARP_LEVELS = 3, 0.6
 """Our Lanczos has six taps, OpenCV's eight: the crop is smooth, so that they agree all the same."""
 
 
@@ -88,7 +88,7 @@ def test_sharp_against_opencv_numpy_pyav(compare: Any, face: Face) -> None:
         return plain(resize(CROP, cv2.INTER_LANCZOS4))
 
     ours()
-    assert_nearly(ours.planes, planes_of(theirs()), MOST_SHARP_LEVELS, MOST_MEAN_SHARP_LEVELS)
+    assert_nearly(ours.planes, planes_of(theirs()), MAX_SHARP_LEVELS, MAX_MEAN_SHARP_LEVELS)
     compare(
         "kernel/paste-430-sharp",
         f"{GIVEN}, Lanczos-3",

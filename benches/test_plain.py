@@ -12,7 +12,7 @@ import pybase64
 import pytest
 
 from musetalk_fast.kernels.png import encode_png
-from musetalk_fast.wire.plain import Decoder
+from musetalk_fast.wire.infer import Decoder
 
 FRAMES = 40
 CHUNK = 1 << 18

@@ -29,11 +29,11 @@ from benches.replay.scene import CROPS, Scene
 LOOK = ("--crf", "20", "--preset", "veryfast", "--audio", "none")
 COMPARED = 20
 """Frames."""
-MOST_LEVELS, MOST_MEAN_LEVELS = 3, 0.6
+MAX_LEVELS, MAX_MEAN_LEVELS = 3, 0.6
 """By which the plain client's samples differ from ours: both round in steps of their own."""
 ON = f"{CPUS} CPUs"
 MB = 1024
-MOST_BEYOND_MB = 150
+MAX_BEYOND_MB = 150
 NEEDED = ("numpy", "av", "aiohttp", "uvloop", "orjson", "click", "ai_edge_litert.interpreter")
 NEVER = {"numba", "torch", "cv2", "PIL", "scipy", "rich", "simplejpeg", "soxr"}
 HEAVY = {name.partition(".")[0] for name in NEEDED} | NEVER
@@ -153,8 +153,8 @@ def _assert_same_picture(stage: Stage, kept: Path, *options: str) -> None:
     stage.plain(COMPARED, "--keep", kept, *options)
     ours = compose_all(stage.scene, work_of(stage.scene, COMPARED).encoder, COMPARED)[-1]
     difference = np.abs(np.load(kept).astype(int) - ours.to_ndarray())
-    assert difference.max() <= MOST_LEVELS
-    assert difference.mean() < MOST_MEAN_LEVELS
+    assert difference.max() <= MAX_LEVELS
+    assert difference.mean() < MAX_MEAN_LEVELS
 
 
 class Case(NamedTuple):
@@ -286,8 +286,8 @@ def test_memory_beyond_the_encoders(full: Stage, add: Add, note: Callable[[str],
     given = f"peak memory in kB (not us): {frames} frames of 1920x1080, {encoders} encoders, {ON}"
     add("program/memory-beyond", given, own, "the encoders alone, a frame for each", other)
     beyond = median(ours - theirs for ours, theirs in zip(own, other, strict=True))
-    note(f"{beyond / MB:.0f} MB beyond the encoders alone; at most {MOST_BEYOND_MB}")
-    assert beyond <= MOST_BEYOND_MB * MB
+    note(f"{beyond / MB:.0f} MB beyond the encoders alone; at most {MAX_BEYOND_MB}")
+    assert beyond <= MAX_BEYOND_MB * MB
 
 
 def test_first_request(small: Stage, tmp_path: Path, add: Add, note: Callable[[str], None]) -> None:

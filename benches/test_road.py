@@ -43,9 +43,9 @@ from musetalk_fast.rendering.handover import Handover
 from musetalk_fast.types import ALL_ROWS, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoders import resolve
-from musetalk_fast.wire.crops import CropReader, encode_crop
+from musetalk_fast.wire.crop_codec import CropReader, encode_crop
 from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Message, Start
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 FPS = Fraction(25)
 FRAMES = 50

@@ -8,8 +8,8 @@ from rows cimport mtf_conversion, mtf_plane, mtf_rows_use
 include "view.pxi"
 include "planes.pxi"
 
-cdef extern from "picture.h" nogil:
-    int mtf_picture(const uint8_t *rgb, int width, int height, const mtf_conversion *conversion,
+cdef extern from "yuv.h" nogil:
+    int mtf_yuv(const uint8_t *rgb, int width, int height, const mtf_conversion *conversion,
                     int chroma_x, int chroma_y, const mtf_plane *planes, int level)
 
 cdef int _level = 0
@@ -26,8 +26,8 @@ def used():
     return _level
 
 
-def picture_to_planes(rgb, planes, conversion):
-    """As `reference.picture.picture_to_planes`."""
+def rgb_to_planes(rgb, planes, conversion):
+    """As `reference.picture.rgb_to_planes`."""
     cdef int height = planes.height, width = planes.width, failed
     cdef int chroma_x = planes.layout.chroma_x, chroma_y = planes.layout.chroma_y
     cdef mtf_conversion colours
@@ -39,7 +39,7 @@ def picture_to_planes(rgb, planes, conversion):
     try:
         frame.open(planes.buffers, planes.strides, True)
         with nogil:
-            failed = mtf_picture(
+            failed = mtf_yuv(
                 <const uint8_t *> pixels.view.buf, width, height, &colours, chroma_x, chroma_y,
                 frame.planes, _level,
             )

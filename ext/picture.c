@@ -1,4 +1,4 @@
-#include "picture.h"
+#include "yuv.h"
 
 #include <stdlib.h>
 
@@ -35,7 +35,7 @@ static void halve_rows(int16_t *row, const int16_t *below, int width)
         row[x] = (int16_t)mean(row[x], below[x]);
 }
 
-int mtf_picture(const uint8_t *rgb, int width, int height, const mtf_conversion *conversion,
+int mtf_yuv(const uint8_t *rgb, int width, int height, const mtf_conversion *conversion,
                 int chroma_x, int chroma_y, const mtf_plane planes[3], int level)
 {
     mtf_rows forms = mtf_rows_use(level);

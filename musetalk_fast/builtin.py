@@ -20,7 +20,7 @@ _NAME = "builtin"
 
 _START_SECS = 60.0
 _STOP_SECS = 0.5
-_LONGEST_SOCKET_PATH = 100
+_MAX_SOCKET_PATH = 100
 """`sockaddr_un` holds 108 bytes on Linux, 104 on macOS."""
 
 
@@ -106,7 +106,7 @@ class BuiltinServer:
 
 def _listen_at(home: Path) -> tuple[str, ...]:
     socket = home / "s"
-    if hasattr(os, "fork") and len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
+    if hasattr(os, "fork") and len(os.fsencode(socket)) <= _MAX_SOCKET_PATH:
         return ("--unix", str(socket))
     return ("--host", "127.0.0.1", "--port", "0")
 

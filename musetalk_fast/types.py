@@ -86,7 +86,7 @@ class Maker:
         is_preview: its mouths are a preview, not MuseTalk.
     """
 
-    engine: str
+    name: str
     model: str
     is_preview: bool
 

@@ -28,7 +28,7 @@ from musetalk_fast import errors
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.types import Box, CropEncoding, Face, Rows
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.face_digest import faces_digest
 from musetalk_fast.wire.messages import (
     BINARY,
     NDJSON,
@@ -41,8 +41,8 @@ from musetalk_fast.wire.messages import (
     Progress,
     Start,
 )
-from musetalk_fast.wire.requests import LARGEST_REQUEST, MOST_RUNS
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.requests import MAX_REQUEST_BYTES, MAX_RUNS
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "docs/protocol.md").read_text()
@@ -335,8 +335,8 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
         f"| frames a second | {limits.max_fps:g} |",
         f"| longest side of an avatar | {limits.max_size} pixels |",
         f"| all assets together | {limits.store_bytes >> 30} GiB (",
-        f"| body of `/v1/avatars` and `/v1/frames` | {LARGEST_REQUEST >> 20} MiB |",
-        f"| runs of `sources` | {MOST_RUNS:,} |",
+        f"| body of `/v1/avatars` and `/v1/frames` | {MAX_REQUEST_BYTES >> 20} MiB |",
+        f"| runs of `sources` | {MAX_RUNS:,} |",
         f"| body of `/infer` | {limits.max_infer_bytes >> 20} MiB |",
         f"| recording of `/infer` | {limits.max_infer_secs / 3600:g} hour |",
         f"| a client that takes no byte of its stream | is let go after {limits.stalled_secs:g} s",

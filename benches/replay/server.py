@@ -26,7 +26,7 @@ from benches.replay.store import Pieces, Store
 from musetalk_fast.wire.messages import BINARY, NDJSON
 from musetalk_fast.wire.requests import FramesRequest
 
-_MOST_PIECES = 900
+_MAX_PIECES = 900
 """The system takes 1024 in one call."""
 
 
@@ -113,8 +113,8 @@ def _send(connection: socket.socket, status: str, body: bytes, asked: Asked) -> 
 
 
 def _send_all(connection: socket.socket, pieces: Pieces) -> None:
-    for first in range(0, len(pieces), _MOST_PIECES):
-        views = [memoryview(piece) for piece in pieces[first : first + _MOST_PIECES] if piece]
+    for first in range(0, len(pieces), _MAX_PIECES):
+        views = [memoryview(piece) for piece in pieces[first : first + _MAX_PIECES] if piece]
         while views:
             sent = connection.sendmsg(views)
             done = 0

@@ -10,12 +10,12 @@ from benches.replay.scene import CROPS, Scene
 from musetalk_fast import __version__
 from musetalk_fast.types import ALL_ROWS, CropEncoding, Face
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.crops import encode_crop
-from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.crop_codec import encode_crop
+from musetalk_fast.wire.face_digest import faces_digest
 from musetalk_fast.wire.messages import BINARY, NDJSON, End, FaceMessage, Frame, Start
 from musetalk_fast.wire.requests import FramesRequest, Health, Info
-from musetalk_fast.wire.sequence import Chain
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_checks import ChecksumChain
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 ENGINE, MODEL = "replay", "1"
 
@@ -71,7 +71,7 @@ class Store:
         return self._streams[key]
 
     def _stream(self, asked: FramesRequest, wire: str) -> list[Pieces]:
-        module, chain = _MODULES[wire], Chain()
+        module, chain = _MODULES[wire], ChecksumChain()
         first = Start(
             engine=ENGINE, model=MODEL, faces=self._digest, start=asked.start, stop=asked.stop,
             encoding=asked.encoding,

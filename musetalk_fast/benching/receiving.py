@@ -17,7 +17,7 @@ from musetalk_fast.client.stream import post_for_messages
 from musetalk_fast.rendering.handover import Handover
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY, Message, Start
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 _FRAMES = 100
 _ROUNDS = 6

@@ -16,10 +16,10 @@ from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoder import PACKETS_AT_ONCE, PartEncoder
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import write_errors
-from musetalk_fast.wire.crops import CropReader
+from musetalk_fast.wire.crop_codec import CropReader
 
 _ENCODER_SECS = 1.5
-_FEWEST_FRAMES, _MOST_FRAMES = 25, 250
+_FEWEST_FRAMES, _MAX_FRAMES = 25, 250
 
 Packets = list["av.Packet[av.VideoStream]"]
 
@@ -152,7 +152,7 @@ def _until_enough(step: Callable[[int], None], began: float) -> int:
     """Call it with 0, 1, ... for a second or two; give how often."""
     count = 0
     while count < _FEWEST_FRAMES or (
-        count < _MOST_FRAMES and time.perf_counter() - began < _ENCODER_SECS
+        count < _MAX_FRAMES and time.perf_counter() - began < _ENCODER_SECS
     ):
         step(count)
         count += 1

@@ -19,7 +19,7 @@ from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoders import EncoderSettings, resolve
 from musetalk_fast.video.formats import FORMATS
-from musetalk_fast.wire.crops import encode_crop
+from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame
 
 FPS = Fraction(25)

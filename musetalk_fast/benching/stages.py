@@ -19,7 +19,7 @@ from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.crops import CropReader
+from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame
 
 _STAGE_SECS = 0.1

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from musetalk_fast.cli import wording
 from musetalk_fast.cli.display import TextDisplay
 from musetalk_fast.events import Event, ProgressEvent, UploadEvent
-from musetalk_fast.wire.text import printable
+from musetalk_fast.wire.printable import printable
 
 _PERIOD_SECS = 0.1
 _LONGEST = 4000

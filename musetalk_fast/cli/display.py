@@ -21,7 +21,7 @@ from musetalk_fast.events import (
     UploadEvent,
     WarningEvent,
 )
-from musetalk_fast.wire.text import printable
+from musetalk_fast.wire.printable import printable
 
 if TYPE_CHECKING:
     from musetalk_fast.cli.voice import Voice

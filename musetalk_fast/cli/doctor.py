@@ -41,7 +41,7 @@ def doctor(ctx: click.Context) -> int:
 
 
 def _line(check: Check) -> str:
-    from musetalk_fast.wire.text import printable
+    from musetalk_fast.wire.printable import printable
 
     line = f"{_MARKS[check.state]}  {check.name:<14}  {printable(check.detail)}"
     return line + (f"\n      fix: {printable(check.fix)}" if check.fix else "")

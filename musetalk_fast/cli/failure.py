@@ -63,7 +63,7 @@ def describe(error: BaseException) -> dict[str, str | int | None]:
 
 def in_words(known: dict[str, str | int | None]) -> str:
     """The lines for a terminal, without characters that it would obey."""
-    from musetalk_fast.wire.text import printable
+    from musetalk_fast.wire.printable import printable
 
     lines = [f"error: {known['message']} ({known['token']})"]
     lines += [f"  {name}: {known[name]}" for name in ("where", "hint") if known[name]]

@@ -8,11 +8,11 @@ from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.stream import post_for_messages
 from musetalk_fast.types import Box, Face
-from musetalk_fast.wire.digests import PreparedFaces, faces_digest
+from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
 from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Progress
 from musetalk_fast.wire.requests import AvatarRequest
 
-_LARGEST_BOX = 4
+_MAX_BOX = 4
 """A box may reach beyond the picture, but not to more than this many times its size."""
 
 
@@ -59,8 +59,8 @@ def _face(message: FaceMessage, size: tuple[int, int], where: str) -> Face | Non
         return None
     width, height = size
     fits = (
-        0 < box.width <= _LARGEST_BOX * width
-        and 0 < box.height <= _LARGEST_BOX * height
+        0 < box.width <= _MAX_BOX * width
+        and 0 < box.height <= _MAX_BOX * height
         and _inside(mask_box, Box(0, 0, width, height))
         and _inside(mask_box, box)
         and mask.shape == (mask_box.height, mask_box.width)

@@ -14,7 +14,7 @@ from musetalk_fast.client.credentials import NOTHING, load_credentials
 from musetalk_fast.config import BUILTIN, ServerSettings
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY, NDJSON, PLAIN
-from musetalk_fast.wire.requests import PLAIN_ENGINE, Health, Info, plain_info
+from musetalk_fast.wire.requests import INFER_ENGINE, Health, Info, infer_info
 
 _PROBE_SECS = 3.0
 """How long a server that nobody chose may take to say what it is."""
@@ -98,7 +98,7 @@ def check_limits(server: ChosenServer, encoding: CropEncoding, fps: Fraction) ->
 
 async def _health(connection: Connection, wire: str) -> Health:
     document = await connection.document("/health")
-    plain = None if wire == "frames" else Health.from_plain(document)
+    plain = None if wire == "frames" else Health.from_infer(document)
     if plain is None and document is None and wire == "infer":
         return _UNKNOWN
     return plain or connection.read("/health", document, Health.from_json)
@@ -107,10 +107,10 @@ async def _health(connection: Connection, wire: str) -> Health:
 async def _info(connection: Connection, wire: str, health: Health) -> tuple[Info, str]:
     is_plain = not health.protocol
     if is_plain and wire == "infer":
-        return plain_info(health), PLAIN
+        return infer_info(health), PLAIN
     document = await connection.document("/v1/info")
     if is_plain and document is None:
-        return plain_info(health), PLAIN
+        return infer_info(health), PLAIN
     info = connection.read("/v1/info", document, Info.from_json)
     if wire == "infer":
         return replace(info, wires=(PLAIN,)), PLAIN
@@ -124,6 +124,6 @@ _UNKNOWN = Health(
     model_loaded=True,
     gpu_available=False,
     gpu_name=None,
-    engine=PLAIN_ENGINE,
+    engine=INFER_ENGINE,
 )
 """A server of which somebody said that it knows `POST /infer`, and that does not say it itself."""

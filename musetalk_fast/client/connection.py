@@ -24,7 +24,7 @@ from musetalk_fast.wire.requests import Health
 
 T = TypeVar("T")
 
-_LONGEST_DOCUMENT = 1 << 20
+_MAX_DOCUMENT = 1 << 20
 _READ_BUFFER = 1 << 20
 """Bytes read ahead of the parser: above it the socket is paused."""
 _CONNECT_SECS = 10.0
@@ -208,9 +208,9 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > _LONGEST_DOCUMENT:
+        if len(body) > _MAX_DOCUMENT:
             raise errors.NotAServerError(
-                f"an answer of more than {_LONGEST_DOCUMENT} bytes", where=str(response.url.host)
+                f"an answer of more than {_MAX_DOCUMENT} bytes", where=str(response.url.host)
             )
     return bytes(body)
 

@@ -89,7 +89,7 @@ class FrameCheck:
             )
         if request.faces is not None and start.faces != request.faces:
             raise errors.FacesDifferError("the server's faces have changed", where=self._where)
-        if (start.engine, start.model) != (self._maker.engine, self._maker.model):
+        if (start.engine, start.model) != (self._maker.name, self._maker.model):
             raise errors.EngineDiffersError(
                 f"its engine is now {start.engine} {start.model}", where=self._where
             )

@@ -19,8 +19,8 @@ from musetalk_fast.client.refusals import from_code, raise_for_refusal
 from musetalk_fast.deadline import deadline
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions
-from musetalk_fast.wire.messages import ErrorMessage, WholeFrame
-from musetalk_fast.wire.plain import Decoder, longest_text
+from musetalk_fast.wire.infer import Decoder, max_text_bytes
+from musetalk_fast.wire.messages import ErrorMessage, FullFrame
 
 _PATIENCE = 10
 """Seconds that a server may take for a second of the recording before it says anything."""
@@ -64,7 +64,7 @@ def check_plain_options(options: AvatarOptions, where: str) -> None:
 @asynccontextmanager
 async def open_infer(
     connection: Connection, request: InferRequest
-) -> AsyncIterator[AsyncIterator[list[WholeFrame]]]:
+) -> AsyncIterator[AsyncIterator[list[FullFrame]]]:
     """`POST /infer`; give lists of frames as they arrive, every index once and in order.
 
     The recording is read while it is sent, and the answer while it arrives: neither is ever
@@ -95,8 +95,8 @@ async def open_infer(
 
 async def _frames(
     response: aiohttp.ClientResponse, request: InferRequest, silence_secs: float, where: str
-) -> AsyncGenerator[list[WholeFrame], None]:
-    decoder = Decoder(request.frames, longest_text(request.width, request.height))
+) -> AsyncGenerator[list[FullFrame], None]:
+    decoder = Decoder(request.frames, max_text_bytes(request.width, request.height))
     clock = asyncio.get_running_loop().time
     try:
         chunk = await response.content.readany()
@@ -128,7 +128,7 @@ async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:
         raise errors.ServerUnreachableError(f"silent for {silence_secs:g} s") from None
 
 
-def _check_size(frame: WholeFrame, request: InferRequest) -> None:
+def _check_size(frame: FullFrame, request: InferRequest) -> None:
     if len(frame.data) < _IHDR.size:
         raise errors.FrameShapeError(f"frame {frame.index} is no PNG")
     signature, _, name, width, height = _IHDR.unpack_from(frame.data)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from musetalk_fast import errors
 from musetalk_fast.client.choice import ChosenServer
 
-_FIRST_SECS, _LONGEST_SECS = 0.5, 30.0
-LONGEST_ASKED_SECS = 300.0
+_FIRST_SECS, _MAX_SECS = 0.5, 30.0
+MAX_ASKED_SECS = 300.0
 """A `Retry-After` beyond it is cut: who knows what the server means."""
 _LOOK_SECS = 0.25
 """How often who waits for room looks whether a stream has ended."""
@@ -266,7 +266,7 @@ def pause(failures: int, asked: float | None = None) -> float:
         asked: what the server's `Retry-After` says.
     """
     if asked is not None:
-        return min(asked, LONGEST_ASKED_SECS)
-    longest: float = min(_LONGEST_SECS, _FIRST_SECS * 2 ** min(failures - 1, 16))
+        return min(asked, MAX_ASKED_SECS)
+    longest: float = min(_MAX_SECS, _FIRST_SECS * 2 ** min(failures - 1, 16))
     # Jitter, so that clients of a server that comes back do not all come at once.
     return longest * random.uniform(0.5, 1.0)  # noqa: S311

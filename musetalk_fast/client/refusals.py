@@ -13,9 +13,9 @@ import orjson
 
 from musetalk_fast import errors
 from musetalk_fast.deadline import deadline
-from musetalk_fast.wire.text import printable
+from musetalk_fast.wire.printable import printable
 
-_LONGEST_REFUSAL = 65_536
+_MAX_REFUSAL = 65_536
 
 
 def _leaves(kind: type[errors.MuseTalkError]) -> Iterator[type[errors.MuseTalkError]]:
@@ -99,7 +99,7 @@ async def _body(response: aiohttp.ClientResponse, where: str, longest_secs: floa
         async with deadline(longest_secs):
             async for chunk in response.content.iter_chunked(8192):
                 body += chunk
-                if len(body) > _LONGEST_REFUSAL:
+                if len(body) > _MAX_REFUSAL:
                     break
     except aiohttp.ServerTimeoutError:  # silence, said elsewhere
         raise

@@ -21,7 +21,7 @@ _DECODERS: dict[str, Callable[[], binary.Decoder | ndjson.Decoder]] = {
     NDJSON: ndjson.Decoder,
 }
 
-_MOST_CHUNKS = 16
+_MAX_CHUNKS = 16
 """Handed on at a time: half of what may wait for an encoder."""
 
 
@@ -82,7 +82,7 @@ async def _chunks(content: aiohttp.StreamReader) -> AsyncGenerator[list[bytes], 
     taken = 0
     while True:
         chunks: list[bytes] = []
-        while not chunks or (_is_waiting(content, taken) and len(chunks) < _MOST_CHUNKS):
+        while not chunks or (_is_waiting(content, taken) and len(chunks) < _MAX_CHUNKS):
             chunk, is_whole = await content.readchunk()
             if not chunk and not is_whole:
                 break

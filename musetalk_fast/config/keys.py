@@ -8,7 +8,7 @@ from musetalk_fast.config.values import Kind
 from musetalk_fast.errors import InvalidSettingError
 
 _LONGEST = 1024
-_LONGEST_FILE = 4096
+_MAX_FILE = 4096
 
 
 class Key(Kind):
@@ -46,15 +46,13 @@ def read_key_file(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(_LONGEST_FILE + 1)
+            data = file.read(_MAX_FILE + 1)
     except OSError as error:
         raise InvalidSettingError(
             f"the key file cannot be read: {error.strerror}", where=str(path)
         ) from error
-    if len(data) > _LONGEST_FILE:
-        raise InvalidSettingError(
-            f"the key file is longer than {_LONGEST_FILE} bytes", where=str(path)
-        )
+    if len(data) > _MAX_FILE:
+        raise InvalidSettingError(f"the key file is longer than {_MAX_FILE} bytes", where=str(path))
     try:
         return KEY.parse(data.decode("ascii", "replace"))  # type: ignore[no-any-return]
     except ValueError as error:

@@ -16,7 +16,7 @@ from musetalk_fast.types import Box
 
 _T = TypeVar("_T", int, float, Fraction)
 
-_LONGEST_SHOWN = 60
+_MAX_SHOWN = 60
 _SWITCHES = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -74,8 +74,8 @@ class Kind(ABC):
 
     def _refusal(self, value: object) -> ValueError:
         shown = repr(value)
-        if len(shown) > _LONGEST_SHOWN:
-            shown = shown[:_LONGEST_SHOWN] + "…"
+        if len(shown) > _MAX_SHOWN:
+            shown = shown[:_MAX_SHOWN] + "…"
         return ValueError(f"must be {self.wanted}, not {shown}")
 
 

@@ -13,7 +13,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 """The chunks that make the pixels. FFmpeg would inflate texts and profiles too, to any size."""
 
-_MOST_PIXEL_BYTES = 8
+_MAX_PIXEL_BYTES = 8
 """Four samples of 16 bits."""
 
 _BLOCK = 1 << 20
@@ -51,7 +51,7 @@ def check_whole(data: bytes, width: int, height: int) -> None:
         errors.ImageFormatError: damaged, cut, or far more than width x height pixels.
     """
     # Two more rows' worth of filter bytes cover the seven passes of an interlaced picture.
-    left = (width * _MOST_PIXEL_BYTES + 2) * height + 64
+    left = (width * _MAX_PIXEL_BYTES + 2) * height + 64
     inflate = zlib.decompressobj()
     try:
         for chunk in chunks(data):

@@ -31,7 +31,7 @@ _DEMUXERS = (
 _STREAMED = ("mp3", "aac")
 """Formats without a table of contents: junk before the first frame is no damage."""
 
-_LONGEST_GAP = Fraction(1, 10)
+_MAX_GAP = Fraction(1, 10)
 _MIN_RATE, _MAX_RATE = 4_000, 768_000
 _BLOCK_SAMPLES = 1 << 15
 _OF_WAV = {"max_size": str(1 << 16), "probesize": str(1 << 17)}
@@ -206,7 +206,7 @@ class SoundReader:
         if frame.pts is None or frame.time_base is None:
             return None if expected is None else expected + length
         start = frame.pts * frame.time_base
-        if expected is not None and start - expected > _LONGEST_GAP:
+        if expected is not None and start - expected > _MAX_GAP:
             lost = float(start - expected)
             raise self._error(f"broken ({lost:.2f} s are missing)", self._secs())
         return start + length

@@ -10,7 +10,7 @@ from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.kernels.reference import picture as reference
 from musetalk_fast.types import Picture
 
-_convert = getattr(native.load("picture"), "picture_to_planes", reference.picture_to_planes)
+_convert = getattr(native.load("yuv"), "picture_to_planes", reference.picture_to_planes)
 
 
 def picture_to_planes(

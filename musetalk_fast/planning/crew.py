@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-MOST_ENCODERS = 16
-MOST_THREADS = 16
+MAX_ENCODERS = 16
+MAX_THREADS = 16
 """Of one encoder; x264 gains nothing from more at the sizes of a portrait."""
 
 _DEVICE_ENCODERS = 2
@@ -34,11 +34,11 @@ def crew_for(segments: int, processors: int, *, in_software: bool = True) -> Cre
     """
     if not in_software:
         return Crew(min(segments, _DEVICE_ENCODERS), 1)
-    encoders = max(1, min(segments, processors, MOST_ENCODERS))
+    encoders = max(1, min(segments, processors, MAX_ENCODERS))
     if segments >= 2 * processors == 2 * encoders:
         return Crew(encoders, 1)
     # x264's own rule: three threads for two processors.
-    return Crew(encoders, min(MOST_THREADS, max(1, 3 * processors // (2 * encoders))))
+    return Crew(encoders, min(MAX_THREADS, max(1, 3 * processors // (2 * encoders))))
 
 
 def processors() -> int:

@@ -12,15 +12,15 @@ from musetalk_fast.errors import PlanError, ProtocolError
 from musetalk_fast.planning.plan import Plan, Segment
 from musetalk_fast.types import CropEncoding, Scaling, SourceRun
 from musetalk_fast.video.encoders import EncoderSettings
-from musetalk_fast.wire.members import Members
-from musetalk_fast.wire.options import options_from_json, options_to_json
+from musetalk_fast.wire.avatar_options import options_from_json, options_to_json
+from musetalk_fast.wire.json_object import JsonObject
 
 FORMAT = 1
 LONGEST = 16 << 20
 """Bytes of the file; a plan of ten hours in segments of a second has less than one."""
 
-_MOST_SEGMENTS = 1 << 20
-_LONGEST_PATH = 4096
+_MAX_SEGMENTS = 1 << 20
+_MAX_PATH = 4096
 _LARGEST = (1 << 62) - 1
 
 
@@ -63,7 +63,7 @@ def plan_from_json(text: bytes, output: Path) -> Plan:
         errors.PlanError: it is not such a document, or was changed by hand.
     """
     try:
-        members = Members(json.loads(text), "the plan")
+        members = JsonObject(json.loads(text), "the plan")
         plan = _plan(members, output)
         identity = members.hexadecimal("identity", 64)
     except (ProtocolError, ValueError, ZeroDivisionError, RecursionError) as error:
@@ -73,10 +73,10 @@ def plan_from_json(text: bytes, output: Path) -> Plan:
     return plan
 
 
-def _plan(members: Members, output: Path) -> Plan:
+def _plan(members: JsonObject, output: Path) -> Plan:
     members.integer("format", FORMAT, FORMAT)
     width, height = members.integers("size", 2, 2, 1 << 16)
-    segments = members.lists("segments", 2, _MOST_SEGMENTS)
+    segments = members.lists("segments", 2, _MAX_SEGMENTS)
     return Plan(
         avatar=Path(_path(members, "avatar")),
         audio=Path(_path(members, "audio")),
@@ -89,7 +89,7 @@ def _plan(members: Members, output: Path) -> Plan:
         width=width,
         height=height,
         resolution=_size(members) if members.has("resolution") else None,
-        sources=tuple(SourceRun(*run) for run in members.lists("sources", 3, _MOST_SEGMENTS)),
+        sources=tuple(SourceRun(*run) for run in members.lists("sources", 3, _MAX_SEGMENTS)),
         segments=_segments(segments, members.integer("frames", 1)),
         encoder=_encoder(members.members("encoder")),
         options=options_from_json(members.members("options")),
@@ -110,7 +110,7 @@ def _segments(ranges: list[tuple[int, ...]], frames: int) -> tuple[Segment, ...]
     return segments
 
 
-def _encoder(members: Members) -> EncoderSettings:
+def _encoder(members: JsonObject) -> EncoderSettings:
     options = members.mapping("options")
     return EncoderSettings(
         codec=members.text("codec"),
@@ -122,13 +122,13 @@ def _encoder(members: Members) -> EncoderSettings:
     )
 
 
-def _size(members: Members) -> tuple[int, int]:
+def _size(members: JsonObject) -> tuple[int, int]:
     width, height = members.integers("resolution", 2, 2, 1 << 16)
     return width, height
 
 
-def _path(members: Members, name: str) -> str:
-    path = members.exact_text(name, _LONGEST_PATH)
+def _path(members: JsonObject, name: str) -> str:
+    path = members.exact_text(name, _MAX_PATH)
     if not path or "\0" in path:
         raise members.wrong(name, "a path")
     return path

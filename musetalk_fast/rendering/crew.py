@@ -24,7 +24,7 @@ from musetalk_fast.video.parts import Part
 
 _LOOK_SECS = 1.0
 
-MOST_STREAMS = 32
+MAX_STREAMS = 32
 """Segments in the making at a time, each with a thread and its encoder's memory."""
 
 
@@ -63,7 +63,7 @@ class Crew:
         self._on_event = on_event
         members = len(pool.members)
         # A server that waits for an encoder is idle: never fewer streams than servers.
-        self._limit = min(MOST_STREAMS, max(encoders, members))
+        self._limit = min(MAX_STREAMS, max(encoders, members))
         self._streams = -(-self._limit // members)
 
     async def make(self, segments: Sequence[Segment]) -> dict[int, Part]:
@@ -114,7 +114,7 @@ class Crew:
             await end(lanes)
 
     def _check(self, lanes: Sequence[asyncio.Task[None]]) -> None:
-        """Raise what a lane has failed with, or that none is at work any more."""
+        """Raise what a worker has failed with, or that none is at work any more."""
         ended = [lane for lane in lanes if lane.done()]
         for lane in ended:
             lane.result()

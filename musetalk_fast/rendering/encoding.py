@@ -14,8 +14,8 @@ from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.parts import Part
 from musetalk_fast.video.whole import WholeFrames
-from musetalk_fast.wire.crops import CropReader
-from musetalk_fast.wire.messages import WholeFrame
+from musetalk_fast.wire.crop_codec import CropReader
+from musetalk_fast.wire.messages import FullFrame
 
 
 class SegmentEncoding:
@@ -86,7 +86,7 @@ class _Pictures:
             self._reader = CropReader()
 
     def compose(self, frame: AnyFrame, index: int) -> av.VideoFrame:
-        if isinstance(frame, WholeFrame):
+        if isinstance(frame, FullFrame):
             assert self._whole is not None
             return self._whole.compose(frame, index)
         assert self._crops is not None

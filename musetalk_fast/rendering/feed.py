@@ -13,7 +13,7 @@ from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.handover import Handover
 from musetalk_fast.rendering.source import Source
 from musetalk_fast.video.parts import Part
-from musetalk_fast.wire.messages import Frame, WholeFrame
+from musetalk_fast.wire.messages import Frame, FullFrame
 
 _CROPS_AHEAD = 32
 """Between socket and encoder: 6 MB of raw ones."""
@@ -22,7 +22,7 @@ _PICTURES_AHEAD = 8
 
 Encode = Callable[["Feed"], Part]
 
-AnyFrame: TypeAlias = Frame | WholeFrame
+AnyFrame: TypeAlias = Frame | FullFrame
 """A crop, or a finished picture from a server that knows only those."""
 
 

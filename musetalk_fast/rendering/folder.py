@@ -161,8 +161,8 @@ def locked_folder(output: Path) -> Iterator[PartsFolder]:
     try:
         remove_unfinished(path)
         with write_errors(path):
-            shutil.rmtree(folder.work, ignore_errors=True)
-            folder.work.mkdir()
+            shutil.rmtree(folder.scratch, ignore_errors=True)
+            folder.scratch.mkdir()
         yield folder
     finally:
         try:
@@ -181,7 +181,7 @@ def _leave(folder: PartsFolder) -> None:
     The lock goes last: whoever comes from then on makes a new one, and the folder, not empty any
     more, stays. A plan outlives its parts, so that a removal cut short leaves a render to continue.
     """
-    shutil.rmtree(folder.work, ignore_errors=True)
+    shutil.rmtree(folder.scratch, ignore_errors=True)
     if folder.of_use:
         return
     with suppress(OSError):

@@ -21,8 +21,7 @@ def join_parts(plan: Plan, parts: dict[int, Part], folder: PartsFolder, maker: M
     """
     preview = " (a preview, not MuseTalk)" if maker.is_preview else ""
     comment = (
-        f"lip-sync: engine {maker.engine}{preview}, model {maker.model}; musetalk-fast "
-        f"{__version__}"
+        f"lip-sync: engine {maker.name}{preview}, model {maker.model}; musetalk-fast {__version__}"
     )
     with ExitStack() as stack:
         sound = stack.enter_context(SoundReader(plan.audio)).frames() if plan.sound else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from musetalk_fast.client.pool import LONGEST_ASKED_SECS, Member, Pool
+from musetalk_fast.client.pool import MAX_ASKED_SECS, Member, Pool
 from musetalk_fast.errors import (
     InputError,
     MuseTalkError,
@@ -29,12 +29,12 @@ _FAR_BEHIND = 8.0
 
 
 class Lane:
-    """Takes segments from the board for one server.
+    """Takes segments from the scheduler for one server.
 
     Args:
-        provision: has the server ready for this render.
+        session: has the server ready for this render.
         pool: of which the server is a member.
-        whole: held by the lane whose server makes whole frames, all of them in one answer.
+        whole: held by the worker whose server makes whole frames, all of them in one answer.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Lane:
         """
         while not self._member.left_out:
             await self._member.rest()
-            self._began = math.inf  # of several lanes one at a time makes it ready
+            self._began = math.inf  # of several workers one at a time makes it ready
             try:
                 if not await self._provision.ready():
                     return
@@ -75,7 +75,7 @@ class Lane:
                 await self._blame(error)
 
     async def _take_next(self) -> None:
-        """Work at a segment, unless another lane finds meanwhile that the server must rest."""
+        """Work at a segment, unless another worker finds meanwhile that the server must rest."""
         feed = await self._board.next_for(self._member)
         if feed is not None:
             self._began = self._loop.time()
@@ -83,7 +83,7 @@ class Lane:
 
     async def _take_all(self) -> None:
         async with self._whole:
-            if await self._board.lacks_frames(self._member):  # since another lane had its turn
+            if await self._board.lacks_frames(self._member):  # since another worker had its turn
                 self._began = self._loop.time()
                 await self._stream_all()
 
@@ -117,7 +117,7 @@ class Lane:
                 streaming.result()
                 self._member.worked(source.frames, source.secs)
         except HandoverClosedError:
-            pass  # its encoding thread has ended; the board knows why
+            pass  # its encoding thread has ended; the scheduler knows why
         except MuseTalkError:
             if source.taken:  # a step forward: the next failure is a first one again
                 self._member.worked(source.frames, source.secs)
@@ -159,7 +159,7 @@ class Lane:
         """Count a failure of the server."""
         if isinstance(error, ServerBusyError) and self._member.streams:
             # It works for us as much as it can; this stream is one too many for now.
-            self._member.filled(min(error.retry_after or _LOOK_SECS, LONGEST_ASKED_SECS))
+            self._member.filled(min(error.retry_after or _LOOK_SECS, MAX_ASKED_SECS))
             return
         self._provision.spoil()
         secs = self._member.failed(error, self._began)

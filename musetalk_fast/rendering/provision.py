@@ -18,8 +18,8 @@ from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.rendering.together import together
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.types import Maker
-from musetalk_fast.wire.digests import NO_FACES, PreparedFaces
-from musetalk_fast.wire.messages import PLAIN, WholeFrame
+from musetalk_fast.wire.face_digest import NO_FACES, PreparedFaces
+from musetalk_fast.wire.messages import PLAIN, FullFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 
 
@@ -43,7 +43,7 @@ class Provision:
             errors.ServerError, errors.InputError: it refuses, fails, or differs from the others.
         """
         async with self._lock:
-            await self._member.rest()  # after a failure of the lane that had the lock
+            await self._member.rest()  # after a failure of the worker that had the lock
             if self._member.left_out:
                 return False
             if not self._fresh:
@@ -60,7 +60,7 @@ class Provision:
         """Whether the server knows only `POST /infer`."""
         return self._member.opened is not None and self._member.opened.wire == PLAIN
 
-    def open_whole_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[WholeFrame]]]:
+    def open_whole_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[FullFrame]]]:
         """Ask for all frames as whole pictures; see `client.infer.open_infer`."""
         server, plan, inputs = self._member.opened, self._work.plan, self._work.inputs
         assert server is not None

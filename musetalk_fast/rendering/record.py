@@ -13,7 +13,7 @@ from musetalk_fast.rendering.folder import FACES, PartsFolder
 from musetalk_fast.rendering.settled import Settled, settled_from_bytes, settled_to_bytes
 from musetalk_fast.types import Maker
 from musetalk_fast.video.parts import Part
-from musetalk_fast.wire.digests import PreparedFaces
+from musetalk_fast.wire.face_digest import PreparedFaces
 
 
 class Record:
@@ -50,8 +50,8 @@ class Record:
             return
         ours = self.settled.maker
         raise EngineDiffersError(
-            f"its engine is {maker.engine} {maker.model}; the render began with "
-            f"{ours.engine} {ours.model}",
+            f"its engine is {maker.name} {maker.model}; the render began with "
+            f"{ours.name} {ours.model}",
             where=where,
         )
 

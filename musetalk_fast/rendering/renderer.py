@@ -147,7 +147,7 @@ class Renderer:
             pictures: list[Future[Asset]] = []
             with ThreadPoolExecutor(1, "png") as beside:
                 inputs = load_inputs(
-                    *(avatar, audio, self._settings, folder.work, tell),
+                    *(avatar, audio, self._settings, folder.scratch, tell),
                     on_still=lambda still: pictures.append(beside.submit(still.png)),
                 )
                 plan = plan_render(inputs, folder.output, self._settings)
@@ -278,7 +278,7 @@ def _result(work: Work, joined: Joined, clock: _Clock, made: int) -> RenderResul
         duration_secs=float(joined.duration),
         fps=made / max(1e-9, clock.stages.get("generate", 0.0)),
         wall_secs=clock.total(),
-        engine=maker.engine,
+        engine=maker.name,
         model=maker.model,
         stages=clock.stages,
     )

@@ -10,10 +10,10 @@ from musetalk_fast.errors import ProtocolError
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.types import Face, Maker
 from musetalk_fast.wire import binary
-from musetalk_fast.wire.digests import PreparedFaces, faces_digest
-from musetalk_fast.wire.members import parse_object
+from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
+from musetalk_fast.wire.json_object import parse_object
 from musetalk_fast.wire.messages import BINARY, FaceMessage, Start
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 _SHORT = 16
 """Digits of a hash that a label shows."""
@@ -35,7 +35,7 @@ class Settled:
         """What the part of a segment of this render says of itself."""
         identity, digest = plan.identity[:_SHORT], self.faces.digest[:_SHORT]
         return (
-            f"{self.maker.engine} {self.maker.model} plan {identity} faces {digest} "
+            f"{self.maker.name} {self.maker.model} plan {identity} faces {digest} "
             f"frames {segment.start}-{segment.stop}"
         )
 
@@ -45,7 +45,7 @@ def settled_to_bytes(settled: Settled) -> bytes:
     encoder = StreamEncoder(BINARY)
     maker, faces = settled.maker, settled.faces
     count = len(faces.faces)
-    start = Start(engine=maker.engine, model=maker.model, faces=faces.digest, start=0, stop=count)
+    start = Start(engine=maker.name, model=maker.model, faces=faces.digest, start=0, stop=count)
     messages = [orjson.dumps({"is_preview": maker.is_preview}) + b"\n", encoder.encode(start)]
     messages += [encoder.encode(_message(source, face)) for source, face in enumerate(faces.faces)]
     messages.append(encoder.end(count, {"faces": faces.digest}))

@@ -32,7 +32,7 @@ from musetalk_fast.rendering.work import Work
 from musetalk_fast.video.output import Joined, check_output
 from musetalk_fast.video.parts import Part
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 def write_plan(
@@ -45,7 +45,7 @@ def write_plan(
     """
     output = check_place(avatar, audio, output, settings)
     with locked_folder(output) as folder:
-        inputs = load_inputs(avatar, audio, settings, folder.work, on_event)
+        inputs = load_inputs(avatar, audio, settings, folder.scratch, on_event)
         plan = adopt(plan_render(inputs, output, settings), folder, on_event)
         folder.keep()
     on_event(plan_event(plan))
@@ -96,8 +96,8 @@ def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
         parts = record.finished(plan.segments)
         missing = [str(each.number) for each in plan.segments if each.number not in parts]
         if missing or record.settled is None:
-            more = ", ..." if len(missing) > _MOST_NAMED else ""
-            named = ", ".join(missing[:_MOST_NAMED]) + more
+            more = ", ..." if len(missing) > _MAX_NAMED else ""
+            named = ", ".join(missing[:_MAX_NAMED]) + more
             raise PartsError(f"segments without a part: {named}", where=str(folder.path))
         joined = join_parts(plan, parts, folder, record.settled.maker)
         folder.done()

@@ -15,7 +15,7 @@ from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.server.shared import SharedWork, Watch
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.types import ALL_ROWS, AvatarOptions, Face, Rows, SourceRun
-from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.face_digest import faces_digest
 from musetalk_fast.wire.messages import Progress
 
 AvatarKey = tuple[str, AvatarOptions]

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from musetalk_fast.deadline import deadline
 from musetalk_fast.server.refusals import RefusalError
-from musetalk_fast.wire.text import printable
+from musetalk_fast.wire.printable import printable
 
 _SILENCE_SECS = 60.0
 

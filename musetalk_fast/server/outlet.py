@@ -12,7 +12,7 @@ from aiohttp import web
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.refusals import RefusalError, refusal_of
 from musetalk_fast.wire.messages import BINARY, NDJSON, Heartbeat, Message, Progress
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 T = TypeVar("T")
 

@@ -104,7 +104,7 @@ async def _serve(
                 announce(listening.address)
                 await stop.asked.wait()
             services.draining = True
-            await stop.unless_hurried(services.slots.idle(), limits.drain_secs)
+            await stop.unless_hurried(services.limiter.idle(), limits.drain_secs)
             _leave_in_any_case(stop, folder)
         finally:
             await runner.cleanup()

@@ -46,7 +46,7 @@ class Services:
     def __init__(self, store_dir: Path, limits: Limits) -> None:
         self.limits = limits
         self.store = AssetStore(store_dir, limits.store_bytes, limits.max_asset_bytes)
-        self.slots = Slots(limits.max_streams)
+        self.limiter = Slots(limits.max_streams)
         self.encoders = ThreadPoolExecutor(_ENCODERS, "encode")
         self.draining = False
         self.ready: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()

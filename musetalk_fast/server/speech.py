@@ -17,7 +17,7 @@ _RIFF = struct.Struct("<4sI4s")
 _CHUNK = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")
 _WANTED = (1, 1, SPEECH_RATE, 2 * SPEECH_RATE, 2, 16)
-_MOST_CHUNKS = 64
+_MAX_CHUNKS = 64
 _HINT = "send a WAV of 16 kHz, mono, 16-bit PCM"
 
 
@@ -64,7 +64,7 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
     if len(head) < _RIFF.size or (head[:4], head[8:]) != (b"RIFF", b"WAVE"):
         raise AudioFormatError("the recording is not a WAV", hint=_HINT)
     place = _RIFF.size
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         file.seek(place)
         head = file.read(_CHUNK.size)
         if len(head) < _CHUNK.size:

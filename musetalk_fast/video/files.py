@@ -14,7 +14,7 @@ from musetalk_fast.errors import OutputPlaceError, OutputWriteError
 
 UNFINISHED = ".tmp"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-_LONGEST_STEM = 80
+_MAX_STEM = 80
 """A name has at most 255 bytes, of which a character may take four."""
 
 
@@ -34,7 +34,7 @@ class NewFile:
 
     def __init__(self, path: Path, folder: Path | None = None) -> None:
         self.path = path
-        name = f"{path.name[:_LONGEST_STEM]}.{secrets.token_hex(4)}{UNFINISHED}"
+        name = f"{path.name[:_MAX_STEM]}.{secrets.token_hex(4)}{UNFINISHED}"
         self.unfinished = (folder or path.parent) / name
         with write_errors(path):
             self._file = self.unfinished.open("xb")

@@ -16,7 +16,7 @@ from musetalk_fast.kernels.png import PngError, pixels_only
 from musetalk_fast.types import Picture
 from musetalk_fast.video.compositor import blank_frame
 from musetalk_fast.video.encoders import EncoderSettings
-from musetalk_fast.wire.messages import WholeFrame
+from musetalk_fast.wire.messages import FullFrame
 
 _PADDING = 128
 
@@ -40,7 +40,7 @@ class WholeFrames:
         self._rgb = np.empty((height, width, 3), np.uint8)
         self._decoder = _open_decoder(width, height)
 
-    def compose(self, whole: WholeFrame, index: int) -> av.VideoFrame:
+    def compose(self, whole: FullFrame, index: int) -> av.VideoFrame:
         """The frame that shows a picture.
 
         It is the same object every time: encode it before the next is asked for. An encoder
@@ -61,7 +61,7 @@ class WholeFrames:
         frame.pts = index
         return frame
 
-    def _decode(self, whole: WholeFrame) -> Picture:
+    def _decode(self, whole: FullFrame) -> Picture:
         """(H, W, 3) uint8 RGB; valid until the next call."""
         try:
             decoded = self._decoder.decode(_packet(pixels_only(whole.data)))

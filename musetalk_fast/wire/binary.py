@@ -11,11 +11,11 @@ from musetalk_fast.errors import ChecksumError, FrameShapeError, MessageSizeErro
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CropEncoding, Rows
-from musetalk_fast.wire.documents import NAMES, build, members_of
-from musetalk_fast.wire.members import parse_object
+from musetalk_fast.wire.buffers import BufferPool
+from musetalk_fast.wire.json_object import parse_object
+from musetalk_fast.wire.message_json import NAMES, build, members_of
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
-from musetalk_fast.wire.rooms import Rooms
-from musetalk_fast.wire.sequence import LONGEST_MESSAGE, Sequence
+from musetalk_fast.wire.stream_checks import MAX_MESSAGE_BYTES, StreamChecker
 
 MAGIC = b"MTF1"
 OPTIONAL = 1
@@ -25,7 +25,7 @@ _HEADER = struct.Struct("<4sBBBxIIHHHHII")
 _CHECKED = _HEADER.size - 4
 """Bytes of the header before its checksum."""
 _CHECKSUM = struct.Struct("<I")
-_LONGEST_JSON = (1 << 16) - 1
+_MAX_JSON = (1 << 16) - 1
 
 _TYPES = {"start": 1, "face": 2, "frame": 3, "progress": 4, "heartbeat": 5, "end": 6, "error": 7}
 _NAMES = {number: name for name, number in _TYPES.items()}
@@ -84,8 +84,8 @@ def _pack(
     data: bytes | memoryview,
 ) -> bytes:
     length = len(text) + len(data)
-    if length > LONGEST_MESSAGE or len(text) > _LONGEST_JSON:
-        raise MessageSizeError(f"a message of {length} bytes; the limit is {LONGEST_MESSAGE}")
+    if length > MAX_MESSAGE_BYTES or len(text) > _MAX_JSON:
+        raise MessageSizeError(f"a message of {length} bytes; the limit is {MAX_MESSAGE_BYTES}")
     header = _HEADER.pack(MAGIC, number, 0, encoding, *shape, len(text), length, 0)
     checksum = crc32c(data, crc32c(text, crc32c(header[:_CHECKED])))
     return b"".join((header[:_CHECKED], _CHECKSUM.pack(checksum), text, data))
@@ -101,10 +101,10 @@ class Decoder:
         limit: most bytes of one message's payload; checked before anything is allocated.
     """
 
-    def __init__(self, limit: int = LONGEST_MESSAGE) -> None:
+    def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
         self._limit = limit
-        self._sequence = Sequence()
-        self._rooms = Rooms()
+        self._checker = StreamChecker()
+        self._buffers = BufferPool()
         self._part = bytearray()
         """A message across pieces, of which so many bytes are there."""
         self._filled = 0
@@ -129,12 +129,12 @@ class Decoder:
         Raises:
             StreamCutError: it was not at its end.
         """
-        self._sequence.close(self._filled)
+        self._checker.close(self._filled)
 
     def _step(self, view: memoryview, messages: list[Message]) -> memoryview:
         """Take one message, or what there is of it; give the rest."""
         if not self._filled:
-            self._sequence.begin()
+            self._checker.begin()
             self._header = self._checked(view) if len(view) >= _HEADER.size else None
             if self._header is not None and (size := self._header.size) <= len(view):
                 self._finish(self._header, view[:size], messages)
@@ -144,9 +144,9 @@ class Decoder:
     def _fill(self, view: memoryview, messages: list[Message]) -> memoryview:
         due = _HEADER.size if self._header is None else self._header.size
         if due > len(self._part):
-            room = self._rooms.take(due)
-            memoryview(room)[: self._filled] = memoryview(self._part)[: self._filled]
-            self._part = room
+            buffer = self._buffers.take(due)
+            memoryview(buffer)[: self._filled] = memoryview(self._part)[: self._filled]
+            self._part = buffer
         taken = min(due - self._filled, len(view))
         # Through a view: a bytearray's own slice assignment copies what it is given once more.
         memoryview(self._part)[self._filled : self._filled + taken] = view[:taken]
@@ -179,7 +179,7 @@ class Decoder:
         if crc32c(payload, crc32c(whole[:_CHECKED])) != header.checksum:
             raise ChecksumError(f"the checksum of a message of type {header.type} is wrong")
         message = _message(header, payload)
-        self._sequence.accept(message, header.checksum)
+        self._checker.accept(message, header.checksum)
         if message is not None:
             messages.append(message)
 

@@ -70,7 +70,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WholeFrame:
+class FullFrame:
     """One frame of the plain contract.
 
     Attributes:
@@ -83,7 +83,7 @@ class WholeFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlainEnd:
+class InferEnd:
     """What a document of the plain contract says beside its frames.
 
     Attributes:

@@ -19,22 +19,22 @@ from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.kernels.lines import ENCODINGS, Line, frame_line
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CROP_SIZE, CropEncoding, Rows
-from musetalk_fast.wire.documents import NAMES, build, crop_encoding, members_of
-from musetalk_fast.wire.members import Members, parse_object
+from musetalk_fast.wire.buffers import BufferPool
+from musetalk_fast.wire.json_object import JsonObject, parse_object
+from musetalk_fast.wire.message_json import NAMES, build, crop_encoding, members_of
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
-from musetalk_fast.wire.rooms import Rooms
-from musetalk_fast.wire.sequence import LONGEST_MESSAGE, Sequence
+from musetalk_fast.wire.stream_checks import MAX_MESSAGE_BYTES, StreamChecker
 
 _TAIL = b',"crc32c":"%08x"}\n'
 _TAIL_SIZE = len(_TAIL % 0)
 _TAIL_FORM = re.compile(rb',"crc32c":"([0-9a-f]{8})"}\n')
 _DATA = b',"data":"'
-_LONGEST_HEAD = 2048
+_MAX_HEAD = 2048
 """Most bytes of a line before its `data`."""
 _CROPS = [CropEncoding(name) for name in ENCODINGS]
 _END = 8
 """Place of a line's end in what `frame_line` gives."""
-_LONGEST_JSON = (1 << 16) - 1
+_MAX_JSON = (1 << 16) - 1
 
 _KNOWN = frozenset(NAMES.values())
 
@@ -73,8 +73,8 @@ def _line(head: bytes, data: bytes | memoryview | None, *, is_text: bool) -> byt
     else:
         text = data if is_text else binascii.b2a_base64(data, newline=False)
         body = b"".join((head, _DATA, text, b'"'))
-    if len(body) + _TAIL_SIZE > LONGEST_MESSAGE:
-        raise MessageSizeError(f"a line of {len(body)} bytes; the limit is {LONGEST_MESSAGE}")
+    if len(body) + _TAIL_SIZE > MAX_MESSAGE_BYTES:
+        raise MessageSizeError(f"a line of {len(body)} bytes; the limit is {MAX_MESSAGE_BYTES}")
     return b"".join((body, _TAIL % crc32c(body)))
 
 
@@ -88,10 +88,10 @@ class Decoder:
         limit: most bytes of a line, its end included.
     """
 
-    def __init__(self, limit: int = LONGEST_MESSAGE) -> None:
+    def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
         self._limit = limit
-        self._sequence = Sequence()
-        self._rooms = Rooms()
+        self._checker = StreamChecker()
+        self._buffers = BufferPool()
         self._part = bytearray()
         """A line across pieces, of which so many bytes are there."""
         self._filled = 0
@@ -110,7 +110,7 @@ class Decoder:
             if self._filled:
                 start += self._fill(data, start, messages)
                 continue
-            self._sequence.begin()
+            self._checker.begin()
             frame = frame_line(data, start, CROP_SIZE)
             if frame is not None and frame[_END] - start <= self._limit:
                 self._take_frame(view, frame, messages)
@@ -125,7 +125,7 @@ class Decoder:
         Raises:
             StreamCutError: it was not at its end.
         """
-        self._sequence.close(self._filled)
+        self._checker.close(self._filled)
 
     def _fill(self, data: bytes, start: int, messages: list[Message]) -> int:
         """Take what `data` has of the line that goes on at `start`; give how much that is."""
@@ -146,9 +146,9 @@ class Decoder:
     def _append(self, piece: memoryview, filled: int) -> None:
         if filled > len(self._part):
             size = self._longest if filled <= self._longest else 2 * filled
-            room = self._rooms.take(min(size, self._limit))
-            memoryview(room)[: self._filled] = memoryview(self._part)[: self._filled]
-            self._part = room
+            buffer = self._buffers.take(min(size, self._limit))
+            memoryview(buffer)[: self._filled] = memoryview(self._part)[: self._filled]
+            self._part = buffer
         # Through a view: a bytearray's own slice assignment copies what it is given once more.
         memoryview(self._part)[self._filled : filled] = piece
         self._filled = filled
@@ -160,7 +160,7 @@ class Decoder:
             return
         checksum = _checked(line)
         message = _message(line[:-_TAIL_SIZE])
-        self._sequence.accept(message, checksum)
+        self._checker.accept(message, checksum)
         if message is not None:
             messages.append(message)
 
@@ -175,7 +175,7 @@ class Decoder:
             width=width,
             base64=True,
         )
-        self._sequence.accept(frame, checksum)
+        self._checker.accept(frame, checksum)
         messages.append(frame)
 
 
@@ -192,10 +192,10 @@ def _checked(line: memoryview) -> int:
 
 def _message(body: memoryview) -> Message | None:
     """The message of a line without its tail, or None where it is unknown and may be skipped."""
-    place = bytes(body[:_LONGEST_HEAD]).find(_DATA)
+    place = bytes(body[:_MAX_HEAD]).find(_DATA)
     head = body if place < 0 else body[:place]
-    if len(head) > _LONGEST_JSON:
-        raise MessageSizeError(f"{len(head)} bytes of JSON; the limit is {_LONGEST_JSON}")
+    if len(head) > _MAX_JSON:
+        raise MessageSizeError(f"{len(head)} bytes of JSON; the limit is {_MAX_JSON}")
     members = parse_object(bytes(head) + b"}", "a message")
     name = members.text("type")
     if name not in _KNOWN:
@@ -208,7 +208,7 @@ def _message(body: memoryview) -> Message | None:
     return _frame(members, data) if name == "frame" else build(name, members, _decoded(data))
 
 
-def _frame(members: Members, data: memoryview) -> Frame:
+def _frame(members: JsonObject, data: memoryview) -> Frame:
     return Frame(
         index=members.integer("index"),
         source=members.integer("source"),

@@ -8,18 +8,18 @@ from typing import Any
 
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, CropEncoding, SourceRun
-from musetalk_fast.wire.documents import crop_encoding
-from musetalk_fast.wire.members import LARGEST_PLACE, Members
+from musetalk_fast.wire.avatar_options import options_from_json, options_to_json
+from musetalk_fast.wire.json_object import MAX_COORDINATE, JsonObject
+from musetalk_fast.wire.message_json import crop_encoding
 from musetalk_fast.wire.messages import PLAIN, PROTOCOL
-from musetalk_fast.wire.options import options_from_json, options_to_json
 
-PLAIN_ENGINE = "infer"
+INFER_ENGINE = "infer"
 """What the engine is called of a server that does not tell."""
-_PLAIN_STATUS = {"ok": "healthy"}
-LARGEST_REQUEST = 1 << 20
+_INFER_STATUS = {"ok": "healthy"}
+MAX_REQUEST_BYTES = 1 << 20
 """Most bytes of a request's body."""
-MOST_RUNS = 10_000
-_LARGEST_RATE = (1 << 31) - 1
+MAX_RUNS = 10_000
+_MAX_RATE = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class AvatarRequest:
         Raises:
             ProtocolError: a member is missing or out of bounds; unknown ones are ignored.
         """
-        members = Members(document, "the request")
+        members = JsonObject(document, "the request")
         start = members.integer("start", default=0)
         return cls(
             avatar=members.hexadecimal("avatar", 64),
@@ -107,7 +107,7 @@ class FramesRequest:
         Raises:
             ProtocolError: a member is missing or out of bounds; unknown ones are ignored.
         """
-        members = Members(document, "the request")
+        members = JsonObject(document, "the request")
         start = members.integer("start")
         stop = members.integer("stop", start)
         return cls(
@@ -115,7 +115,7 @@ class FramesRequest:
             options=options_from_json(members.members("options")),
             faces=members.hexadecimal("faces", 64) if members.has("faces") else None,
             audio=members.hexadecimal("audio", 64),
-            fps=Fraction(*members.integers("fps", 2, 1, _LARGEST_RATE)),
+            fps=Fraction(*members.integers("fps", 2, 1, _MAX_RATE)),
             start=start,
             stop=stop,
             sources=_sources(members, stop - start),
@@ -124,10 +124,10 @@ class FramesRequest:
         )
 
 
-def _sources(members: Members, frames: int) -> tuple[SourceRun, ...]:
+def _sources(members: JsonObject, frames: int) -> tuple[SourceRun, ...]:
     if not frames:
         return ()
-    runs = tuple(SourceRun(*run) for run in members.lists("sources", 3, MOST_RUNS))
+    runs = tuple(SourceRun(*run) for run in members.lists("sources", 3, MAX_RUNS))
     if sum(run.count for run in runs) != frames:
         raise members.wrong("sources", f"runs [first, step, count] that cover {frames} frames")
     for run in runs:
@@ -164,7 +164,7 @@ class Health:
         Raises:
             ProtocolError: it is not one of this protocol.
         """
-        members = Members(document, "the answer to /health")
+        members = JsonObject(document, "the answer to /health")
         return cls(
             protocol=_protocol(members),
             status=members.text("status"),
@@ -176,7 +176,7 @@ class Health:
         )
 
     @classmethod
-    def from_plain(cls, document: object) -> Health | None:
+    def from_infer(cls, document: object) -> Health | None:
         """Read the document of a server that knows only `POST /infer`; None if it is not such.
 
         Its `protocol` is 0 and its engine `infer`.
@@ -185,17 +185,17 @@ class Health:
             return None
         if not isinstance(document.get("model_loaded"), bool):
             return None
-        members = Members(document, "the answer to /health")
+        members = JsonObject(document, "the answer to /health")
         status = members.text("status")
         loaded = members.flag("model_loaded")
         return cls(
             protocol=0,
-            status=_PLAIN_STATUS.get(status, status) if loaded else "loading",
+            status=_INFER_STATUS.get(status, status) if loaded else "loading",
             version=members.text("version", default="unknown"),
             model_loaded=loaded,
             gpu_available=members.flag("gpu_available", default=False),
             gpu_name=members.optional_text("gpu_name"),
-            engine=PLAIN_ENGINE,
+            engine=INFER_ENGINE,
         )
 
 
@@ -239,7 +239,7 @@ class Info:
         Raises:
             ProtocolError: it is not one of this protocol.
         """
-        members = Members(document, "the answer to /v1/info")
+        members = JsonObject(document, "the answer to /v1/info")
         named = members.texts("encodings")
         return cls(
             protocol=_protocol(members),
@@ -256,7 +256,7 @@ class Info:
         )
 
 
-def plain_info(health: Health) -> Info:
+def infer_info(health: Health) -> Info:
     """What there is to say of a server that knows only `POST /infer`: no limits are known."""
     return Info(
         protocol=health.protocol,
@@ -267,13 +267,13 @@ def plain_info(health: Health) -> Info:
         encodings=tuple(CropEncoding),
         wires=(PLAIN,),
         max_fps=1e6,
-        max_size=LARGEST_PLACE,
+        max_size=MAX_COORDINATE,
         max_streams=1,
         max_asset_bytes=1 << 62,
     )
 
 
-def _protocol(members: Members) -> int:
+def _protocol(members: JsonObject) -> int:
     version = members.integer("protocol")
     if version != PROTOCOL:
         raise ProtocolError(f"the server speaks protocol {version}; this client speaks {PROTOCOL}")

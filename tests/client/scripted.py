@@ -19,7 +19,7 @@ from aiohttp import web
 
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import Box, Face
-from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.face_digest import faces_digest
 
 TYPES = {"start": 1, "face": 2, "frame": 3, "progress": 4, "heartbeat": 5, "end": 6, "error": 7}
 HEADER = struct.Struct("<4sBBBBIIHHHHII")

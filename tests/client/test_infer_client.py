@@ -21,7 +21,7 @@ from musetalk_fast.client.choice import ChosenServer, probe
 from musetalk_fast.client.infer import InferRequest, check_plain_options, open_infer
 from musetalk_fast.kernels.png import decode_png
 from musetalk_fast.types import AvatarOptions
-from musetalk_fast.wire.messages import BINARY, PLAIN, WholeFrame
+from musetalk_fast.wire.messages import BINARY, PLAIN, FullFrame
 
 SAMPLES = 11_111
 """0.694 s: 17.36 frames at 25, 20.8 at 30000/1001."""
@@ -37,7 +37,7 @@ def _request(
     return InferRequest(png=avatar(), wav=sound, fps=fps, frames=frames, **size)
 
 
-async def _frames(server: ChosenServer, request: InferRequest) -> list[WholeFrame]:
+async def _frames(server: ChosenServer, request: InferRequest) -> list[FullFrame]:
     async with open_infer(server.connection, request) as stream:
         return [frame async for frames in stream for frame in frames]
 

@@ -57,7 +57,7 @@ def test_pauses_double_with_jitter_up_to_a_limit() -> None:
 def test_retry_after_is_taken_as_it_is_within_reason() -> None:
     assert pause(7, 2.5) == 2.5
     assert pause(1, 0.0) == 0.0
-    assert pause(1, 1e12) == pools.LONGEST_ASKED_SECS
+    assert pause(1, 1e12) == pools.MAX_ASKED_SECS
 
 
 async def test_failures_in_a_row_make_a_server_lost() -> None:

@@ -27,7 +27,7 @@ from musetalk_fast.errors import ServersLostError, ServerUnreachableError
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY
 
-MOST_SERVERS = 3
+MAX_SERVERS = 3
 STOPPED = "client stopped"
 AGAIN = "no server at the start"
 _PATIENT = 100
@@ -74,7 +74,7 @@ class Round:
 def round_of(seed: int, number: int) -> Round:
     """The script of a round: a function of the seed and of nothing else."""
     chance = random.Random(f"{seed}/{number}")
-    servers = chance.randint(1, MOST_SERVERS)
+    servers = chance.randint(1, MAX_SERVERS)
     faults: list[tuple[int, str, Fault]] = []
     for server in range(servers):
         paths = [FRAMES] * chance.randint(1, 6) + [AVATARS, ASSETS] * chance.randint(0, 1)
@@ -145,7 +145,7 @@ class Mix:
         """Go on for so long, or until a render fails."""
         end = time.monotonic() + secs
         with ExitStack() as stack:
-            self._servers = stack.enter_context(served(MOST_SERVERS, crop_secs=0.003))
+            self._servers = stack.enter_context(served(MAX_SERVERS, crop_secs=0.003))
             self._proxies = [
                 stack.enter_context(proxied(server.address)) for server in self._servers
             ]
@@ -267,12 +267,12 @@ class Mix:
 @contextmanager
 def _hasty() -> Iterator[None]:
     """Back off for tenths of seconds."""
-    before = pool._FIRST_SECS, pool._LONGEST_SECS
-    pool._FIRST_SECS, pool._LONGEST_SECS = 0.05, 0.3
+    before = pool._FIRST_SECS, pool._MAX_SECS
+    pool._FIRST_SECS, pool._MAX_SECS = 0.05, 0.3
     try:
         yield
     finally:
-        pool._FIRST_SECS, pool._LONGEST_SECS = before
+        pool._FIRST_SECS, pool._MAX_SECS = before
 
 
 @contextmanager

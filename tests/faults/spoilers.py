@@ -10,7 +10,7 @@ from proxy import HEADER_BYTES, Act, Change, Fault, Piece, Raw
 
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.messages import BINARY, NDJSON, End, Frame, Message
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 FRAMES = "/v1/frames"
 AVATARS = "/v1/avatars"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from musetalk_fast.planning.crew import MOST_THREADS, Crew, cgroup_quota, crew_for, processors
+from musetalk_fast.planning.crew import MAX_THREADS, Crew, cgroup_quota, crew_for, processors
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from musetalk_fast.planning.crew import MOST_THREADS, Crew, cgroup_quota, crew_f
         (4, 16, Crew(4, 6)),
         (16, 16, Crew(16, 1)),
         (100, 16, Crew(16, 1)),
-        (1, 64, Crew(1, MOST_THREADS)),
+        (1, 64, Crew(1, MAX_THREADS)),
         (60, 24, Crew(16, 2)),
         (100, 32, Crew(16, 3)),
         (200, 64, Crew(16, 6)),

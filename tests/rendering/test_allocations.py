@@ -32,7 +32,7 @@ from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.crops import CropReader, encode_crop
+from musetalk_fast.wire.crop_codec import CropReader, encode_crop
 from musetalk_fast.wire.messages import Frame
 
 LIMIT = 4096

@@ -25,7 +25,7 @@ from musetalk_fast.rendering.source import Source
 from musetalk_fast.types import AvatarOptions, CropEncoding, Maker, SourceRun
 from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Start
 from musetalk_fast.wire.requests import FramesRequest
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 FRAMES = 800
 """157 MB: far more than all buffers hold."""

@@ -1,4 +1,4 @@
-"""A board hands segments to whoever is free, again if need be, to a second server at the end."""
+"""A scheduler hands segments to whoever is free, again if need be, to a second server at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT = errors.StreamCutError("cut")
 
 
 class Desk:
-    """A board and what it tells."""
+    """A scheduler and what it tells."""
 
     def __init__(
         self, threads: ThreadPoolExecutor, encoder: Encoder, segments: int, limit: int = 2

@@ -50,7 +50,7 @@ def _adopt(plan: Plan, folder: PartsFolder) -> tuple[Plan, list[str]]:
 
 def test_it_goes_where_no_part_was_made(tmp_path: Path) -> None:
     with locked_folder(tmp_path / "out.mp4") as folder:
-        assert folder.work.is_dir()
+        assert folder.scratch.is_dir()
         folder.write(PLAN, b"{}")
     assert list(tmp_path.iterdir()) == []
 
@@ -59,7 +59,7 @@ def test_it_stays_where_a_part_was_made(tmp_path: Path) -> None:
     with locked_folder(tmp_path / "out.mp4") as folder:
         folder.part_path(0, ".mp4").write_bytes(b"part")
     assert folder.part_path(0, ".mp4").exists()
-    assert not folder.work.exists()
+    assert not folder.scratch.exists()
 
 
 def test_it_goes_with_its_parts_once_they_are_joined(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_renders_that_end_and_begin_at_a_time_do_no_harm(tmp_path: Path) -> None
                 part = folder.part_path(number, ".mp4")
                 part.write_bytes(b"part")
                 assert list(folder.path.glob("0*")) == [part]
-                assert folder.work.is_dir()
+                assert folder.scratch.is_dir()
                 folder.done()
         return held
 

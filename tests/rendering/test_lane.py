@@ -1,4 +1,4 @@
-"""The lanes of one server rest together, and its failure at a moment counts once for all."""
+"""The workers of one server rest together, and its failure at a moment counts once for all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Say = Callable[[int, float], "errors.MuseTalkError | None"]
 
 
 class Server:
-    """What a lane sees of a server: it answers as it is told.
+    """What a worker sees of a server: it answers as it is told.
 
     Attributes:
         unready: what it says to every lane but the first while that one's stream goes on.
@@ -85,7 +85,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def work(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Server], Awaitable[Board]]:
-    """Has all lanes of a server work at two segments, until they end or the parts are there."""
+    """Has all workers of a server work at two segments, until they end or the parts are there."""
     monkeypatch.setattr(pools, "_FIRST_SECS", 0.05)
 
     async def run(server: Server) -> Board:

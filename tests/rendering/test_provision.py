@@ -53,7 +53,7 @@ def _work() -> Any:
 async def test_a_cancellation_beside_a_failed_upload_is_not_lost(
     moment: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a lane goes on when all frames are there, and the render waits for it for ever."""
+    """Else a worker goes on when all frames are there, and the render waits for it for ever."""
     uploads = Uploads()
     monkeypatch.setattr(provisions, "ensure_asset", uploads)
     provision = Provision(Member("a", _server, 3), _work(), lambda _event: None)

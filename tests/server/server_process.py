@@ -168,7 +168,7 @@ def frames_of(messages: list[Message]) -> list[Frame]:
 
 
 def pixels(frame: Frame) -> np.ndarray:  # type: ignore[type-arg]
-    from musetalk_fast.wire.crops import CropReader
+    from musetalk_fast.wire.crop_codec import CropReader
 
     assert frame.encoding in CropEncoding
     return np.array(CropReader().read(frame)).reshape(-1, 256, 3)

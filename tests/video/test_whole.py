@@ -22,7 +22,7 @@ from musetalk_fast.kernels.png import SIGNATURE, encode_png
 from musetalk_fast.types import Picture
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.whole import WholeFrames
-from musetalk_fast.wire.messages import WholeFrame
+from musetalk_fast.wire.messages import FullFrame
 
 FPS = Fraction(25)
 SIZES = [(96, 80), (150, 66)]
@@ -54,8 +54,8 @@ def _wanted(rgb: Picture, pix_fmt: str = "yuv420p") -> list[NDArray[np.uint8]]:
     return _samples(frame)
 
 
-def _whole(data: bytes, index: int = 0) -> WholeFrame:
-    return WholeFrame(index=index, data=memoryview(data))
+def _whole(data: bytes, index: int = 0) -> FullFrame:
+    return FullFrame(index=index, data=memoryview(data))
 
 
 def _same(found: list[NDArray[np.uint8]], wanted: list[NDArray[np.uint8]]) -> bool:

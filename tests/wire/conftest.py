@@ -9,7 +9,7 @@ import pytest
 
 from musetalk_fast.types import Box, CropEncoding, Rows
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.crops import encode_crop
+from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import (
     BINARY,
     NDJSON,
@@ -20,7 +20,7 @@ from musetalk_fast.wire.messages import (
     Progress,
     Start,
 )
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 WIRES: dict[str, ModuleType] = {BINARY: binary, NDJSON: ndjson}
 FACES = "ab" * 32

@@ -11,7 +11,7 @@ import pytest
 from musetalk_fast.errors import FrameShapeError
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import ALL_ROWS, Crop, CropEncoding, Rows
-from musetalk_fast.wire.crops import CropReader, encode_crop
+from musetalk_fast.wire.crop_codec import CropReader, encode_crop
 from musetalk_fast.wire.messages import Frame
 
 RAW, JPEG, PNG = CropEncoding.RAW, CropEncoding.JPEG, CropEncoding.PNG

@@ -26,10 +26,10 @@ from musetalk_fast.wire.messages import (
     Message,
     Start,
 )
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 
-def plain(message: Message) -> dict[str, object]:
+def as_list(message: Message) -> dict[str, object]:
     """A message as values that compare: masks as lists, data as bytes."""
     members = {"kind": type(message).__name__, **asdict_shallow(message)}
     if isinstance(message, FaceMessage) and message.mask is not None:
@@ -56,7 +56,7 @@ def decode(wire: ModuleType, pieces: list[bytes]) -> list[Message]:
 
 def check(found: list[Message], sent: list[Message]) -> None:
     *body, end = found
-    assert [plain(message) for message in body] == [plain(message) for message in sent]
+    assert [as_list(message) for message in body] == [as_list(message) for message in sent]
     assert isinstance(end, End)
     assert end.count == 2
     assert end.details == {"faces": "ab" * 32, "source_frames": 2, "width": 640, "height": 480}
@@ -233,5 +233,5 @@ def test_round_trip(sent: list[Message], size: int, media_type: str) -> None:
     data = b"".join(map(encoder.encode, sent)) + encoder.end(len(sent))
     pieces = [data[place : place + size] for place in range(0, len(data), size)]
     *found, end = decode(binary if media_type == BINARY else ndjson, pieces)
-    assert [plain(message) for message in found] == [plain(message) for message in sent]
+    assert [as_list(message) for message in found] == [as_list(message) for message in sent]
     assert isinstance(end, End)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from musetalk_fast.types import Box, Face
-from musetalk_fast.wire.digests import faces_digest
+from musetalk_fast.wire.face_digest import faces_digest
 
 MASK = np.arange(12, dtype=np.uint8).reshape(3, 4)
 FACE = Face(0, Box(-5, 6, 70, 80), Box(0, 20, 4, 3), MASK)

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from plain_documents import DATA, FORMS, document, frames
 
 from musetalk_fast import errors
-from musetalk_fast.wire.messages import ErrorMessage, PlainEnd
-from musetalk_fast.wire.plain import Decoder
+from musetalk_fast.wire.infer import Decoder
+from musetalk_fast.wire.messages import ErrorMessage, InferEnd
 
 LONGEST = 4096
 
 
-def _read(pieces: list[bytes], due: int = len(DATA)) -> tuple[list[bytes], PlainEnd]:
+def _read(pieces: list[bytes], due: int = len(DATA)) -> tuple[list[bytes], InferEnd]:
     decoder = Decoder(due, LONGEST)
     found = [frame for piece in pieces for frame in decoder.feed(piece)]
     assert [frame.index for frame in found] == list(range(len(found)))
     end = decoder.close()
-    assert isinstance(end, PlainEnd)
+    assert isinstance(end, InferEnd)
     return [bytes(frame.data) for frame in found], end
 
 

@@ -75,10 +75,10 @@ def test_what_is_not_said_has_its_default() -> None:
     assert AvatarRequest.from_json({"avatar": NAME}) == AvatarRequest(
         avatar=NAME, options=AvatarOptions()
     )
-    plain = again(FRAMES.to_json())
+    as_list = again(FRAMES.to_json())
     for name in ("options", "faces", "encoding", "window"):
-        del plain[name]
-    assert FramesRequest.from_json(plain) == replace(
+        del as_list[name]
+    assert FramesRequest.from_json(as_list) == replace(
         FRAMES, options=AvatarOptions(), faces=None, encoding=CropEncoding.RAW, window=False
     )
 

@@ -6,13 +6,13 @@ import tracemalloc
 from types import ModuleType
 
 from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.buffers import BufferPool
 from musetalk_fast.wire.messages import Frame, Message
-from musetalk_fast.wire.rooms import Rooms
-from musetalk_fast.wire.stream import StreamEncoder
+from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 
 def test_a_room_that_is_seen_is_not_given_again() -> None:
-    rooms = Rooms()
+    rooms = BufferPool()
     first = rooms.take(10_000)
     view = memoryview(first)[10:20]
     assert rooms.take(10_000) is not first
@@ -22,7 +22,7 @@ def test_a_room_that_is_seen_is_not_given_again() -> None:
 
 
 def test_a_room_that_is_too_small_is_replaced() -> None:
-    rooms = Rooms()
+    rooms = BufferPool()
     small = rooms.take(5_000)
     large = rooms.take(20_000)
     assert large is not small

@@ -31,7 +31,7 @@ _LEVELS = (1.0, 0.5, 0.28)
 _TILE_OVERLAP = 0.3
 """A face too small for one level is at most 0.18 of the next one's tile, plus its surroundings."""
 _WORK_SIDE = 512
-_MOST_FACES = 32
+_MAX_FACES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def strongest(found: list[Detection]) -> list[Detection]:
     for each in sorted(found, key=lambda face: face.score, reverse=True):
         if not any(same_face(each.bounds, other.bounds) for other in kept):
             kept.append(each)
-    return kept[:_MOST_FACES]
+    return kept[:_MAX_FACES]
 
 
 def same_face(one: Bounds, other: Bounds) -> bool:

@@ -14,7 +14,7 @@ from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.types import Face
 from musetalk_fast.wire.messages import FaceMessage, Message, Start
-from musetalk_fast.wire.requests import LARGEST_REQUEST, AvatarRequest
+from musetalk_fast.wire.requests import MAX_REQUEST_BYTES, AvatarRequest
 
 ROUTES = web.RouteTableDef()
 
@@ -26,11 +26,11 @@ async def post_avatars(request: web.Request) -> web.StreamResponse:
     """Stream `start`, a `face` per source frame, `end`; progress and heartbeats before them."""
     services = request.app[SERVICES]
     loaded = services.loaded
-    asked = AvatarRequest.from_json(await read_json(request, LARGEST_REQUEST))
+    asked = AvatarRequest.from_json(await read_json(request, MAX_REQUEST_BYTES))
     key = (asked.avatar, asked.options)
 
     async def work(outlet: Outlet) -> None:
-        with services.slots.take(), services.store.lease(asked.avatar):
+        with services.limiter.take(), services.store.lease(asked.avatar):
             avatars = loaded.avatars
             ready = await outlet.during(avatars.get(key), lambda: avatars.progress(key))
             await _send_faces(outlet, loaded.info, ready, asked)

@@ -17,9 +17,9 @@ from musetalk_fast.server.outlet import Outlet, wire_encoder
 from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.server.services import SERVICES, Loaded
 from musetalk_fast.types import ALL_ROWS, Crop
-from musetalk_fast.wire.crops import encode_crop
+from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame, Message, Start
-from musetalk_fast.wire.requests import LARGEST_REQUEST, FramesRequest
+from musetalk_fast.wire.requests import MAX_REQUEST_BYTES, FramesRequest
 
 ROUTES = web.RouteTableDef()
 
@@ -29,11 +29,11 @@ async def post_frames(request: web.Request) -> web.StreamResponse:
     """Stream `start`, a `frame` for every index in order, `end`; heartbeats in between."""
     services = request.app[SERVICES]
     loaded, store = services.loaded, services.store
-    asked = FramesRequest.from_json(await read_json(request, LARGEST_REQUEST))
+    asked = FramesRequest.from_json(await read_json(request, MAX_REQUEST_BYTES))
     _check_rate(asked, services.limits)
 
     async def work(outlet: Outlet) -> None:
-        with services.slots.take(), store.lease(asked.avatar), store.lease(asked.audio):
+        with services.limiter.take(), store.lease(asked.avatar), store.lease(asked.audio):
             ready = await _avatar(outlet, loaded, asked)
             recording = await outlet.during(loaded.recordings.get(asked.audio))
             await _send_frames(outlet, loaded, ready, recording, asked)

@@ -29,7 +29,7 @@ from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.server.services import SERVICES, Loaded, Services
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, SourceRun
-from musetalk_fast.wire.members import Members
+from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.messages import Frame, Message, Start
 
 ROUTES = web.RouteTableDef()
@@ -52,7 +52,7 @@ async def post_infer(request: web.Request) -> web.StreamResponse:
     """Answer with every frame of the recording as a whole PNG; nothing is held until the end."""
     services = request.app[SERVICES]
     loaded, started = services.loaded, time.monotonic()
-    with services.slots.take(), ExitStack() as leases:
+    with services.limiter.take(), ExitStack() as leases:
         asked = await _read(request, services, leases)
         outlet = Outlet(
             request, PlainEncoder(asked.fps, started), services.limits, services.encoders
@@ -63,7 +63,7 @@ async def post_infer(request: web.Request) -> web.StreamResponse:
 async def _read(request: web.Request, services: Services, leases: ExitStack) -> _Asked:
     """Unpack the body; its files stay in the store as long as `leases`."""
     limits, store = services.limits, services.store
-    members = Members(await read_json(request, limits.max_infer_bytes), "the request")
+    members = JsonObject(await read_json(request, limits.max_infer_bytes), "the request")
     fps = Fraction(members.number("fps", 1, limits.max_fps) if members.has("fps") else 25)
     fps = fps.limit_denominator(1001)
     options = AvatarOptions(bbox_shift=members.integer("bbox_shift", -1000, 1000, default=0))
@@ -83,7 +83,7 @@ async def _read(request: web.Request, services: Services, leases: ExitStack) -> 
     )
 
 
-async def _keep_picture(store: AssetStore, members: Members) -> str:
+async def _keep_picture(store: AssetStore, members: JsonObject) -> str:
     """Its name in the store."""
     data = await asyncio.to_thread(_file, members, "image")
     name = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
@@ -96,7 +96,7 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-def _file(members: Members, name: str) -> bytes:
+def _file(members: JsonObject, name: str) -> bytes:
     """A file of the body; in a thread."""
     text = members.raw_text(name)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.messages import BINARY, End, Message
-from musetalk_fast.wire.sequence import Chain
+from musetalk_fast.wire.stream_checks import ChecksumChain
 
 
 class StreamEncoder:
@@ -22,7 +22,7 @@ class StreamEncoder:
         wire = binary if media_type == BINARY else ndjson
         self._encode: Callable[[Message], bytes] = wire.encode
         self._checksum_of: Callable[[bytes], int] = wire.checksum_of
-        self._chain = Chain()
+        self._chain = ChecksumChain()
 
     def encode(self, message: Message) -> bytes:
         """The next message as bytes.

@@ -1,7 +1,7 @@
 """JSON read as its bytes arrive, in constant memory.
 
 Every method that reads is a generator: it yields when it needs more bytes, and returns what it
-read. Whoever drives it calls `Scanner.add` and resumes it. Grammar: RFC 8259.
+read. Whoever drives it calls `JsonScanner.add` and resumes it. Grammar: RFC 8259.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import orjson
 
 from musetalk_fast.errors import MessageSizeError, ProtocolError
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
-from musetalk_fast.wire.members import shown
+from musetalk_fast.wire.json_object import shown
 
 T = TypeVar("T")
 Reading = Generator[None, None, T]
 
-_LONGEST_TEXT = 1 << 16
+_MAX_TEXT = 1 << 16
 """Most bytes of a string that is kept, as it stands in the document."""
-_LONGEST_NAME = 256
-_LONGEST_NUMBER = 64
-_LONGEST_SKIPPED = 1 << 20
+_MAX_NAME = 256
+_MAX_NUMBER = 64
+_MAX_SKIPPED = 1 << 20
 """Most bytes of a value that nobody asks for."""
-_MOST_SKIPPED = 20_000
+_MAX_SKIPPED = 20_000
 """Most values inside of it: each costs some microseconds."""
-_MOST_MEMBERS = 1000
-_DEEPEST = 32
+_MAX_MEMBERS = 1000
+_MAX_DEPTH = 32
 _STEP = 4096
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
@@ -38,15 +38,15 @@ _QUOTE, _COMMA, _COLON = b'",:'
 _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 
 
-class Scanner:
+class JsonScanner:
     """The bytes that have come and are not read yet."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._at = 0
         self._dropped = 0
-        self._fence: int | None = None
-        self._spare = 0
+        self._skip_limit: int | None = None
+        self._values_left = 0
 
     @property
     def offset(self) -> int:
@@ -77,12 +77,12 @@ class Scanner:
         if (yield from self._found(_CLOSE_OBJECT)):
             return
         while True:
-            name = yield from self.text(_LONGEST_NAME)
+            name = yield from self.text(_MAX_NAME)
             if name in names:
                 raise self._wrong(f"the member {shown(name)} stands twice")
             names.add(name)
-            if len(names) > _MOST_MEMBERS:
-                raise MessageSizeError(f"an object of more than {_MOST_MEMBERS} members")
+            if len(names) > _MAX_MEMBERS:
+                raise MessageSizeError(f"an object of more than {_MAX_MEMBERS} members")
             yield from self._take(_COLON, "a colon")
             yield from read_member(name)
             if (yield from self._found(_CLOSE_OBJECT)):
@@ -113,7 +113,7 @@ class Scanner:
         """
         byte = yield from self._peek()
         if byte == _QUOTE:
-            return (yield from self.text(_LONGEST_TEXT))
+            return (yield from self.text(_MAX_TEXT))
         if byte in (_OPEN_OBJECT, _OPEN_ARRAY):
             yield from self.skip()
             return None
@@ -165,13 +165,13 @@ class Scanner:
             ProtocolError: not JSON, or nested too deeply.
             MessageSizeError: it is too long.
         """
-        if depth > _DEEPEST:
-            raise self._wrong(f"values nested more than {_DEEPEST} deep")
+        if depth > _MAX_DEPTH:
+            raise self._wrong(f"values nested more than {_MAX_DEPTH} deep")
         if depth == 0:
-            self._fence, self._spare = self.offset + _LONGEST_SKIPPED, _MOST_SKIPPED
-        self._spare -= 1
-        if self._spare < 0:
-            raise MessageSizeError(f"a member of more than {_MOST_SKIPPED} values")
+            self._skip_limit, self._values_left = self.offset + _MAX_SKIPPED, _MAX_SKIPPED
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise MessageSizeError(f"a member of more than {_MAX_SKIPPED} values")
         byte = yield from self._peek()
         if byte == _QUOTE:
             yield from self._skip_string()
@@ -182,16 +182,16 @@ class Scanner:
         else:
             yield from self._number()
         if depth == 0:
-            self._check_fence()
-            self._fence = None
+            self._check_skip_limit()
+            self._skip_limit = None
 
     def _number(self) -> Reading[Any]:
         """A number, true, false or null: whatever has no quotes."""
         while True:
             match = _SCALAR.match(self._bytes, self._at)
             assert match is not None
-            if len(match[0]) > _LONGEST_NUMBER:
-                raise MessageSizeError(f"a number of more than {_LONGEST_NUMBER} digits")
+            if len(match[0]) > _MAX_NUMBER:
+                raise MessageSizeError(f"a number of more than {_MAX_NUMBER} digits")
             if match.end() < len(self._bytes):
                 break
             yield from self._more()
@@ -210,7 +210,7 @@ class Scanner:
                 return
             # An escape may be cut: its backslash is looked at again.
             self._at += len(piece) - _open_escape(piece)
-            self._check_fence()
+            self._check_skip_limit()
             if len(self._bytes) - self._at <= 1:
                 yield from self._more()
 
@@ -229,10 +229,10 @@ class Scanner:
     def _take(self, byte: int, wanted: str) -> Reading[None]:
         if not (yield from self._found(byte)):
             raise self._wrong(f"{wanted} was due, not {chr(self._bytes[self._at])!r}")
-        self._check_fence()
+        self._check_skip_limit()
 
     def _more(self) -> Reading[None]:
-        self._check_fence()
+        self._check_skip_limit()
         yield
 
     def _pass_space(self) -> None:
@@ -240,9 +240,9 @@ class Scanner:
         assert match is not None
         self._at = match.end()
 
-    def _check_fence(self) -> None:
-        if self._fence is not None and self.offset > self._fence:
-            raise MessageSizeError(f"a member of more than {_LONGEST_SKIPPED} bytes")
+    def _check_skip_limit(self) -> None:
+        if self._skip_limit is not None and self.offset > self._skip_limit:
+            raise MessageSizeError(f"a member of more than {_MAX_SKIPPED} bytes")
 
     def _parsed(self, text: bytes | bytearray, what: str) -> Any:
         try:

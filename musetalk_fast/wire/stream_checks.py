@@ -8,13 +8,13 @@ from musetalk_fast.errors import ChecksumError, ProtocolError, StreamCutError
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.wire.messages import End, ErrorMessage, Message
 
-LONGEST_MESSAGE = 16 << 20
+MAX_MESSAGE_BYTES = 16 << 20
 """Most bytes of one message unless a decoder is told otherwise; the largest are masks."""
 
 _CHECKSUM = struct.Struct("<I")
 
 
-class Chain:
+class ChecksumChain:
     """CRC-32C over the little-endian checksums of a stream's messages, in order."""
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class Chain:
         return f"{self._value:08x}"
 
 
-class Sequence:
+class StreamChecker:
     """Follows a stream message by message."""
 
     def __init__(self) -> None:
-        self._chain = Chain()
+        self._chain = ChecksumChain()
         self._ended = False
 
     def begin(self) -> None:

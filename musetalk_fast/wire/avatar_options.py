@@ -5,31 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from musetalk_fast.types import AvatarOptions
-from musetalk_fast.wire.documents import plain
-from musetalk_fast.wire.members import LARGEST_PLACE, Members
+from musetalk_fast.wire.json_object import MAX_COORDINATE, JsonObject
+from musetalk_fast.wire.message_json import as_list
 
-_LARGEST_SHIFT = 1000
+_MAX_SHIFT = 1000
 
 
 def options_to_json(options: AvatarOptions) -> dict[str, Any]:
     """Avatar options as members."""
     return {
         "face": options.face,
-        "face_box": plain(options.face_box),
-        "face_center": plain(options.face_center),
+        "face_box": as_list(options.face_box),
+        "face_center": as_list(options.face_center),
         "bbox_shift": options.bbox_shift,
         "extra_margin": options.extra_margin,
     }
 
 
-def options_from_json(members: Members) -> AvatarOptions:
+def options_from_json(members: JsonObject) -> AvatarOptions:
     """Avatar options; those that are not named have their defaults.
 
     Raises:
         ProtocolError: one is out of bounds.
     """
     default = AvatarOptions()
-    limit = _LARGEST_SHIFT
+    limit = _MAX_SHIFT
     return AvatarOptions(
         face=members.text("face", 10, default=default.face),
         face_box=members.box("face_box") if members.has("face_box") else None,
@@ -39,6 +39,6 @@ def options_from_json(members: Members) -> AvatarOptions:
     )
 
 
-def _point(members: Members, name: str) -> tuple[int, int]:
-    x, y = members.integers(name, 2, -LARGEST_PLACE, LARGEST_PLACE)
+def _point(members: JsonObject, name: str) -> tuple[int, int]:
+    x, y = members.integers(name, 2, -MAX_COORDINATE, MAX_COORDINATE)
     return x, y

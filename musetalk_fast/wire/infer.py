@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from musetalk_fast.errors import FrameOrderError, ProtocolError, StreamCutError
-from musetalk_fast.wire.members import Members
-from musetalk_fast.wire.messages import ErrorMessage, PlainEnd, WholeFrame
-from musetalk_fast.wire.scanner import Reading, Scanner
+from musetalk_fast.wire.json_object import JsonObject
+from musetalk_fast.wire.json_scanner import JsonScanner, Reading
+from musetalk_fast.wire.messages import ErrorMessage, FullFrame, InferEnd
 
 _KEPT = ("status", "total_frames", "fps", "code", "message", "error", "hint", "detail")
 """Members of the document that are read; the last ones explain a failure."""
 _FAILURES = ("error", "failed", "failure")
 
 
-def longest_text(width: int, height: int) -> int:
+def max_text_bytes(width: int, height: int) -> int:
     """Most bytes of base64 that a PNG of a frame may have.
 
     Twice the pixels of the largest kind (RGB with alpha, 16 bits) would be absurd already; the
@@ -39,8 +39,8 @@ class Decoder:
     def __init__(self, frames: int, longest: int) -> None:
         self._due = frames
         self._longest = longest
-        self._scanner = Scanner()
-        self._found: list[WholeFrame] = []
+        self._scanner = JsonScanner()
+        self._found: list[FullFrame] = []
         self._next = 0
         self._kept: dict[str, Any] = {}
         self._has_frames = False
@@ -48,7 +48,7 @@ class Decoder:
         self._reading = self._scanner.object(self._member)
         next(self._reading)
 
-    def feed(self, data: bytes) -> list[WholeFrame]:
+    def feed(self, data: bytes) -> list[FullFrame]:
         """Take the next bytes; give the frames that they complete, in order.
 
         Raises:
@@ -62,7 +62,7 @@ class Decoder:
         found, self._found = self._found, []
         return found
 
-    def close(self) -> PlainEnd | ErrorMessage:
+    def close(self) -> InferEnd | ErrorMessage:
         """The answer has no more bytes: what it says beside its frames, or why it failed.
 
         Raises:
@@ -72,7 +72,7 @@ class Decoder:
         """
         if not self._whole:
             raise StreamCutError(f"the answer was cut before frame {self._next} was whole")
-        members = Members(self._kept, "the answer")
+        members = JsonObject(self._kept, "the answer")
         status = members.text("status")
         if status.lower() in _FAILURES:
             return _failure(members)
@@ -84,7 +84,7 @@ class Decoder:
         if total not in (self._due, self._due + 1):
             raise FrameOrderError(f"{total} frames came where {self._due} were due")
         fps = members.number("fps", 0, 1e6) if members.has("fps") else None
-        return PlainEnd(count=total, status=status, fps=fps)
+        return InferEnd(count=total, status=status, fps=fps)
 
     def _member(self, name: str) -> Reading[None]:
         if name == "frames":
@@ -109,11 +109,11 @@ class Decoder:
 
         yield from self._scanner.object(member)
         where = f"frame {self._next} of the answer"
-        number = Members(dict(zip(("index",), index, strict=False)), where).integer("index")
+        number = JsonObject(dict(zip(("index",), index, strict=False)), where).integer("index")
         if not data:
             raise ProtocolError(f"{where} has no data")
         self._check_order(number)
-        self._found.append(WholeFrame(index=number, data=data[0]))
+        self._found.append(FullFrame(index=number, data=data[0]))
 
     def _check_order(self, index: int) -> None:
         if index != self._next:
@@ -123,7 +123,7 @@ class Decoder:
         self._next += 1
 
 
-def _failure(members: Members) -> ErrorMessage:
+def _failure(members: JsonObject) -> ErrorMessage:
     reasons = (members.optional_text(name, 500) for name in ("message", "error", "detail"))
     return ErrorMessage(
         code=members.text("code", default=""),

@@ -12,7 +12,7 @@ from musetalk_fast.kernels.png import PngError, decode_png_into, encode_png
 from musetalk_fast.types import CROP_SIZE, Crop, CropEncoding, Rows
 from musetalk_fast.wire.messages import Frame
 
-_LONGEST_FILE = 2 * CROP_SIZE * CROP_SIZE * 3
+_MAX_FILE = 2 * CROP_SIZE * CROP_SIZE * 3
 """A JPEG or PNG of a crop is never twice as long as its pixels."""
 
 
@@ -24,7 +24,7 @@ class CropReader:
 
     def __init__(self) -> None:
         self._pixels: Crop = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-        self._file = memoryview(bytearray(_LONGEST_FILE))
+        self._file = memoryview(bytearray(_MAX_FILE))
         """Of a crop that came as base64 of a JPEG or PNG."""
 
     def read(self, frame: Frame) -> memoryview:
@@ -62,10 +62,10 @@ class CropReader:
 
     def _bytes(self, frame: Frame) -> bytes | memoryview:
         size = decoded_size(frame.data) if frame.base64 else len(frame.data)
-        if size > _LONGEST_FILE:
+        if size > _MAX_FILE:
             raise FrameShapeError(
                 f"frame {frame.index} has {size} bytes of {frame.encoding.value}; "
-                f"the limit is {_LONGEST_FILE}"
+                f"the limit is {_MAX_FILE}"
             )
         if not frame.base64:
             return frame.data

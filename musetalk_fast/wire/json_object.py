@@ -9,20 +9,20 @@ import orjson
 
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.types import Box
-from musetalk_fast.wire.text import printable
+from musetalk_fast.wire.printable import printable
 
-LARGEST_INDEX = (1 << 32) - 1
+MAX_INDEX = (1 << 32) - 1
 """Frames and source frames are numbered in 32 bits."""
 
-LARGEST_PLACE = 1 << 20
+MAX_COORDINATE = 1 << 20
 """No coordinate or side of a rectangle lies beyond it, in pixels."""
 
-_LONGEST_TEXT = 200
-_LONGEST_SHOWN = 60
+_MAX_TEXT = 200
+_MAX_SHOWN = 60
 _HEX = frozenset("0123456789abcdef")
 
 
-def parse_object(text: bytes | memoryview, where: str) -> Members:
+def parse_object(text: bytes | memoryview, where: str) -> JsonObject:
     """Read a JSON object.
 
     Args:
@@ -36,10 +36,10 @@ def parse_object(text: bytes | memoryview, where: str) -> Members:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise ProtocolError(f"{where} is not JSON ({printable(error.msg, 100)})") from None
-    return Members(document, where)
+    return JsonObject(document, where)
 
 
-class Members:
+class JsonObject:
     """Reads members by name; those that nobody asks for are ignored.
 
     Args:
@@ -61,7 +61,7 @@ class Members:
         return self._document.get(name) is not None
 
     def integer(
-        self, name: str, low: int = 0, high: int = LARGEST_INDEX, *, default: int | None = None
+        self, name: str, low: int = 0, high: int = MAX_INDEX, *, default: int | None = None
     ) -> int:
         """An integer from `low` to `high`."""
         value = self._value(name, default)
@@ -85,7 +85,7 @@ class Members:
             raise self.wrong(name, "true or false")
         return value
 
-    def text(self, name: str, longest: int = _LONGEST_TEXT, *, default: str | None = None) -> str:
+    def text(self, name: str, longest: int = _MAX_TEXT, *, default: str | None = None) -> str:
         """Text, made printable and cut to `longest` characters."""
         value = self._value(name, default)
         if not isinstance(value, str):
@@ -106,7 +106,7 @@ class Members:
             raise self.wrong(name, f"a text of at most {longest} characters")
         return value
 
-    def optional_text(self, name: str, longest: int = _LONGEST_TEXT) -> str | None:
+    def optional_text(self, name: str, longest: int = _MAX_TEXT) -> str | None:
         """As `text`; None if the member is missing or null."""
         return self.text(name, longest) if self.has(name) else None
 
@@ -126,7 +126,7 @@ class Members:
 
     def box(self, name: str) -> Box:
         """A rectangle `[x, y, width, height]` that is not empty."""
-        place = self.integers(name, 4, -LARGEST_PLACE, LARGEST_PLACE)
+        place = self.integers(name, 4, -MAX_COORDINATE, MAX_COORDINATE)
         if place[2] < 1 or place[3] < 1:
             raise self.wrong(name, "a rectangle of at least one pixel")
         return Box(*place)
@@ -134,7 +134,7 @@ class Members:
     def lists(self, name: str, count: int, longest: int) -> list[tuple[int, ...]]:
         """A list of at most `longest` lists of exactly `count` integers."""
         value = self._value(name, None)
-        limit = LARGEST_INDEX
+        limit = MAX_INDEX
         if not isinstance(value, list) or not 0 < len(value) <= longest:
             raise self.wrong(name, f"a list of 1 to {longest} lists")
         if not all(_are_integers(entry, count, -limit, limit) for entry in value):
@@ -148,22 +148,20 @@ class Members:
             raise self.wrong(name, f"a list of at most {longest} texts")
         if not all(isinstance(entry, str) for entry in value):
             raise self.wrong(name, "a list of texts")
-        return tuple(printable(entry, _LONGEST_TEXT) for entry in value)
+        return tuple(printable(entry, _MAX_TEXT) for entry in value)
 
     def mapping(self, name: str, longest: int = 64) -> dict[str, str]:
         """An object of at most `longest` short texts by name."""
         value = self._value(name, {})
         if not isinstance(value, dict) or len(value) > longest:
             raise self.wrong(name, f"an object of at most {longest} texts")
-        if not all(
-            isinstance(entry, str) and len(entry) <= _LONGEST_TEXT for entry in value.values()
-        ):
+        if not all(isinstance(entry, str) and len(entry) <= _MAX_TEXT for entry in value.values()):
             raise self.wrong(name, "an object of short texts")
         return dict(value)
 
-    def members(self, name: str) -> Members:
+    def members(self, name: str) -> JsonObject:
         """An object; an empty one if the member is missing or null."""
-        return Members(self._value(name, {}), f"{self._where}: {name}")
+        return JsonObject(self._value(name, {}), f"{self._where}: {name}")
 
     def wrong(self, name: str, wanted: str) -> ProtocolError:
         """The error for a member that is not what is wanted."""
@@ -179,7 +177,7 @@ class Members:
 
 def shown(value: object) -> str:
     """A value from a peer, short and printable."""
-    return printable(repr(value)[: 4 * _LONGEST_SHOWN], _LONGEST_SHOWN)
+    return printable(repr(value)[: 4 * _MAX_SHOWN], _MAX_SHOWN)
 
 
 def _are_integers(value: object, count: int, low: int, high: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels.png import PngError, decode_png
 from musetalk_fast.types import Box, CropEncoding, Mask
-from musetalk_fast.wire.members import LARGEST_INDEX, Members
+from musetalk_fast.wire.json_object import MAX_INDEX, JsonObject
 from musetalk_fast.wire.messages import (
     End,
     ErrorMessage,
@@ -20,10 +20,10 @@ from musetalk_fast.wire.messages import (
     Start,
 )
 
-LARGEST_MASK = 8192 * 8192
+MAX_MASK_PIXELS = 8192 * 8192
 """Most pixels of a mask: as many as the largest avatar has."""
 
-Built = Callable[[Members, memoryview], Message]
+Built = Callable[[JsonObject, memoryview], Message]
 """Makes a message from its members and its data (the mask's PNG; else empty)."""
 
 _DETAILS = ("source_frames", "width", "height")
@@ -55,8 +55,8 @@ def members_of(message: Message) -> dict[str, Any]:
     if isinstance(message, FaceMessage):
         return {
             "source": message.source,
-            "box": plain(message.box),
-            "mask_box": plain(message.mask_box),
+            "box": as_list(message.box),
+            "mask_box": as_list(message.mask_box),
         }
     if isinstance(message, Progress):
         return {"stage": message.stage, "done": message.done, "total": message.total}
@@ -72,12 +72,12 @@ def members_of(message: Message) -> dict[str, Any]:
     return {}
 
 
-def plain(place: Sequence[int] | None) -> list[int] | None:
+def as_list(place: Sequence[int] | None) -> list[int] | None:
     """Coordinates as the JSON encoder takes them."""
     return None if place is None else list(place)
 
 
-def build(name: str, members: Members, data: memoryview) -> Message:
+def build(name: str, members: JsonObject, data: memoryview) -> Message:
     """Make the message of that name.
 
     Args:
@@ -91,7 +91,7 @@ def build(name: str, members: Members, data: memoryview) -> Message:
     return _BUILDERS[name](members, data)
 
 
-def _start(members: Members, _data: memoryview) -> Start:
+def _start(members: JsonObject, _data: memoryview) -> Start:
     encoding = members.optional_text("encoding")
     start = members.integer("start")
     return Start(
@@ -117,7 +117,7 @@ def crop_encoding(name: str) -> CropEncoding:
         raise ProtocolError(f"encoding must be one of {known}, not {name!r}") from None
 
 
-def _face(members: Members, data: memoryview) -> FaceMessage:
+def _face(members: JsonObject, data: memoryview) -> FaceMessage:
     source = members.integer("source")
     if not members.has("box"):
         return FaceMessage(source=source)
@@ -126,9 +126,9 @@ def _face(members: Members, data: memoryview) -> FaceMessage:
 
 
 def _mask(place: Box, data: memoryview) -> Mask:
-    if place.width * place.height > LARGEST_MASK:
+    if place.width * place.height > MAX_MASK_PIXELS:
         raise FrameShapeError(
-            f"a mask of {place.width}x{place.height} pixels; the limit is {LARGEST_MASK} in all"
+            f"a mask of {place.width}x{place.height} pixels; the limit is {MAX_MASK_PIXELS} in all"
         )
     try:
         mask = decode_png(data, place.width * place.height)
@@ -141,14 +141,14 @@ def _mask(place: Box, data: memoryview) -> Mask:
     return mask
 
 
-def _progress(members: Members, _data: memoryview) -> Progress:
+def _progress(members: JsonObject, _data: memoryview) -> Progress:
     total = members.integer("total")
     return Progress(
         stage=members.text("stage"), done=members.integer("done", 0, total), total=total
     )
 
 
-def _end(members: Members, _data: memoryview) -> End:
+def _end(members: JsonObject, _data: memoryview) -> End:
     return End(
         count=members.integer("count"),
         digest=members.hexadecimal("digest", 8),
@@ -156,17 +156,17 @@ def _end(members: Members, _data: memoryview) -> End:
     )
 
 
-def _details(members: Members) -> Mapping[str, Any]:
+def _details(members: JsonObject) -> Mapping[str, Any]:
     details: dict[str, Any] = {}
     if members.has("faces"):
         details["faces"] = members.hexadecimal("faces", 64)
     for name in _DETAILS:
         if members.has(name):
-            details[name] = members.integer(name, 0, LARGEST_INDEX)
+            details[name] = members.integer(name, 0, MAX_INDEX)
     return details
 
 
-def _error(members: Members, _data: memoryview) -> ErrorMessage:
+def _error(members: JsonObject, _data: memoryview) -> ErrorMessage:
     return ErrorMessage(
         code=members.text("code"),
         message=members.text("message", 500),
