@@ -21,8 +21,8 @@ from benches.scenery import (
     stretched_face,
 )
 from musetalk_fast.kernels.paste import Paste
-from musetalk_fast.kernels.picture import picture_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS
+from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Face
 
 GIVEN = "raw 256x256 crop, box 430x430, real mask, yuv420p 1080p"
@@ -40,7 +40,7 @@ class _Ours:
 
     def __init__(self, face: Face, *, sharp: bool = False) -> None:
         self.planes = planes_of(av.VideoFrame(WIDTH, HEIGHT, "yuv420p"))
-        picture_to_planes(PICTURE, self.planes)
+        rgb_to_planes(PICTURE, self.planes)
         self._avatar = self.planes.copy()
         self._paste = Paste(face, WIDTH, HEIGHT, LAYOUTS["yuv420p"], sharp=sharp)
         rows = self._paste.rows

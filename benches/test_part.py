@@ -12,7 +12,7 @@ import numpy as np
 
 from benches.scenery import planes_of, smooth
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.video.compositor import blank_frame
 from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.encoders import EncoderSettings, resolve
@@ -27,7 +27,7 @@ def _frames(encoder: EncoderSettings) -> list[av.VideoFrame]:
         frame = blank_frame(SIDE, SIDE, encoder.pix_fmt, FPS)
         moved = picture.copy()
         moved[300:400, 200:300] = np.roll(moved[300:400, 200:300], index % 5, axis=0)
-        picture_to_planes(moved, planes_of(frame))
+        rgb_to_planes(moved, planes_of(frame))
         frame.pts = index
         frames.append(frame)
     return frames

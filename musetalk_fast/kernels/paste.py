@@ -13,10 +13,10 @@ import numpy as np
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels import native
-from musetalk_fast.kernels.colour import conversion
-from musetalk_fast.kernels.grids import Tables, tables
+from musetalk_fast.kernels.paste_tables import Tables, tables
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.kernels.yuv_matrix import conversion
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Rows
 
 MAX_SIDE = 1 << 15

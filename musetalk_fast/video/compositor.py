@@ -7,8 +7,8 @@ from fractions import Fraction
 import av
 
 from musetalk_fast.kernels.paste import Paste
-from musetalk_fast.kernels.picture import picture_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Crop, Face, Picture
 from musetalk_fast.video.encoders import BT709, LIMITED_RANGE, EncoderSettings
 
@@ -44,7 +44,7 @@ class StillCompositor:
         self._paste = Paste(face, width, height, self._layout, sharp=sharp)
         self._frame = blank_frame(width, height, encoder.pix_fmt, fps)
         self._map()
-        picture_to_planes(rgb, self._planes)
+        rgb_to_planes(rgb, self._planes)
         self._avatar = self._planes.copy()
 
     def compose(self, crop: Crop | memoryview, first_row: int, index: int) -> av.VideoFrame:

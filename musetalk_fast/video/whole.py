@@ -10,9 +10,9 @@ import numpy as np
 
 from musetalk_fast.errors import FrameShapeError
 from musetalk_fast.kernels.buffers import Bytes
-from musetalk_fast.kernels.picture import picture_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.png import PngError, pixels_only
+from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Picture
 from musetalk_fast.video.compositor import blank_frame
 from musetalk_fast.video.encoders import EncoderSettings
@@ -57,7 +57,7 @@ class WholeFrames:
         frame.make_writable()
         planes = frame.planes
         strides = [plane.line_size for plane in planes]
-        picture_to_planes(rgb, Planes(self._layout, *self._size, planes, strides))
+        rgb_to_planes(rgb, Planes(self._layout, *self._size, planes, strides))
         frame.pts = index
         return frame
 

@@ -18,7 +18,7 @@ import hashlib
 import numpy as np
 from musetalk_fast.kernels import base64, crc32c, png
 from musetalk_fast.kernels.paste import Paste
-from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.types import Box, Face
 
@@ -33,7 +33,7 @@ found.update(png.decode_png(png.encode_png(picture), 1 << 16))
 for layout in LAYOUTS.values():
     buffers = [np.zeros(4 * 256 * 256, np.uint8) for _ in range(layout.planes)]
     planes = Planes(layout, 256, 256, buffers, [1024] * layout.planes)
-    picture_to_planes(picture, planes)
+    rgb_to_planes(picture, planes)
     Paste(face, 256, 256, layout).paste(picture, 0, planes)
     for buffer in buffers:
         found.update(buffer)

@@ -23,12 +23,12 @@ from kernel_frames import (
 from kernel_sets import LEVELS, held_at
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
-from musetalk_fast.kernels.colour import conversion
-from musetalk_fast.kernels.grids import tables
 from musetalk_fast.kernels.paste import Paste, window
-from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.paste_tables import tables
 from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
 from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.kernels.yuv_matrix import conversion
 from musetalk_fast.types import Box, Face, Rows
 
 KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
@@ -308,9 +308,9 @@ def test_a_full_mask_and_an_equal_size_give_the_picture(
     picture = np.zeros((height, width, 3), np.uint8)
     picture[at[1] :, at[0] :] = crop
     pasted, whole = (make_planes(layout, width, height, seed=seed) for seed in (1, 1))
-    picture_to_planes(picture, whole)
+    rgb_to_planes(picture, whole)
     picture[at[1] :, at[0] :] = 77
-    picture_to_planes(picture, pasted)
+    rgb_to_planes(picture, pasted)
     face = Face(0, box, box, np.full((256, 256), 255, np.uint8))
     Paste(face, width, height, layout).paste(crop, 0, pasted)
     assert equal_planes(pasted, whole)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from kernel_frames import Guarded, equal_planes, layouts, make_planes, random_bytes
 from kernel_sets import LEVELS, held_at
 
-from musetalk_fast.kernels.colour import conversion
-from musetalk_fast.kernels.picture import picture_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
-from musetalk_fast.kernels.reference import picture as reference
+from musetalk_fast.kernels.reference import yuv as reference
+from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.kernels.yuv_matrix import conversion
 
 
 @settings(max_examples=60, deadline=None)
@@ -30,11 +30,11 @@ def test_every_set_equals_the_reference(
     expected = make_planes(layout, width, height, seed=1, slack=slack)
     first = expected.copy()
     colours = conversion(matrix, layout.depth, full_range=full)
-    reference.picture_to_planes(rgb, expected, colours)
+    reference.rgb_to_planes(rgb, expected, colours)
     for level in LEVELS:
         got = first.copy()
         with held_at(level):
-            picture_to_planes(rgb, got, matrix=matrix, full_range=full)
+            rgb_to_planes(rgb, got, matrix=matrix, full_range=full)
         assert equal_planes(got, expected)
 
 
@@ -46,7 +46,7 @@ def test_greys_have_no_colour_and_the_ends_are_exact(depth: int, matrix: str, fu
     unit, top = 1 << (depth - 8), (1 << depth) - 1
     greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(1, 256, 3)
     planes = make_planes(layout, 256, 1, seed=1)
-    picture_to_planes(greys, planes, matrix=matrix, full_range=full)
+    rgb_to_planes(greys, planes, matrix=matrix, full_range=full)
     luma = planes.samples(0)[0].astype(int)
     assert (luma[0], luma[255]) == ((0, top) if full else (16 * unit, 235 * unit))
     span = top if full else 219 * unit
@@ -60,7 +60,7 @@ def test_agrees_with_ffmpeg(matrix: str) -> None:
     y, x = np.mgrid[0:64, 0:96]
     rgb = np.stack([x * 2, y * 4, 255 - x * 2], axis=2).astype(np.uint8)
     planes = make_planes(LAYOUTS["yuv444p"], 96, 64, seed=1)
-    picture_to_planes(rgb, planes, matrix=matrix)
+    rgb_to_planes(rgb, planes, matrix=matrix)
     space = getattr(av.video.reformatter.Colorspace, f"ITU{matrix[2:]}")
     theirs = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
         format="yuv444p", dst_colorspace=space, dst_color_range="MPEG"
@@ -81,14 +81,14 @@ def test_stays_between_guards(width: int) -> None:
     for place in ("at_end", "at_start"):
         own = [getattr(m, place)(np.asarray(b)) for m, b in zip(memory, plain.buffers, strict=True)]
         planes = Planes(layout, width, height, own, plain.strides)
-        picture_to_planes(getattr(source, place)(rgb), planes)
+        rgb_to_planes(getattr(source, place)(rgb), planes)
 
 
 def test_refuses_pictures_by_shape() -> None:
     planes = make_planes(LAYOUTS["yuv420p"], 8, 6, seed=1)
     with pytest.raises(ValueError, match=r"must be uint8 \(6, 8, 3\)"):
-        picture_to_planes(np.zeros((8, 6, 3), np.uint8), planes)
+        rgb_to_planes(np.zeros((8, 6, 3), np.uint8), planes)
     with pytest.raises(ValueError, match="float64"):
-        picture_to_planes(np.zeros((6, 8, 3)), planes)  # type: ignore[arg-type]
+        rgb_to_planes(np.zeros((6, 8, 3)), planes)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="not C-contiguous"):
-        picture_to_planes(np.zeros((6, 16, 3), np.uint8)[:, ::2], planes)
+        rgb_to_planes(np.zeros((6, 16, 3), np.uint8)[:, ::2], planes)

@@ -9,11 +9,11 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
-from musetalk_fast.kernels.colour import conversion
-from musetalk_fast.kernels.grids import tables
-from musetalk_fast.kernels.picture import picture_to_planes
+from musetalk_fast.kernels.paste_tables import tables
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.kernels.yuv_matrix import conversion
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Picture
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoders import EncoderSettings
@@ -50,7 +50,7 @@ def _samples(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
 
 def _still(pix_fmt: str) -> av.VideoFrame:
     frame = av.VideoFrame(WIDTH, HEIGHT, pix_fmt)
-    picture_to_planes(RGB, _planes(frame))
+    rgb_to_planes(RGB, _planes(frame))
     return frame
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from musetalk_fast.errors import FrameShapeError
-from musetalk_fast.kernels.picture import picture_to_planes
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.png import SIGNATURE, encode_png
+from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Picture
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.whole import WholeFrames
@@ -50,7 +50,7 @@ def _samples(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
 
 def _wanted(rgb: Picture, pix_fmt: str = "yuv420p") -> list[NDArray[np.uint8]]:
     frame = av.VideoFrame(rgb.shape[1], rgb.shape[0], pix_fmt)
-    picture_to_planes(rgb, _planes(frame))
+    rgb_to_planes(rgb, _planes(frame))
     return _samples(frame)
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.kernels import resampling
-from musetalk_fast.kernels.colour import BITS, COEFFICIENT_BITS, Conversion
-from musetalk_fast.kernels.grids import Tables
+from musetalk_fast.kernels.paste_tables import Tables
 from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.kernels.yuv_matrix import BITS, COEFFICIENT_BITS, Conversion
 
 
 def paste(

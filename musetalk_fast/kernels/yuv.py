@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from musetalk_fast.kernels import native
-from musetalk_fast.kernels.colour import conversion
 from musetalk_fast.kernels.planes import Planes
-from musetalk_fast.kernels.reference import picture as reference
+from musetalk_fast.kernels.reference import yuv as reference
+from musetalk_fast.kernels.yuv_matrix import conversion
 from musetalk_fast.types import Picture
 
-_convert = getattr(native.load("yuv"), "picture_to_planes", reference.picture_to_planes)
+_convert = getattr(native.load("yuv"), "rgb_to_planes", reference.rgb_to_planes)
 
 
-def picture_to_planes(
+def rgb_to_planes(
     rgb: Picture, planes: Planes, *, matrix: str = "bt709", full_range: bool = False
 ) -> None:
     """Convert a picture to Y'CbCr into `planes`, by the formula that `Paste` uses.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.kernels.colour import Conversion
 from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.kernels.reference.paste import convert, store, top
+from musetalk_fast.kernels.yuv_matrix import Conversion
 
 
-def picture_to_planes(rgb: NDArray[np.uint8], planes: Planes, conversion: Conversion) -> None:
+def rgb_to_planes(rgb: NDArray[np.uint8], planes: Planes, conversion: Conversion) -> None:
     """Convert `rgb` ((H, W, 3) uint8): convert, halve columns, halve rows, clip, round."""
     layout = planes.layout
     for component in range(3):

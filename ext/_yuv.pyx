@@ -1,4 +1,4 @@
-"""Whole pictures for musetalk_fast.kernels.picture."""
+"""Whole pictures for musetalk_fast.kernels.yuv."""
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.kernels.colour import Conversion
 from musetalk_fast.kernels.planes import PixelLayout
 from musetalk_fast.kernels.resampling import Taps, exact_weights, means, quantise
+from musetalk_fast.kernels.yuv_matrix import Conversion
 from musetalk_fast.types import CROP_SIZE, Face
 
 
