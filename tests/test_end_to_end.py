@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 import musetalk_fast
 from musetalk_fast.config import OutputSettings, ServerSettings
-from musetalk_fast.inputs.face import find_face
-from musetalk_fast.inputs.image import load_still
+from musetalk_fast.media.face import find_face
+from musetalk_fast.media.image import load_still
 from musetalk_fast.types import AvatarOptions, Box
 
 REPOSITORY = Path(__file__).parents[1]

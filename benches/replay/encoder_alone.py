@@ -22,7 +22,7 @@ import av
 
 from benches.replay.scene import CROPS, Scene, load_scene
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.inputs.image import load_still
+from musetalk_fast.media.image import load_still
 from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.planning.plan import Segment, cut
 from musetalk_fast.video.compositor import StillCompositor

@@ -11,9 +11,9 @@ import numpy as np
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import EncoderError
-from musetalk_fast.inputs.face import find_face
-from musetalk_fast.inputs.image import load_still
 from musetalk_fast.kernels.paste import window
+from musetalk_fast.media.face import find_face
+from musetalk_fast.media.image import load_still
 from musetalk_fast.types import CROP_SIZE, Box, Crop, CropEncoding, Face, Picture
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor

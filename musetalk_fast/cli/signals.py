@@ -90,7 +90,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        from musetalk_fast.inputs.source import reading_ends
+        from musetalk_fast.media.avio import reading_ends
 
         # Gently first: what is raised inside FFmpeg's reads gets lost.
         reading_ends.set()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.events import Event, ProgressEvent, WarningEvent
-from musetalk_fast.inputs.audio import Speech, load_speech
-from musetalk_fast.inputs.image import Still, load_still
+from musetalk_fast.media.image import Still, load_still
+from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.types import SourceRun
@@ -140,7 +140,7 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
 
 def _look_for_face(still: Still, avatar: Path, settings: Settings, on_event: OnEvent) -> None:
     from musetalk_fast.errors import InputError
-    from musetalk_fast.inputs.face import find_face
+    from musetalk_fast.media.face import find_face
 
     try:
         found = find_face(still.rgb, settings.avatar.options())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from musetalk_fast import __version__
-from musetalk_fast.inputs.sound import SoundReader
+from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.folder import PartsFolder
 from musetalk_fast.types import Maker
@@ -24,7 +24,7 @@ def join_parts(plan: Plan, parts: dict[int, Part], folder: PartsFolder, maker: M
         f"lip-sync: engine {maker.name}{preview}, model {maker.model}; musetalk-fast {__version__}"
     )
     with ExitStack() as stack:
-        sound = stack.enter_context(SoundReader(plan.audio)).frames() if plan.sound else None
+        sound = stack.enter_context(AudioDecoder(plan.audio)).frames() if plan.sound else None
         return join(
             [parts[segment.number] for segment in plan.segments],
             plan.output,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
-from musetalk_fast.inputs.image import Asset
+from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import Inputs, OnEvent, Plan, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.folder import PartsFolder, locked_folder
 from musetalk_fast.rendering.joining import join_parts

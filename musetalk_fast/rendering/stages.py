@@ -10,8 +10,8 @@ from pathlib import Path
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
-from musetalk_fast.inputs.audio import load_speech
-from musetalk_fast.inputs.image import Asset, load_still
+from musetalk_fast.media.image import Asset, load_still
+from musetalk_fast.media.speech import load_speech
 from musetalk_fast.planning import (
     Inputs,
     OnEvent,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from musetalk_fast.inputs.image import Asset
+from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import Inputs, Plan
 from musetalk_fast.rendering.record import Record
 

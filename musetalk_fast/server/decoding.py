@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from musetalk_fast.inputs.audio import Speech, load_speech
+from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.server.shared import Watch
 from musetalk_fast.server.store import Draft

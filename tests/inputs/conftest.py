@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from musetalk_fast.inputs.face import FaceFinder
+from musetalk_fast.media.face import FaceFinder
 from musetalk_fast.types import Picture
 
 ROOT = Path(__file__).parents[2]

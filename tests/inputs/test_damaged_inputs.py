@@ -14,8 +14,8 @@ from PIL import Image
 from recordings import record, tones
 
 from musetalk_fast import errors
-from musetalk_fast.inputs.audio import load_speech
-from musetalk_fast.inputs.image import load_still
+from musetalk_fast.media.image import load_still
+from musetalk_fast.media.speech import load_speech
 from musetalk_fast.types import Picture
 
 TIMES = 100

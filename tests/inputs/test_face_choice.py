@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from musetalk_fast.errors import FaceSizeError, NoFaceError, UsageError
-from musetalk_fast.inputs.face import FaceFinder, FoundFace, Landmarks, choose, find_face, mouth_box
-from musetalk_fast.inputs.face.box import IBUG_68, MIN_SIDE
+from musetalk_fast.media.face import FaceFinder, FoundFace, Landmarks, choose, find_face, mouth_box
+from musetalk_fast.media.face.box import IBUG_68, MIN_SIDE
 from musetalk_fast.types import AvatarOptions, Box, Picture
 
 # Measured once, with the shape of MuseTalk's box checked by eye; see test_the_box_is_as_musetalk.

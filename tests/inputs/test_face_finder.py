@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from musetalk_fast.inputs.face import FaceFinder
-from musetalk_fast.inputs.face.detector import Detection, same_face, strongest
+from musetalk_fast.media.face import FaceFinder
+from musetalk_fast.media.face.detector import Detection, same_face, strongest
 from musetalk_fast.types import Box, Picture
 
 # Left, top, right, bottom of all points, measured once; the models are fixed.
@@ -190,7 +190,7 @@ def test_nothing_is_printed_and_nothing_heavy_is_imported() -> None:
     program = """
 import sys
 import numpy as np
-from musetalk_fast.inputs.face import FaceFinder
+from musetalk_fast.media.face import FaceFinder
 assert "ai_edge_litert" not in sys.modules
 FaceFinder().find(np.zeros((200, 200, 3), np.uint8))
 heavy = {"numba", "cv2", "PIL", "torch", "tensorflow"} & set(sys.modules)
@@ -207,7 +207,7 @@ def test_the_models_are_those_of_the_notice() -> None:
     import hashlib
     import importlib.resources
 
-    folder = importlib.resources.files("musetalk_fast.inputs.face")
+    folder = importlib.resources.files("musetalk_fast.media.face")
     notice = folder.joinpath("NOTICE").read_text()
     for name in ("face_detector.tflite", "face_landmarks_detector.tflite"):
         digest = hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest()

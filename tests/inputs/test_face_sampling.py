@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from musetalk_fast.inputs.face.sampling import Region, bilinear, reduce, sample
+from musetalk_fast.media.face.sampling import Region, bilinear, reduce, sample
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_reduce_is_the_mean_of_blocks() -> None:
 def test_reduce_in_strips_equals_reduce_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.random.default_rng(2).integers(0, 256, (64, 48, 3), np.uint8)
     whole = reduce(picture, 3)
-    monkeypatch.setattr("musetalk_fast.inputs.face.sampling._STRIP_BYTES", 1)
+    monkeypatch.setattr("musetalk_fast.media.face.sampling._STRIP_BYTES", 1)
     np.testing.assert_array_equal(reduce(picture, 3), whole)
 
 

@@ -25,7 +25,7 @@ from pictures import (
 )
 from PIL import Image, ImageOps
 
-from musetalk_fast.inputs.image import Still, load_still
+from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.types import Picture
 
 Load = Callable[..., Still]

@@ -15,7 +15,7 @@ from pictures import GREY, RGB, chunk, opened, png, saved, tiff
 from PIL import Image
 
 from musetalk_fast import errors
-from musetalk_fast.inputs.image import Still, load_still
+from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.types import Picture
 
 Load = Callable[..., Still]
@@ -178,7 +178,7 @@ _MEASURE = """
 import resource, sys
 from pathlib import Path
 from musetalk_fast.errors import ImageFormatError
-from musetalk_fast.inputs.image import load_still
+from musetalk_fast.media.image import load_still
 import av, simplejpeg
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -12,7 +12,7 @@ import pytest
 import soxr
 from recordings import Signal, record, tones, wav_bytes, write_wav
 
-from musetalk_fast.inputs.audio import Speech, load_speech
+from musetalk_fast.media.speech import Speech, load_speech
 
 
 def _sent(speech: Speech) -> Signal:

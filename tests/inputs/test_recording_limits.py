@@ -13,9 +13,9 @@ import pytest
 from recordings import record, silent_film, tones, wav_bytes, write_wav
 
 from musetalk_fast import errors
-from musetalk_fast.inputs.audio import MAX_SECS, load_speech
-from musetalk_fast.inputs.sound import SoundReader
-from musetalk_fast.inputs.wav import WavWriter
+from musetalk_fast.media.audio_decoder import AudioDecoder
+from musetalk_fast.media.speech import MAX_SECS, load_speech
+from musetalk_fast.media.wav import WavWriter
 
 
 def _refused(path: Path, kind: type[errors.InputError], words: str) -> errors.InputError:
@@ -149,14 +149,14 @@ def _endless(path: Path, secs: int, rate: int = 8_000) -> Path:
 def test_more_than_ten_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_SECS == 36_000
     # What takes the time of the test is decoding: a minute shows as much.
-    monkeypatch.setattr("musetalk_fast.inputs.audio.MAX_SECS", 60)
+    monkeypatch.setattr("musetalk_fast.media.speech.MAX_SECS", 60)
     _refused(_endless(tmp_path / "a.wav", 61), errors.AudioLengthError, "longer than")
 
 
 _MEASURE = """
 import resource, sys
 from pathlib import Path
-from musetalk_fast.inputs.audio import load_speech
+from musetalk_fast.media.speech import load_speech
 load_speech(Path(sys.argv[1]), Path(sys.argv[1]).parent)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 speech = load_speech(Path(sys.argv[2]), Path(sys.argv[2]).parent)
@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
 def test_frames_are_the_original(tmp_path: Path) -> None:
     signal = tones(44_100, 0.5, 2)
     path = write_wav(tmp_path / "a.wav", 44_100, np.rint(signal * 32767))
-    with SoundReader(path) as reader:
+    with AudioDecoder(path) as reader:
         blocks = [frame.to_ndarray().reshape(-1, 2) for frame in reader.frames()]
     assert (np.concatenate(blocks) == np.rint(signal * 32767)).all()
 
@@ -217,4 +217,4 @@ def test_a_wav_from_a_pipe_promises_nothing(tmp_path: Path, size: int) -> None:
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that cannot be read")
 def test_a_disk_that_fails() -> None:
     with pytest.raises(errors.InputUnreadableError, match="cannot be read: Input/output error"):
-        SoundReader(Path("/proc/self/mem"))
+        AudioDecoder(Path("/proc/self/mem"))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast import errors
-from musetalk_fast.inputs.image import load_still
+from musetalk_fast.media.image import load_still
 from musetalk_fast.server.engines.base import Check, CropRequest, EngineInfo, OnFace
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face, Pcm
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from musetalk_fast.inputs.image import load_still
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.png import encode_png
+from musetalk_fast.media.image import load_still
 from musetalk_fast.server.avatars import ReadyAvatar
 from musetalk_fast.server.bodies import read_json
 from musetalk_fast.server.decoding import decode_speech

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast import __version__
-from musetalk_fast.inputs.face import FaceFinder, find_face
-from musetalk_fast.inputs.image import load_still
+from musetalk_fast.media.face import FaceFinder, find_face
+from musetalk_fast.media.image import load_still
 from musetalk_fast.server.engines.base import Check, CropRequest, EngineInfo, OnFace
 from musetalk_fast.server.engines.preview.mask import jaw_mask
 from musetalk_fast.server.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
@@ -99,7 +99,7 @@ class PreviewEngine:
 def _fingerprint() -> str:
     """Eight hex digits over everything that decides what a crop looks like."""
     digest = hashlib.sha256()
-    for package in (__package__, "musetalk_fast.inputs.face"):
+    for package in (__package__, "musetalk_fast.media.face"):
         files = importlib.resources.files(package).iterdir()
         for file in sorted(files, key=lambda each: each.name):
             if file.name.endswith((".py", ".npz", ".tflite")):

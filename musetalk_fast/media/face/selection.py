@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from musetalk_fast.errors import NoFaceError, UsageError
-from musetalk_fast.inputs.face.finder import FaceFinder
-from musetalk_fast.inputs.face.mesh import Landmarks
+from musetalk_fast.media.face.finder import FaceFinder
+from musetalk_fast.media.face.landmarks import Landmarks
 from musetalk_fast.types import AvatarOptions, Box, Picture
 
 _WORDS = ("largest", "left", "right")

@@ -1,6 +1,6 @@
 """The 478 points of a face, and whether there is one at all.
 
-Source: Grishchenko et al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time", 2020;
+AvioFile: Grishchenko et al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time", 2020;
 model card "MediaPipe Face Mesh V2".
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.inputs.face.detector import Bounds, Detection
-from musetalk_fast.inputs.face.model import Model
-from musetalk_fast.inputs.face.sampling import Region, sample
+from musetalk_fast.media.face.detector import Bounds, Detection
+from musetalk_fast.media.face.model import Model
+from musetalk_fast.media.face.sampling import Region, sample
 from musetalk_fast.types import Box, Picture
 
 _SIDE = 256

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from musetalk_fast.inputs.face.detector import Detection, Detector, same_face
-from musetalk_fast.inputs.face.mesh import Landmarks, Mesh
+from musetalk_fast.media.face.detector import Detection, Detector, same_face
+from musetalk_fast.media.face.landmarks import Landmarks, Mesh
 from musetalk_fast.types import Box, Picture
 
 MIN_PRESENCE = 10.0

@@ -2,7 +2,7 @@
 
 BlazeFace (short range) sees 128 x 128 pixels and loses faces below about 9 % of them. So the
 picture is looked at whole, then in overlapping tiles of half and of 0.28 of its longer side.
-Source: Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019.
+AvioFile: Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.inputs.face.model import Model
-from musetalk_fast.inputs.face.sampling import Region, bilinear, blocks, reduce
+from musetalk_fast.media.face.model import Model
+from musetalk_fast.media.face.sampling import Region, bilinear, blocks, reduce
 from musetalk_fast.types import Picture
 
 Bounds: TypeAlias = tuple[float, float, float, float]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from musetalk_fast.errors import AudioLengthError
-from musetalk_fast.inputs.files import file_sha256
-from musetalk_fast.inputs.sound import Samples, SoundReader
-from musetalk_fast.inputs.wav import WavWriter
+from musetalk_fast.media.audio_decoder import AudioDecoder, Samples
+from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.wav import WavWriter
 from musetalk_fast.types import SPEECH_RATE, Pcm
 
 MAX_SECS = 36_000
@@ -75,7 +75,7 @@ def load_speech(
         errors.AudioLengthError: no samples, or more than ten hours.
         errors.OutputWriteError: the folder cannot be written.
     """
-    with SoundReader(path) as reader:
+    with AudioDecoder(path) as reader:
         sha256 = file_sha256(path)
         wav = workdir / f"speech-{sha256[:16]}.wav"
         meter = _Meter()
@@ -99,7 +99,7 @@ def load_speech(
 
 
 def _limited(
-    reader: SoundReader, path: Path, on_block: Callable[[float], None]
+    reader: AudioDecoder, path: Path, on_block: Callable[[float], None]
 ) -> Iterator[Samples]:
     for block in reader.blocks():
         if reader.samples > MAX_SECS * reader.rate:
@@ -113,7 +113,7 @@ def _length_error(message: str, path: Path) -> AudioLengthError:
     return AudioLengthError(message, where=str(path), hint=hint)
 
 
-def _to_speech(blocks: Iterator[Samples], reader: SoundReader) -> Iterator[Pcm]:
+def _to_speech(blocks: Iterator[Samples], reader: AudioDecoder) -> Iterator[Pcm]:
     """Resample to 16 kHz (soxr, high quality) and round to 16 bits."""
     first = next(blocks, None)
     if first is None:
@@ -165,7 +165,7 @@ def _dbfs(level: float) -> float:
     return 20 * math.log10(level / 32768) if level > 0 else -math.inf
 
 
-def _notes(reader: SoundReader, peak_dbfs: float) -> tuple[str, ...]:
+def _notes(reader: AudioDecoder, peak_dbfs: float) -> tuple[str, ...]:
     secs = Fraction(reader.samples, reader.rate)
     notes = []
     if peak_dbfs < _SILENT_DBFS:

@@ -11,7 +11,7 @@ reading_ends = threading.Event()
 """Set when the process is about to end: from now on, every file is one that cannot be read."""
 
 
-class Source:
+class AvioFile:
     """Reads and seeks a file for PyAV.
 
     A seek to nowhere, as a damaged file asks for, fails as FFmpeg expects it to fail; and where

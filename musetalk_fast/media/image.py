@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from musetalk_fast.errors import ImageFormatError, ImageSizeError, InputError, UsageError
-from musetalk_fast.inputs.colour import parse_colour
-from musetalk_fast.inputs.files import open_input, read_errors
-from musetalk_fast.inputs.headers import read_header
-from musetalk_fast.inputs.pixels import Pixels, decode, flatten
+from musetalk_fast.media.colour import parse_colour
+from musetalk_fast.media.headers import read_header
+from musetalk_fast.media.input_file import open_input, read_errors
+from musetalk_fast.media.pixels import Pixels, decode, flatten
 from musetalk_fast.types import Picture
 
 MIN_SIDE, MAX_SIDE = 64, 8192

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import AudioFormatError, AudioLengthError
-from musetalk_fast.inputs.files import open_input, read_errors, unreadable
-from musetalk_fast.inputs.source import Source
-from musetalk_fast.inputs.wav import wav_secs
+from musetalk_fast.media.avio import AvioFile
+from musetalk_fast.media.input_file import open_input, read_errors, unreadable
+from musetalk_fast.media.wav import wav_secs
 
 if TYPE_CHECKING:
     import av
@@ -37,14 +37,14 @@ _BLOCK_SAMPLES = 1 << 15
 _OF_WAV = {"max_size": str(1 << 16), "probesize": str(1 << 17)}
 """FFmpeg's own choice are packets of 2 kB: a recording would cost more time than its video's frames
 do beside the encoder. Of larger ones it looks at 5 MB for hidden DTS: 150 ms; two will do."""
-_LOUDEST = 16.0
+_MAX_LEVEL = 16.0
 """24 dB above full scale."""
 _WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0}
 _OTHER_WEIGHT = 0.5
 """ITU-R BS.775 downmix, divided by the sum so that it never clips: speech is in the centre."""
 
 
-class SoundReader:
+class AudioDecoder:
     """Decodes the first (or default) sound track of a file.
 
     Priming samples of the codec are left out, as the container demands. Use as a context.
@@ -62,7 +62,7 @@ class SoundReader:
         self.samples = 0
         """Samples decoded so far."""
         self._file = open_input(path)
-        self._source = Source(self._file)
+        self._avio = AvioFile(self._file)
         try:
             self._container = self._open()
             self._stream = self._sound_track()
@@ -70,7 +70,7 @@ class SoundReader:
             self._file.close()
             raise
 
-    def __enter__(self) -> SoundReader:
+    def __enter__(self) -> AudioDecoder:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,7 +138,7 @@ class SoundReader:
         try:
             # A file object, not the name: FFmpeg would take some names for addresses.
             return av.open(
-                self._source,
+                self._avio,
                 "r",
                 options={
                     "format_whitelist": _DEMUXERS,
@@ -186,8 +186,8 @@ class SoundReader:
         except IndexError as error:
             # PyAV's words for a packet of a track that was not there at first.
             raise self._error("broken (its tracks change)", self._secs()) from error
-        if self._source.error is not None:
-            raise unreadable(self._path, self._source.error)
+        if self._avio.error is not None:
+            raise unreadable(self._path, self._avio.error)
 
     def _decode(self, packet: Any) -> list[av.AudioFrame]:
         import av
@@ -241,6 +241,6 @@ def _mixed(chunks: list[Samples], weights: Samples) -> Samples:
     samples = np.concatenate(chunks)
     # Float files may hold what is no number, or thunder; either would poison the resampler.
     np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-    np.clip(samples, -_LOUDEST, _LOUDEST, out=samples)
+    np.clip(samples, -_MAX_LEVEL, _MAX_LEVEL, out=samples)
     mono: Samples = samples @ weights
     return mono

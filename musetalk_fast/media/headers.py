@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from musetalk_fast.errors import ImageFormatError
-from musetalk_fast.inputs import png
+from musetalk_fast.media import png
 
 _VIDEO_MARKS = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"FLV"), (0, b"GIF8"))
 _TIFF_NUMBERS = {3: "H", 4: "I"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from musetalk_fast.inputs.face.box import mouth_box
-from musetalk_fast.inputs.face.choice import look
-from musetalk_fast.inputs.face.finder import FaceFinder
-from musetalk_fast.inputs.face.mesh import Landmarks
+from musetalk_fast.media.face.box import mouth_box
+from musetalk_fast.media.face.finder import FaceFinder
+from musetalk_fast.media.face.landmarks import Landmarks
+from musetalk_fast.media.face.selection import look
 from musetalk_fast.types import AvatarOptions, Box, Picture
 
 TINY_SIDE = 80

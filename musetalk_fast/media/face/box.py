@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from musetalk_fast.errors import FaceSizeError, UsageError
-from musetalk_fast.inputs.face.mesh import Landmarks
+from musetalk_fast.media.face.landmarks import Landmarks
 from musetalk_fast.types import AvatarOptions, Box
 
 IBUG_68 = (

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import ImageFormatError
-from musetalk_fast.inputs.headers import Header
-from musetalk_fast.inputs.png import check_whole, only_needed, transparent_grey
+from musetalk_fast.media.headers import Header
+from musetalk_fast.media.png import check_whole, only_needed, transparent_grey
 from musetalk_fast.types import Picture
 
 if TYPE_CHECKING:
