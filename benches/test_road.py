@@ -36,7 +36,7 @@ from benches.scenery import (
     resize,
     stretched_face,
 )
-from musetalk_fast.client.stream import _messages
+from musetalk_fast.client.message_stream import _messages
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.rendering.handover import Handover

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from musetalk_fast.benching.scene import Scene
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.stream import post_for_messages
+from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.rendering.handover import Handover
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY, Message, Start

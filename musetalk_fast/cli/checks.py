@@ -190,7 +190,7 @@ def _describe(url: str, settings: ServerSettings) -> str:
     from contextlib import AsyncExitStack
 
     from musetalk_fast.cli.signals import run
-    from musetalk_fast.client.choice import open_server
+    from musetalk_fast.client.negotiate import open_server
 
     patient = replace(settings, timeout_secs=min(settings.timeout_secs, _PATIENCE_SECS))
 

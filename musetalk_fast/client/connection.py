@@ -15,10 +15,10 @@ import orjson
 from musetalk_fast import errors
 from musetalk_fast.client.address import Address
 from musetalk_fast.client.credentials import NOTHING, Credentials
-from musetalk_fast.client.cut import failing_if_cut
-from musetalk_fast.client.refusals import raise_for_refusal
-from musetalk_fast.client.sending import Sending
-from musetalk_fast.client.tls import tls_error
+from musetalk_fast.client.disconnects import failing_if_disconnected
+from musetalk_fast.client.http_errors import raise_for_refusal
+from musetalk_fast.client.request_deadlines import RequestDeadlines
+from musetalk_fast.client.tls_errors import tls_error
 from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.requests import Health
 
@@ -101,16 +101,16 @@ class Connection:
         """
         assert self._session is not None
         silence_secs = silence_secs or self.timeout_secs
-        sending = Sending(self.timeout_secs, silence_secs)
+        deadlines = RequestDeadlines(self.timeout_secs, silence_secs)
         options |= {"allow_redirects": False, "timeout": _timeout(silence_secs)}
         if body is not None:
-            options["data"] = sending.pieces(body)
+            options["data"] = deadlines.pieces(body)
         asking = self._session.request(
-            method, self.address.base + path, trace_request_ctx=sending, **options
+            method, self.address.base + path, trace_request_ctx=deadlines, **options
         )
         try:
-            async with await sending.answer(asking, self.address.name) as response:
-                with failing_if_cut(response):
+            async with await deadlines.answer(asking, self.address.name) as response:
+                with failing_if_disconnected(response):
                     yield response
         except errors.MuseTalkError as error:
             self._credentials.redact(error)
@@ -194,7 +194,7 @@ def _timeout(silence_secs: float) -> aiohttp.ClientTimeout:
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Tells a `Sending` when its request has a connection."""
+    """Tells a `RequestDeadlines` when its request has a connection."""
 
     async def connected(_session: aiohttp.ClientSession, context: Any, _params: object) -> None:
         context.trace_request_ctx.connected()

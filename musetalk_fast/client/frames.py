@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.stream import post_for_messages
+from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.types import Maker
 from musetalk_fast.wire.messages import End, Frame, Message, Start
 from musetalk_fast.wire.requests import FramesRequest
@@ -18,19 +18,19 @@ FrameStream: TypeAlias = AsyncGenerator[list[Frame], None]
 
 @asynccontextmanager
 async def open_frames(
-    connection: Connection, request: FramesRequest, wire: str, maker: Maker
+    connection: Connection, request: FramesRequest, wire: str, engine: Maker
 ) -> AsyncIterator[FrameStream]:
     """`POST /v1/frames`; give lists of frames as they arrive.
 
     Args:
-        maker: who is to make them: a server may have been restarted with another model.
+        engine: who is to make them: a server may have been restarted with another model.
 
     Raises:
         errors.ProtocolError: the leaf that says how the stream is not what was asked for.
         errors.ServerError: the server refuses or fails.
     """
     async with post_for_messages(connection, "/v1/frames", request.to_json(), wire) as stream:
-        frames = _frames(stream, FrameCheck(request, maker, connection.address.name))
+        frames = _frames(stream, FrameCheck(request, engine, connection.address.name))
         async with aclosing(frames):
             yield frames
 
@@ -48,13 +48,13 @@ class FrameCheck:
 
     Args:
         request: what was asked for.
-        maker: who is to make it.
+        engine: who is to make it.
         where: the server's name for messages.
     """
 
-    def __init__(self, request: FramesRequest, maker: Maker, where: str) -> None:
+    def __init__(self, request: FramesRequest, engine: Maker, where: str) -> None:
         self._request = request
-        self._maker = maker
+        self._engine = engine
         self._where = where
         self._next = request.start
         self._sources = _expand(request)
@@ -89,7 +89,7 @@ class FrameCheck:
             )
         if request.faces is not None and start.faces != request.faces:
             raise errors.FacesDifferError("the server's faces have changed", where=self._where)
-        if (start.engine, start.model) != (self._maker.name, self._maker.model):
+        if (start.engine, start.model) != (self._engine.name, self._engine.model):
             raise errors.EngineDiffersError(
                 f"its engine is now {start.engine} {start.model}", where=self._where
             )

@@ -14,8 +14,8 @@ import aiohttp
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.plain_body import PlainBody, Recording
-from musetalk_fast.client.refusals import from_code, raise_for_refusal
+from musetalk_fast.client.http_errors import from_code, raise_for_refusal
+from musetalk_fast.client.infer_body import InferBody, PaddedWav
 from musetalk_fast.deadline import deadline
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions
@@ -47,7 +47,7 @@ class InferRequest:
     bbox_shift: int = 0
 
 
-def check_plain_options(options: AvatarOptions, where: str) -> None:
+def check_infer_options(options: AvatarOptions, where: str) -> None:
     """Refuse what the plain contract has no words for.
 
     Raises:
@@ -76,8 +76,8 @@ async def open_infer(
     """
     where = connection.address.name
     secs = request.frames / request.fps
-    recording = await asyncio.to_thread(Recording, request.wav, secs)
-    body = PlainBody(request.png, recording, request.fps, request.bbox_shift)
+    recording = await asyncio.to_thread(PaddedWav, request.wav, secs)
+    body = InferBody(request.png, recording, request.fps, request.bbox_shift)
     async with connection.request(
         "POST",
         "/infer",

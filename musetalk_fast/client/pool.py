@@ -8,15 +8,15 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from musetalk_fast import errors
-from musetalk_fast.client.choice import ChosenServer
+from musetalk_fast.client.negotiate import NegotiatedServer
 
-_FIRST_SECS, _MAX_SECS = 0.5, 30.0
+_INITIAL_SECS, _MAX_SECS = 0.5, 30.0
 MAX_ASKED_SECS = 300.0
 """A `Retry-After` beyond it is cut: who knows what the server means."""
 _LOOK_SECS = 0.25
 """How often who waits for room looks whether a stream has ended."""
 
-_FOR_GOOD = (
+_PERMANENT = (
     errors.NotAuthorisedError,
     errors.FacesDifferError,
     errors.EngineDiffersError,
@@ -24,10 +24,10 @@ _FOR_GOOD = (
 )
 """Trying again would bring the same answer."""
 
-_SAID_TWICE = (errors.NotAServerError, errors.ServerRefusedError)
+_PERMANENT_IF_REPEATED = (errors.NotAServerError, errors.ServerRefusedError)
 """The same; but damage on the way can look like it, so a server must say it twice."""
 
-_PASSING = (errors.ServerBusyError, errors.ServerFailedError, errors.ProtocolError)
+_TRANSIENT = (errors.ServerBusyError, errors.ServerFailedError, errors.ProtocolError)
 """A server that answers so at first may yet become ready."""
 
 OnFailure = Callable[["Member", errors.MuseTalkError, float], None]
@@ -45,30 +45,30 @@ class Member:
 
     Attributes:
         error: its last failure.
-        left_out: it is of no use for this render, whatever happens.
+        excluded: it is of no use for this render, whatever happens.
         pace: frames a second of its last streams, or None.
         streams: at work now.
         announced: the user was told of it.
     """
 
     def __init__(
-        self, name: str, connect: Callable[[], Awaitable[ChosenServer]], tries: int
+        self, name: str, connect: Callable[[], Awaitable[NegotiatedServer]], tries: int
     ) -> None:
         self.name = name
         self.error: errors.MuseTalkError | None = None
-        self.left_out = False
+        self.excluded = False
         self.pace: float | None = None
         self.streams = 0
         self.announced = False
         self._connect = connect
         self._connecting = asyncio.Lock()
-        self._server: ChosenServer | None = None
+        self._server: NegotiatedServer | None = None
         self._died = False
         self._tries = tries
-        self._failures = self._garbled = self._lagged = 0
-        self._failed_at = self._resume_at = self._full_until = 0.0
+        self._failures = self._corrupted = self._lagged = 0
+        self._failed_at = self._resume_at = self._saturated_until = 0.0
 
-    async def server(self) -> ChosenServer:
+    async def server(self) -> NegotiatedServer:
         """What it can do; asked once, and again of a child of ours that has died: of a new one.
 
         Raises:
@@ -81,30 +81,30 @@ class Member:
             return self._server
 
     @property
-    def opened(self) -> ChosenServer | None:
+    def opened(self) -> NegotiatedServer | None:
         """What it can do, if it ever answered."""
         return self._server
 
     @property
     def lost(self) -> bool:
         """Whether nothing is to be hoped for from it; a stream that goes on is hope."""
-        return not self.streams and (self.left_out or self._failures > self._tries)
+        return not self.streams and (self.excluded or self._failures > self._tries)
 
     @property
-    def resting(self) -> bool:
+    def backing_off(self) -> bool:
         """Whether it must not be asked now."""
-        return self.left_out or self._resume_at > asyncio.get_running_loop().time()
+        return self.excluded or self._resume_at > asyncio.get_running_loop().time()
 
     @property
-    def full(self) -> bool:
+    def is_saturated(self) -> bool:
         """Whether it said that it works for us as much as it can."""
-        return self.streams > 0 and self._full_until > asyncio.get_running_loop().time()
+        return self.streams > 0 and self._saturated_until > asyncio.get_running_loop().time()
 
-    def forgive(self) -> None:
+    def reset(self) -> None:
         """A new render begins: what it was left out for may not concern this one."""
-        self.left_out = False
-        self._failures = self._garbled = self._lagged = 0
-        self._resume_at = self._full_until = 0.0
+        self.excluded = False
+        self._failures = self._corrupted = self._lagged = 0
+        self._resume_at = self._saturated_until = 0.0
 
     def failed(self, error: errors.MuseTalkError, began: float) -> float:
         """Count a failure; streams that began before the last one fail for the same reason.
@@ -121,14 +121,16 @@ class Member:
         if self._server is not None and self._server.builtin:
             self._died = self._died or isinstance(error, errors.ServerUnreachableError)
         self.error = error
-        if isinstance(error, _FOR_GOOD) or (again and self._means_it(error)):
-            self.left_out = True
+        if isinstance(error, _PERMANENT) or (again and self._is_definite(error)):
+            self.excluded = True
             return math.inf
         asked = error.retry_after if isinstance(error, errors.ServerBusyError) else None
         if is_new:
             self._failures += 1
             self._failed_at = now
-        return self._pause(pause(self._failures, asked) if is_new or asked is not None else 0.0)
+        return self._back_off(
+            backoff_secs(self._failures, asked) if is_new or asked is not None else 0.0
+        )
 
     def lagged(self, error: errors.MuseTalkError) -> float:
         """Count a stream that was far behind the others'; it is no failure: it may be all we have.
@@ -138,43 +140,43 @@ class Member:
         """
         self.error = error
         self._lagged += 1
-        return self._pause(pause(self._lagged))
+        return self._back_off(backoff_secs(self._lagged))
 
-    def garbled(self, error: errors.MuseTalkError) -> float:
+    def corrupted(self, error: errors.MuseTalkError) -> float:
         """Count garbage among its frames, found only after the stream had ended well.
 
         Returns:
             Seconds until it should be tried again; infinity for never.
         """
         self.error = error
-        self._garbled += 1
-        if self._garbled > self._tries:
-            self.left_out = True
+        self._corrupted += 1
+        if self._corrupted > self._tries:
+            self.excluded = True
             return math.inf
-        return self._pause(pause(self._garbled))
+        return self._back_off(backoff_secs(self._corrupted))
 
-    def filled(self, secs: float) -> None:
+    def saturated(self, secs: float) -> None:
         """It can do no more for now than it does; a stream of ours that ends makes room."""
-        self._full_until = asyncio.get_running_loop().time() + secs
+        self._saturated_until = asyncio.get_running_loop().time() + secs
 
-    def proved(self) -> None:
+    def succeeded(self) -> None:
         """A part was made of its frames: they were not garbage."""
-        self._garbled = 0
+        self._corrupted = 0
 
     def worked(self, frames: int, secs: float) -> None:
         """Frames came, and their stream has ended."""
         self._failures = 0
-        self._full_until = 0.0
+        self._saturated_until = 0.0
         if secs > 0:
             pace = frames / secs
             self.pace = pace if self.pace is None else (self.pace + pace) / 2
 
-    def _means_it(self, error: errors.MuseTalkError) -> bool:
+    def _is_definite(self, error: errors.MuseTalkError) -> bool:
         if isinstance(error, errors.NotAServerError):
             return self._server is None  # what was one is one, whatever garbles its answers
-        return isinstance(error, _SAID_TWICE)
+        return isinstance(error, _PERMANENT_IF_REPEATED)
 
-    async def rest(self) -> None:
+    async def wait_backoff(self) -> None:
         """Return when it should be tried."""
         while (secs := self._left()) > 0:  # noqa: ASYNC110 - others may make it longer, or shorter
             await asyncio.sleep(secs)
@@ -182,10 +184,10 @@ class Member:
     def _left(self) -> float:
         """Seconds to rest before it is worth another look."""
         now = asyncio.get_running_loop().time()
-        room = min(_LOOK_SECS, self._full_until - now) if self.full else 0.0
+        room = min(_LOOK_SECS, self._saturated_until - now) if self.is_saturated else 0.0
         return max(room, self._resume_at - now)
 
-    def _pause(self, secs: float) -> float:
+    def _back_off(self, secs: float) -> float:
         """Rest for so long, or as long as it was to rest anyway; gives the seconds."""
         now = asyncio.get_running_loop().time()
         self._resume_at = max(self._resume_at, now + secs)
@@ -221,7 +223,7 @@ class Pool:
         if all(member.lost for member in self.members):
             raise self._lost()
 
-    def best_pace(self, but: Member) -> float | None:
+    def best_throughput(self, but: Member) -> float | None:
         """Frames a second of the fastest other server that is at work."""
         paces = [
             member.pace
@@ -234,12 +236,12 @@ class Pool:
         """Ask it; once more if the answer was lost on the way, longer if it may become ready."""
         first = True
         while True:
-            await member.rest()
+            await member.wait_backoff()
             try:
                 await member.server()
             except errors.ServerError as error:
                 secs = member.failed(error, math.inf)
-                if member.lost or not (first or isinstance(error, _PASSING)):
+                if member.lost or not (first or isinstance(error, _TRANSIENT)):
                     return False
                 on_failure(member, error, secs)
             else:
@@ -259,7 +261,7 @@ class Pool:
         return errors.ServersLostError(f"no server is left: {told}")
 
 
-def pause(failures: int, asked: float | None = None) -> float:
+def backoff_secs(failures: int, asked: float | None = None) -> float:
     """Seconds to wait after so many failures in a row: doubling, with jitter.
 
     Args:
@@ -267,6 +269,6 @@ def pause(failures: int, asked: float | None = None) -> float:
     """
     if asked is not None:
         return min(asked, MAX_ASKED_SECS)
-    longest: float = min(_MAX_SECS, _FIRST_SECS * 2 ** min(failures - 1, 16))
+    longest: float = min(_MAX_SECS, _INITIAL_SECS * 2 ** min(failures - 1, 16))
     # Jitter, so that clients of a server that comes back do not all come at once.
     return longest * random.uniform(0.5, 1.0)  # noqa: S311

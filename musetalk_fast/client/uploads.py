@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.refusals import raise_for_refusal
+from musetalk_fast.client.http_errors import raise_for_refusal
 
 _CHUNK = 1 << 18
 

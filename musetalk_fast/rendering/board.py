@@ -79,7 +79,7 @@ class Board:
         Returns:
             None: it must rest first.
         """
-        while not member.resting:
+        while not member.backing_off:
             feed = None if member.full else self._pick(member)
             if feed is not None:
                 return feed
@@ -92,7 +92,7 @@ class Board:
         Returns:
             False: this server must rest first.
         """
-        while not member.resting:
+        while not member.backing_off:
             if self.hungry:
                 return True
             await self._change()
@@ -183,7 +183,7 @@ class Board:
             self._frames += feed.segment.frames
             self.parts[feed.segment.number] = part.result()
             for member in feed.givers:
-                member.proved()
+                member.succeeded()
             self._on_part(feed.segment, part.result())
             if not self._waiting and not self._making:
                 self.finished.set_result(None)

@@ -78,7 +78,7 @@ class Crew:
         attempts = (self._retries + 1) * len(self._pool.members)
         board = Board(segments, self._limit, begin, attempts, self._tell, self._tell_garbage)
         for member in self._pool.members:
-            member.forgive()
+            member.reset()
         frames = sum(segment.frames for segment in segments)
         try:
             async with Meter(frames, board, self._on_event).running():
@@ -133,7 +133,7 @@ class Crew:
         return self._streams if server is None else min(self._streams, server.info.max_streams)
 
     def _tell_garbage(self, member: Member, error: ProtocolError) -> None:
-        self._on_event(failure_event(error, member.garbled(error)))
+        self._on_event(failure_event(error, member.corrupted(error)))
 
     def _tell(self, segment: Segment, part: Part) -> None:
         self._on_event(segment_event(segment, part))

@@ -61,8 +61,8 @@ class Lane:
         Raises:
             errors.MuseTalkError: no server is left.
         """
-        while not self._member.left_out:
-            await self._member.rest()
+        while not self._member.excluded:
+            await self._member.wait_backoff()
             self._began = math.inf  # of several workers one at a time makes it ready
             try:
                 if not await self._provision.ready():
@@ -145,7 +145,7 @@ class Lane:
 
     def _is_left_behind(self, source: Source) -> bool:
         """Whether others should rather have its segment; then it rests, longer each time."""
-        best = self._pool.best_pace(self._member)
+        best = self._pool.best_throughput(self._member)
         if best is None or source.secs < _PATIENCE_SECS or source.pace * _FAR_BEHIND > best:
             return False
         error = ServerSlowError(
@@ -159,7 +159,7 @@ class Lane:
         """Count a failure of the server."""
         if isinstance(error, ServerBusyError) and self._member.streams:
             # It works for us as much as it can; this stream is one too many for now.
-            self._member.filled(min(error.retry_after or _LOOK_SECS, MAX_ASKED_SECS))
+            self._member.saturated(min(error.retry_after or _LOOK_SECS, MAX_ASKED_SECS))
             return
         self._provision.spoil()
         secs = self._member.failed(error, self._began)

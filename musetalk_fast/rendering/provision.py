@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from musetalk_fast.client.avatars import prepare_avatar
-from musetalk_fast.client.choice import ChosenServer, check_limits
+from musetalk_fast.client.avatar_preparation import prepare_avatar
 from musetalk_fast.client.frames import FrameStream, open_frames
-from musetalk_fast.client.infer import InferRequest, check_plain_options, open_infer
+from musetalk_fast.client.infer import InferRequest, check_infer_options, open_infer
+from musetalk_fast.client.negotiate import NegotiatedServer, check_limits
 from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
@@ -31,7 +31,7 @@ class Provision:
         self._work = work
         self._on_event = on_event
         self._lock = asyncio.Lock()
-        self._fresh = False
+        self._is_valid = False
 
     async def ready(self) -> bool:
         """Return once the server has all it needs, and makes what the others make.
@@ -43,17 +43,17 @@ class Provision:
             errors.ServerError, errors.InputError: it refuses, fails, or differs from the others.
         """
         async with self._lock:
-            await self._member.rest()  # after a failure of the worker that had the lock
-            if self._member.left_out:
+            await self._member.wait_backoff()  # after a failure of the worker that had the lock
+            if self._member.excluded:
                 return False
-            if not self._fresh:
-                await self._provide(await self._member.server())
-                self._fresh = True
+            if not self._is_valid:
+                await self._set_up(await self._member.server())
+                self._is_valid = True
         return True
 
     def spoil(self) -> None:
         """The server failed: what it had may be gone."""
-        self._fresh = False
+        self._is_valid = False
 
     @property
     def makes_whole_frames(self) -> bool:
@@ -94,14 +94,14 @@ class Provision:
         )
         return open_frames(server.connection, request, server.wire, work.record.settled.maker)
 
-    async def _provide(self, server: ChosenServer) -> None:
+    async def _set_up(self, server: NegotiatedServer) -> None:
         plan, info, where = self._work.plan, server.info, self._member.name
         self._tell(server)
         check_limits(server, plan.frame_encoding, plan.fps)
         maker = Maker(info.engine, info.model, info.is_preview)
         self._work.record.check_maker(maker, where)
         if server.wire == PLAIN:
-            check_plain_options(plan.options, where)
+            check_infer_options(plan.options, where)
             await self._work.record.settle(maker, NO_FACES, where)
             return
         speech, picture = self._work.inputs.speech, self._work.picture
@@ -112,7 +112,7 @@ class Provision:
         await self._work.record.settle(maker, await self._prepare(server), where)
 
     async def _upload(
-        self, server: ChosenServer, name: str, sha256: str, content: bytes | Path
+        self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path
     ) -> None:
         def tell(sent: int, total: int) -> None:
             event = UploadEvent(server=self._member.name, asset=name, sent=sent, total=total)
@@ -120,7 +120,7 @@ class Provision:
 
         await ensure_asset(server.connection, sha256, content, tell)
 
-    async def _prepare(self, server: ChosenServer) -> PreparedFaces:
+    async def _prepare(self, server: NegotiatedServer) -> PreparedFaces:
         plan = self._work.plan
         request = AvatarRequest(avatar=self._work.picture.sha256, options=plan.options)
 
@@ -129,7 +129,7 @@ class Provision:
 
         return await prepare_avatar(server.connection, request, (plan.width, plan.height), 1, tell)
 
-    def _tell(self, server: ChosenServer) -> None:
+    def _tell(self, server: NegotiatedServer) -> None:
         if not self._member.announced:
             self._member.announced = True
             self._on_event(

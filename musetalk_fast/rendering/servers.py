@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from musetalk_fast.builtin import BuiltinServer
-from musetalk_fast.client.choice import ChosenServer, open_server, probe
+from musetalk_fast.client.negotiate import NegotiatedServer, open_server, probe
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerUnreachableError
@@ -37,7 +37,7 @@ async def engage(
     return pool
 
 
-async def _connect(url: str, settings: Settings, stack: AsyncExitStack) -> ChosenServer:
+async def _connect(url: str, settings: Settings, stack: AsyncExitStack) -> NegotiatedServer:
     builtin = url == BUILTIN
     async with AsyncExitStack() as attempt:
         if builtin:

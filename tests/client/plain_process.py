@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from musetalk_fast.client.choice import ChosenServer, open_server
+from musetalk_fast.client.negotiate import NegotiatedServer, open_server
 from musetalk_fast.config import ServerSettings
 from musetalk_fast.kernels.png import encode_png
 
@@ -52,7 +52,7 @@ def listening(command: list[str]) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def opened(address: str, **settings: Any) -> AsyncIterator[ChosenServer]:
+async def opened(address: str, **settings: Any) -> AsyncIterator[NegotiatedServer]:
     """A server as the client opens it."""
     chosen = ServerSettings(url=address, **settings)
     async with AsyncExitStack() as stack:

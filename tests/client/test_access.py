@@ -19,9 +19,9 @@ from plain_process import opened, pattern_server, plain_server, recording
 
 from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
-from musetalk_fast.client.choice import probe
 from musetalk_fast.client.credentials import Credentials
 from musetalk_fast.client.infer import InferRequest, open_infer
+from musetalk_fast.client.negotiate import probe
 
 SECRET = "sk-Secret_4711"
 REPOSITORY = Path(__file__).parents[2]

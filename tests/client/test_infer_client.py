@@ -17,8 +17,8 @@ import pytest
 from plain_process import avatar, opened, pattern_server, plain_server, recording
 
 from musetalk_fast import errors
-from musetalk_fast.client.choice import ChosenServer, probe
-from musetalk_fast.client.infer import InferRequest, check_plain_options, open_infer
+from musetalk_fast.client.infer import InferRequest, check_infer_options, open_infer
+from musetalk_fast.client.negotiate import NegotiatedServer, probe
 from musetalk_fast.kernels.png import decode_png
 from musetalk_fast.types import AvatarOptions
 from musetalk_fast.wire.messages import BINARY, PLAIN, FullFrame
@@ -37,7 +37,7 @@ def _request(
     return InferRequest(png=avatar(), wav=sound, fps=fps, frames=frames, **size)
 
 
-async def _frames(server: ChosenServer, request: InferRequest) -> list[FullFrame]:
+async def _frames(server: NegotiatedServer, request: InferRequest) -> list[FullFrame]:
     async with open_infer(server.connection, request) as stream:
         return [frame async for frames in stream for frame in frames]
 
@@ -244,10 +244,10 @@ async def test_letting_go_ends_the_request() -> None:
 
 
 def test_the_contract_has_no_word_for_other_faces() -> None:
-    check_plain_options(AvatarOptions(bbox_shift=5), "there")
+    check_infer_options(AvatarOptions(bbox_shift=5), "there")
     for options in (AvatarOptions(face="left"), AvatarOptions(extra_margin=3)):
         with pytest.raises(errors.ServerRefusedError, match="POST /infer"):
-            check_plain_options(options, "there")
+            check_infer_options(options, "there")
 
 
 COMMAND = """

@@ -11,10 +11,10 @@ import pytest
 
 from musetalk_fast import errors
 from musetalk_fast.client import pool as pools
-from musetalk_fast.client.pool import Member, Pool, pause
+from musetalk_fast.client.pool import Member, Pool, backoff_secs
 
 if TYPE_CHECKING:
-    from musetalk_fast.client.choice import ChosenServer
+    from musetalk_fast.client.negotiate import NegotiatedServer
 
 LOST = errors.ServerUnreachableError("no connection", where="a")
 REFUSED = errors.ServerRefusedError("what you sent", where="a")
@@ -29,7 +29,7 @@ class Script:
         self.times: list[float] = []
         self.builtin = False
 
-    async def __call__(self) -> ChosenServer:
+    async def __call__(self) -> NegotiatedServer:
         self.times.append(asyncio.get_running_loop().time())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is not None:
@@ -43,21 +43,21 @@ def _member(*answers: errors.MuseTalkError | None, tries: int = 3, name: str = "
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "_FIRST_SECS", 0.01)
+    monkeypatch.setattr(pools, "_INITIAL_SECS", 0.01)
 
 
 def test_pauses_double_with_jitter_up_to_a_limit() -> None:
     for failures in range(1, 40):
         longest = min(30.0, 0.5 * 2 ** (failures - 1))
-        secs = [pause(failures) for _ in range(50)]
+        secs = [backoff_secs(failures) for _ in range(50)]
         assert all(longest / 2 <= each <= longest for each in secs)
         assert len(set(secs)) > 1
 
 
 def test_retry_after_is_taken_as_it_is_within_reason() -> None:
-    assert pause(7, 2.5) == 2.5
-    assert pause(1, 0.0) == 0.0
-    assert pause(1, 1e12) == pools.MAX_ASKED_SECS
+    assert backoff_secs(7, 2.5) == 2.5
+    assert backoff_secs(1, 0.0) == 0.0
+    assert backoff_secs(1, 1e12) == pools.MAX_ASKED_SECS
 
 
 async def test_failures_in_a_row_make_a_server_lost() -> None:
@@ -67,7 +67,7 @@ async def test_failures_in_a_row_make_a_server_lost() -> None:
         assert not member.lost
     member.failed(LOST, math.inf)
     assert member.lost
-    assert not member.left_out, "it is still tried now and then"
+    assert not member.excluded, "it is still tried now and then"
 
 
 async def test_frames_begin_the_row_anew() -> None:
@@ -99,9 +99,9 @@ async def test_streams_that_fail_together_fail_once() -> None:
 async def test_some_verdicts_are_final(error: errors.MuseTalkError) -> None:
     member = _member(None)
     assert member.failed(error, math.inf) == math.inf
-    assert member.left_out
-    member.forgive()
-    assert not member.left_out
+    assert member.excluded
+    member.reset()
+    assert not member.excluded
 
 
 @pytest.mark.parametrize("error", [REFUSED, FOREIGN], ids=lambda error: type(error).__name__)
@@ -112,7 +112,7 @@ async def test_others_must_be_said_twice(error: errors.MuseTalkError) -> None:
     member.failed(LOST, math.inf)
     assert member.failed(error, math.inf) < math.inf
     assert member.failed(error, math.inf) == math.inf
-    assert member.left_out
+    assert member.excluded
 
 
 async def test_what_was_a_server_is_one() -> None:
@@ -120,7 +120,7 @@ async def test_what_was_a_server_is_one() -> None:
     await member.server()
     for _ in range(3):
         assert member.failed(FOREIGN, math.inf) < math.inf
-    assert not member.left_out
+    assert not member.excluded
 
 
 @pytest.mark.usefixtures("quick")
@@ -128,13 +128,13 @@ async def test_garbage_is_counted_until_a_part_is_whole() -> None:
     member = _member(None)
     garbage = errors.FrameShapeError("frame 7")
     for _ in range(3):
-        assert member.garbled(garbage) < math.inf
+        assert member.corrupted(garbage) < math.inf
         member.worked(25, 1.0)  # its streams end well
-    member.proved()
+    member.succeeded()
     for _ in range(3):
-        assert member.garbled(garbage) < math.inf
-    assert member.garbled(garbage) == math.inf
-    assert member.left_out
+        assert member.corrupted(garbage) < math.inf
+    assert member.corrupted(garbage) == math.inf
+    assert member.excluded
 
 
 async def test_it_rests_as_long_as_it_was_told() -> None:
@@ -143,7 +143,7 @@ async def test_it_rests_as_long_as_it_was_told() -> None:
     began = loop.time()
     busy = errors.ServerBusyError("later", retry_after=0.2)
     assert member.failed(busy, math.inf) == pytest.approx(0.2)
-    await member.rest()
+    await member.wait_backoff()
     assert loop.time() - began >= 0.19
 
 
@@ -224,14 +224,14 @@ async def test_what_all_say_keeps_its_exit_code(
 async def test_the_best_pace_is_another_ones() -> None:
     slow, fast = _member(None), _member(None, name="b")
     pool = Pool([slow, fast])
-    assert pool.best_pace(slow) is None
+    assert pool.best_throughput(slow) is None
     slow.worked(10, 1.0)
     fast.worked(100, 1.0)
-    assert pool.best_pace(slow) == 100
-    assert pool.best_pace(fast) == 10
+    assert pool.best_throughput(slow) == 100
+    assert pool.best_throughput(fast) == 10
     for _ in range(4):
         fast.failed(LOST, math.inf)
-    assert pool.best_pace(slow) is None, "one that is lost is no measure"
+    assert pool.best_throughput(slow) is None, "one that is lost is no measure"
 
 
 async def test_a_child_of_ours_that_died_is_replaced() -> None:
@@ -252,7 +252,7 @@ async def test_who_still_sends_is_not_lost() -> None:
     member = _member(None, tries=0)
     member.streams = 1
     member.failed(errors.NotAuthorisedError("no"), math.inf)
-    assert member.left_out
+    assert member.excluded
     Pool([member]).check()
     member.streams = 0
     with pytest.raises(errors.NotAuthorisedError):
@@ -277,8 +277,8 @@ async def test_the_longest_rest_counts_whoever_heard_of_it() -> None:
     assert member.failed(busy, began) == pytest.approx(20.0, abs=0.5)
     assert member.failed(LOST, math.inf) > 19.0
     assert member.lagged(errors.ServerSlowError("1 frame a second")) > 19.0
-    assert member.garbled(errors.FrameShapeError("frame 7")) > 19.0
-    assert member.resting
+    assert member.corrupted(errors.FrameShapeError("frame 7")) > 19.0
+    assert member.backing_off
 
 
 async def test_what_streams_say_together_is_said_once() -> None:
@@ -292,13 +292,13 @@ async def test_what_streams_say_together_is_said_once() -> None:
 
 async def test_it_is_full_as_long_as_it_says_or_until_a_stream_has_ended() -> None:
     member = _member(None)
-    member.filled(20.0)
-    assert not member.full, "nothing of ours runs there"
+    member.saturated(20.0)
+    assert not member.is_saturated, "nothing of ours runs there"
     member.streams = 1
-    assert member.full
-    waiting = asyncio.ensure_future(member.rest())
+    assert member.is_saturated
+    waiting = asyncio.ensure_future(member.wait_backoff())
     await asyncio.sleep(0.02)
     assert not waiting.done()
     member.worked(25, 1.0)
-    assert not member.full
+    assert not member.is_saturated
     await asyncio.wait_for(waiting, 5)

@@ -9,8 +9,8 @@ import socket
 import pytest
 from scripted import Script, serving
 
-from musetalk_fast.client import choice
-from musetalk_fast.client.choice import probe
+from musetalk_fast.client import negotiate
+from musetalk_fast.client.negotiate import probe
 
 FOREIGN = {
     "a web page": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>hi</html>",
@@ -50,6 +50,6 @@ async def test_nobody() -> None:
 
 
 async def test_one_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_PROBE_SECS", 0.3)
+    monkeypatch.setattr(negotiate, "_PROBE_SECS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as door:
         assert not await probe(f"http://127.0.0.1:{door.getsockname()[1]}")

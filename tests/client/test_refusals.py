@@ -10,7 +10,7 @@ from aiohttp import web
 from answers import answering
 
 from musetalk_fast import errors
-from musetalk_fast.client.refusals import raise_for_refusal
+from musetalk_fast.client.http_errors import raise_for_refusal
 
 STATUSES = {
     400: (errors.ServerRefusedError, 65),

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import pytest
 from aiohttp import web
-from answers import answering
+from raw_responses import answering
 
 from musetalk_fast import errors
 from musetalk_fast.client import connection as connections
@@ -22,7 +22,7 @@ from musetalk_fast.client import infer as infers
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.infer import InferRequest, open_infer
-from musetalk_fast.client.stream import post_for_messages
+from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.messages import BINARY
@@ -119,7 +119,7 @@ async def _dripping(method: str, at_once: bytes, drops: bytes) -> AsyncIterator[
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answering = asyncio.current_task()
         assert answering is not None
-        answers.append(answering)
+        raw_responses.append(answering)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while not (await reader.readuntil(b"\r\n\r\n")).startswith(method.encode()):
                 writer.write(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
@@ -132,14 +132,14 @@ async def _dripping(method: str, at_once: bytes, drops: bytes) -> AsyncIterator[
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
-    answers: list[asyncio.Task[None]] = []
+    raw_responses: list[asyncio.Task[None]] = []
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
         async with Connection(address, 0.3) as connection, deadline(6):
             yield connection
         # Its connections are closed: what it writes fails.
-        await asyncio.wait_for(asyncio.gather(*answers), 5)
+        await asyncio.wait_for(asyncio.gather(*raw_responses), 5)
 
 
 async def _upload(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from answers import answering
+from raw_responses import answering
 
 from musetalk_fast import errors
 from musetalk_fast.client.uploads import ensure_asset

@@ -69,5 +69,5 @@ def right(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Right:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off for hundredths of seconds."""
-    monkeypatch.setattr(pool, "_FIRST_SECS", 0.02)
+    monkeypatch.setattr(pool, "_INITIAL_SECS", 0.02)
     monkeypatch.setattr(pool, "_MAX_SECS", 0.1)

@@ -22,7 +22,7 @@ from proxy import Fault, Proxy, proxied
 from scene import Scene, Server, pictures, served
 from spoilers import ASSETS, AVATARS, FRAMES, HEALTH, INFO, any_fault
 
-from musetalk_fast.client import choice, pool
+from musetalk_fast.client import negotiate, pool
 from musetalk_fast.errors import ServersLostError, ServerUnreachableError
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY
@@ -79,11 +79,11 @@ def round_of(seed: int, number: int) -> Round:
     for server in range(servers):
         paths = [FRAMES] * chance.randint(1, 6) + [AVATARS, ASSETS] * chance.randint(0, 1)
         # One before a server is known: what says twice that it is none, is none.
-        paths += [chance.choice([HEALTH, INFO])] * chance.randint(0, 1)
+        paths += [chance.negotiate([HEALTH, INFO])] * chance.randint(0, 1)
         faults += [(server, path, any_fault(chance, path)) for path in paths]
     blows = [
         Blow(
-            chance.choice(["server killed", "server frozen", "connections refused"]),
+            chance.negotiate(["server killed", "server frozen", "connections refused"]),
             chance.uniform(0.0, 1.5),
             chance.uniform(0.1, 1.5),
             chance.randrange(servers),
@@ -92,7 +92,7 @@ def round_of(seed: int, number: int) -> Round:
     ]
     if chance.random() < 0.3:
         blows.append(Blow(STOPPED, chance.uniform(0.1, 1.0), 0.0, 0))
-    encoding = chance.choice([CropEncoding.RAW, CropEncoding.JPEG])
+    encoding = chance.negotiate([CropEncoding.RAW, CropEncoding.JPEG])
     return Round(servers, chance.random() < 0.5, encoding, tuple(faults), tuple(blows))
 
 
@@ -267,21 +267,21 @@ class Mix:
 @contextmanager
 def _hasty() -> Iterator[None]:
     """Back off for tenths of seconds."""
-    before = pool._FIRST_SECS, pool._MAX_SECS
-    pool._FIRST_SECS, pool._MAX_SECS = 0.05, 0.3
+    before = pool._INITIAL_SECS, pool._MAX_SECS
+    pool._INITIAL_SECS, pool._MAX_SECS = 0.05, 0.3
     try:
         yield
     finally:
-        pool._FIRST_SECS, pool._MAX_SECS = before
+        pool._INITIAL_SECS, pool._MAX_SECS = before
 
 
 @contextmanager
 def _wire(binary: bool) -> Iterator[None]:
-    choice.BINARY = BINARY if binary else "none"
+    negotiate.BINARY = BINARY if binary else "none"
     try:
         yield
     finally:
-        choice.BINARY = BINARY
+        negotiate.BINARY = BINARY
 
 
 def main() -> int:

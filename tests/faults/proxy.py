@@ -222,7 +222,7 @@ class Proxy:
         if fault is not None and fault.hush:
             await asyncio.sleep(3600)
         if fault is not None and fault.garble is not None:
-            return await _garbled(request, fault.garble, fault.drops)
+            return await _corrupted(request, fault.garble, fault.drops)
         if fault is not None and fault.status is not None:
             return web.Response(status=fault.status, headers=fault.headers, text="out of order")
         if fault is not None and fault.spoil and body:
@@ -341,7 +341,7 @@ async def _drip(response: web.StreamResponse, message: bytes) -> None:
         await asyncio.sleep(1)
 
 
-async def _garbled(request: web.BaseRequest, text: bytes, drops: bytes) -> web.StreamResponse:
+async def _corrupted(request: web.BaseRequest, text: bytes, drops: bytes) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.write(text)
     await asyncio.sleep(0.01)

@@ -10,7 +10,7 @@ from proxy import HEADER_BYTES, Act, Fault, Proxy
 from scene import Right, Scene, pictures
 from spoilers import FRAMES
 
-from musetalk_fast.client import choice
+from musetalk_fast.client import negotiate
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY
 
@@ -25,9 +25,9 @@ MESSAGES = 27
 def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Has the client ask for one wire or the other."""
     if request.param == "ndjson":
-        monkeypatch.setattr(choice, "BINARY", "none")
+        monkeypatch.setattr(negotiate, "BINARY", "none")
     else:
-        assert choice.BINARY == BINARY
+        assert negotiate.BINARY == BINARY
     return str(request.param)
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 
-from musetalk_fast.client.stream import _chunks
+from musetalk_fast.client.message_stream import _chunks
 from musetalk_fast.types import CROP_SIZE, Box, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder import PartEncoder

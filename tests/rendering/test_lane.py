@@ -86,7 +86,7 @@ def work(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Server], Awaitable[Board]]:
     """Has all workers of a server work at two segments, until they end or the parts are there."""
-    monkeypatch.setattr(pools, "_FIRST_SECS", 0.05)
+    monkeypatch.setattr(pools, "_INITIAL_SECS", 0.05)
 
     async def run(server: Server) -> Board:
         one = member(tries=RETRIES)

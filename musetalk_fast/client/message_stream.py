@@ -12,7 +12,7 @@ import orjson
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.refusals import from_code, raise_for_refusal
+from musetalk_fast.client.http_errors import from_code, raise_for_refusal
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.messages import BINARY, NDJSON, ErrorMessage, Message
 

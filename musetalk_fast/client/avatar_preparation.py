@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.stream import post_for_messages
+from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.types import Box, Face
 from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
 from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Progress

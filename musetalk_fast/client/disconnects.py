@@ -12,7 +12,7 @@ _LOOK_SECS = 0.25
 
 
 @contextmanager
-def failing_if_cut(response: aiohttp.ClientResponse) -> Iterator[None]:
+def failing_if_disconnected(response: aiohttp.ClientResponse) -> Iterator[None]:
     """While the context is open, a body that can no longer come fails with ClientPayloadError.
 
     aiohttp closes a connection whose chunks are no chunks, but does not tell whoever reads the

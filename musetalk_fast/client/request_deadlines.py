@@ -13,7 +13,7 @@ from musetalk_fast.errors import ServerUnreachableError
 _LOOK_SECS = 0.1
 
 
-class Sending:
+class RequestDeadlines:
     """A request on its way: connecting, sending its body, waiting for the head of its answer.
 
     Sockets have no time-out for a peer that takes no more bytes, and theirs for one that sends

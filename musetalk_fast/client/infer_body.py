@@ -20,7 +20,7 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 """RIFF, WAVE, `fmt ` of PCM, and the head of `data`."""
 
 
-class Recording:
+class PaddedWav:
     """A 16-bit PCM WAV with silence up to the end of its last frame; the constructor reads it.
 
     Args:
@@ -63,7 +63,7 @@ class Recording:
         return _HEADER.pack(*head, b"data", self._sound_bytes)
 
 
-class PlainBody:
+class InferBody:
     """The request as JSON.
 
     Args:
@@ -73,7 +73,7 @@ class PlainBody:
         size: in bytes.
     """
 
-    def __init__(self, png: bytes, recording: Recording, fps: Fraction, bbox_shift: int) -> None:
+    def __init__(self, png: bytes, recording: PaddedWav, fps: Fraction, bbox_shift: int) -> None:
         rate = fps.numerator if fps.denominator == 1 else float(fps)
         rest = orjson.dumps({"fps": rate, "bbox_shift": bbox_shift})
         self._png, self._recording = png, recording

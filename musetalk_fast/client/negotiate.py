@@ -21,7 +21,7 @@ _PROBE_SECS = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChosenServer:
+class NegotiatedServer:
     """An open connection and what its server can do.
 
     Attributes:
@@ -39,7 +39,7 @@ class ChosenServer:
 
 async def open_server(
     url: str, settings: ServerSettings, stack: AsyncExitStack, *, builtin: bool = False
-) -> ChosenServer:
+) -> NegotiatedServer:
     """Connect to a server and learn what it can do.
 
     Args:
@@ -61,7 +61,7 @@ async def open_server(
     if health.status != "healthy":
         raise errors.ServerBusyError(f"the server is {health.status}", where=address.name)
     info, wire = await _info(connection, settings.wire, health)
-    return ChosenServer(connection, info, builtin, wire, credentials.notes(address))
+    return NegotiatedServer(connection, info, builtin, wire, credentials.notes(address))
 
 
 async def probe(url: str) -> bool:
@@ -76,7 +76,7 @@ async def probe(url: str) -> bool:
     return True
 
 
-def check_limits(server: ChosenServer, encoding: CropEncoding, fps: Fraction) -> None:
+def check_limits(server: NegotiatedServer, encoding: CropEncoding, fps: Fraction) -> None:
     """Refuse what the server says it does not do.
 
     Raises:
