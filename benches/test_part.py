@@ -14,8 +14,8 @@ from benches.scenery import planes_of, smooth
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.video.compositor import blank_frame
-from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.encoders import EncoderSettings, resolve
+from musetalk_fast.video.part_encoder import PartEncoder
 
 FPS = Fraction(25)
 SIDE, FRAMES = 512, 100

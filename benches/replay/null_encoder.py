@@ -13,8 +13,8 @@ from typing import Any
 import av
 
 from musetalk_fast.rendering import encoding
-from musetalk_fast.video.encoder import PartEncoder
 from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.part_encoder import PartEncoder
 
 _FRAMES = 10
 

@@ -13,9 +13,9 @@ import av
 from musetalk_fast.benching.scene import CROPS, FPS, Scene
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.video.encoder import PACKETS_AT_ONCE, PartEncoder
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import write_errors
+from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
 from musetalk_fast.wire.crop_codec import CropReader
 
 _ENCODER_SECS = 1.5

@@ -17,8 +17,8 @@ from musetalk_fast.media.image import load_still
 from musetalk_fast.types import CROP_SIZE, Box, Crop, CropEncoding, Face, Picture
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoders import EncoderSettings, resolve
-from musetalk_fast.video.formats import FORMATS
 from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame
 
@@ -87,9 +87,9 @@ def _encoder(settings: Settings, width: int, height: int) -> EncoderSettings:
     if codec is not None and codec not in CODECS:
         raise EncoderError(f"no encoder of this name is known: {codec!r}", where=codec)
     takers = (
-        known for known in FORMATS.values() if codec and CODECS[codec].family in known.families
+        known for known in CONTAINERS.values() if codec and CODECS[codec].family in known.families
     )
-    container = next(takers, FORMATS[settings.output.format or "mp4"])
+    container = next(takers, CONTAINERS[settings.output.format or "mp4"])
     output = replace(settings.output, format=container.name)
     return resolve(output, Path("bench"), width, height, FPS)
 

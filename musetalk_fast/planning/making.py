@@ -18,7 +18,7 @@ from musetalk_fast.planning.crew import crew_for, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.types import SourceRun
 from musetalk_fast.video.encoders import resolve
-from musetalk_fast.video.output import check_output
+from musetalk_fast.video.mux import check_output
 
 if TYPE_CHECKING:
     from musetalk_fast.errors import InputError

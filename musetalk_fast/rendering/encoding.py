@@ -11,9 +11,9 @@ from musetalk_fast.rendering.handover import HandoverClosedError
 from musetalk_fast.rendering.work import Work
 from musetalk_fast.types import Scaling
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoder import PartEncoder
+from musetalk_fast.video.full_frame import FullFrameCompositor
+from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part
-from musetalk_fast.video.whole import WholeFrames
 from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import FullFrame
 
@@ -73,7 +73,7 @@ class _Pictures:
         assert settled is not None
         self._crops = self._whole = None
         if settled.makes_whole:
-            self._whole = WholeFrames(plan.width, plan.height, plan.encoder, plan.fps)
+            self._whole = FullFrameCompositor(plan.width, plan.height, plan.encoder, plan.fps)
         else:
             face = next(face for face in settled.faces.faces if face is not None)
             self._crops = StillCompositor(

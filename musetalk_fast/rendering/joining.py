@@ -9,7 +9,7 @@ from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.folder import PartsFolder
 from musetalk_fast.types import Maker
-from musetalk_fast.video.output import Joined, join
+from musetalk_fast.video.mux import Joined, join
 from musetalk_fast.video.parts import Part
 
 

@@ -22,7 +22,7 @@ from musetalk_fast.rendering.record import Record
 from musetalk_fast.rendering.resume import adopt, still_missing
 from musetalk_fast.rendering.telling import kept_event, plan_event
 from musetalk_fast.rendering.work import Work
-from musetalk_fast.video.output import Joined
+from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.parts import Part
 
 if TYPE_CHECKING:

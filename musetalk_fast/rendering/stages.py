@@ -29,7 +29,7 @@ from musetalk_fast.rendering.resume import adopt, still_missing
 from musetalk_fast.rendering.servers import engage
 from musetalk_fast.rendering.telling import plan_event
 from musetalk_fast.rendering.work import Work
-from musetalk_fast.video.output import Joined, check_output
+from musetalk_fast.video.mux import Joined, check_output
 from musetalk_fast.video.parts import Part
 
 _MAX_NAMED = 20

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.video.codecs import CODECS, PRESETS, Codec
-from musetalk_fast.video.formats import FORMATS, Format, format_of
+from musetalk_fast.video.containers import CONTAINERS, Container, container_of
 
 if TYPE_CHECKING:
     import av
@@ -110,7 +110,7 @@ def resolve(
         errors.EncoderError: unknown, not for this container, a value out of bounds, or it
             does not open here; the message has FFmpeg's reason.
     """
-    container = format_of(output, settings.format)
+    container = container_of(output, settings.format)
     codec = _codec(settings.codec or container.encoder, container)
     resolved = EncoderSettings(
         codec=codec.name,
@@ -152,7 +152,7 @@ def try_encoder(settings: EncoderSettings, width: int, height: int, fps: Fractio
 
 
 def _probe(codec: Codec) -> Probe:
-    container = next(known for known in FORMATS.values() if codec.family in known.families)
+    container = next(known for known in CONTAINERS.values() if codec.family in known.families)
     options = _options(codec, None, None)
     settings = EncoderSettings(codec.name, container.name, codec.pix_fmt, options, 250, 1)
     try:
@@ -162,7 +162,7 @@ def _probe(codec: Codec) -> Probe:
     return Probe(codec.name, opens=True)
 
 
-def _codec(name: str, container: Format) -> Codec:
+def _codec(name: str, container: Container) -> Codec:
     takers = [codec.name for codec in CODECS.values() if codec.family in container.families]
     hint = f"{container.name} is made with one of {', '.join(takers)}"
     if name not in CODECS:

@@ -23,7 +23,7 @@ FPS = Fraction(30000, 1001)
 RANDOM = np.random.default_rng(7)
 RGB: Picture = RANDOM.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 MASK_BOX = Box(21, 33, 41, 27)
-FORMATS = ["yuv420p", "nv12"]
+CONTAINERS = ["yuv420p", "nv12"]
 
 
 def _encoder(pix_fmt: str) -> EncoderSettings:
@@ -54,7 +54,7 @@ def _still(pix_fmt: str) -> av.VideoFrame:
     return frame
 
 
-@pytest.mark.parametrize("pix_fmt", FORMATS)
+@pytest.mark.parametrize("pix_fmt", CONTAINERS)
 def test_nothing_outside_the_mask_is_touched(pix_fmt: str) -> None:
     face = _face()
     compositor = StillCompositor(RGB, face, _encoder(pix_fmt), FPS)
@@ -73,7 +73,7 @@ def test_nothing_outside_the_mask_is_touched(pix_fmt: str) -> None:
 
 
 @pytest.mark.parametrize("sharp", [False, True])
-@pytest.mark.parametrize("pix_fmt", FORMATS)
+@pytest.mark.parametrize("pix_fmt", CONTAINERS)
 def test_planes_are_those_of_the_reference(pix_fmt: str, sharp: bool) -> None:
     compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS, sharp=sharp)
     compositor.compose(_crop(), 0, 0)  # must leave no trace
@@ -96,7 +96,7 @@ def test_a_frame_that_nobody_holds_is_used_again() -> None:
     assert second.planes[0].buffer_ptr == memory
 
 
-@pytest.mark.parametrize("pix_fmt", FORMATS)
+@pytest.mark.parametrize("pix_fmt", CONTAINERS)
 def test_frames_do_not_shine_through_later_ones(pix_fmt: str) -> None:
     compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS)
     first, second = _crop(), _crop()

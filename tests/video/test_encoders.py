@@ -10,13 +10,13 @@ import pytest
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, OutputFormatError
 from musetalk_fast.video.codecs import CODECS, PRESETS
+from musetalk_fast.video.containers import CONTAINERS, container_of
 from musetalk_fast.video.encoders import (
     EncoderSettings,
     probe_all,
     resolve,
     try_encoder,
 )
-from musetalk_fast.video.formats import FORMATS, format_of
 
 FPS = Fraction(25)
 SOFTWARE = ["libx264", "libx265", "libvpx-vp9", "libsvtav1"]
@@ -57,14 +57,14 @@ def test_key_frames_are_ten_seconds_apart_at_any_rate() -> None:
     ],
 )
 def test_the_format_is_asked_for_or_in_the_name(name: str, asked: str | None, wanted: str) -> None:
-    assert format_of(Path(name), asked).name == wanted
+    assert container_of(Path(name), asked).name == wanted
 
 
 @pytest.mark.parametrize(("name", "asked"), [("a.mov", None), ("mp4", None), ("a.mp4", "mkv")])
 def test_unknown_formats_are_refused_by_naming_the_known(name: str, asked: str | None) -> None:
     with pytest.raises(OutputFormatError) as raised:
-        format_of(Path(name), asked)
-    assert all(known in raised.value.message for known in FORMATS)
+        container_of(Path(name), asked)
+    assert all(known in raised.value.message for known in CONTAINERS)
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=lambda codec: codec.name)
@@ -73,7 +73,7 @@ def test_every_encoder_is_described_whole(codec: object) -> None:
     assert len(codec.presets) == len(PRESETS)
     assert codec.default_preset in PRESETS
     assert codec.lowest <= codec.default <= codec.highest
-    assert any(codec.family in known.families for known in FORMATS.values())
+    assert any(codec.family in known.families for known in CONTAINERS.values())
 
 
 @pytest.mark.parametrize("codec", SOFTWARE)

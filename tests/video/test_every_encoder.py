@@ -14,9 +14,9 @@ from numbered_video import decode, encode_part, encode_parts, encoder_for
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoders import EncoderSettings, resolve
-from musetalk_fast.video.formats import FORMATS
-from musetalk_fast.video.output import join
+from musetalk_fast.video.mux import join
 from musetalk_fast.video.parts import read_part
 
 FPS = Fraction(30000, 1001)
@@ -25,7 +25,7 @@ HARDWARE = [name for name in CODECS if not name.startswith("lib")]
 PLACES = [
     (codec, container.suffix)
     for codec in SOFTWARE
-    for container in FORMATS.values()
+    for container in CONTAINERS.values()
     if CODECS[codec].family in container.families
 ]
 

@@ -21,7 +21,7 @@ from musetalk_fast.kernels.png import SIGNATURE, encode_png
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Picture
 from musetalk_fast.video.encoders import EncoderSettings
-from musetalk_fast.video.whole import WholeFrames
+from musetalk_fast.video.full_frame import FullFrameCompositor
 from musetalk_fast.wire.messages import FullFrame
 
 FPS = Fraction(25)
@@ -34,9 +34,9 @@ def _picture(width: int, height: int, shift: int = 0) -> Picture:
     return np.stack([x * 2 + shift, y * 3, x + y], axis=2).astype(np.uint8)
 
 
-def _frames(width: int, height: int, pix_fmt: str = "yuv420p") -> WholeFrames:
+def _frames(width: int, height: int, pix_fmt: str = "yuv420p") -> FullFrameCompositor:
     encoder = EncoderSettings("libx264", "mp4", pix_fmt, {}, 250, 1)
-    return WholeFrames(width, height, encoder, FPS)
+    return FullFrameCompositor(width, height, encoder, FPS)
 
 
 def _planes(frame: av.VideoFrame) -> Planes:

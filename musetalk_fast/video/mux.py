@@ -17,11 +17,11 @@ from musetalk_fast.errors import (
     OutputExistsError,
     OutputPlaceError,
 )
+from musetalk_fast.video.audio_track import AudioTrack, Timed
+from musetalk_fast.video.containers import CONTAINERS, Container, container_of
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
-from musetalk_fast.video.formats import FORMATS, Format, format_of
 from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
-from musetalk_fast.video.sound import SoundTrack, Timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def check_output(
         errors.OutputPlaceError: its place is a folder, its folder missing or closed to us, or
             it is one of the inputs.
     """
-    format_of(output, format)
+    container_of(output, format)
     with write_errors(output):
         if output.is_symlink():
             output = output.resolve()
@@ -112,7 +112,7 @@ def join(
     file = NewFile(output, folder)
     try:
         with write_errors(output):
-            _write(parts, file, sound, fps, FORMATS[encoder.format], metadata)
+            _write(parts, file, sound, fps, CONTAINERS[encoder.format], metadata)
         size = file.commit() if overwrite else file.commit_first()
     except BaseException:
         file.discard()
@@ -149,7 +149,7 @@ def _write(
     file: NewFile,
     sound: Iterable[av.AudioFrame] | None,
     fps: Fraction,
-    container_format: Format,
+    container_format: Container,
     metadata: Mapping[str, str],
 ) -> None:
     with av.open(
@@ -161,7 +161,7 @@ def _write(
         container.metadata.update(metadata)
         sources = [_pictures(parts, _add_pictures(container, parts[0], fps), fps)]
         if sound is not None:
-            track = SoundTrack(sound, container, container_format.sound_encoder)
+            track = AudioTrack(sound, container, container_format.sound_encoder)
             sources.append(track.packets())
         # In the order of decoding, so that neither stream waits in memory for the other.
         for _, packet in heapq.merge(*sources, key=lambda timed: timed[0]):

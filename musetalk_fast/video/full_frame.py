@@ -21,7 +21,7 @@ from musetalk_fast.wire.messages import FullFrame
 _PADDING = 128
 
 
-class WholeFrames:
+class FullFrameCompositor:
     """Makes frames of whole pictures for one encoder; serves one thread.
 
     PNGs of every kind are taken. FFmpeg decodes them in about half the time of our own reader,

@@ -28,7 +28,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 """Channels that both encoders and all players know; others are mixed to stereo."""
 
 
-class SoundTrack:
+class AudioTrack:
     """Encodes a recording into a container that is being written; memory stays bounded.
 
     Args:

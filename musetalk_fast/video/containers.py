@@ -9,7 +9,7 @@ from musetalk_fast.errors import OutputFormatError
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class Container:
     """A container.
 
     Attributes:
@@ -29,20 +29,20 @@ class Format:
     muxer_options: tuple[tuple[str, str], ...] = ()
 
 
-FORMATS = {
+CONTAINERS = {
     known.name: known
     for known in (
         # faststart: the index before the pictures, so that a player on the web starts at once.
-        Format(
+        Container(
             *("mp4", ".mp4", ("h264", "hevc", "av1"), "libx264", "aac"),
             muxer_options=(("movflags", "+faststart"),),
         ),
-        Format("webm", ".webm", ("vp9", "av1"), "libvpx-vp9", "libopus"),
+        Container("webm", ".webm", ("vp9", "av1"), "libvpx-vp9", "libopus"),
     )
 }
 
 
-def format_of(output: Path, name: str | None) -> Format:
+def container_of(output: Path, name: str | None) -> Container:
     """The container of an output.
 
     Args:
@@ -52,15 +52,15 @@ def format_of(output: Path, name: str | None) -> Format:
     Raises:
         errors.OutputFormatError: no such container.
     """
-    if name is not None and name in FORMATS:
-        return FORMATS[name]
+    if name is not None and name in CONTAINERS:
+        return CONTAINERS[name]
     suffix = output.suffix.lower()
-    for known in FORMATS.values():
+    for known in CONTAINERS.values():
         if name is None and suffix == known.suffix:
             return known
-    suffixes = " or ".join(known.suffix for known in FORMATS.values())
+    suffixes = " or ".join(known.suffix for known in CONTAINERS.values())
     message = (
-        f"unknown format {name!r}; it is {' or '.join(FORMATS)}"
+        f"unknown format {name!r}; it is {' or '.join(CONTAINERS)}"
         if name is not None
         else f"the name does not say what to write: it ends in {suffix!r}, not in {suffixes}"
     )
