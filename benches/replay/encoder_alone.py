@@ -23,7 +23,7 @@ import av
 from benches.replay.scene import CROPS, Scene, load_scene
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.media.image import load_still
-from musetalk_fast.planning.crew import crew_for, processors
+from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Segment, cut
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoders import EncoderSettings, resolve
@@ -48,8 +48,8 @@ def work_of(scene: Scene, frames: int, *, auto: bool = False) -> Work:
     if auto:
         return Work(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
     segments = cut(frames, FPS, SEGMENT_SECS)
-    crew = crew_for(len(segments), processors())
-    return Work(replace(encoder, threads=crew.threads), segments, crew.encoders)
+    concurrency = choose_concurrency(len(segments), processors())
+    return Work(replace(encoder, threads=concurrency.threads), segments, concurrency.encoders)
 
 
 def compose_all(scene: Scene, encoder: EncoderSettings, kept: int) -> list[av.VideoFrame]:

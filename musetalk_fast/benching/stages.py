@@ -15,7 +15,7 @@ from musetalk_fast.benching.scene import Scene, make_scene
 from musetalk_fast.config import Settings
 from musetalk_fast.kernels.base64 import decode_into
 from musetalk_fast.kernels.crc32c import crc32c
-from musetalk_fast.planning.crew import crew_for, processors
+from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.wire import binary, ndjson
@@ -80,17 +80,17 @@ def run_bench(avatar: Path | None, settings: Settings) -> Bench:
         errors.OutputWriteError: the temporary folder cannot be written.
     """
     scene = make_scene(avatar, settings)
-    crew = crew_for(_LONG, processors(), in_software=scene.encoder.in_software)
-    scene = replace(scene, encoder=replace(scene.encoder, threads=crew.threads))
+    concurrency = choose_concurrency(_LONG, processors(), in_software=scene.encoder.in_software)
+    scene = replace(scene, encoder=replace(scene.encoder, threads=concurrency.threads))
     with tempfile.TemporaryDirectory(prefix="musetalk-") as folder:
         measured = [*_short(scene), *_road(scene, Path(folder))]
-        fps = roads_fps(scene, crew.encoders, Path(folder))
+        fps = roads_fps(scene, concurrency.encoders, Path(folder))
     whole = measured[-1][1]
     stages = tuple(
         Stage(name, us, size / us, us / whole if passed else None)
         for name, us, size, passed in measured
     )
-    return Bench(scene.words, _encoder_words(scene.encoder), *crew, stages, fps)
+    return Bench(scene.words, _encoder_words(scene.encoder), *concurrency, stages, fps)
 
 
 _Measured = tuple[str, float, float, bool]

@@ -14,7 +14,7 @@ from musetalk_fast.cli.voice import voice_of, voice_options
 if TYPE_CHECKING:
     from musetalk_fast.video.parts import Part
 
-_LARGEST = 1 << 20
+_MAX_VALUE = 1 << 20
 
 
 class _Numbers(click.ParamType):  # type: ignore[type-arg]
@@ -25,7 +25,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", value)
         first, last = (int(each) for each in (found[1], found[2] or found[1])) if found else (1, 0)
-        if not first <= last < _LARGEST:
+        if not first <= last < _MAX_VALUE:
             self.fail(f"{value!r} is no segment: use a number or a range such as 3-9", param, ctx)
         return range(first, last + 1)
 

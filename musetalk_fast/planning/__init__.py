@@ -1,6 +1,6 @@
 """Inputs and settings become a plan: everything that decides how the video looks."""
 
-from musetalk_fast.planning.making import (
+from musetalk_fast.planning.make import (
     Inputs,
     OnEvent,
     check_place,

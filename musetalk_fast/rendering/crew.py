@@ -10,7 +10,7 @@ from functools import partial
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.errors import ProtocolError, ServerError
 from musetalk_fast.planning import OnEvent, Segment
-from musetalk_fast.planning.crew import crew_for, processors
+from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.board import Board
 from musetalk_fast.rendering.encoding import SegmentEncoding
 from musetalk_fast.rendering.feed import Encode, Feed
@@ -41,7 +41,7 @@ async def make_parts(
         errors.OutputError: a part could not be encoded or written.
     """
     in_software = work.plan.encoder.in_software
-    encoders = crew_for(len(segments), processors(), in_software=in_software).encoders
+    encoders = choose_concurrency(len(segments), processors(), in_software=in_software).encoders
     return await Crew(work, pool, encoders, retries, on_event).make(segments)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from musetalk_fast.errors import OutputBusyError, OutputError, PlanError
 from musetalk_fast.planning import Plan, Segment
-from musetalk_fast.planning.document import LONGEST, plan_from_json, plan_to_json
+from musetalk_fast.planning.plan_json import LONGEST, plan_from_json, plan_to_json
 from musetalk_fast.video.files import NewFile, remove_unfinished, try_lock, write_errors
 from musetalk_fast.video.parts import Part, read_part
 

@@ -8,7 +8,7 @@ _MAX_COUNT = 64
 """Rooms that are kept: more than there are crops between socket and encoder."""
 _GRANULARITY = 1 << 12
 """Bytes to which sizes are rounded up: the lines of frames 9 and 10 differ by one."""
-_LARGEST = 1 << 19
+_MAX_VALUE = 1 << 19
 """Bytes of the largest that is kept; frames are smaller, masks may be larger."""
 
 
@@ -27,7 +27,7 @@ class BufferPool:
                 return buffer
         buffer = bytearray(-(-size // _GRANULARITY) * _GRANULARITY + 1)
         del buffer[-1]  # the byte stays allocated, for `_has_views`
-        if _GRANULARITY < size <= _LARGEST and len(self._buffers) < _MAX_COUNT:
+        if _GRANULARITY < size <= _MAX_VALUE and len(self._buffers) < _MAX_COUNT:
             self._buffers.append(buffer)
         return buffer
 

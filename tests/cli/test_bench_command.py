@@ -12,7 +12,7 @@ from musetalk_fast import Settings, errors
 from musetalk_fast.benching.road import last_stages, roads_fps
 from musetalk_fast.benching.scene import make_scene
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.planning.crew import crew_for, processors
+from musetalk_fast.planning.concurrency import choose_concurrency, processors
 
 SMALL = ("--resolution", "256x256", "--preset", "ultrafast")
 PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.png"
@@ -32,7 +32,7 @@ def test_json_has_every_stage(run) -> None:
     assert "256x256" in told["given"]
     assert "libx264" in told["encoder"]
     assert "preset=ultrafast" in told["encoder"]
-    assert (told["encoders"], told["threads"]) == crew_for(1000, processors())
+    assert (told["encoders"], told["threads"]) == choose_concurrency(1000, processors())
     assert told["fps"] > 0
     assert [stage["name"] for stage in told["stages"]] == STAGES
     for stage in told["stages"]:

@@ -6,32 +6,38 @@ from pathlib import Path
 
 import pytest
 
-from musetalk_fast.planning.crew import MAX_THREADS, Crew, cgroup_quota, crew_for, processors
+from musetalk_fast.planning.concurrency import (
+    MAX_THREADS,
+    Concurrency,
+    cgroup_quota,
+    choose_concurrency,
+    processors,
+)
 
 
 @pytest.mark.parametrize(
-    ("segments", "count", "crew"),
+    ("segments", "count", "concurrency"),
     [
-        (1, 2, Crew(1, 3)),  # a short clip: one encoder with x264's own number of threads
-        (3, 2, Crew(2, 1)),
-        (8, 2, Crew(2, 1)),
-        (1, 1, Crew(1, 1)),
-        (4, 16, Crew(4, 6)),
-        (16, 16, Crew(16, 1)),
-        (100, 16, Crew(16, 1)),
-        (1, 64, Crew(1, MAX_THREADS)),
-        (60, 24, Crew(16, 2)),
-        (100, 32, Crew(16, 3)),
-        (200, 64, Crew(16, 6)),
+        (1, 2, Concurrency(1, 3)),  # a short clip: one encoder with x264's own number of threads
+        (3, 2, Concurrency(2, 1)),
+        (8, 2, Concurrency(2, 1)),
+        (1, 1, Concurrency(1, 1)),
+        (4, 16, Concurrency(4, 6)),
+        (16, 16, Concurrency(16, 1)),
+        (100, 16, Concurrency(16, 1)),
+        (1, 64, Concurrency(1, MAX_THREADS)),
+        (60, 24, Concurrency(16, 2)),
+        (100, 32, Concurrency(16, 3)),
+        (200, 64, Concurrency(16, 6)),
     ],
 )
-def test_segments_come_before_threads(segments: int, count: int, crew: Crew) -> None:
-    assert crew_for(segments, count) == crew
+def test_segments_come_before_threads(segments: int, count: int, concurrency: Concurrency) -> None:
+    assert choose_concurrency(segments, count) == concurrency
 
 
 def test_a_device_gets_few_sessions() -> None:
-    assert crew_for(100, 16, in_software=False) == Crew(2, 1)
-    assert crew_for(1, 16, in_software=False) == Crew(1, 1)
+    assert choose_concurrency(100, 16, in_software=False) == Concurrency(2, 1)
+    assert choose_concurrency(1, 16, in_software=False) == Concurrency(1, 1)
 
 
 def test_processors_are_those_we_may_use(monkeypatch: pytest.MonkeyPatch) -> None:

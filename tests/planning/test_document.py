@@ -10,7 +10,7 @@ import pytest
 
 from musetalk_fast.errors import PlanError
 from musetalk_fast.planning import Plan, cut
-from musetalk_fast.planning.document import plan_from_json, plan_to_json
+from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
 from musetalk_fast.types import AvatarOptions, Box, CropEncoding, Scaling, SourceRun
 from musetalk_fast.video.encoders import EncoderSettings
 

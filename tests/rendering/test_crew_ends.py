@@ -14,7 +14,7 @@ from musetalk_fast import errors
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering import crew as crews
+from musetalk_fast.rendering import concurrency as crews
 from musetalk_fast.rendering import together as side_by_side
 from musetalk_fast.rendering.board import Board
 from musetalk_fast.rendering.crew import Crew
@@ -63,9 +63,9 @@ async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some
         raise FLAW
 
     told: list[Event] = []
-    crew = _crew(monkeypatch, lane, encoder, told.append)
+    concurrency = _crew(monkeypatch, lane, encoder, told.append)
     with pytest.raises(RuntimeError, match="flaw"):
-        await asyncio.wait_for(crew.make([SEGMENT]), 10)
+        await asyncio.wait_for(concurrency.make([SEGMENT]), 10)
     assert any(isinstance(event, WarningEvent) for event in told)
 
 

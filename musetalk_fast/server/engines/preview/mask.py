@@ -32,7 +32,7 @@ _EXPAND = 1.5
 _PARSED = 512
 _GROWN = 16 / _PARSED * _EXPAND
 _CHEEK_ERODED = 34 / _PARSED * _EXPAND
-_LARGEST = 1024
+_MAX_VALUE = 1024
 """Pixels: a mask this soft has no detail that a larger one would show."""
 
 
@@ -62,7 +62,7 @@ def blur_kernel(box: Box) -> int:
 
 def _jaw(points: Points, box: Box) -> NDArray[np.float32]:
     """The sharp mask at working size: 1 inside the jaw, below the box's middle, beside the nose."""
-    scale = min(1.0, _LARGEST / max(box.width, box.height))
+    scale = min(1.0, _MAX_VALUE / max(box.width, box.height))
     size = (max(1, round(box.width * scale)), max(1, round(box.height * scale)))
     corner, shrink = np.array(box[:2]), np.array(size) / np.array(box[2:])
     ring = _grown(points, box)

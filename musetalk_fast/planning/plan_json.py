@@ -21,7 +21,7 @@ LONGEST = 16 << 20
 
 _MAX_SEGMENTS = 1 << 20
 _MAX_PATH = 4096
-_LARGEST = (1 << 62) - 1
+_MAX_VALUE = (1 << 62) - 1
 
 
 def plan_to_json(plan: Plan) -> bytes:
@@ -83,8 +83,8 @@ def _plan(members: JsonObject, output: Path) -> Plan:
         output=output,
         avatar_sha256=members.hexadecimal("avatar_sha256", 64),
         audio_sha256=members.hexadecimal("audio_sha256", 64),
-        duration=Fraction(*members.integers("duration", 2, 0, _LARGEST)),
-        fps=Fraction(*members.integers("fps", 2, 1, _LARGEST)),
+        duration=Fraction(*members.integers("duration", 2, 0, _MAX_VALUE)),
+        fps=Fraction(*members.integers("fps", 2, 1, _MAX_VALUE)),
         frames=members.integer("frames", 1),
         width=width,
         height=height,

@@ -18,14 +18,14 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 
 
-class Crew(NamedTuple):
+class Concurrency(NamedTuple):
     """Encoders at a time, and threads of each."""
 
     encoders: int
     threads: int
 
 
-def crew_for(segments: int, processors: int, *, in_software: bool = True) -> Crew:
+def choose_concurrency(segments: int, processors: int, *, in_software: bool = True) -> Concurrency:
     """Encoders with one thread each where there are segments enough; else more threads.
 
     Two x264 encoders with one thread each make more frames a second than one with two; but a
@@ -33,12 +33,12 @@ def crew_for(segments: int, processors: int, *, in_software: bool = True) -> Cre
     The last segments of a render would leave processors idle: few segments get spare threads.
     """
     if not in_software:
-        return Crew(min(segments, _DEVICE_ENCODERS), 1)
+        return Concurrency(min(segments, _DEVICE_ENCODERS), 1)
     encoders = max(1, min(segments, processors, MAX_ENCODERS))
     if segments >= 2 * processors == 2 * encoders:
-        return Crew(encoders, 1)
+        return Concurrency(encoders, 1)
     # x264's own rule: three threads for two processors.
-    return Crew(encoders, min(MAX_THREADS, max(1, 3 * processors // (2 * encoders))))
+    return Concurrency(encoders, min(MAX_THREADS, max(1, 3 * processors // (2 * encoders))))
 
 
 def processors() -> int:

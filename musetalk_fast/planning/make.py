@@ -14,7 +14,7 @@ from musetalk_fast.config import Settings
 from musetalk_fast.events import Event, ProgressEvent, WarningEvent
 from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.media.speech import Speech, load_speech
-from musetalk_fast.planning.crew import crew_for, processors
+from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.types import SourceRun
 from musetalk_fast.video.encoders import resolve
@@ -82,7 +82,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
     frames = max(1, math.ceil(speech.duration * fps))
     segments = cut(frames, fps, settings.processing.segment_secs)
     encoder = resolve(settings.output, output, still.width, still.height, fps)
-    crew = crew_for(len(segments), processors(), in_software=encoder.in_software)
+    concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
     return Plan(
         avatar=still.path,
         audio=speech.path,
@@ -97,7 +97,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
         resolution=settings.output.resolution,
         sources=(SourceRun(0, 0, frames),),
         segments=segments,
-        encoder=replace(encoder, threads=crew.threads),
+        encoder=replace(encoder, threads=concurrency.threads),
         options=settings.avatar.options(),
         background=settings.avatar.background,
         frame_encoding=settings.processing.frame_encoding,
