@@ -36,7 +36,7 @@ _rows = pytest.StashKey[list[Row]]()
 _notes = pytest.StashKey[list[str]]()
 
 
-class Record(Protocol):
+class JobState(Protocol):
     """Adds a row from times that were measured elsewhere."""
 
     def __call__(
@@ -52,7 +52,7 @@ class Record(Protocol):
 
 
 @pytest.fixture
-def record(request: pytest.FixtureRequest) -> Record:
+def state(request: pytest.FixtureRequest) -> JobState:
     rows = request.config.stash[_rows]
 
     def add(**values: Any) -> None:
@@ -73,9 +73,9 @@ class Compare:
     Noise of the machine meets both alike that way.
     """
 
-    def __init__(self, benchmark: Any, record: Record) -> None:
+    def __init__(self, benchmark: Any, state: JobState) -> None:
         self._benchmark = benchmark
-        self._record = record
+        self._record = state
 
     def __call__(
         self,
@@ -98,9 +98,9 @@ class Compare:
         """
         turn, own, other = 0, [], []
 
-        def timed(work: Callable[[], object], times: list[float]) -> None:
+        def timed(job: Callable[[], object], times: list[float]) -> None:
             began = timer()
-            work()
+            job()
             times.append(timer() - began)
 
         def run_rival() -> None:
@@ -109,8 +109,8 @@ class Compare:
                 timed(theirs, other)
             turn += 1
 
-        for work in (ours, theirs):
-            work()
+        for job in (ours, theirs):
+            job()
         self._benchmark.pedantic(timed, (ours, own), setup=run_rival, rounds=rounds)
         self._record(
             name=name,
@@ -132,8 +132,8 @@ def spread(ours: list[float], rivals: list[float]) -> float:
 
 
 @pytest.fixture
-def compare(benchmark: Any, record: Record) -> Compare:
-    return Compare(benchmark, record)
+def compare(benchmark: Any, state: JobState) -> Compare:
+    return Compare(benchmark, state)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

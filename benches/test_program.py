@@ -48,11 +48,11 @@ class Add(Protocol):
 
 
 @pytest.fixture
-def add(record: Callable[..., None], note: Callable[[str], None]) -> Add:
+def add(state: Callable[..., None], note: Callable[[str], None]) -> Add:
     def row(name: str, given: str, own: list[float], rival: str, others: list[float]) -> None:
         ratios = (other / ours for ours, other in zip(own, others, strict=True))
         note(f"{name}, round by round: {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
-        record(
+        state(
             name=name,
             input=given,
             ours_us=median(own),
@@ -133,8 +133,8 @@ def _marginal(run: Callable[[int], Spent], short: int, long: int) -> float:
 def _assert_same_video(stage: Stage, frames: int) -> None:
     """What a render shows is what its encoder makes of the frames in memory, bit for bit."""
     stage.render(frames)
-    work = work_of(stage.scene, frames)
-    packets = encode(work.segments[0], work.encoder, compose_all(stage.scene, work.encoder, CROPS))
+    job = work_of(stage.scene, frames)
+    packets = encode(job.segments[0], job.encoder, compose_all(stage.scene, job.encoder, CROPS))
     decoder = av.CodecContext.create("h264", "r")
     theirs = (frame for packet in packets for frame in decoder.decode(packet))
     with av.open(str(stage.scene.folder / "out.mp4")) as video:

@@ -39,7 +39,7 @@ from benches.scenery import (
 from musetalk_fast.client.message_stream import _messages
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.paste import window
-from musetalk_fast.rendering.handover import Handover
+from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.types import ALL_ROWS, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoders import resolve
@@ -90,23 +90,23 @@ class _Ours:
 
     async def run(self, see: See) -> int:
         loop = asyncio.get_running_loop()
-        handover: Handover[Frame] = Handover(32, loop)
+        queue: FrameQueue[Frame] = FrameQueue(32, loop)
         content = aiohttp.StreamReader(BaseProtocol(loop), 1 << 26, loop=loop)
         for piece in self._pieces:
             content.feed_data(piece)
         content.feed_eof()
         response: Any = SimpleNamespace(content=content, content_type=self._wire)
-        made = loop.run_in_executor(self._thread, self._compose, handover, see)
+        made = loop.run_in_executor(self._thread, self._compose, queue, see)
         try:
             async for messages in _messages(response, 10, "here"):
-                await handover.put([each for each in messages if isinstance(each, Frame)])
+                await queue.put([each for each in messages if isinstance(each, Frame)])
         finally:
-            handover.end()
+            queue.end()
         return await made
 
-    def _compose(self, handover: Handover[Frame], see: See) -> int:
+    def _compose(self, queue: FrameQueue[Frame], see: See) -> int:
         count = 0
-        for frame in handover:
+        for frame in queue:
             crop = self._reader.read(frame)
             see(self._compositor.compose(crop, frame.rows.first, frame.index))
             count += 1

@@ -33,7 +33,7 @@ def main() -> int:
     faults = []
     with (
         tempfile.TemporaryDirectory(prefix="scaling-") as name,
-        served(asked.most, pace=PACE) as servers,
+        served(asked.most, throughput=PACE) as servers,
     ):
         for count in range(1, asked.most + 1):
             urls = [server.address for server in servers[:count]]

@@ -32,7 +32,7 @@ FPS = Fraction(25)
 SEGMENT_SECS = 10.0
 
 
-class Work(NamedTuple):
+class RenderJob(NamedTuple):
     """The same encoder, segments and number of encoders at a time as a render has."""
 
     encoder: EncoderSettings
@@ -40,16 +40,16 @@ class Work(NamedTuple):
     encoders: int
 
 
-def work_of(scene: Scene, frames: int, *, auto: bool = False) -> Work:
+def work_of(scene: Scene, frames: int, *, auto: bool = False) -> RenderJob:
     rgb = load_still(scene.avatar, background="white", resolution=None).rgb
     height, width = rgb.shape[:2]
     settings = OutputSettings(crf=20, preset="veryfast")
     encoder = resolve(settings, Path("out.mp4"), width, height, FPS)
     if auto:
-        return Work(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
+        return RenderJob(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
     segments = cut(frames, FPS, SEGMENT_SECS)
     concurrency = choose_concurrency(len(segments), processors())
-    return Work(replace(encoder, threads=concurrency.threads), segments, concurrency.encoders)
+    return RenderJob(replace(encoder, threads=concurrency.threads), segments, concurrency.encoders)
 
 
 def compose_all(scene: Scene, encoder: EncoderSettings, kept: int) -> list[av.VideoFrame]:
@@ -83,20 +83,20 @@ def main() -> None:
     parser.add_argument("--kept", type=int, default=CROPS)
     asked = parser.parse_args()
     scene = load_scene(asked.folder)
-    work = work_of(scene, asked.frames, auto=asked.threads == "auto")
-    sets = [compose_all(scene, work.encoder, asked.kept) for _ in range(work.encoders)]
+    job = work_of(scene, asked.frames, auto=asked.threads == "auto")
+    sets = [compose_all(scene, job.encoder, asked.kept) for _ in range(job.encoders)]
     began = time.monotonic()
 
     def count(segment: Segment) -> int:
         # A frame serves one encoder at a time: its time stamp is set before it goes in.
         frames = sets.pop()
         try:
-            return sum(1 for _ in encode(segment, work.encoder, frames))
+            return sum(1 for _ in encode(segment, job.encoder, frames))
         finally:
             sets.append(frames)
 
-    with ThreadPoolExecutor(work.encoders) as threads:
-        assert sum(threads.map(count, work.segments)) == asked.frames
+    with ThreadPoolExecutor(job.encoders) as threads:
+        assert sum(threads.map(count, job.segments)) == asked.frames
     print(time.monotonic() - began)
 
 

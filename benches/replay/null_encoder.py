@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-from musetalk_fast.rendering import encoding
+from musetalk_fast.rendering import encode
 from musetalk_fast.video.encoders import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 
@@ -77,4 +77,4 @@ def _tape(key: _Key, width: int, height: int, fps: Any) -> Tape:
 
 def use_null_encoder() -> None:
     """Renders of this process encode nothing from now on."""
-    encoding.PartEncoder = NullEncoder
+    encode.PartEncoder = NullEncoder

@@ -14,7 +14,7 @@ from musetalk_fast.benching.scene import Scene
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
-from musetalk_fast.rendering.handover import Handover
+from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY, Message, Start
 from musetalk_fast.wire.stream_encoder import StreamEncoder
@@ -72,22 +72,22 @@ async def _rounds(address: str) -> list[float]:
 async def _round(connection: Connection, threads: ThreadPoolExecutor) -> float:
     """Seconds that this thread worked while a stream was read."""
     loop = asyncio.get_running_loop()
-    handover: Handover[Message] = Handover(_QUEUE, loop)
-    taken = loop.run_in_executor(threads, _take, handover)
+    queue: FrameQueue[Message] = FrameQueue(_QUEUE, loop)
+    taken = loop.run_in_executor(threads, _take, queue)
     try:
         async with post_for_messages(connection, "/v1/frames", {}, BINARY) as stream:
             began = time.thread_time()
             async for messages in stream:
-                await handover.put(messages)
+                await queue.put(messages)
             secs = time.thread_time() - began
-        handover.end()
+        queue.end()
     except BaseException:
-        handover.close()
+        queue.close()
         raise
     await taken
     return secs
 
 
-def _take(handover: Handover[Message]) -> None:
-    for _ in handover:
+def _take(queue: FrameQueue[Message]) -> None:
+    for _ in queue:
         pass

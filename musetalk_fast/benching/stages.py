@@ -114,7 +114,7 @@ def _short(scene: Scene) -> list[_Measured]:
         ("decode PNG", lambda: reader.read(png), len(png.data)),
         ("parse binary", lambda: parse_message(message), len(message)),
     ]
-    return [(name, _median_us(work), size, False) for name, work, size in works]
+    return [(name, _median_us(job), size, False) for name, job, size in works]
 
 
 def _road(scene: Scene, folder: Path) -> list[_Measured]:
@@ -133,14 +133,14 @@ def _road(scene: Scene, folder: Path) -> list[_Measured]:
     ]
 
 
-def _median_us(work: Callable[[], object]) -> float:
+def _median_us(job: Callable[[], object]) -> float:
     """Microseconds of one call: the median of a few batches."""
-    work()
+    job()
     times = []
     for _ in range(_BATCHES):
         began, count = time.perf_counter(), 0
         while time.perf_counter() - began < _STAGE_SECS / _BATCHES:
-            work()
+            job()
             count += 1
         times.append((time.perf_counter() - began) / count * 1e6)
     return statistics.median(times)

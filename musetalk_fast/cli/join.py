@@ -22,7 +22,7 @@ def join(ctx: click.Context, plan: Path) -> None:
     from musetalk_fast.cli.display import open_display
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.cli.wording import frame_count, size
-    from musetalk_fast.rendering.stages import join_plan
+    from musetalk_fast.rendering.steps import join_plan
 
     with open_display(voice_of(ctx)) as display:
         made, joined = run_blocking(lambda: join_plan(plan))

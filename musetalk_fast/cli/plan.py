@@ -31,7 +31,7 @@ def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
     from musetalk_fast.cli.display import open_display
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.cli.wording import plan_members
-    from musetalk_fast.rendering.stages import write_plan
+    from musetalk_fast.rendering.steps import write_plan
 
     settings = load(ctx)
     with open_display(voice_of(ctx)) as display:

@@ -47,7 +47,7 @@ def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
     from musetalk_fast.cli.signals import run, start_quickly
 
     start_quickly()
-    from musetalk_fast.rendering.stages import render_segments
+    from musetalk_fast.rendering.steps import render_segments
 
     wanted = [number for each in numbers for number in each] or None
     settings = load(ctx)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import aiohttp
 
-_LOOK_SECS = 0.25
+_POLL_INTERVAL_SECS = 0.25
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def failing_if_disconnected(response: aiohttp.ClientResponse) -> Iterator[None]:
     def look() -> None:
         nonlocal again
         if protocol.transport is not None:
-            again = loop.call_later(_LOOK_SECS, look)
+            again = loop.call_later(_POLL_INTERVAL_SECS, look)
         elif not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError("its framing is broken"))
 

@@ -13,7 +13,7 @@ from musetalk_fast.client.negotiate import NegotiatedServer
 _INITIAL_SECS, _MAX_SECS = 0.5, 30.0
 MAX_ASKED_SECS = 300.0
 """A `Retry-After` beyond it is cut: who knows what the server means."""
-_LOOK_SECS = 0.25
+_POLL_INTERVAL_SECS = 0.25
 """How often who waits for room looks whether a stream has ended."""
 
 _PERMANENT = (
@@ -46,7 +46,7 @@ class Member:
     Attributes:
         error: its last failure.
         excluded: it is of no use for this render, whatever happens.
-        pace: frames a second of its last streams, or None.
+        throughput: frames a second of its last streams, or None.
         streams: at work now.
         announced: the user was told of it.
     """
@@ -57,7 +57,7 @@ class Member:
         self.name = name
         self.error: errors.MuseTalkError | None = None
         self.excluded = False
-        self.pace: float | None = None
+        self.throughput: float | None = None
         self.streams = 0
         self.announced = False
         self._connect = connect
@@ -168,8 +168,10 @@ class Member:
         self._failures = 0
         self._saturated_until = 0.0
         if secs > 0:
-            pace = frames / secs
-            self.pace = pace if self.pace is None else (self.pace + pace) / 2
+            throughput = frames / secs
+            self.throughput = (
+                throughput if self.throughput is None else (self.throughput + throughput) / 2
+            )
 
     def _is_definite(self, error: errors.MuseTalkError) -> bool:
         if isinstance(error, errors.NotAServerError):
@@ -184,7 +186,7 @@ class Member:
     def _left(self) -> float:
         """Seconds to rest before it is worth another look."""
         now = asyncio.get_running_loop().time()
-        room = min(_LOOK_SECS, self._saturated_until - now) if self.is_saturated else 0.0
+        room = min(_POLL_INTERVAL_SECS, self._saturated_until - now) if self.is_saturated else 0.0
         return max(room, self._resume_at - now)
 
     def _back_off(self, secs: float) -> float:
@@ -226,9 +228,9 @@ class Pool:
     def best_throughput(self, but: Member) -> float | None:
         """Frames a second of the fastest other server that is at work."""
         paces = [
-            member.pace
+            member.throughput
             for member in self.members
-            if member is not but and member.pace is not None and not member.lost
+            if member is not but and member.throughput is not None and not member.lost
         ]
         return max(paces, default=None)
 

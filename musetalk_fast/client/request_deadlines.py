@@ -10,7 +10,7 @@ import aiohttp
 
 from musetalk_fast.errors import ServerUnreachableError
 
-_LOOK_SECS = 0.1
+_POLL_INTERVAL_SECS = 0.1
 
 
 class RequestDeadlines:
@@ -62,7 +62,7 @@ class RequestDeadlines:
                 if left <= 0:
                     raise ServerUnreachableError(self._what_is_late(), where=where)
                 # A little more, so that silence after the last byte is told as silence.
-                longest = _LOOK_SECS + (0.0 if math.isinf(left) else left)
+                longest = _POLL_INTERVAL_SECS + (0.0 if math.isinf(left) else left)
                 await asyncio.wait({asked}, timeout=longest)
             return asked.result()
         except BaseException:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from musetalk_fast.events import Event, ProgressEvent
-from musetalk_fast.rendering.together import end
+from musetalk_fast.rendering.tasks import cancel_and_wait
 
 _PERIOD_SECS = 0.1
 
@@ -28,7 +28,7 @@ class Counts(Protocol):
         ...
 
 
-class Meter:
+class ProgressReporter:
     """Tells how far a render is.
 
     Args:
@@ -51,7 +51,7 @@ class Meter:
         try:
             yield
         finally:
-            await end([ticker])
+            await cancel_and_wait([ticker])
         if not ticker.cancelled():
             ticker.result()  # whoever listens has failed
         self._tell()

@@ -16,12 +16,12 @@ from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import Inputs, OnEvent, Plan, check_place, load_inputs, plan_render
-from musetalk_fast.rendering.folder import PartsFolder, locked_folder
-from musetalk_fast.rendering.joining import join_parts
-from musetalk_fast.rendering.record import Record
-from musetalk_fast.rendering.resume import adopt, still_missing
-from musetalk_fast.rendering.telling import kept_event, plan_event
-from musetalk_fast.rendering.work import Work
+from musetalk_fast.rendering.event_factories import kept_event, plan_event
+from musetalk_fast.rendering.job_state import JobState
+from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
+from musetalk_fast.rendering.join import join_parts
+from musetalk_fast.rendering.render_job import RenderJob
+from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.parts import Part
 
@@ -113,31 +113,33 @@ class Renderer:
             errors.MuseTalkError: the leaf that says what went wrong.
         """
         output = check_place(avatar, audio, output, self._settings)
-        with locked_folder(output) as folder:
+        with locked_job_directory(output) as jobdir:
             self._start_servers()
             try:
-                result = await self._render(avatar, audio, folder, fresh=fresh)
+                result = await self._render(avatar, audio, jobdir, fresh=fresh)
             except BaseException:
-                if folder.holds_parts():
-                    self._on_event(kept_event(folder))
+                if jobdir.holds_parts():
+                    self._on_event(kept_event(jobdir))
                 raise
-        self._tell_done(result)
+        self._emit_done(result)
         return result
 
     async def _render(
-        self, avatar: Path, audio: Path, folder: PartsFolder, *, fresh: bool
+        self, avatar: Path, audio: Path, jobdir: JobDirectory, *, fresh: bool
     ) -> RenderResult:
         clock = _Clock()
-        work = await self._load(avatar, audio, folder, fresh=fresh)
-        parts = await asyncio.to_thread(work.record.finished, work.plan.segments)
+        job = await self._load(avatar, audio, jobdir, fresh=fresh)
+        parts = await asyncio.to_thread(job.state.finished, job.plan.segments)
         clock.lap("load")
-        made = await self._make(work, parts, clock)
-        joined = await self._join(work, parts | made)
+        made = await self._make(job, parts, clock)
+        joined = await self._join(job, parts | made)
         clock.lap("join")
-        folder.done()
-        return _result(work, joined, clock, sum(part.frames for part in made.values()))
+        jobdir.done()
+        return _result(job, joined, clock, sum(part.frames for part in made.values()))
 
-    async def _load(self, avatar: Path, audio: Path, folder: PartsFolder, *, fresh: bool) -> Work:
+    async def _load(
+        self, avatar: Path, audio: Path, jobdir: JobDirectory, *, fresh: bool
+    ) -> RenderJob:
         loop = asyncio.get_running_loop()
 
         def tell(event: Event) -> None:
@@ -147,37 +149,37 @@ class Renderer:
             pictures: list[Future[Asset]] = []
             with ThreadPoolExecutor(1, "png") as beside:
                 inputs = load_inputs(
-                    *(avatar, audio, self._settings, folder.scratch, tell),
+                    *(avatar, audio, self._settings, jobdir.scratch, tell),
                     on_still=lambda still: pictures.append(beside.submit(still.png)),
                 )
-                plan = plan_render(inputs, folder.output, self._settings)
-                plan = adopt(plan, folder, tell, fresh=fresh)
+                plan = plan_render(inputs, jobdir.output, self._settings)
+                plan = adopt(plan, jobdir, tell, fresh=fresh)
             return plan, inputs, pictures[0].result()
 
         plan, inputs, picture = await asyncio.to_thread(load)
         self._on_event(plan_event(plan))
-        return Work(Record(plan, folder), inputs, picture)
+        return RenderJob(JobState(plan, jobdir), inputs, picture)
 
-    async def _make(self, work: Work, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
+    async def _make(self, job: RenderJob, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
         """The parts that are missing."""
-        from musetalk_fast.rendering.crew import make_parts  # as `_engage` says
+        from musetalk_fast.rendering.executor import make_parts  # as `_open_pool` says
 
-        missing = still_missing(work.plan.segments, parts, self._on_event)
+        missing = missing_segments(job.plan.segments, parts, self._on_event)
         if not missing:
             return {}
         pool = await self._opened_servers()
         clock.lap("server")
         retries = self._settings.processing.max_retries
-        made = await make_parts(work, pool, missing, retries, self._on_event)
-        clock.lap("prepare", work.record.settled_at)
+        made = await make_parts(job, pool, missing, retries, self._on_event)
+        clock.lap("prepare", job.state.established_at)
         clock.lap("generate")
         return made
 
-    async def _join(self, work: Work, parts: dict[int, Part]) -> Joined:
-        assert work.record.settled is not None
+    async def _join(self, job: RenderJob, parts: dict[int, Part]) -> Joined:
+        assert job.state.manifest is not None
         self._on_event(ProgressEvent(stage="join", done=0, total=1))
         joined = await asyncio.to_thread(
-            join_parts, work.plan, parts, work.record.folder, work.record.settled.maker
+            join_parts, job.plan, parts, job.state.jobdir, job.state.manifest.engine
         )
         self._on_event(ProgressEvent(stage="join", done=1, total=1))
         return joined
@@ -185,13 +187,15 @@ class Renderer:
     def _start_servers(self) -> None:
         """Begin to open the servers, so that they start while the inputs load."""
         if self._pool is None:
-            self._pool = asyncio.create_task(self._engage())
+            self._pool = asyncio.create_task(self._open_pool())
 
-    async def _engage(self) -> Pool:
+    async def _open_pool(self) -> Pool:
         # Imported while a thread loads the inputs: aiohttp takes as long as they do.
-        from musetalk_fast.rendering.servers import engage
+        from musetalk_fast.rendering.servers import open_servers
 
-        return await engage(self._settings, self._stack, self._on_event, fallback=self._fallback)
+        return await open_servers(
+            self._settings, self._stack, self._on_event, fallback=self._fallback
+        )
 
     async def _opened_servers(self) -> Pool:
         assert self._pool is not None
@@ -201,7 +205,7 @@ class Renderer:
             self._pool = None  # the next render of a batch tries again
             raise
 
-    def _tell_done(self, result: RenderResult) -> None:
+    def _emit_done(self, result: RenderResult) -> None:
         self._on_event(
             DoneEvent(
                 output=str(result.output),
@@ -256,8 +260,8 @@ def render(
     """
     if _inside_a_loop():
         raise UsageError("an event loop is running here", hint="await render_async(...) instead")
-    work = render_async(avatar, audio, output, settings, fresh=fresh, on_event=on_event)
-    return asyncio.run(work)
+    job = render_async(avatar, audio, output, settings, fresh=fresh, on_event=on_event)
+    return asyncio.run(job)
 
 
 def _inside_a_loop() -> bool:
@@ -268,18 +272,18 @@ def _inside_a_loop() -> bool:
     return True
 
 
-def _result(work: Work, joined: Joined, clock: _Clock, made: int) -> RenderResult:
-    assert work.record.settled is not None
-    maker = work.record.settled.maker
+def _result(job: RenderJob, joined: Joined, clock: _Clock, made: int) -> RenderResult:
+    assert job.state.manifest is not None
+    engine = job.state.manifest.engine
     return RenderResult(
-        output=work.plan.output,
+        output=job.plan.output,
         bytes=joined.bytes,
         frames=joined.frames,
         duration_secs=float(joined.duration),
         fps=made / max(1e-9, clock.stages.get("generate", 0.0)),
         wall_secs=clock.total(),
-        engine=maker.name,
-        model=maker.model,
+        engine=engine.name,
+        model=engine.model,
         stages=clock.stages,
     )
 

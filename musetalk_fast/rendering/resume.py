@@ -8,13 +8,13 @@ from dataclasses import replace
 from musetalk_fast.errors import PlanError
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.planning import OnEvent, Plan, Segment
-from musetalk_fast.rendering.aside import forget, set_aside, take_back
-from musetalk_fast.rendering.folder import PartsFolder
-from musetalk_fast.rendering.telling import segment_event
+from musetalk_fast.rendering.archive import archive_parts, discard_archives, restore_parts
+from musetalk_fast.rendering.event_factories import segment_event
+from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.video.parts import Part
 
 
-def adopt(plan: Plan, folder: PartsFolder, on_event: OnEvent, *, fresh: bool = False) -> Plan:
+def adopt(plan: Plan, jobdir: JobDirectory, on_event: OnEvent, *, fresh: bool = False) -> Plan:
     """The plan that is followed: with the number of threads that earlier parts were made with.
 
     Parts of another plan are moved aside; a warning says where to. Those of this plan that were
@@ -27,37 +27,37 @@ def adopt(plan: Plan, folder: PartsFolder, on_event: OnEvent, *, fresh: bool = F
         errors.OutputWriteError: the folder does not let us.
     """
     if fresh:
-        folder.empty()
-        forget(folder, plan)
-    kept = _kept(folder)
+        jobdir.empty()
+        discard_archives(jobdir, plan)
+    kept = _kept(jobdir)
     if kept is None or kept.identity != plan.identity:
-        _make_room(folder, kept, on_event)
-    take_back(folder, plan)
-    kept = _kept(folder)
+        _clear_directory(jobdir, kept, on_event)
+    restore_parts(jobdir, plan)
+    kept = _kept(jobdir)
     if kept is not None:
         plan = replace(plan, encoder=replace(plan.encoder, threads=kept.encoder.threads))
     if plan != kept:
-        folder.write_plan(plan)
+        jobdir.write_plan(plan)
     return plan
 
 
-def _kept(folder: PartsFolder) -> Plan | None:
+def _kept(jobdir: JobDirectory) -> Plan | None:
     try:
-        return folder.read_plan()
+        return jobdir.read_plan()
     except PlanError:
         return None
 
 
-def _make_room(folder: PartsFolder, kept: Plan | None, on_event: OnEvent) -> None:
-    if not folder.holds_parts():
-        folder.empty()  # faces of another avatar
+def _clear_directory(jobdir: JobDirectory, kept: Plan | None, on_event: OnEvent) -> None:
+    if not jobdir.holds_parts():
+        jobdir.empty()  # faces of another avatar
         return
-    aside = set_aside(folder, kept)
-    message = f"{folder.path} held parts of another render; they are now in {aside}"
+    archived = archive_parts(jobdir, kept)
+    message = f"{jobdir.path} held parts of another render; they are now in {archived}"
     on_event(WarningEvent(message=message, token="MTF-PARTS-ASIDE"))
 
 
-def still_missing(
+def missing_segments(
     segments: Iterable[Segment], parts: Mapping[int, Part], on_event: OnEvent
 ) -> list[Segment]:
     """The segments without a part; the others are told of."""

@@ -12,7 +12,7 @@ from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerUnreachableError
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.planning import OnEvent
-from musetalk_fast.rendering.telling import failure_event
+from musetalk_fast.rendering.event_factories import failure_event
 
 _FALLBACK_NOTE = (
     f"no MuseTalk server at {DEFAULT_SERVER}: using the built-in preview engine "
@@ -20,7 +20,7 @@ _FALLBACK_NOTE = (
 )
 
 
-async def engage(
+async def open_servers(
     settings: Settings, stack: AsyncExitStack, on_event: OnEvent, *, fallback: bool
 ) -> Pool:
     """Open the servers; return once one of them answers. They close with `stack`.
@@ -28,7 +28,7 @@ async def engage(
     Raises:
         errors.ServerError: no chosen server answers, or none is there and `fallback` is off.
     """
-    urls = settings.server.url or [await _at_home(on_event, fallback=fallback)]
+    urls = settings.server.url or [await _default_server(on_event, fallback=fallback)]
     pool = Pool([
         Member(url, partial(_connect, url, settings, stack), settings.processing.max_retries)
         for url in urls
@@ -47,7 +47,7 @@ async def _connect(url: str, settings: Settings, stack: AsyncExitStack) -> Negot
         return server
 
 
-async def _at_home(on_event: OnEvent, *, fallback: bool) -> str:
+async def _default_server(on_event: OnEvent, *, fallback: bool) -> str:
     """The address to use when the user named none."""
     if await probe(DEFAULT_SERVER):
         return DEFAULT_SERVER

@@ -78,7 +78,7 @@ class Fault:
         garble: raw bytes in the place of an HTTP answer, then the connection ends.
         drops: more raw bytes before it ends, one at a time.
         hush: take the request, say nothing.
-        spoil: the request itself arrives with a wrong bit in its body.
+        invalidate: the request itself arrives with a wrong bit in its body.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Fault:
     garble: bytes | None = None
     drops: bytes = b""
     hush: bool = False
-    spoil: bool = False
+    invalidate: bool = False
 
     @property
     def kind(self) -> str:
@@ -225,7 +225,7 @@ class Proxy:
             return await _corrupted(request, fault.garble, fault.drops)
         if fault is not None and fault.status is not None:
             return web.Response(status=fault.status, headers=fault.headers, text="out of order")
-        if fault is not None and fault.spoil and body:
+        if fault is not None and fault.invalidate and body:
             middle = len(body) // 2
             body = body[:middle] + bytes([body[middle] ^ 0x80]) + body[middle + 1 :]
         change = as_it_is if fault is None else fault.begin()

@@ -143,7 +143,7 @@ REFUSAL_IN_DROPS = Fault(
     drops=b"a" * 4000,
 )
 NOT_JSON = Fault("not JSON", lambda: lambda _at, _message: [b'{"status": "heal'])
-SPOILT_REQUEST = Fault("spoilt request", spoil=True)
+SPOILT_REQUEST = Fault("spoilt request", invalidate=True)
 SILENT = Fault("silent", hush=True)
 
 

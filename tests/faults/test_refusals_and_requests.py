@@ -90,7 +90,7 @@ async def test_damage_once(
     fault: Fault, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     with_body = (ASSETS, AVATARS, FRAMES)
-    for path in with_body if fault.spoil else (HEALTH, INFO, *with_body):
+    for path in with_body if fault.invalidate else (HEALTH, INFO, *with_body):
         proxy.inject(path, fault)
         await _survives(short, proxy, await right(short), tmp_path)
 

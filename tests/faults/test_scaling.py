@@ -15,7 +15,7 @@ SHARE = 0.8
 @pytest.mark.parametrize("count", [1, 2, 3])
 async def test_servers_add_up(count: int, tmp_path: Path) -> None:
     scene = Scene(tmp_path / "scene", 5.0 * count).write()
-    with served(count, pace=PACE) as servers:
+    with served(count, throughput=PACE) as servers:
         urls = [server.address for server in servers]
         best = 0.0
         for _ in range(3):  # other programs may be at work on this machine

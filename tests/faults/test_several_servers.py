@@ -18,7 +18,7 @@ from spoilers import ASSETS, AVATARS, FRAMES
 
 from musetalk_fast import Renderer, errors
 from musetalk_fast.deadline import deadline
-from musetalk_fast.rendering import lane
+from musetalk_fast.rendering import worker
 from musetalk_fast.server.tls import server_context
 from musetalk_fast.types import CropEncoding
 
@@ -210,8 +210,8 @@ async def test_a_server_that_slows_to_a_crawl_is_left(
     scene: Scene, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(lane, "_PATIENCE_SECS", 0.5)
-    monkeypatch.setattr(lane, "_LOOK_SECS", 0.1)
+    monkeypatch.setattr(worker, "_PATIENCE_SECS", 0.5)
+    monkeypatch.setattr(worker, "_POLL_INTERVAL_SECS", 0.1)
     slow, good = two
     slow.inject(FRAMES, spoilers.slowed(2.0, after=3), times=100)
     good.inject(FRAMES, spoilers.slowed(0.02), times=100)

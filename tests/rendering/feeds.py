@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 from musetalk_fast.client.pool import Member
-from musetalk_fast.rendering.feed import Feed
-from musetalk_fast.rendering.handover import HandoverClosedError
+from musetalk_fast.rendering.active_segment import ActiveSegment
+from musetalk_fast.rendering.queue import QueueClosedError
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.messages import Frame
@@ -40,19 +40,19 @@ class Encoder:
         self.go.set()
         self._spoilt = spoilt or {}
 
-    def __call__(self, feed: Feed) -> Part:
+    def __call__(self, feed: ActiveSegment) -> Part:
         try:
             return self._take(feed)
         finally:
-            feed.handover.close()
+            feed.queue.close()
 
-    def _take(self, feed: Feed) -> Part:
-        for frame in feed.handover:
+    def _take(self, feed: ActiveSegment) -> Part:
+        for frame in feed.queue:
             self.go.wait(10)
             if frame.index in self._spoilt:
                 raise self._spoilt.pop(frame.index)
             self.taken.append(frame.index)
             feed.encoded += 1
-        if feed.handover.closed:
-            raise HandoverClosedError
+        if feed.queue.closed:
+            raise QueueClosedError
         return Part(Path("part"), feed.encoded, 0, b"", 0, "")

@@ -20,8 +20,8 @@ from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.frames import open_frames
 from musetalk_fast.deadline import deadline
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.feed import Feed
-from musetalk_fast.rendering.source import Source
+from musetalk_fast.rendering.active_segment import ActiveSegment
+from musetalk_fast.rendering.stream_stats import StreamStats
 from musetalk_fast.types import AvatarOptions, CropEncoding, Maker, SourceRun
 from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Start
 from musetalk_fast.wire.requests import FramesRequest
@@ -74,9 +74,9 @@ class Sender(threading.Thread):
             for message in self._messages():
                 view = memoryview(message)
                 while view:
-                    taken = connection.send(view)
-                    self.sent += taken
-                    view = view[taken:]
+                    accepted = connection.send(view)
+                    self.sent += accepted
+                    view = view[accepted:]
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(1 << 16):  # closed with bytes unread, it would reset
                 pass
@@ -111,14 +111,14 @@ def _sockets(kind: str) -> int:
     return 2 * SEND_BUFFER + largest
 
 
-async def _receive(address: str, wire: str, feed: Feed) -> None:
-    source = Source(member())
+async def _receive(address: str, wire: str, active: ActiveSegment) -> None:
+    source = StreamStats(member())
     async with (
         Connection(parse_address(address), 20.0) as connection,
         open_frames(connection, REQUEST, wire, MAKER) as stream,
     ):
         async for frames in stream:
-            await feed.offer(frames, source)
+            await active.offer(frames, source)
 
 
 async def _at_rest(sender: Sender) -> int:
@@ -138,21 +138,21 @@ async def test_a_server_waits_for_the_encoder(kind: str, wire: str, tmp_path: Pa
     with _door(kind, tmp_path) as (address, door), ThreadPoolExecutor(1) as threads:
         sender = Sender(door, wire)
         sender.start()
-        feed = Feed(Segment(0, 0, FRAMES), encoder, threads)
-        receiving = asyncio.ensure_future(_receive(address, wire, feed))
+        active = ActiveSegment(Segment(0, 0, FRAMES), encoder, threads)
+        receiving = asyncio.ensure_future(_receive(address, wire, active))
         try:
             async with deadline(20):
                 sent = await _at_rest(sender)
                 frame = len(CROP) * (4 if wire == NDJSON else 3) // 3 + 200
                 bound = FRAMES_HELD * frame + READER + _sockets(kind)
                 assert 32 * len(CROP) < sent < bound < FRAMES * len(CROP)
-                assert encoder.taken == []
+                assert encoder.accepted == []
                 encoder.go.set()
                 await receiving
-                await feed.part
+                await active.part
         finally:
             encoder.go.set()
             receiving.cancel()
-            await feed.abandon()
+            await active.abandon()
         sender.join(5)
-    assert encoder.taken == list(range(FRAMES))
+    assert encoder.accepted == list(range(FRAMES))

@@ -13,10 +13,10 @@ from feeds import Encoder, frames, member
 from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering import board as boards
-from musetalk_fast.rendering.board import Board
-from musetalk_fast.rendering.feed import Feed
-from musetalk_fast.rendering.source import Source
+from musetalk_fast.rendering import scheduler as boards
+from musetalk_fast.rendering.active_segment import ActiveSegment
+from musetalk_fast.rendering.scheduler import Scheduler
+from musetalk_fast.rendering.stream_stats import StreamStats
 
 CUT = errors.StreamCutError("cut")
 
@@ -29,15 +29,15 @@ class Desk:
     ) -> None:
         self.done: list[int] = []
         self.blamed: list[tuple[str, str]] = []
-        begin = partial(Feed, encode=encoder, threads=threads)
+        begin = partial(ActiveSegment, encode=encoder, threads=threads)
         cut = [Segment(number, 4 * number, 4 * number + 4) for number in range(segments)]
-        self.board = Board(cut, limit, begin, 2, self._part, self._garbage)
+        self.scheduler = Scheduler(cut, limit, begin, 2, self._part, self._garbage)
 
     def _part(self, segment: Segment, _part: object) -> None:
         self.done.append(segment.number)
 
-    def _garbage(self, giver: Member, error: errors.ProtocolError) -> None:
-        self.blamed.append((giver.name, error.where or ""))
+    def _garbage(self, current_contributor: Member, error: errors.ProtocolError) -> None:
+        self.blamed.append((current_contributor.name, error.where or ""))
 
 
 @pytest.fixture
@@ -46,15 +46,15 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-async def _take(board: Board, server: Member) -> tuple[Feed, Source]:
-    feed = await asyncio.wait_for(board.next_for(server), 5)
+async def _take(scheduler: Scheduler, server: Member) -> tuple[ActiveSegment, StreamStats]:
+    feed = await asyncio.wait_for(scheduler.next_for(server), 5)
     assert feed is not None
-    source = Source(server)
+    source = StreamStats(server)
     feed.sources.append(source)
     return feed, source
 
 
-async def _give_rest(feed: Feed, source: Source) -> None:
+async def _give_rest(feed: ActiveSegment, source: StreamStats) -> None:
     await feed.offer(frames(*range(feed.due, feed.segment.stop)), source)
     feed.sources.remove(source)
 
@@ -62,43 +62,43 @@ async def _give_rest(feed: Feed, source: Source) -> None:
 async def test_segments_come_in_order_and_end_in_parts(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 3)
     for number in range(3):
-        feed, source = await _take(desk.board, member())
+        feed, source = await _take(desk.scheduler, member())
         assert feed.segment.number == number
         await _give_rest(feed, source)
-    await asyncio.wait_for(desk.board.finished, 5)
+    await asyncio.wait_for(desk.scheduler.finished, 5)
     # Handed out in order; their encoders may end in another.
     assert sorted(desk.done) == [0, 1, 2]
-    assert sorted(desk.board.parts) == [0, 1, 2]
-    assert desk.board.received == desk.board.encoded == 12
-    assert not desk.board.hungry
+    assert sorted(desk.scheduler.parts) == [0, 1, 2]
+    assert desk.scheduler.received == desk.scheduler.encoded == 12
+    assert not desk.scheduler.needs_frames
 
 
 async def test_no_segments_are_done_at_once(threads: ThreadPoolExecutor) -> None:
-    assert Desk(threads, Encoder(), 0).board.finished.done()
+    assert Desk(threads, Encoder(), 0).scheduler.finished.done()
 
 
 async def test_what_was_cut_is_next(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 3)
-    feed, source = await _take(desk.board, member())
+    feed, source = await _take(desk.scheduler, member())
     await feed.offer(frames(0, 1), source)
     feed.sources.remove(source)
-    desk.board.returned(feed, CUT)
-    again, _ = await _take(desk.board, member("b"))
+    desk.scheduler.returned(feed, CUT)
+    again, _ = await _take(desk.scheduler, member("b"))
     assert again is feed
     assert again.due == 2
-    await desk.board.close()
+    await desk.scheduler.close()
 
 
 async def test_no_more_than_the_limit_lack_frames(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 5, limit=2)
-    first, source = await _take(desk.board, member())
-    await _take(desk.board, member())
-    waiting = asyncio.ensure_future(desk.board.next_for(member()))
+    first, source = await _take(desk.scheduler, member())
+    await _take(desk.scheduler, member())
+    waiting = asyncio.ensure_future(desk.scheduler.next_for(member()))
     await asyncio.wait([waiting], timeout=0.1)
     assert not waiting.done()
     await _give_rest(first, source)
     assert (await asyncio.wait_for(waiting, 5)).segment.number == 2
-    await desk.board.close()
+    await desk.scheduler.close()
 
 
 async def test_servers_do_not_wait_for_encoders_unless_they_are_far_behind(
@@ -108,156 +108,156 @@ async def test_servers_do_not_wait_for_encoders_unless_they_are_far_behind(
     encoder.go.clear()
     desk = Desk(threads, encoder, 5, limit=1)
     for _ in range(2):
-        await _give_rest(*await _take(desk.board, member()))
-    waiting = asyncio.ensure_future(desk.board.next_for(member()))
+        await _give_rest(*await _take(desk.scheduler, member()))
+    waiting = asyncio.ensure_future(desk.scheduler.next_for(member()))
     await asyncio.wait([waiting], timeout=0.1)
     assert not waiting.done(), "memory is bounded"
     encoder.go.set()
     await asyncio.wait_for(waiting, 5)
-    await desk.board.close()
+    await desk.scheduler.close()
 
 
 async def test_a_segment_at_which_all_fail_ends_the_render(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1)
     for _ in range(3):
-        feed, source = await _take(desk.board, member())
+        feed, source = await _take(desk.scheduler, member())
         feed.sources.remove(source)
-        desk.board.returned(feed, CUT)
+        desk.scheduler.returned(feed, CUT)
     with pytest.raises(errors.StreamCutError):
-        await desk.board.finished
-    await desk.board.close()
+        await desk.scheduler.finished
+    await desk.scheduler.close()
 
 
 async def test_a_step_forward_begins_the_count_anew(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1)
     for index in range(3):
         for _ in range(2):
-            feed, source = await _take(desk.board, member())
+            feed, source = await _take(desk.scheduler, member())
             feed.sources.remove(source)
-            desk.board.returned(feed, CUT)
+            desk.scheduler.returned(feed, CUT)
         await feed.offer(frames(index), source)
-    assert not desk.board.finished.done()
-    await desk.board.close()
+    assert not desk.scheduler.finished.done()
+    await desk.scheduler.close()
 
 
 async def test_a_busy_server_has_not_failed_the_segment(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1)
     for _ in range(20):
-        feed, source = await _take(desk.board, member())
+        feed, source = await _take(desk.scheduler, member())
         feed.sources.remove(source)
-        desk.board.returned(feed, errors.ServerBusyError("all streams are in use"))
-    assert not desk.board.finished.done()
-    await desk.board.close()
+        desk.scheduler.returned(feed, errors.ServerBusyError("all streams are in use"))
+    assert not desk.scheduler.finished.done()
+    await desk.scheduler.close()
 
 
 async def test_garbage_is_blamed_and_made_anew(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder({2: errors.FrameShapeError("frame 2")}), 1)
-    feed, source = await _take(desk.board, member("liar"))
+    feed, source = await _take(desk.scheduler, member("liar"))
     await _give_rest(feed, source)
-    again, source = await _take(desk.board, member("honest"))
+    again, source = await _take(desk.scheduler, member("honest"))
     assert again is not feed
     assert again.due == 0
     assert desk.blamed == [("liar", "liar")]
     await _give_rest(again, source)
-    await asyncio.wait_for(desk.board.finished, 5)
+    await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
 async def test_garbage_for_ever_ends_the_render(threads: ThreadPoolExecutor) -> None:
     class Never(Encoder):
-        def _take(self, feed: Feed) -> object:  # type: ignore[override]
-            for _frame in feed.handover:
+        def _take(self, feed: ActiveSegment) -> object:  # type: ignore[override]
+            for _frame in feed.queue:
                 raise errors.FrameShapeError("frame 0")
 
     desk = Desk(threads, Never(), 1)
     for _ in range(3):
-        feed, source = await _take(desk.board, member("liar"))
+        feed, source = await _take(desk.scheduler, member("liar"))
         await feed.offer(frames(0), source)
         await asyncio.wait([feed.part], timeout=5)
         feed.sources.remove(source)
     with pytest.raises(errors.FrameShapeError, match="liar"):
-        await asyncio.wait_for(desk.board.finished, 5)
-    await desk.board.close()
+        await asyncio.wait_for(desk.scheduler.finished, 5)
+    await desk.scheduler.close()
 
 
 async def test_a_part_that_cannot_be_written_ends_the_render(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder({1: errors.OutputWriteError("disk full")}), 2)  # type: ignore[dict-item]
-    feed, source = await _take(desk.board, member())
+    feed, source = await _take(desk.scheduler, member())
     await feed.offer(frames(0, 1), source)
     with pytest.raises(errors.OutputWriteError):
-        await asyncio.wait_for(desk.board.finished, 5)
-    await desk.board.close()
+        await asyncio.wait_for(desk.scheduler.finished, 5)
+    await desk.scheduler.close()
 
 
 async def test_the_last_segment_goes_to_a_second_server_too(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1)
     slow, fast = member("slow"), member("fast")
     fast.worked(1000, 0.01)
-    feed, source = await _take(desk.board, slow)
+    feed, source = await _take(desk.scheduler, slow)
     await feed.offer(frames(0), source)
     source.frames = 1
-    same, second = await _take(desk.board, fast)
+    same, second = await _take(desk.scheduler, fast)
     assert same is feed
     assert feed.due == 1, "what has come is not asked for again"
-    third = asyncio.ensure_future(desk.board.next_for(member("third")))
+    third = asyncio.ensure_future(desk.scheduler.next_for(member("third")))
     await asyncio.wait([third], timeout=0.1)
     assert not third.done(), "two are enough"
     third.cancel()
     await _give_rest(feed, second)
-    await asyncio.wait_for(desk.board.finished, 5)
+    await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
 async def test_a_stream_that_stops_is_continued_by_whoever_is_idle(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its server may say that it lives; others may have sent nothing yet, so have no pace."""
-    monkeypatch.setattr(boards, "_LOOK_AGAIN_SECS", 0.02)
+    monkeypatch.setattr(boards, "_POLL_INTERVAL_SECS", 0.02)
     monkeypatch.setattr(boards, "_STALLED_SECS", 0.3)
     desk = Desk(threads, Encoder(), 1)
     first = member("first")
-    feed, source = await _take(desk.board, first)
+    feed, source = await _take(desk.scheduler, first)
     await feed.offer(frames(0), source)
     source.came(1)
-    again = asyncio.ensure_future(desk.board.next_for(first))
+    again = asyncio.ensure_future(desk.scheduler.next_for(first))
     for name in ("second", "third"):  # the second one stops, too
-        waiting = asyncio.ensure_future(desk.board.next_for(member(name)))
+        waiting = asyncio.ensure_future(desk.scheduler.next_for(member(name)))
         await asyncio.wait([waiting], timeout=0.1)
         assert not waiting.done()
         assert await asyncio.wait_for(waiting, 10) is feed
-        source = Source(member(name))
+        source = StreamStats(member(name))
         feed.sources.append(source)
     assert not again.done(), "a server does not race with itself"
     again.cancel()
     await _give_rest(feed, source)
-    await asyncio.wait_for(desk.board.finished, 5)
+    await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
 async def test_who_keeps_up_is_left_alone(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boards, "_LOOK_AGAIN_SECS", 0.02)
+    monkeypatch.setattr(boards, "_POLL_INTERVAL_SECS", 0.02)
     desk = Desk(threads, Encoder(), 1)
     one, other = member("one"), member("other")
     other.worked(10, 1.0)
-    feed, source = await _take(desk.board, one)
+    feed, source = await _take(desk.scheduler, one)
     source.frames = 10_000
-    waiting = asyncio.ensure_future(desk.board.next_for(other))
+    waiting = asyncio.ensure_future(desk.scheduler.next_for(other))
     await asyncio.wait([waiting], timeout=0.2)
     assert not waiting.done()
     waiting.cancel()
     await _give_rest(feed, source)
-    await asyncio.wait_for(desk.board.finished, 5)
+    await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
 async def test_waiting_for_a_segment_can_be_cancelled(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1, limit=1)
-    await _take(desk.board, member())
-    waiting = asyncio.ensure_future(desk.board.next_for(member()))
+    await _take(desk.scheduler, member())
+    waiting = asyncio.ensure_future(desk.scheduler.next_for(member()))
     await asyncio.sleep(0.02)
     waiting.cancel()
     done, _ = await asyncio.wait([waiting], timeout=5)
     assert done
     assert waiting.cancelled()
-    await desk.board.close()
+    await desk.scheduler.close()
 
 
 async def test_full_segments_become_parts_though_no_server_is_left(
@@ -266,13 +266,13 @@ async def test_full_segments_become_parts_though_no_server_is_left(
     encoder = Encoder()
     encoder.go.clear()
     desk = Desk(threads, encoder, 3)
-    full, source = await _take(desk.board, member())
+    full, source = await _take(desk.scheduler, member())
     await _give_rest(full, source)
-    await _take(desk.board, member())
-    ending = asyncio.ensure_future(desk.board.finish_full())
+    await _take(desk.scheduler, member())
+    ending = asyncio.ensure_future(desk.scheduler.finish_full())
     await asyncio.wait([ending], timeout=0.05)
     assert not ending.done()
     encoder.go.set()
     await asyncio.wait_for(ending, 5)
-    await desk.board.close()
+    await desk.scheduler.close()
     assert full.part.result().frames == 4

@@ -15,10 +15,10 @@ from musetalk_fast.client.pool import Pool
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering import concurrency as crews
-from musetalk_fast.rendering import together as side_by_side
-from musetalk_fast.rendering.board import Board
-from musetalk_fast.rendering.crew import Crew
-from musetalk_fast.rendering.source import Source
+from musetalk_fast.rendering import tasks as side_by_side
+from musetalk_fast.rendering.executor import SegmentExecutor
+from musetalk_fast.rendering.scheduler import Scheduler
+from musetalk_fast.rendering.stream_stats import StreamStats
 
 FLAW = RuntimeError("a flaw of ours")
 SEGMENT = Segment(0, 0, 4)
@@ -26,44 +26,44 @@ SEGMENT = Segment(0, 0, 4)
 
 def _crew(
     monkeypatch: pytest.MonkeyPatch,
-    lane: Callable[[Board], Any],
+    worker: Callable[[Scheduler], Any],
     encoder: Encoder,
     on_event: Callable[[Event], None] = lambda _event: None,
-) -> Crew:
+) -> SegmentExecutor:
     """Of one server, whose lane is this coroutine function."""
 
     def make_lane(*given: Any) -> Any:
-        (board,) = (each for each in given if isinstance(each, Board))
-        return SimpleNamespace(run=lambda: lane(board))
+        (scheduler,) = (each for each in given if isinstance(each, Scheduler))
+        return SimpleNamespace(run=lambda: worker(scheduler))
 
-    monkeypatch.setattr(crews, "Lane", make_lane)
-    monkeypatch.setattr(crews, "SegmentEncoding", lambda _work: encoder)
-    work: Any = SimpleNamespace(record=SimpleNamespace(settled=None))
-    return Crew(work, Pool([member()]), 1, 3, on_event)
+    monkeypatch.setattr(crews, "Worker", make_lane)
+    monkeypatch.setattr(crews, "SegmentEncoder", lambda _job: encoder)
+    job: Any = SimpleNamespace(state=SimpleNamespace(manifest=None))
+    return SegmentExecutor(job, Pool([member()]), 1, 3, on_event)
 
 
-async def _give_all(board: Board) -> None:
-    giver = member()
-    feed = await board.next_for(giver)
+async def _give_all(scheduler: Scheduler) -> None:
+    current_contributor = member()
+    feed = await scheduler.next_for(current_contributor)
     assert feed is not None
-    await feed.offer(frames(*range(feed.due, feed.segment.stop)), Source(giver))
+    await feed.offer(frames(*range(feed.due, feed.segment.stop)), StreamStats(current_contributor))
 
 
 async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some_are_garbage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else nobody makes them anew, and nobody says so."""
-    monkeypatch.setattr(crews, "_LOOK_SECS", 0.1)
+    monkeypatch.setattr(crews, "_POLL_INTERVAL_SECS", 0.1)
     encoder = Encoder({2: errors.FrameShapeError("no crop")})
     encoder.go.clear()
 
-    async def lane(board: Board) -> None:
-        await _give_all(board)
+    async def worker(scheduler: Scheduler) -> None:
+        await _give_all(scheduler)
         asyncio.get_running_loop().call_later(0.3, encoder.go.set)
         raise FLAW
 
     told: list[Event] = []
-    concurrency = _crew(monkeypatch, lane, encoder, told.append)
+    concurrency = _crew(monkeypatch, worker, encoder, told.append)
     with pytest.raises(RuntimeError, match="flaw"):
         await asyncio.wait_for(concurrency.make([SEGMENT]), 10)
     assert any(isinstance(event, WarningEvent) for event in told)
@@ -72,11 +72,11 @@ async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some
 async def test_a_lane_that_failed_when_all_frames_were_there_matters_to_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def lane(board: Board) -> None:
-        await _give_all(board)
+    async def worker(scheduler: Scheduler) -> None:
+        await _give_all(scheduler)
         raise FLAW
 
-    parts = await asyncio.wait_for(_crew(monkeypatch, lane, Encoder()).make([SEGMENT]), 10)
+    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 10)
     assert list(parts) == [0]
 
 
@@ -85,12 +85,12 @@ async def test_a_lane_that_loses_its_cancellation_does_not_keep_the_render(
 ) -> None:
     monkeypatch.setattr(side_by_side, "_AGAIN_SECS", 0.05)
 
-    async def lane(board: Board) -> None:
-        await _give_all(board)
+    async def worker(scheduler: Scheduler) -> None:
+        await _give_all(scheduler)
         try:
-            await board.next_for(member())
+            await scheduler.next_for(member())
         except asyncio.CancelledError:
-            await board.next_for(member())
+            await scheduler.next_for(member())
 
-    parts = await asyncio.wait_for(_crew(monkeypatch, lane, Encoder()).make([SEGMENT]), 10)
+    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 10)
     assert list(parts) == [0]

@@ -16,15 +16,15 @@ from musetalk_fast import OutputSettings, ProcessingSettings, Settings, errors
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import Plan, make_plan
-from musetalk_fast.rendering.folder import FACES, PLAN, PartsFolder, locked_folder
+from musetalk_fast.rendering.jobdir import FACES, PLAN, JobDirectory, locked_job_directory
 from musetalk_fast.rendering.resume import adopt
 
 REPOSITORY = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from musetalk_fast.rendering.folder import locked_folder
-with locked_folder(Path(sys.argv[1])) as folder:
+from musetalk_fast.rendering.jobdir import locked_job_directory
+with locked_job_directory(Path(sys.argv[1])) as folder:
     folder.keep()
     print("locked", flush=True)
     time.sleep(60)
@@ -42,33 +42,33 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return make_plan(*inputs, tmp_path_factory.mktemp("plan") / "out.mp4", settings)
 
 
-def _adopt(plan: Plan, folder: PartsFolder) -> tuple[Plan, list[str]]:
+def _adopt(plan: Plan, folder: JobDirectory) -> tuple[Plan, list[str]]:
     told: list[Event] = []
     adopted = adopt(plan, folder, told.append)
     return adopted, [event.message for event in told if isinstance(event, WarningEvent)]
 
 
 def test_it_goes_where_no_part_was_made(tmp_path: Path) -> None:
-    with locked_folder(tmp_path / "out.mp4") as folder:
+    with locked_job_directory(tmp_path / "out.mp4") as folder:
         assert folder.scratch.is_dir()
         folder.write(PLAN, b"{}")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_it_stays_where_a_part_was_made(tmp_path: Path) -> None:
-    with locked_folder(tmp_path / "out.mp4") as folder:
+    with locked_job_directory(tmp_path / "out.mp4") as folder:
         folder.part_path(0, ".mp4").write_bytes(b"part")
     assert folder.part_path(0, ".mp4").exists()
     assert not folder.scratch.exists()
 
 
 def test_it_goes_with_its_parts_once_they_are_joined(tmp_path: Path) -> None:
-    with locked_folder(tmp_path / "out.mp4") as folder:
+    with locked_job_directory(tmp_path / "out.mp4") as folder:
         folder.keep()
         folder.write(PLAN, b"{}")
         folder.part_path(0, ".mp4").write_bytes(b"part")
         folder.done()
-        with pytest.raises(errors.OutputBusyError), locked_folder(tmp_path / "out.mp4"):
+        with pytest.raises(errors.OutputBusyError), locked_job_directory(tmp_path / "out.mp4"):
             pass
     assert list(tmp_path.iterdir()) == []
 
@@ -77,24 +77,27 @@ def test_it_goes_with_its_parts_once_they_are_joined(tmp_path: Path) -> None:
 def test_the_next_render_keeps_its_folder(is_done: bool, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with ExitStack() as ours:
-        folder = ours.enter_context(locked_folder(output))
+        folder = ours.enter_context(locked_job_directory(output))
         if is_done:
             folder.done()
         shutil.rmtree(folder.path)  # by hand
-        with locked_folder(output) as theirs:
+        with locked_job_directory(output) as theirs:
             theirs.write(PLAN, b"theirs")
             ours.close()
-            assert (theirs.read(PLAN), theirs.work.is_dir()) == (b"theirs", True)
-            with pytest.raises(errors.OutputBusyError), locked_folder(output):
+            assert (theirs.read(PLAN), theirs.job.is_dir()) == (b"theirs", True)
+            with pytest.raises(errors.OutputBusyError), locked_job_directory(output):
                 pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_renders_that_end_and_begin_at_a_time_do_no_harm(tmp_path: Path) -> None:
-    def work(number: int) -> int:
+    def job(number: int) -> int:
         held = 0
         while held < 20:
-            with suppress(errors.OutputBusyError), locked_folder(tmp_path / "out.mp4") as folder:
+            with (
+                suppress(errors.OutputBusyError),
+                locked_job_directory(tmp_path / "out.mp4") as folder,
+            ):
                 held += 1
                 part = folder.part_path(number, ".mp4")
                 part.write_bytes(b"part")
@@ -104,7 +107,7 @@ def test_renders_that_end_and_begin_at_a_time_do_no_harm(tmp_path: Path) -> None
         return held
 
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(work, range(4))) == [20] * 4
+        assert list(pool.map(job, range(4))) == [20] * 4
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,7 +130,7 @@ def test_a_removal_cut_short_leaves_a_render_to_continue(
         unlink(path, missing_ok=missing_ok)
 
     ours = ExitStack()
-    folder = ours.enter_context(locked_folder(output))
+    folder = ours.enter_context(locked_job_directory(output))
     _adopt(plan, folder)
     folder.write(FACES, b"faces")
     for number in range(2):
@@ -137,7 +140,7 @@ def test_a_removal_cut_short_leaves_a_render_to_continue(
     with pytest.raises(_PowerCut):
         ours.close()
     monkeypatch.undo()
-    with locked_folder(output) as folder:
+    with locked_job_directory(output) as folder:
         assert _adopt(plan, folder) == (plan, [])
         folder.done()
     assert list(tmp_path.iterdir()) == []
@@ -146,9 +149,9 @@ def test_a_removal_cut_short_leaves_a_render_to_continue(
 def test_a_second_render_is_refused_at_once(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with (
-        locked_folder(output),
+        locked_job_directory(output),
         pytest.raises(errors.OutputBusyError) as caught,
-        locked_folder(output),
+        locked_job_directory(output),
     ):
         pass
     assert caught.value.exit_code == 75
@@ -161,16 +164,16 @@ def test_the_lock_dies_with_its_owner(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"locked\n"
-        with pytest.raises(errors.OutputBusyError), locked_folder(output):
+        with pytest.raises(errors.OutputBusyError), locked_job_directory(output):
             pass
         holder.kill()
         holder.wait()
-        with locked_folder(output):
+        with locked_job_directory(output):
             pass
 
 
 def test_an_output_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(errors.OutputWriteError), locked_folder(tmp_path / "no/out.mp4"):
+    with pytest.raises(errors.OutputWriteError), locked_job_directory(tmp_path / "no/out.mp4"):
         pass
 
 
@@ -181,14 +184,14 @@ def test_what_a_crash_left_is_removed_but_not_what_is_written(tmp_path: Path) ->
     path.mkdir()
     (path / "00000001.mp4.0badcafe.tmp").write_bytes(b"half")
     being_written = NewFile(path / "00000002.mp4")
-    with locked_folder(tmp_path / "out.mp4") as folder:
+    with locked_job_directory(tmp_path / "out.mp4") as folder:
         folder.keep()
         assert [each.name for each in path.glob("*.tmp")] == [being_written.unfinished.name]
     being_written.discard()
 
 
 def test_the_first_word_stays(tmp_path: Path) -> None:
-    folder = PartsFolder(tmp_path)
+    folder = JobDirectory(tmp_path)
     assert folder.write_first(FACES, b"one")
     assert not folder.write_first(FACES, b"two")
     assert folder.read(FACES) == b"one"
@@ -196,7 +199,7 @@ def test_the_first_word_stays(tmp_path: Path) -> None:
 
 
 def test_the_same_plan_goes_on_with_its_threads(plan: Plan, tmp_path: Path) -> None:
-    folder = PartsFolder(tmp_path)
+    folder = JobDirectory(tmp_path)
     first = replace(plan, encoder=replace(plan.encoder, threads=7))
     assert _adopt(first, folder) == (first, [])
     adopted, warnings = _adopt(plan, folder)
@@ -205,7 +208,7 @@ def test_the_same_plan_goes_on_with_its_threads(plan: Plan, tmp_path: Path) -> N
 
 
 def test_another_plan_moves_the_parts_away(plan: Plan, tmp_path: Path) -> None:
-    folder = PartsFolder(tmp_path / "out.mp4.parts")
+    folder = JobDirectory(tmp_path / "out.mp4.parts")
     folder.path.mkdir()
     _adopt(plan, folder)
     folder.write(FACES, b"faces")
@@ -215,7 +218,7 @@ def test_another_plan_moves_the_parts_away(plan: Plan, tmp_path: Path) -> None:
     assert adopted == other
     assert folder.read(FACES) is None
     assert not folder.holds_parts()
-    aside = PartsFolder(tmp_path / f"out.mp4.parts.{plan.identity[:8]}")
+    aside = JobDirectory(tmp_path / f"out.mp4.parts.{plan.identity[:8]}")
     assert str(aside.path) in warning
     assert str(folder.path) in warning
     assert (aside.read(FACES), aside.holds_parts()) == (b"faces", True)
@@ -223,7 +226,7 @@ def test_another_plan_moves_the_parts_away(plan: Plan, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}'])
 def test_parts_of_a_damaged_plan_are_moved_away(content: bytes, plan: Plan, tmp_path: Path) -> None:
-    folder = PartsFolder(tmp_path / "out.mp4.parts")
+    folder = JobDirectory(tmp_path / "out.mp4.parts")
     folder.path.mkdir()
     folder.write(PLAN, content)
     folder.part_path(0, ".mp4").write_bytes(b"part")
@@ -232,7 +235,7 @@ def test_parts_of_a_damaged_plan_are_moved_away(content: bytes, plan: Plan, tmp_
     assert warning.endswith("out.mp4.parts.damaged")
 
 
-def _with_part(folder: PartsFolder, number: int) -> None:
+def _with_part(folder: JobDirectory, number: int) -> None:
     folder.write(FACES, b"faces")
     folder.part_path(number, ".mp4").write_bytes(b"part")
 
@@ -242,13 +245,13 @@ def _held(path: Path) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> PartsFolder:
-    folder = PartsFolder(tmp_path / "out.mp4.parts")
+def folder(tmp_path: Path) -> JobDirectory:
+    folder = JobDirectory(tmp_path / "out.mp4.parts")
     folder.path.mkdir()
     return folder
 
 
-def test_parts_that_were_moved_away_come_back(plan: Plan, folder: PartsFolder) -> None:
+def test_parts_that_were_moved_away_come_back(plan: Plan, folder: JobDirectory) -> None:
     other = replace(plan, background="black")
     first = replace(plan, encoder=replace(plan.encoder, threads=7))
     _adopt(first, folder)
@@ -266,7 +269,7 @@ def test_parts_that_were_moved_away_come_back(plan: Plan, folder: PartsFolder) -
     assert list(folder.path.parent.iterdir()) == [folder.path]
 
 
-def test_a_fresh_start_wants_none_of_them_back(plan: Plan, folder: PartsFolder) -> None:
+def test_a_fresh_start_wants_none_of_them_back(plan: Plan, folder: JobDirectory) -> None:
     other = replace(plan, background="black")
     for each in (plan, other):
         _adopt(each, folder)
@@ -279,7 +282,7 @@ def test_a_fresh_start_wants_none_of_them_back(plan: Plan, folder: PartsFolder) 
 @pytest.mark.parametrize("after", range(4))
 @pytest.mark.parametrize("is_back", [False, True], ids=["away", "back"])
 def test_a_move_cut_short_loses_no_part(
-    is_back: bool, after: int, plan: Plan, folder: PartsFolder, monkeypatch: pytest.MonkeyPatch
+    is_back: bool, after: int, plan: Plan, folder: JobDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(plan, background="black")
     _adopt(plan, folder)
@@ -306,7 +309,7 @@ def test_a_move_cut_short_loses_no_part(
 
 
 def test_a_name_that_is_too_long_to_move_away_is_no_matter(plan: Plan, tmp_path: Path) -> None:
-    with locked_folder(tmp_path / ("o" * 240 + ".mp4")) as folder:
+    with locked_job_directory(tmp_path / ("o" * 240 + ".mp4")) as folder:
         assert _adopt(plan, folder) == (plan, [])
         _with_part(folder, 0)
         with pytest.raises(errors.OutputPlaceError, match="too long"):
@@ -314,7 +317,7 @@ def test_a_name_that_is_too_long_to_move_away_is_no_matter(plan: Plan, tmp_path:
         assert _held(folder.path) == ["00000000.mp4", FACES, PLAN]
 
 
-def test_damaged_plans_keep_their_parts_each(plan: Plan, folder: PartsFolder) -> None:
+def test_damaged_plans_keep_their_parts_each(plan: Plan, folder: JobDirectory) -> None:
     for number, ending in enumerate(("damaged", "damaged.2", "damaged.3")):
         folder.write(PLAN, b"{")
         _with_part(folder, number)
@@ -325,7 +328,7 @@ def test_damaged_plans_keep_their_parts_each(plan: Plan, folder: PartsFolder) ->
 
 
 def test_faces_without_parts_are_not_inherited(plan: Plan, tmp_path: Path) -> None:
-    folder = PartsFolder(tmp_path)
+    folder = JobDirectory(tmp_path)
     _adopt(plan, folder)
     folder.write(FACES, b"faces")
     _, warnings = _adopt(replace(plan, background="black"), folder)

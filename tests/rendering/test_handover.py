@@ -8,83 +8,83 @@ import time
 
 import pytest
 
-from musetalk_fast.rendering.handover import Handover, HandoverClosedError
+from musetalk_fast.rendering.queue import FrameQueue, QueueClosedError
 
 
 async def test_items_cross_in_order() -> None:
-    handover: Handover[int] = Handover(4, asyncio.get_running_loop())
+    queue: FrameQueue[int] = FrameQueue(4, asyncio.get_running_loop())
     taken: list[int] = []
-    thread = asyncio.create_task(asyncio.to_thread(lambda: taken.extend(handover)))
+    thread = asyncio.create_task(asyncio.to_thread(lambda: taken.extend(queue)))
     for start in range(0, 100, 3):
-        await handover.put(range(start, min(start + 3, 100)))
-    handover.end()
+        await queue.put(range(start, min(start + 3, 100)))
+    queue.end()
     await thread
     assert taken == list(range(100))
-    assert not handover.closed
+    assert not queue.closed
 
 
 async def test_a_full_queue_holds_the_coroutine_not_the_loop() -> None:
-    handover: Handover[int] = Handover(2, asyncio.get_running_loop())
-    first = asyncio.create_task(handover.put([1, 2]))
+    queue: FrameQueue[int] = FrameQueue(2, asyncio.get_running_loop())
+    first = asyncio.create_task(queue.put([1, 2]))
     done, _ = await asyncio.wait([first], timeout=0.05)
     assert not done  # full: the next chunk is not read from the socket
     taken: list[int] = []
 
     def take() -> None:
-        taken.extend(handover)
+        taken.extend(queue)
 
     thread = asyncio.create_task(asyncio.to_thread(take))
     await asyncio.wait_for(first, 5)
-    handover.end()
+    queue.end()
     await thread
     assert taken == [1, 2]
 
 
 async def test_put_fails_once_the_thread_has_stopped() -> None:
-    handover: Handover[int] = Handover(1, asyncio.get_running_loop())
+    queue: FrameQueue[int] = FrameQueue(1, asyncio.get_running_loop())
 
     def fail() -> None:
-        for _item in handover:
-            handover.close()
+        for _item in queue:
+            queue.close()
 
     thread = asyncio.create_task(asyncio.to_thread(fail))
 
     async def put_many() -> None:
         for item in range(100):
-            await handover.put([item])
+            await queue.put([item])
 
-    with pytest.raises(HandoverClosedError):
+    with pytest.raises(QueueClosedError):
         await put_many()
     await thread
 
 
 async def test_close_frees_a_waiting_thread() -> None:
-    handover: Handover[int] = Handover(1, asyncio.get_running_loop())
-    thread = asyncio.create_task(asyncio.to_thread(list, handover))
+    queue: FrameQueue[int] = FrameQueue(1, asyncio.get_running_loop())
+    thread = asyncio.create_task(asyncio.to_thread(list, queue))
     await asyncio.sleep(0.02)
-    handover.close()
+    queue.close()
     assert await asyncio.wait_for(thread, 5) == []
-    assert handover.closed
+    assert queue.closed
 
 
 async def test_a_slow_thread_bounds_what_waits() -> None:
-    handover: Handover[int] = Handover(8, asyncio.get_running_loop())
+    queue: FrameQueue[int] = FrameQueue(8, asyncio.get_running_loop())
     taken = most = 0
     lock = threading.Lock()
 
     def take() -> None:
         nonlocal taken
-        for _item in handover:
+        for _item in queue:
             time.sleep(0.0005)
             with lock:
                 taken += 1
 
     thread = asyncio.create_task(asyncio.to_thread(take))
     for put in range(1, 201):
-        await handover.put([0])
+        await queue.put([0])
         with lock:
             most = max(most, put - taken)
-    handover.end()
+    queue.end()
     await thread
     # 8 in the queue and half as many in the thread's hands.
     assert most <= 8 + 4 + 1

@@ -15,9 +15,9 @@ from musetalk_fast import errors
 from musetalk_fast.client import pool as pools
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.board import Board
-from musetalk_fast.rendering.feed import Feed
-from musetalk_fast.rendering.lane import Lane
+from musetalk_fast.rendering.active_segment import ActiveSegment
+from musetalk_fast.rendering.scheduler import Scheduler
+from musetalk_fast.rendering.worker import Worker
 from musetalk_fast.wire.messages import Frame
 
 LANES, RETRIES = 8, 5
@@ -35,7 +35,7 @@ class Server:
     """
 
     def __init__(self, say: Say, *, whole: bool = False) -> None:
-        self.makes_whole_frames = whole
+        self.uses_infer = whole
         self.asked: list[float] = []
         self.readied = 0
         self.unready: errors.MuseTalkError | None = None
@@ -49,7 +49,7 @@ class Server:
                 raise self.unready
         return True
 
-    def spoil(self) -> None:
+    def invalidate(self) -> None:
         pass
 
     @asynccontextmanager
@@ -58,7 +58,7 @@ class Server:
         yield self._give(range(due, segment.stop))
 
     @asynccontextmanager
-    async def open_whole_frames(self) -> AsyncIterator[object]:
+    async def open_full_frames(self) -> AsyncIterator[object]:
         await self._answer()
         yield self._give(range(8))
 
@@ -82,83 +82,85 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def work(
+def job(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Server], Awaitable[Board]]:
+) -> Callable[[Server], Awaitable[Scheduler]]:
     """Has all workers of a server work at two segments, until they end or the parts are there."""
     monkeypatch.setattr(pools, "_INITIAL_SECS", 0.05)
 
-    async def run(server: Server) -> Board:
+    async def run(server: Server) -> Scheduler:
         one = member(tries=RETRIES)
-        begin = partial(Feed, encode=Encoder(), threads=threads)
+        begin = partial(ActiveSegment, encode=Encoder(), threads=threads)
         cut = [Segment(0, 0, 4), Segment(1, 4, 8)]
-        board = Board(cut, 2, begin, RETRIES + 1, lambda *_: None, lambda *_: None)
+        scheduler = Scheduler(cut, 2, begin, RETRIES + 1, lambda *_: None, lambda *_: None)
         whole = asyncio.Lock()
-        lanes = [
+        workers = [
             asyncio.ensure_future(
-                Lane(one, server, Pool([one]), board, whole, lambda _event: None).run()  # type: ignore[arg-type]
+                Worker(one, server, Pool([one]), scheduler, whole, lambda _event: None).run()  # type: ignore[arg-type]
             )
             for _ in range(LANES)
         ]
-        ended = asyncio.ensure_future(asyncio.wait(lanes, return_when=asyncio.FIRST_EXCEPTION))
+        ended = asyncio.ensure_future(asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION))
         try:
             await asyncio.wait(
-                {board.finished, ended}, timeout=10, return_when=asyncio.FIRST_COMPLETED
+                {scheduler.finished, ended}, timeout=10, return_when=asyncio.FIRST_COMPLETED
             )
-            for lane in lanes:
-                if lane.done():
-                    lane.result()
+            for worker in workers:
+                if worker.done():
+                    worker.result()
         finally:
-            for task in (ended, *lanes):
+            for task in (ended, *workers):
                 task.cancel()
-            await asyncio.gather(ended, *lanes, return_exceptions=True)
-            await board.close()
-        return board
+            await asyncio.gather(ended, *workers, return_exceptions=True)
+            await scheduler.close()
+        return scheduler
 
     return run
 
 
-Work = Callable[[Server], Awaitable[Board]]
+RenderJob = Callable[[Server], Awaitable[Scheduler]]
 
 
 @pytest.mark.parametrize("whole", [False, True])
-async def test_an_outage_of_a_moment_is_survived(whole: bool, work: Work) -> None:
+async def test_an_outage_of_a_moment_is_survived(whole: bool, job: RenderJob) -> None:
     server = Server(lambda _number, secs: LOST if secs < 0.3 else None, whole=whole)
-    board = await work(server)
-    assert sorted(board.parts) == [0, 1]
+    scheduler = await job(server)
+    assert sorted(scheduler.parts) == [0, 1]
 
 
 @pytest.mark.parametrize("whole", [False, True])
-async def test_no_lane_asks_before_the_time_that_one_was_told(whole: bool, work: Work) -> None:
+async def test_no_lane_asks_before_the_time_that_one_was_told(whole: bool, job: RenderJob) -> None:
     busy = errors.ServerBusyError("503", retry_after=0.3)
     server = Server(lambda _number, secs: busy if secs < 0.25 else None, whole=whole)
-    board = await work(server)
-    assert sorted(board.parts) == [0, 1]
+    scheduler = await job(server)
+    assert sorted(scheduler.parts) == [0, 1]
     first = [at - server.asked[0] for at in server.asked]
     assert all(at < 0.05 or at >= 0.3 for at in first), first
     assert sum(at < 0.05 for at in first) <= 2, "one for each segment"
 
 
-async def test_no_lane_asks_a_server_that_another_found_to_be_of_no_use(work: Work) -> None:
+async def test_no_lane_asks_a_server_that_another_found_to_be_of_no_use(job: RenderJob) -> None:
     server = Server(lambda _number, _secs: errors.NotAuthorisedError("no"))
     with pytest.raises(errors.NotAuthorisedError):
-        await work(server)
+        await job(server)
     assert len(server.asked) <= 2, "one for each segment"
 
 
-async def test_lanes_wait_for_a_server_that_works_for_one_as_much_as_it_can(work: Work) -> None:
+async def test_lanes_wait_for_a_server_that_works_for_one_as_much_as_it_can(job: RenderJob) -> None:
     """It says how long, to one of them; the next request comes when a stream has ended."""
     busy = errors.ServerBusyError("all streams are in use", retry_after=30.0)
     server = Server(lambda number, _secs: busy if number == 1 else None)
-    board = await work(server)
-    assert sorted(board.parts) == [0, 1]
+    scheduler = await job(server)
+    assert sorted(scheduler.parts) == [0, 1]
     assert len(server.asked) == 3
     assert server.asked[2] - server.asked[0] >= 0.1
 
 
-async def test_a_server_with_no_room_to_be_made_ready_is_not_asked_without_end(work: Work) -> None:
+async def test_a_server_with_no_room_to_be_made_ready_is_not_asked_without_end(
+    job: RenderJob,
+) -> None:
     server = Server(lambda _number, _secs: None)
     server.unready = errors.ServerBusyError("503", retry_after=0.05)
-    board = await work(server)
-    assert sorted(board.parts) == [0, 1]
+    scheduler = await job(server)
+    assert sorted(scheduler.parts) == [0, 1]
     assert server.readied < 100

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from musetalk_fast.events import Event, ProgressEvent
-from musetalk_fast.rendering.progress import Meter
+from musetalk_fast.rendering.progress import ProgressReporter
 
 
 @pytest.mark.parametrize("moment", range(5))
@@ -17,11 +17,11 @@ async def test_a_cancellation_at_its_end_is_not_lost(moment: int) -> None:
     go = asyncio.Event()
     counts = SimpleNamespace(received=0, encoded=0)
 
-    async def work() -> None:
-        async with Meter(10, counts, lambda _event: None).running():
+    async def job() -> None:
+        async with ProgressReporter(10, counts, lambda _event: None).running():
             await go.wait()
 
-    working = asyncio.ensure_future(work())
+    working = asyncio.ensure_future(job())
     await asyncio.sleep(0.01)
     go.set()
     for _ in range(moment):
@@ -34,7 +34,7 @@ async def test_a_cancellation_at_its_end_is_not_lost(moment: int) -> None:
 async def test_the_last_count_is_told() -> None:
     told: list[Event] = []
     counts = SimpleNamespace(received=0, encoded=0)
-    async with Meter(10, counts, told.append).running():
+    async with ProgressReporter(10, counts, told.append).running():
         counts.received, counts.encoded = 10, 9
     assert [(event.stage, event.done) for event in told if isinstance(event, ProgressEvent)] == [
         ("generate", 10),
@@ -46,9 +46,9 @@ async def test_a_listener_that_fails_is_not_hidden() -> None:
     def listen(_event: Event) -> None:
         raise OSError("no more paper")
 
-    async def work() -> None:
-        async with Meter(10, SimpleNamespace(received=1, encoded=1), listen).running():
+    async def job() -> None:
+        async with ProgressReporter(10, SimpleNamespace(received=1, encoded=1), listen).running():
             await asyncio.sleep(0.3)
 
     with pytest.raises(OSError, match="paper"):
-        await work()
+        await job()

@@ -11,8 +11,8 @@ import pytest
 
 from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
-from musetalk_fast.rendering import provision as provisions
-from musetalk_fast.rendering.provision import Provision
+from musetalk_fast.rendering import session as provisions
+from musetalk_fast.rendering.session import Session
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.messages import BINARY
 
@@ -40,10 +40,10 @@ async def _server() -> Any:
     return SimpleNamespace(info=info, builtin=False, wire=BINARY, notes=(), connection=connection)
 
 
-def _work() -> Any:
+def _job() -> Any:
     return SimpleNamespace(
         plan=SimpleNamespace(frame_encoding=CropEncoding.RAW, fps=Fraction(25)),
-        record=SimpleNamespace(check_maker=lambda *_: None),
+        state=SimpleNamespace(check_engine=lambda *_: None),
         inputs=SimpleNamespace(speech=SimpleNamespace(wav_sha256="recording", wav=b"")),
         picture=SimpleNamespace(sha256="avatar", data=b""),
     )
@@ -56,8 +56,8 @@ async def test_a_cancellation_beside_a_failed_upload_is_not_lost(
     """Else a worker goes on when all frames are there, and the render waits for it for ever."""
     uploads = Uploads()
     monkeypatch.setattr(provisions, "ensure_asset", uploads)
-    provision = Provision(Member("a", _server, 3), _work(), lambda _event: None)
-    ready = asyncio.ensure_future(provision.ready())
+    session = Session(Member("a", _server, 3), _job(), lambda _event: None)
+    ready = asyncio.ensure_future(session.ready())
     for _ in range(2):
         await asyncio.wait_for(uploads.begun.acquire(), 10)
     uploads.go.set()

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.rendering import together as side_by_side
-from musetalk_fast.rendering.together import end, together
+from musetalk_fast.rendering import tasks as side_by_side
+from musetalk_fast.rendering.tasks import end, run_all
 
 GONE = errors.ServerUnreachableError("gone")
 
@@ -47,7 +47,7 @@ async def _turns(count: int) -> None:
 @pytest.mark.parametrize("moment", range(8))
 async def test_a_cancellation_beside_a_failure_is_not_lost(moment: int) -> None:
     works = Works()
-    waiting = asyncio.ensure_future(together(works.fails(), works.goes_on()))
+    waiting = asyncio.ensure_future(run_all(works.fails(), works.goes_on()))
     await _turns(5)
     works.go.set()
     await _turns(moment)
@@ -84,7 +84,7 @@ async def test_all_have_ended_when_one_has_failed() -> None:
     works = Works()
     works.go.set()
     with pytest.raises(errors.ServerUnreachableError):
-        await together(works.goes_on(), works.fails())
+        await run_all(works.goes_on(), works.fails())
     assert works.ended == ["goes on"]
 
 

@@ -41,7 +41,7 @@ class PatternEngine:
 
     Args:
         crop_secs: a crop takes that long.
-        pace: it makes exactly so many crops a second, as long as it is asked for more.
+        throughput: it makes exactly so many crops a second, as long as it is asked for more.
         load_secs: the engine takes that long to load.
         step: red is so many times the frame's index.
         model: which version it says it is.
@@ -52,7 +52,7 @@ class PatternEngine:
         self,
         journal: Path | None = None,
         crop_secs: float = 0.0,
-        pace: float | None = None,
+        throughput: float | None = None,
         load_secs: float = 0.0,
         step: int = 1,
         model: str = "1",
@@ -61,7 +61,7 @@ class PatternEngine:
         time.sleep(load_secs)
         self._journal = journal
         self._crop_secs = crop_secs
-        self._pace = pace
+        self._pace = throughput
         self._due = 0.0
         self._step = step
         self._model = model
@@ -113,12 +113,12 @@ class PatternEngine:
             raise RuntimeError("a recording that cannot be inferred")
         return out
 
-    def _keep_pace(self, count: int, pace: float) -> None:
+    def _keep_pace(self, count: int, throughput: float) -> None:
         """By a timetable, so that what a crop costs and late wake-ups do not add up."""
         now = time.monotonic()
         if now - self._due > _NAP_SECS:
             self._due = now  # it was idle
-        self._due += count / pace
+        self._due += count / throughput
         time.sleep(max(0.0, self._due - now))
 
     def close(self) -> None:

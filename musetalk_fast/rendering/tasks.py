@@ -9,7 +9,7 @@ from typing import Any
 _AGAIN_SECS = 1.0
 
 
-async def together(*works: Coroutine[Any, Any, None]) -> None:
+async def run_all(*works: Coroutine[Any, Any, None]) -> None:
     """Do all of this at the same time; where one of them fails, the others are cancelled.
 
     Not `asyncio.gather`: cancelled in the moment after one has failed, it raises that failure and
@@ -25,10 +25,10 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
             if task.done():
                 task.result()
     finally:
-        await end(tasks)
+        await cancel_and_wait(tasks)
 
 
-async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def cancel_and_wait(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks; return when they have ended, whatever they end with.
 
     One that goes on, because something in it has lost the cancellation, is cancelled again.

@@ -6,9 +6,9 @@ import threading
 
 import av
 
-from musetalk_fast.rendering.feed import AnyFrame, Feed
-from musetalk_fast.rendering.handover import HandoverClosedError
-from musetalk_fast.rendering.work import Work
+from musetalk_fast.rendering.active_segment import ActiveSegment, AnyFrame
+from musetalk_fast.rendering.queue import QueueClosedError
+from musetalk_fast.rendering.render_job import RenderJob
 from musetalk_fast.types import Scaling
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.full_frame import FullFrameCompositor
@@ -18,49 +18,49 @@ from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import FullFrame
 
 
-class SegmentEncoding:
+class SegmentEncoder:
     """Makes the parts of a render's segments; each thread makes its frames' planes once."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, job: RenderJob) -> None:
+        self._job = job
         self._of_thread = threading.local()
 
-    def __call__(self, feed: Feed) -> Part:
+    def __call__(self, active: ActiveSegment) -> Part:
         """Paste and encode a feed's frames until it ends.
 
         Raises:
             errors.FrameShapeError: a crop that is not what its header says.
             errors.OutputError: encoding or writing failed.
-            HandoverClosedError: the segment was abandoned.
+            QueueClosedError: the segment was abandoned.
         """
-        plan, settled, segment = self._work.plan, self._work.record.settled, feed.segment
-        assert settled is not None
-        path = self._work.record.folder.part_path(segment.number, plan.encoder.part_suffix)
-        label = settled.label(plan, segment)
+        plan, manifest, segment = self._job.plan, self._job.state.manifest, active.segment
+        assert manifest is not None
+        path = self._job.state.jobdir.part_path(segment.number, plan.encoder.part_suffix)
+        label = manifest.label(plan, segment)
         try:
             encoder = PartEncoder(
                 path, plan.encoder, plan.width, plan.height, plan.fps, segment.start, label
             )
             try:
-                self._encode(feed, encoder)
+                self._encode(active, encoder)
                 return encoder.finish()
             except BaseException:
                 encoder.abort()
                 raise
         finally:
-            feed.handover.close()
+            active.queue.close()
 
-    def _encode(self, feed: Feed, encoder: PartEncoder) -> None:
+    def _encode(self, active: ActiveSegment, encoder: PartEncoder) -> None:
         pictures = self._pictures()
-        for frame in feed.handover:
-            encoder.encode(pictures.compose(frame, frame.index - feed.segment.start))
-            feed.encoded += 1
-        if feed.handover.closed:
-            raise HandoverClosedError
+        for frame in active.queue:
+            encoder.encode(pictures.compose(frame, frame.index - active.segment.start))
+            active.encoded += 1
+        if active.queue.closed:
+            raise QueueClosedError
 
     def _pictures(self) -> _Pictures:
         if not hasattr(self._of_thread, "pictures"):
-            self._of_thread.pictures = _Pictures(self._work)
+            self._of_thread.pictures = _Pictures(self._job)
         pictures: _Pictures = self._of_thread.pictures
         return pictures
 
@@ -68,16 +68,16 @@ class SegmentEncoding:
 class _Pictures:
     """Makes the frames of one thread, from crops or from whole pictures."""
 
-    def __init__(self, work: Work) -> None:
-        plan, settled = work.plan, work.record.settled
-        assert settled is not None
-        self._crops = self._whole = None
-        if settled.makes_whole:
-            self._whole = FullFrameCompositor(plan.width, plan.height, plan.encoder, plan.fps)
+    def __init__(self, job: RenderJob) -> None:
+        plan, manifest = job.plan, job.state.manifest
+        assert manifest is not None
+        self._crops = self._infer_lock = None
+        if manifest.makes_full_frames:
+            self._infer_lock = FullFrameCompositor(plan.width, plan.height, plan.encoder, plan.fps)
         else:
-            face = next(face for face in settled.faces.faces if face is not None)
+            face = next(face for face in manifest.faces.faces if face is not None)
             self._crops = StillCompositor(
-                work.inputs.still.rgb,
+                job.inputs.still.rgb,
                 face,
                 plan.encoder,
                 plan.fps,
@@ -87,7 +87,7 @@ class _Pictures:
 
     def compose(self, frame: AnyFrame, index: int) -> av.VideoFrame:
         if isinstance(frame, FullFrame):
-            assert self._whole is not None
-            return self._whole.compose(frame, index)
+            assert self._infer_lock is not None
+            return self._infer_lock.compose(frame, index)
         assert self._crops is not None
         return self._crops.compose(self._reader.read(frame), frame.rows.first, index)

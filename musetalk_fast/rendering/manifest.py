@@ -20,14 +20,14 @@ _SHORT = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Settled:
+class Manifest:
     """What all servers and all parts of a render agree on."""
 
-    maker: Maker
+    engine: Maker
     faces: PreparedFaces
 
     @property
-    def makes_whole(self) -> bool:
+    def makes_full_frames(self) -> bool:
         """Whether finished pictures come: faces are told only where crops are made for them."""
         return not self.faces.faces
 
@@ -35,24 +35,24 @@ class Settled:
         """What the part of a segment of this render says of itself."""
         identity, digest = plan.identity[:_SHORT], self.faces.digest[:_SHORT]
         return (
-            f"{self.maker.name} {self.maker.model} plan {identity} faces {digest} "
+            f"{self.engine.name} {self.engine.model} plan {identity} faces {digest} "
             f"frames {segment.start}-{segment.stop}"
         )
 
 
-def settled_to_bytes(settled: Settled) -> bytes:
+def manifest_to_bytes(manifest: Manifest) -> bytes:
     """A line of JSON for the maker, then the faces as a server sends them on the binary wire."""
     encoder = StreamEncoder(BINARY)
-    maker, faces = settled.maker, settled.faces
+    engine, faces = manifest.engine, manifest.faces
     count = len(faces.faces)
-    start = Start(engine=maker.name, model=maker.model, faces=faces.digest, start=0, stop=count)
-    messages = [orjson.dumps({"is_preview": maker.is_preview}) + b"\n", encoder.encode(start)]
+    start = Start(engine=engine.name, model=engine.model, faces=faces.digest, start=0, stop=count)
+    messages = [orjson.dumps({"is_preview": engine.is_preview}) + b"\n", encoder.encode(start)]
     messages += [encoder.encode(_message(source, face)) for source, face in enumerate(faces.faces)]
     messages.append(encoder.end(count, {"faces": faces.digest}))
     return b"".join(messages)
 
 
-def settled_from_bytes(content: bytes) -> Settled | None:
+def manifest_from_bytes(content: bytes) -> Manifest | None:
     """Read what was kept; None if it is damaged, and then as good as not there."""
     line, _, stream = content.partition(b"\n")
     decoder = binary.Decoder()
@@ -67,7 +67,7 @@ def settled_from_bytes(content: bytes) -> Settled | None:
     digest = faces_digest(faces)
     if not isinstance(start, Start) or start.faces != digest:
         return None
-    return Settled(Maker(start.engine, start.model, is_preview), PreparedFaces(faces, digest))
+    return Manifest(Maker(start.engine, start.model, is_preview), PreparedFaces(faces, digest))
 
 
 def _message(source: int, face: Face | None) -> FaceMessage:

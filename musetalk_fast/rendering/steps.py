@@ -21,14 +21,14 @@ from musetalk_fast.planning import (
     load_inputs,
     plan_render,
 )
-from musetalk_fast.rendering.crew import make_parts
-from musetalk_fast.rendering.folder import PLAN, SUFFIX, PartsFolder, locked_folder
-from musetalk_fast.rendering.joining import join_parts
-from musetalk_fast.rendering.record import Record
-from musetalk_fast.rendering.resume import adopt, still_missing
-from musetalk_fast.rendering.servers import engage
-from musetalk_fast.rendering.telling import plan_event
-from musetalk_fast.rendering.work import Work
+from musetalk_fast.rendering.event_factories import plan_event
+from musetalk_fast.rendering.executor import make_parts
+from musetalk_fast.rendering.job_state import JobState
+from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
+from musetalk_fast.rendering.join import join_parts
+from musetalk_fast.rendering.render_job import RenderJob
+from musetalk_fast.rendering.resume import adopt, missing_segments
+from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.video.mux import Joined, check_output
 from musetalk_fast.video.parts import Part
 
@@ -44,12 +44,12 @@ def write_plan(
         errors.InputError, errors.OutputError: what would stop the render.
     """
     output = check_place(avatar, audio, output, settings)
-    with locked_folder(output) as folder:
-        inputs = load_inputs(avatar, audio, settings, folder.scratch, on_event)
-        plan = adopt(plan_render(inputs, output, settings), folder, on_event)
-        folder.keep()
+    with locked_job_directory(output) as jobdir:
+        inputs = load_inputs(avatar, audio, settings, jobdir.scratch, on_event)
+        plan = adopt(plan_render(inputs, output, settings), jobdir, on_event)
+        jobdir.keep()
     on_event(plan_event(plan))
-    return folder.path / PLAN, plan
+    return jobdir.path / PLAN, plan
 
 
 async def render_segments(
@@ -67,12 +67,12 @@ async def render_segments(
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
     """
-    folder, plan = open_plan(plan_file)
+    jobdir, plan = open_plan(plan_file)
     segments = _chosen(plan, numbers)
-    record = Record(plan, folder)
-    there = await asyncio.to_thread(record.finished, segments)
-    missing = still_missing(segments, there, on_event)
-    made = await _make(record, missing, settings, on_event) if missing else {}
+    state = JobState(plan, jobdir)
+    there = await asyncio.to_thread(state.finished, segments)
+    missing = missing_segments(segments, there, on_event)
+    made = await _make(state, missing, settings, on_event) if missing else {}
     return [(there | made)[segment.number] for segment in segments]
 
 
@@ -90,21 +90,21 @@ def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
         overwrite=plan.overwrite,
         inputs=(plan.avatar, plan.audio),
     )
-    with locked_folder(plan.output) as folder:
-        folder.keep()
-        record = Record(plan, folder)
-        parts = record.finished(plan.segments)
+    with locked_job_directory(plan.output) as jobdir:
+        jobdir.keep()
+        state = JobState(plan, jobdir)
+        parts = state.finished(plan.segments)
         missing = [str(each.number) for each in plan.segments if each.number not in parts]
-        if missing or record.settled is None:
+        if missing or state.manifest is None:
             more = ", ..." if len(missing) > _MAX_NAMED else ""
             named = ", ".join(missing[:_MAX_NAMED]) + more
-            raise PartsError(f"segments without a part: {named}", where=str(folder.path))
-        joined = join_parts(plan, parts, folder, record.settled.maker)
-        folder.done()
+            raise PartsError(f"segments without a part: {named}", where=str(jobdir.path))
+        joined = join_parts(plan, parts, jobdir, state.manifest.engine)
+        jobdir.done()
     return plan, joined
 
 
-def open_plan(plan_file: Path) -> tuple[PartsFolder, Plan]:
+def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
     """A plan file, or the folder it stands in.
 
     Raises:
@@ -112,24 +112,24 @@ def open_plan(plan_file: Path) -> tuple[PartsFolder, Plan]:
         errors.PlanError: it is damaged, or does not stand in a folder for parts.
     """
     path = plan_file / PLAN if plan_file.name.endswith(SUFFIX) else plan_file
-    folder = PartsFolder(path.absolute().parent)
-    if path.name != PLAN or not folder.path.name.endswith(SUFFIX):
+    jobdir = JobDirectory(path.absolute().parent)
+    if path.name != PLAN or not jobdir.path.name.endswith(SUFFIX):
         raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file))
-    plan = folder.read_plan()
+    plan = jobdir.read_plan()
     if plan is None:
         raise InputNotFoundError("no such plan", where=str(path))
-    return folder, plan
+    return jobdir, plan
 
 
 async def _make(
-    record: Record, segments: list[Segment], settings: Settings, on_event: OnEvent
+    state: JobState, segments: list[Segment], settings: Settings, on_event: OnEvent
 ) -> dict[int, Part]:
     async with AsyncExitStack() as stack:
         workdir = stack.enter_context(tempfile.TemporaryDirectory(prefix="musetalk-"))
-        inputs, picture = await asyncio.to_thread(_load, record.plan, Path(workdir))
-        pool = await engage(settings, stack, on_event, fallback=False)
-        work = Work(record, inputs, picture)
-        return await make_parts(work, pool, segments, settings.processing.max_retries, on_event)
+        inputs, picture = await asyncio.to_thread(_load, state.plan, Path(workdir))
+        pool = await open_servers(settings, stack, on_event, fallback=False)
+        job = RenderJob(state, inputs, picture)
+        return await make_parts(job, pool, segments, settings.processing.max_retries, on_event)
 
 
 def _load(plan: Plan, workdir: Path) -> tuple[Inputs, Asset]:

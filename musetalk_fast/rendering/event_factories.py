@@ -7,7 +7,7 @@ import math
 from musetalk_fast.errors import MuseTalkError
 from musetalk_fast.events import PlanEvent, SegmentEvent, WarningEvent
 from musetalk_fast.planning import Plan, Segment
-from musetalk_fast.rendering.folder import PartsFolder
+from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.video.parts import Part
 
 
@@ -45,7 +45,7 @@ def failure_event(error: MuseTalkError, secs: float) -> WarningEvent:
     return WarningEvent(message=f"{error}; {again}", token=error.token)
 
 
-def kept_event(folder: PartsFolder) -> WarningEvent:
+def kept_event(jobdir: JobDirectory) -> WarningEvent:
     """The render ends early, but not for nothing."""
-    message = f"finished segments are kept in {folder.path}: the same command again continues"
+    message = f"finished segments are kept in {jobdir.path}: the same command again continues"
     return WarningEvent(message=message, token="MTF-PARTS-KEPT")

@@ -11,25 +11,25 @@ from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.errors import ProtocolError, ServerError
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
-from musetalk_fast.rendering.board import Board
-from musetalk_fast.rendering.encoding import SegmentEncoding
-from musetalk_fast.rendering.feed import Encode, Feed
-from musetalk_fast.rendering.lane import Lane
-from musetalk_fast.rendering.progress import Meter
-from musetalk_fast.rendering.provision import Provision
-from musetalk_fast.rendering.telling import failure_event, segment_event
-from musetalk_fast.rendering.together import end
-from musetalk_fast.rendering.work import Work
+from musetalk_fast.rendering.active_segment import ActiveSegment, Encode
+from musetalk_fast.rendering.encode import SegmentEncoder
+from musetalk_fast.rendering.event_factories import failure_event, segment_event
+from musetalk_fast.rendering.progress import ProgressReporter
+from musetalk_fast.rendering.render_job import RenderJob
+from musetalk_fast.rendering.scheduler import Scheduler
+from musetalk_fast.rendering.session import Session
+from musetalk_fast.rendering.tasks import cancel_and_wait
+from musetalk_fast.rendering.worker import Worker
 from musetalk_fast.video.parts import Part
 
-_LOOK_SECS = 1.0
+_POLL_INTERVAL_SECS = 1.0
 
 MAX_STREAMS = 32
 """Segments in the making at a time, each with a thread and its encoder's memory."""
 
 
 async def make_parts(
-    work: Work, pool: Pool, segments: Sequence[Segment], retries: int, on_event: OnEvent
+    job: RenderJob, pool: Pool, segments: Sequence[Segment], retries: int, on_event: OnEvent
 ) -> dict[int, Part]:
     """The parts of these segments, by number, with as many encoders as the machine is good for.
 
@@ -40,12 +40,12 @@ async def make_parts(
         errors.ServerError, errors.InputError: no server is left.
         errors.OutputError: a part could not be encoded or written.
     """
-    in_software = work.plan.encoder.in_software
+    in_software = job.plan.encoder.in_software
     encoders = choose_concurrency(len(segments), processors(), in_software=in_software).encoders
-    return await Crew(work, pool, encoders, retries, on_event).make(segments)
+    return await SegmentExecutor(job, pool, encoders, retries, on_event).make(segments)
 
 
-class Crew:
+class SegmentExecutor:
     """Makes the parts of segments.
 
     Args:
@@ -55,9 +55,9 @@ class Crew:
     """
 
     def __init__(
-        self, work: Work, pool: Pool, encoders: int, retries: int, on_event: OnEvent
+        self, job: RenderJob, pool: Pool, encoders: int, retries: int, on_event: OnEvent
     ) -> None:
-        self._work = work
+        self._job = job
         self._pool = pool
         self._retries = retries
         self._on_event = on_event
@@ -74,65 +74,72 @@ class Crew:
             errors.OutputError: a part could not be encoded or written.
         """
         threads = ThreadPoolExecutor(self._limit, "encode")
-        begin = partial(self._begin, SegmentEncoding(self._work), threads)
+        begin = partial(self._begin, SegmentEncoder(self._job), threads)
         attempts = (self._retries + 1) * len(self._pool.members)
-        board = Board(segments, self._limit, begin, attempts, self._tell, self._tell_garbage)
+        scheduler = Scheduler(
+            segments, self._limit, begin, attempts, self._tell, self._emit_corrupt
+        )
         for member in self._pool.members:
             member.reset()
         frames = sum(segment.frames for segment in segments)
         try:
-            async with Meter(frames, board, self._on_event).running():
-                await self._run(board)
+            async with ProgressReporter(frames, scheduler, self._on_event).running():
+                await self._run(scheduler)
         except ServerError:
-            await board.finish_full()  # what was made is kept for the next run
+            await scheduler.wait_for_complete()  # what was made is kept for the next run
             raise
         finally:
-            await board.close()
+            await scheduler.close()
             threads.shutdown(wait=False)
-        return board.parts
+        return scheduler.parts
 
-    def _begin(self, encode: Encode, threads: Executor, segment: Segment) -> Feed:
-        settled = self._work.record.settled
-        return Feed(segment, encode, threads, whole=settled is not None and settled.makes_whole)
+    def _begin(self, encode: Encode, threads: Executor, segment: Segment) -> ActiveSegment:
+        manifest = self._job.state.manifest
+        return ActiveSegment(
+            segment,
+            encode,
+            threads,
+            full_frames=manifest is not None and manifest.makes_full_frames,
+        )
 
-    async def _run(self, board: Board) -> None:
-        lanes = [asyncio.ensure_future(lane.run()) for lane in self._lanes(board)]
+    async def _run(self, scheduler: Scheduler) -> None:
+        workers = [asyncio.ensure_future(worker.run()) for worker in self._workers(scheduler)]
         try:
-            while not board.finished.done():
-                working = [lane for lane in lanes if not lane.done()]
+            while not scheduler.finished.done():
+                working = [worker for worker in workers if not worker.done()]
                 await asyncio.wait(
-                    {board.finished, *working},
-                    timeout=_LOOK_SECS,
+                    {scheduler.finished, *working},
+                    timeout=_POLL_INTERVAL_SECS,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 # A server that fails when all frames are there matters to nobody, unless some of
                 # them turn out to be garbage.
-                if board.hungry and not board.finished.done():
-                    self._check(lanes)
-            board.finished.result()
+                if scheduler.needs_frames and not scheduler.finished.done():
+                    self._check(workers)
+            scheduler.finished.result()
         finally:
-            await end(lanes)
+            await cancel_and_wait(workers)
 
-    def _check(self, lanes: Sequence[asyncio.Task[None]]) -> None:
+    def _check(self, workers: Sequence[asyncio.Task[None]]) -> None:
         """Raise what a worker has failed with, or that none is at work any more."""
-        ended = [lane for lane in lanes if lane.done()]
-        for lane in ended:
-            lane.result()
-        if len(ended) == len(lanes):
+        ended = [worker for worker in workers if worker.done()]
+        for worker in ended:
+            worker.result()
+        if len(ended) == len(workers):
             self._pool.check()
 
-    def _lanes(self, board: Board) -> Iterable[Lane]:
-        whole = asyncio.Lock()
+    def _workers(self, scheduler: Scheduler) -> Iterable[Worker]:
+        full_frames = asyncio.Lock()
         for member in self._pool.members:
-            provision = Provision(member, self._work, self._on_event)
-            for _ in range(self._streams_of(member)):
-                yield Lane(member, provision, self._pool, board, whole, self._on_event)
+            session = Session(member, self._job, self._on_event)
+            for _ in range(self._streams_for(member)):
+                yield Worker(member, session, self._pool, scheduler, full_frames, self._on_event)
 
-    def _streams_of(self, member: Member) -> int:
+    def _streams_for(self, member: Member) -> int:
         server = member.opened
         return self._streams if server is None else min(self._streams, server.info.max_streams)
 
-    def _tell_garbage(self, member: Member, error: ProtocolError) -> None:
+    def _emit_corrupt(self, member: Member, error: ProtocolError) -> None:
         self._on_event(failure_event(error, member.corrupted(error)))
 
     def _tell(self, segment: Segment, part: Part) -> None:

@@ -19,11 +19,11 @@ SUFFIX = ".parts"
 PLAN = "plan.json"
 FACES = "faces.bin"
 _LOCK = "lock"
-_WORK = "work"
+_SCRATCH = "work"
 _TRIES = 20
 
 
-class PartsFolder:
+class JobDirectory:
     """The files of one render beside its output.
 
     Args:
@@ -41,9 +41,9 @@ class PartsFolder:
         return self.path.with_name(self.path.name.removesuffix(SUFFIX))
 
     @property
-    def work(self) -> Path:
+    def scratch(self) -> Path:
         """A folder for what only this process needs, empty at first."""
-        return self.path / _WORK
+        return self.path / _SCRATCH
 
     def part_path(self, number: int, suffix: str) -> Path:
         """Where the part of a segment stands once it is finished."""
@@ -135,7 +135,7 @@ class PartsFolder:
 
     def contents(self) -> list[Path]:
         """Parts, faces and the plan, which comes last."""
-        ours = (path for path in self.path.iterdir() if path.name not in (_LOCK, _WORK))
+        ours = (path for path in self.path.iterdir() if path.name not in (_LOCK, _SCRATCH))
         return sorted(ours, key=lambda path: (path.name == PLAN, path.name))
 
     def empty(self) -> None:
@@ -146,7 +146,7 @@ class PartsFolder:
 
 
 @contextmanager
-def locked_folder(output: Path) -> Iterator[PartsFolder]:
+def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
     """Make the folder or take the one that is there, for this process alone.
 
     On the way out it is removed, unless parts are in it that will be wanted.
@@ -157,38 +157,38 @@ def locked_folder(output: Path) -> Iterator[PartsFolder]:
     """
     path = output.with_name(output.name + SUFFIX)
     descriptor = _lock(path, output)
-    folder = PartsFolder(path)
+    jobdir = JobDirectory(path)
     try:
         remove_unfinished(path)
         with write_errors(path):
-            shutil.rmtree(folder.scratch, ignore_errors=True)
-            folder.scratch.mkdir()
-        yield folder
+            shutil.rmtree(jobdir.scratch, ignore_errors=True)
+            jobdir.scratch.mkdir()
+        yield jobdir
     finally:
         try:
             # Somebody may have taken the folder away by hand; then another's may stand here.
             if _is_still_there(path / _LOCK, descriptor):
-                _leave(folder)
+                _leave(jobdir)
         finally:
             os.close(descriptor)
         with suppress(OSError):
             path.rmdir()  # NFS keeps the name of a file for as long as it is open
 
 
-def _leave(folder: PartsFolder) -> None:
+def _leave(jobdir: JobDirectory) -> None:
     """Remove what nobody will want, as long as the folder is locked.
 
     The lock goes last: whoever comes from then on makes a new one, and the folder, not empty any
     more, stays. A plan outlives its parts, so that a removal cut short leaves a render to continue.
     """
-    shutil.rmtree(folder.scratch, ignore_errors=True)
-    if folder.of_use:
+    shutil.rmtree(jobdir.scratch, ignore_errors=True)
+    if jobdir.of_use:
         return
     with suppress(OSError):
-        for entry in folder.contents():
+        for entry in jobdir.contents():
             entry.unlink(missing_ok=True)
-        (folder.path / _LOCK).unlink()
-        folder.path.rmdir()
+        (jobdir.path / _LOCK).unlink()
+        jobdir.path.rmdir()
 
 
 def _lock(path: Path, output: Path) -> int:

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import Inputs, Plan
-from musetalk_fast.rendering.record import Record
+from musetalk_fast.rendering.job_state import JobState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Work:
+class RenderJob:
     """A plan's record with its inputs.
 
     Attributes:
         picture: the avatar as servers get it.
     """
 
-    record: Record
+    state: JobState
     inputs: Inputs
     picture: Asset
 
     @property
     def plan(self) -> Plan:
         """What is to be made."""
-        return self.record.plan
+        return self.state.plan

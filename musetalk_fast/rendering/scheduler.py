@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterable
 from musetalk_fast.client.pool import Member
 from musetalk_fast.errors import MuseTalkError, ProtocolError, ServerBusyError
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.feed import Feed
+from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.video.parts import Part
 
-_LOOK_AGAIN_SECS = 0.5
+_POLL_INTERVAL_SECS = 0.5
 """How often an idle server looks whether another one lags."""
 
-_LAG = 2.0
+_LAG_FACTOR = 2.0
 """A stream lags if its rest would take this many times what the idle server needs for it."""
 _STALLED_SECS = 5.0
 """A stream without a frame for so long lags, whatever the idle server can do."""
 
 
-class Board:
+class Scheduler:
     """The segments of a render, handed out to whoever asks.
 
     Args:
@@ -30,28 +30,28 @@ class Board:
         begin: opens the feed of a segment.
         attempts: without a frame, after which a segment's failure is the render's.
         on_part: told of each finished part.
-        on_garbage: told whose frame could not be decoded.
+        on_corrupt: told whose frame could not be decoded.
     """
 
     def __init__(
         self,
         segments: Iterable[Segment],
         limit: int,
-        begin: Callable[[Segment], Feed],
+        begin: Callable[[Segment], ActiveSegment],
         attempts: int,
         on_part: Callable[[Segment, Part], None],
-        on_garbage: Callable[[Member, ProtocolError], None],
+        on_corrupt: Callable[[Member, ProtocolError], None],
     ) -> None:
         self._waiting = deque(segments)
-        self._making: list[Feed] = []
+        self._active: list[ActiveSegment] = []
         self._limit = limit
-        self._most = 2 * limit
+        self._max_active = 2 * limit
         self._begin = begin
         self._attempts = attempts
         self._on_part = on_part
-        self._on_garbage = on_garbage
+        self._on_corrupt = on_corrupt
         self._changed = asyncio.Event()
-        self._garbage: dict[int, int] = {}
+        self._corrupt_counts: dict[int, int] = {}
         self._frames = 0
         self.parts: dict[int, Part] = {}
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -61,67 +61,67 @@ class Board:
     @property
     def received(self) -> int:
         """Frames that have come."""
-        return self._frames + sum(feed.received for feed in self._making)
+        return self._frames + sum(active.received for active in self._active)
 
     @property
     def encoded(self) -> int:
         """Frames through an encoder."""
-        return self._frames + sum(feed.encoded for feed in self._making)
+        return self._frames + sum(active.encoded for active in self._active)
 
     @property
-    def hungry(self) -> bool:
+    def needs_frames(self) -> bool:
         """Whether any frame is still to come."""
-        return bool(self._waiting) or any(_is_open(feed) for feed in self._making)
+        return bool(self._waiting) or any(_is_open(active) for active in self._active)
 
-    async def next_for(self, member: Member) -> Feed | None:
+    async def next_segment(self, member: Member) -> ActiveSegment | None:
         """Wait for something that this server should do.
 
         Returns:
             None: it must rest first.
         """
         while not member.backing_off:
-            feed = None if member.full else self._pick(member)
-            if feed is not None:
-                return feed
-            await self._change()
+            active = None if member.is_saturated else self._pick(member)
+            if active is not None:
+                return active
+            await self._wait_for_change()
         return None
 
-    async def lacks_frames(self, member: Member) -> bool:
+    async def wait_until_frames_needed(self, member: Member) -> bool:
         """Wait until frames are to come, as they may be again where one was garbage.
 
         Returns:
             False: this server must rest first.
         """
         while not member.backing_off:
-            if self.hungry:
+            if self.needs_frames:
                 return True
-            await self._change()
+            await self._wait_for_change()
         return False
 
-    def feed_of(self, index: int) -> Feed | None:
+    def segment_of(self, index: int) -> ActiveSegment | None:
         """The feed of the segment that a frame belongs to; None if it is a part already.
 
         For a server that sends all frames in order: the limit does not count, as the feeds before
         are full.
         """
-        for feed in self._making:
-            if feed.segment.start <= index < feed.segment.stop:
-                return feed
+        for active in self._active:
+            if active.segment.start <= index < active.segment.stop:
+                return active
         for segment in self._waiting:
             if segment.start <= index < segment.stop:
                 self._waiting.remove(segment)
                 return self._start(segment)
         return None
 
-    def returned(self, feed: Feed, error: MuseTalkError) -> None:
+    def stream_failed(self, active: ActiveSegment, error: MuseTalkError) -> None:
         """A stream of this feed failed; somebody will continue it.
 
         A segment at which every attempt fails must not keep the servers busy for ever; a server
         that is busy has not attempted it.
         """
         if not isinstance(error, ServerBusyError):
-            feed.fruitless += 1
-        if feed.fruitless > self._attempts:
+            active.failed_attempts += 1
+        if active.failed_attempts > self._attempts:
             self.fail(error)
         self._changed.set()
 
@@ -130,89 +130,97 @@ class Board:
         if not self.finished.done():
             self.finished.set_exception(error)
 
-    async def finish_full(self) -> None:
+    async def wait_for_complete(self) -> None:
         """Wait for the parts of the segments whose frames have all come."""
-        full = [feed.part for feed in self._making if feed.full]
-        if full:
-            await asyncio.wait(full)
+        complete = [active.part for active in self._active if active.complete]
+        if complete:
+            await asyncio.wait(complete)
 
     async def close(self) -> None:
         """Abandon what is in the making."""
-        await asyncio.gather(*(feed.abandon() for feed in self._making))
+        await asyncio.gather(*(active.abandon() for active in self._active))
         if self.finished.done() and not self.finished.cancelled():
             self.finished.exception()  # seen
 
-    async def _change(self) -> None:
+    async def _wait_for_change(self) -> None:
         self._changed.clear()
         # Not wait_for: before Python 3.12 it loses a cancellation that meets the event.
-        again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_SECS, self._changed.set)
+        again = asyncio.get_running_loop().call_later(_POLL_INTERVAL_SECS, self._changed.set)
         try:
             await self._changed.wait()
         finally:
             again.cancel()
 
-    def _pick(self, member: Member) -> Feed | None:
-        open_feeds = [feed for feed in self._making if _is_open(feed)]
-        for feed in open_feeds:
-            if not feed.sources:
-                return feed
+    def _pick(self, member: Member) -> ActiveSegment | None:
+        open_segments = [active for active in self._active if _is_open(active)]
+        for active in open_segments:
+            if not active.streams:
+                return active
         # A server does not wait for the encoder of a segment that it has sent to the end.
-        if self._waiting and len(open_feeds) < self._limit and len(self._making) < self._most:
+        if (
+            self._waiting
+            and len(open_segments) < self._limit
+            and len(self._active) < self._max_active
+        ):
             return self._start(self._waiting.popleft())
         if self._waiting:
             return None
-        return next((feed for feed in open_feeds if _lags(feed, member)), None)
+        return next((active for active in open_segments if _lags(active, member)), None)
 
-    def _start(self, segment: Segment) -> Feed:
-        feed = self._begin(segment)
-        self._making.append(feed)
-        feed.part.add_done_callback(lambda part: self._ended(feed, part))
-        return feed
+    def _start(self, segment: Segment) -> ActiveSegment:
+        active = self._begin(segment)
+        self._active.append(active)
+        active.part.add_done_callback(lambda part: self._segment_ended(active, part))
+        return active
 
-    def _ended(self, feed: Feed, part: asyncio.Future[Part]) -> None:
+    def _segment_ended(self, active: ActiveSegment, part: asyncio.Future[Part]) -> None:
         """The encoding thread has ended."""
-        if feed not in self._making or self.finished.done():
+        if active not in self._active or self.finished.done():
             return
         error = part.exception()
         if isinstance(error, ProtocolError):
-            self._again(feed, error)
+            self._retry_corrupt(active, error)
         elif error is not None:
             self.fail(error)
         else:
-            self._making.remove(feed)
-            self._frames += feed.segment.frames
-            self.parts[feed.segment.number] = part.result()
-            for member in feed.givers:
+            self._active.remove(active)
+            self._frames += active.segment.frames
+            self.parts[active.segment.number] = part.result()
+            for member in active.contributors:
                 member.succeeded()
-            self._on_part(feed.segment, part.result())
-            if not self._waiting and not self._making:
+            self._on_part(active.segment, part.result())
+            if not self._waiting and not self._active:
                 self.finished.set_result(None)
         self._changed.set()
 
-    def _again(self, feed: Feed, error: ProtocolError) -> None:
+    def _retry_corrupt(self, active: ActiveSegment, error: ProtocolError) -> None:
         """A crop was garbage, found where it was decoded: its segment is made anew."""
-        self._making.remove(feed)
-        feed.stop_sources()
-        error.where = error.where or feed.giver.name
-        self._on_garbage(feed.giver, error)
-        number = feed.segment.number
-        self._garbage[number] = self._garbage.get(number, 0) + 1
-        if self._garbage[number] > self._attempts:
+        self._active.remove(active)
+        active.stop_streams()
+        error.where = error.where or active.current_contributor.name
+        self._on_corrupt(active.current_contributor, error)
+        number = active.segment.number
+        self._corrupt_counts[number] = self._corrupt_counts.get(number, 0) + 1
+        if self._corrupt_counts[number] > self._attempts:
             self.fail(error)
-        self._waiting.appendleft(feed.segment)
+        self._waiting.appendleft(active.segment)
 
 
-def _is_open(feed: Feed) -> bool:
+def _is_open(active: ActiveSegment) -> bool:
     """Whether it lacks frames and its thread takes them."""
-    return not feed.full and not feed.handover.closed
+    return not active.complete and not active.queue.closed
 
 
-def _lags(feed: Feed, member: Member) -> bool:
+def _lags(active: ActiveSegment, member: Member) -> bool:
     """Whether `member` should begin the rest of this segment too."""
-    sources = feed.sources
-    if feed.handover.crowded or any(source.member is member for source in sources):
+    streams = active.streams
+    if active.queue.backlogged or any(stats.member is member for stats in streams):
         return False
-    if all(source.silent_secs > _STALLED_SECS for source in sources):
+    if all(stats.silent_secs > _STALLED_SECS for stats in streams):
         return True
     # Two are enough, as long as one of them sends.
-    return len(sources) == 1 and member.pace is not None and _LAG * sources[0].pace < member.pace
+    return (
+        len(streams) == 1
+        and member.throughput is not None
+        and _LAG_FACTOR * streams[0].throughput < member.throughput
+    )

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from musetalk_fast.errors import OutputWriteError, PlanError
 from musetalk_fast.planning import Plan
-from musetalk_fast.rendering.folder import PLAN, PartsFolder
+from musetalk_fast.rendering.jobdir import PLAN, JobDirectory
 from musetalk_fast.video.files import write_errors
 
 _DAMAGED = "damaged"
 
 
-def set_aside(folder: PartsFolder, kept: Plan | None) -> Path:
+def archive_parts(jobdir: JobDirectory, kept: Plan | None) -> Path:
     """Move the plan, faces and parts of another render out of the way; where they are now.
 
     Args:
@@ -24,34 +24,34 @@ def set_aside(folder: PartsFolder, kept: Plan | None) -> Path:
     Raises:
         errors.OutputWriteError: the folder does not let us.
     """
-    aside = next(path for path in _names(folder, kept) if not _is_there(path))
-    with write_errors(aside):
-        aside.mkdir()
-        _move(folder, PartsFolder(aside))
-    return aside
+    archived = next(path for path in _names(jobdir, kept) if not _is_there(path))
+    with write_errors(archived):
+        archived.mkdir()
+        _move(jobdir, JobDirectory(archived))
+    return archived
 
 
-def take_back(folder: PartsFolder, plan: Plan) -> None:
+def restore_parts(jobdir: JobDirectory, plan: Plan) -> None:
     """Move what was set aside of this plan into its folder, but for what is there already.
 
     Raises:
         errors.OutputWriteError: the folder does not let us.
     """
-    for aside in _set_aside(folder, plan):
-        with write_errors(aside.path):
-            _move(aside, folder)
-            aside.path.rmdir()
+    for archived in _archives(jobdir, plan):
+        with write_errors(archived.path):
+            _move(archived, jobdir)
+            archived.path.rmdir()
 
 
-def forget(folder: PartsFolder, plan: Plan) -> None:
+def discard_archives(jobdir: JobDirectory, plan: Plan) -> None:
     """Remove what was set aside of this plan."""
-    for aside in _set_aside(folder, plan):
-        shutil.rmtree(aside.path, ignore_errors=True)
+    for archived in _archives(jobdir, plan):
+        shutil.rmtree(archived.path, ignore_errors=True)
 
 
-def _set_aside(folder: PartsFolder, plan: Plan) -> list[PartsFolder]:
-    there = map(PartsFolder, takewhile(_is_there, _names(folder, plan)))
-    return [aside for aside in there if _is_of(aside, plan)]
+def _archives(jobdir: JobDirectory, plan: Plan) -> list[JobDirectory]:
+    there = map(JobDirectory, takewhile(_is_there, _names(jobdir, plan)))
+    return [archived for archived in there if _is_of(archived, plan)]
 
 
 def _is_there(path: Path) -> bool:
@@ -61,21 +61,21 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _is_of(aside: PartsFolder, plan: Plan) -> bool:
+def _is_of(archived: JobDirectory, plan: Plan) -> bool:
     try:
-        kept = aside.read_plan()
+        kept = archived.read_plan()
     except (PlanError, OutputWriteError):
         return False
     return kept is not None and kept.identity == plan.identity
 
 
-def _names(folder: PartsFolder, plan: Plan | None) -> Iterator[Path]:
-    name = f"{folder.path.name}.{plan.identity[:8] if plan else _DAMAGED}"
-    yield folder.path.with_name(name)
-    yield from (folder.path.with_name(f"{name}.{number}") for number in count(2))
+def _names(jobdir: JobDirectory, plan: Plan | None) -> Iterator[Path]:
+    name = f"{jobdir.path.name}.{plan.identity[:8] if plan else _DAMAGED}"
+    yield jobdir.path.with_name(name)
+    yield from (jobdir.path.with_name(f"{name}.{number}") for number in count(2))
 
 
-def _move(source: PartsFolder, target: PartsFolder) -> None:
+def _move(source: JobDirectory, target: JobDirectory) -> None:
     """The plan is copied first and leaves last: cut short, both are folders of the same render."""
     content = source.read(PLAN)
     if content is not None:

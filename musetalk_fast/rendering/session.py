@@ -15,20 +15,20 @@ from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
-from musetalk_fast.rendering.together import together
-from musetalk_fast.rendering.work import Work
+from musetalk_fast.rendering.render_job import RenderJob
+from musetalk_fast.rendering.tasks import run_all
 from musetalk_fast.types import Maker
 from musetalk_fast.wire.face_digest import NO_FACES, PreparedFaces
 from musetalk_fast.wire.messages import PLAIN, FullFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 
 
-class Provision:
+class Session:
     """Has one server ready for one render; once, and again after a failure."""
 
-    def __init__(self, member: Member, work: Work, on_event: OnEvent) -> None:
+    def __init__(self, member: Member, job: RenderJob, on_event: OnEvent) -> None:
         self._member = member
-        self._work = work
+        self._job = job
         self._on_event = on_event
         self._lock = asyncio.Lock()
         self._is_valid = False
@@ -51,21 +51,21 @@ class Provision:
                 self._is_valid = True
         return True
 
-    def spoil(self) -> None:
+    def invalidate(self) -> None:
         """The server failed: what it had may be gone."""
         self._is_valid = False
 
     @property
-    def makes_whole_frames(self) -> bool:
+    def uses_infer(self) -> bool:
         """Whether the server knows only `POST /infer`."""
         return self._member.opened is not None and self._member.opened.wire == PLAIN
 
-    def open_whole_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[FullFrame]]]:
+    def open_full_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[FullFrame]]]:
         """Ask for all frames as whole pictures; see `client.infer.open_infer`."""
-        server, plan, inputs = self._member.opened, self._work.plan, self._work.inputs
+        server, plan, inputs = self._member.opened, self._job.plan, self._job.inputs
         assert server is not None
         request = InferRequest(
-            png=self._work.picture.data,
+            png=self._job.picture.data,
             wav=inputs.speech.wav,
             fps=plan.fps,
             frames=plan.frames,
@@ -77,39 +77,39 @@ class Provision:
 
     def open_frames(self, segment: Segment, first: int) -> AbstractAsyncContextManager[FrameStream]:
         """Ask for a segment's frames from `first` on; see `client.frames.open_frames`."""
-        server, work = self._member.opened, self._work
+        server, job = self._member.opened, self._job
         assert server is not None
-        assert work.record.settled is not None
+        assert job.state.manifest is not None
         request = FramesRequest(
-            avatar=work.picture.sha256,
-            options=work.plan.options,
-            faces=work.record.settled.faces.digest,
-            audio=work.inputs.speech.wav_sha256,
-            fps=work.plan.fps,
+            avatar=job.picture.sha256,
+            options=job.plan.options,
+            faces=job.state.manifest.faces.digest,
+            audio=job.inputs.speech.wav_sha256,
+            fps=job.plan.fps,
             start=first,
             stop=segment.stop,
-            sources=work.plan.sources_of(segment, first),
-            encoding=work.plan.frame_encoding,
+            sources=job.plan.sources_of(segment, first),
+            encoding=job.plan.frame_encoding,
             window=True,
         )
-        return open_frames(server.connection, request, server.wire, work.record.settled.maker)
+        return open_frames(server.connection, request, server.wire, job.state.manifest.engine)
 
     async def _set_up(self, server: NegotiatedServer) -> None:
-        plan, info, where = self._work.plan, server.info, self._member.name
+        plan, info, where = self._job.plan, server.info, self._member.name
         self._tell(server)
         check_limits(server, plan.frame_encoding, plan.fps)
-        maker = Maker(info.engine, info.model, info.is_preview)
-        self._work.record.check_maker(maker, where)
+        engine = Maker(info.engine, info.model, info.is_preview)
+        self._job.state.check_engine(engine, where)
         if server.wire == PLAIN:
             check_infer_options(plan.options, where)
-            await self._work.record.settle(maker, NO_FACES, where)
+            await self._job.state.establish(engine, NO_FACES, where)
             return
-        speech, picture = self._work.inputs.speech, self._work.picture
-        await together(
+        speech, picture = self._job.inputs.speech, self._job.picture
+        await run_all(
             self._upload(server, "avatar", picture.sha256, picture.data),
             self._upload(server, "audio", speech.wav_sha256, speech.wav),
         )
-        await self._work.record.settle(maker, await self._prepare(server), where)
+        await self._job.state.establish(engine, await self._prepare(server), where)
 
     async def _upload(
         self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path
@@ -121,8 +121,8 @@ class Provision:
         await ensure_asset(server.connection, sha256, content, tell)
 
     async def _prepare(self, server: NegotiatedServer) -> PreparedFaces:
-        plan = self._work.plan
-        request = AvatarRequest(avatar=self._work.picture.sha256, options=plan.options)
+        plan = self._job.plan
+        request = AvatarRequest(avatar=self._job.picture.sha256, options=plan.options)
 
         def tell(done: int, total: int) -> None:
             self._on_event(ProgressEvent(stage="prepare", done=done, total=total))

@@ -11,11 +11,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class HandoverClosedError(Exception):
+class QueueClosedError(Exception):
     """The other side is gone: nothing put from now on would be taken."""
 
 
-class Handover(Generic[T]):
+class FrameQueue(Generic[T]):
     """A queue of at most `limit` items, filled by a coroutine and emptied by a thread.
 
     The coroutine waits without blocking the loop while the queue is full, so that back-pressure
@@ -27,9 +27,9 @@ class Handover(Generic[T]):
         self._loop = loop
         self._items: deque[T] = deque()
         self._lock = threading.Lock()
-        self._filled = threading.Condition(self._lock)
-        self._room = asyncio.Event()
-        self._room.set()
+        self._not_empty = threading.Condition(self._lock)
+        self._not_full = asyncio.Event()
+        self._not_full.set()
         self._ended = False
         self._closed = False
 
@@ -37,33 +37,33 @@ class Handover(Generic[T]):
         """Add items in order; return once there is room for more.
 
         Raises:
-            HandoverClosedError: the thread has stopped taking.
+            QueueClosedError: the thread has stopped taking.
         """
         with self._lock:
             if self._closed:
-                raise HandoverClosedError
+                raise QueueClosedError
             self._items.extend(items)
-            self._filled.notify()
+            self._not_empty.notify()
             if len(self._items) >= self._limit:
-                self._room.clear()
-        await self._room.wait()
+                self._not_full.clear()
+        await self._not_full.wait()
 
     def end(self) -> None:
         """No more items: the thread's loop finishes after the last one."""
         with self._lock:
             self._ended = True
-            self._filled.notify()
+            self._not_empty.notify()
 
     def close(self) -> None:
         """Stop both sides at once; from any thread."""
         with self._lock:
             self._closed = True
             self._items.clear()
-            self._filled.notify()
+            self._not_empty.notify()
         self._wake()
 
     @property
-    def crowded(self) -> bool:
+    def backlogged(self) -> bool:
         """Whether the thread is behind: more waits than it takes at a time."""
         return len(self._items) > self._limit // 2
 
@@ -80,7 +80,7 @@ class Handover(Generic[T]):
     def _take(self) -> list[T] | None:
         with self._lock:
             while not (self._items or self._ended or self._closed):
-                self._filled.wait()
+                self._not_empty.wait()
             if self._closed or not self._items:
                 return None
             # Half a queue at a time: the socket refills while this half is encoded.
@@ -89,10 +89,10 @@ class Handover(Generic[T]):
                 for _ in range(min(len(self._items), max(1, self._limit // 2)))
             ]
             room = len(self._items) < self._limit
-        if room and not self._room.is_set():
+        if room and not self._not_full.is_set():
             self._wake()
         return batch
 
     def _wake(self) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._room.set)
+            self._loop.call_soon_threadsafe(self._not_full.set)

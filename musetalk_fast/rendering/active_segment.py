@@ -1,0 +1,121 @@
+"""One segment in the making: crops in the order of frames, from whichever server has them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TypeAlias
+
+from musetalk_fast.client.pool import Member
+from musetalk_fast.errors import FrameOrderError
+from musetalk_fast.planning import Segment
+from musetalk_fast.rendering.queue import FrameQueue
+from musetalk_fast.rendering.stream_stats import StreamStats
+from musetalk_fast.video.parts import Part
+from musetalk_fast.wire.messages import Frame, FullFrame
+
+_MAX_QUEUED_CROPS = 32
+"""Between socket and encoder: 6 MB of raw ones."""
+_MAX_QUEUED_FULL_FRAMES = 8
+"""A whole picture is some 3 MB at 1920x1080."""
+
+Encode = Callable[["ActiveSegment"], Part]
+
+AnyFrame: TypeAlias = Frame | FullFrame
+"""A crop, or a finished picture from a server that knows only those."""
+
+
+class ActiveSegment:
+    """Takes a segment's crops from one stream or several and hands them to its encoding thread.
+
+    Every frame is taken once: a stream that begins at `next_index` continues one that was cut, and of
+    two streams at once the one that is ahead feeds, the other's frames are dropped.
+
+    Args:
+        encode: makes the part from the crops; runs in a thread of `threads`.
+        full_frames: pictures come instead of crops.
+
+    Attributes:
+        next_index: the next frame.
+        encoded: frames through the encoder; written by its thread only.
+        streams: the streams that feed it now.
+        failed_attempts: attempts in a row that brought no frame.
+    """
+
+    def __init__(
+        self, segment: Segment, encode: Encode, threads: Executor, *, full_frames: bool = False
+    ) -> None:
+        self.segment = segment
+        self.next_index = segment.start
+        self.encoded = 0
+        self.failed_attempts = 0
+        self.streams: list[StreamStats] = []
+        self._contributors: list[tuple[int, Member]] = []
+        loop = asyncio.get_running_loop()
+        ahead = _MAX_QUEUED_FULL_FRAMES if full_frames else _MAX_QUEUED_CROPS
+        self.queue: FrameQueue[AnyFrame] = FrameQueue(ahead, loop)
+        self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame has come."""
+        return self.next_index == self.segment.stop
+
+    @property
+    def received(self) -> int:
+        """Frames that have come."""
+        return self.next_index - self.segment.start
+
+    @property
+    def contributors(self) -> set[Member]:
+        """The servers whose frames it took."""
+        return {member for _, member in self._contributors}
+
+    @property
+    def current_contributor(self) -> Member:
+        """The server whose frame its thread is at; once that has ended."""
+        frame = self.segment.start + self.encoded
+        return [member for first, member in self._contributors if first <= frame][-1]
+
+    async def offer(self, frames: Sequence[AnyFrame], stats: StreamStats) -> None:
+        """Take those frames that are due; return once there is room for more.
+
+        Raises:
+            errors.FrameOrderError: frames are missing before them.
+            QueueClosedError: the encoding thread has stopped; `part` says why.
+        """
+        new = frames if frames[0].index == self.next_index else self._from_next(frames)
+        if not new:
+            return
+        stats.accepted += len(new)
+        self.next_index = new[-1].index + 1
+        self.failed_attempts = 0
+        if not self._contributors or self._contributors[-1][1] is not stats.member:
+            self._contributors.append((new[0].index, stats.member))
+        try:
+            await self.queue.put(new)
+        finally:
+            # Cancelled or not: they are in the queue, and nobody will bring the last ones again.
+            if self.complete:
+                self.queue.end()
+                self.stop_streams(but=stats)
+
+    async def abandon(self) -> None:
+        """Stop streams and thread; return when the thread has taken its unfinished part away."""
+        self.stop_streams()
+        self.queue.close()
+        await asyncio.wait([self.part])
+        if not self.part.cancelled():
+            self.part.exception()  # seen
+
+    def stop_streams(self, but: StreamStats | None = None) -> None:
+        """Cancel the streams that feed it."""
+        for stats in self.streams:
+            if stats is not but:
+                stats.stop()
+
+    def _from_next(self, frames: Sequence[AnyFrame]) -> Sequence[AnyFrame]:
+        if frames[0].index > self.next_index:
+            raise FrameOrderError(f"frame {frames[0].index} where {self.next_index} was due")
+        return [frame for frame in frames if frame.index >= self.next_index]
