@@ -12,10 +12,10 @@ import av
 import cv2
 import numpy as np
 
+from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.face import find_face
 from musetalk_fast.media.image import load_still
-from musetalk_fast.server.engines.preview.mask import jaw_mask
 from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "portrait.png"

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from musetalk_fast.engines.preview import reference, render
+from musetalk_fast.engines.preview.mouth import MouthPose, make_mouth, pose_mouth
 from musetalk_fast.media.face import find_face
 from musetalk_fast.media.image import load_still
-from musetalk_fast.server.engines.preview import reference, render
-from musetalk_fast.server.engines.preview.mouth import MouthPose, make_mouth, pose_mouth
 from musetalk_fast.types import AvatarOptions
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "portrait.png"

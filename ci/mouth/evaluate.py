@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from phonemes import CLOSED, OPEN_VOWELS, SILENCE, labels, read_phones, targets
 
-from musetalk_fast.server.engines.preview.loudness import EDGE, loudness
-from musetalk_fast.server.engines.preview.mel import feature_count, log_mel
-from musetalk_fast.server.engines.preview.speech import mouth_track
+from musetalk_fast.engines.preview.loudness import EDGE, loudness
+from musetalk_fast.engines.preview.mel import feature_count, log_mel
+from musetalk_fast.engines.preview.speech import mouth_track
 
 ROOT = Path(__file__).parents[2]
 CLIPS = (

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from phonemes import CLOSED, targets
 from synthesis import Recording, recordings
 
-import musetalk_fast.server.engines.preview
-from musetalk_fast.server.engines.preview.loudness import EDGE, Pieces, Surroundings, Voice
-from musetalk_fast.server.engines.preview.mel import BANDS, Floats, log_mel
-from musetalk_fast.server.engines.preview.network import (
+import musetalk_fast.engines.preview
+from musetalk_fast.engines.preview.loudness import EDGE, Pieces, Surroundings, Voice
+from musetalk_fast.engines.preview.mel import BANDS, Floats, log_mel
+from musetalk_fast.engines.preview.network import (
     CONTEXT,
     HIDDEN,
     OUTPUTS,
@@ -29,7 +29,7 @@ from musetalk_fast.server.engines.preview.network import (
 )
 
 HERE = Path(__file__).parent
-PACKAGE = Path(musetalk_fast.server.engines.preview.__file__).parent
+PACKAGE = Path(musetalk_fast.engines.preview.__file__).parent
 
 SEED = 1
 SENTENCES_EACH = 8

@@ -94,7 +94,7 @@ def serve(
     """
     _leave_processors_to_others()
     from musetalk_fast.config.keys import read_key_file
-    from musetalk_fast.server.engines.registry import find_engine
+    from musetalk_fast.engines.registry import find_engine
     from musetalk_fast.server.limits import Limits
     from musetalk_fast.server.run import Place, serve
 

@@ -9,8 +9,8 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
+from musetalk_fast.engines.base import Engine, PreparedAvatar
 from musetalk_fast.kernels.paste import window
-from musetalk_fast.server.engines.base import Engine, PreparedAvatar
 from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.server.shared import SharedWork, Watch
 from musetalk_fast.server.store import AssetStore

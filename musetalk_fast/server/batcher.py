@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.base import CropRequest, Engine
+from musetalk_fast.engines.base import CropRequest, Engine
 from musetalk_fast.types import CROP_SIZE, Crop
 
 _Batch = list[tuple["CropStream", CropRequest]]

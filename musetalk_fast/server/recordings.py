@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import Executor
 from pathlib import Path
 
-from musetalk_fast.server.engines.base import Engine
+from musetalk_fast.engines.base import Engine
 from musetalk_fast.server.shared import SharedWork, Watch
 from musetalk_fast.server.speech import open_speech
 from musetalk_fast.server.store import AssetStore

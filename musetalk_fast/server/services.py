@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from musetalk_fast.engines.base import Engine, EngineInfo
 from musetalk_fast.server.avatars import Avatars, avatar_cache
 from musetalk_fast.server.batcher import Batcher
-from musetalk_fast.server.engines.base import Engine, EngineInfo
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.recordings import Recordings, recording_cache
 from musetalk_fast.server.refusals import RefusalError

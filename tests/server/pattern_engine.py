@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast import errors
+from musetalk_fast.engines.base import Check, CropRequest, EngineInfo, OnFace
 from musetalk_fast.media.image import load_still
-from musetalk_fast.server.engines.base import Check, CropRequest, EngineInfo, OnFace
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face, Pcm
 
 _NAP_SECS = 0.01

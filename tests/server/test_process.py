@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from server_process import Process, client_of, frames_of, running, until
 
+from musetalk_fast.engines.registry import find_engine
 from musetalk_fast.errors import UsageError
-from musetalk_fast.server.engines.registry import find_engine
 from musetalk_fast.wire import binary
 
 

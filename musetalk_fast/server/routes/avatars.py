@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from musetalk_fast.engines.base import EngineInfo
 from musetalk_fast.server.avatars import ReadyAvatar
 from musetalk_fast.server.bodies import read_json
-from musetalk_fast.server.engines.base import EngineInfo
 from musetalk_fast.server.outlet import Outlet, wire_encoder
 from musetalk_fast.server.refusals import RefusalError
 from musetalk_fast.server.services import SERVICES

@@ -8,10 +8,10 @@ from itertools import islice
 
 from aiohttp import web
 
+from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.errors import FacesDifferError
 from musetalk_fast.server.avatars import ReadyAvatar
 from musetalk_fast.server.bodies import read_json
-from musetalk_fast.server.engines.base import CropRequest
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.outlet import Outlet, wire_encoder
 from musetalk_fast.server.refusals import RefusalError

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from aiohttp import web
 
+from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.image import load_still
 from musetalk_fast.server.avatars import ReadyAvatar
 from musetalk_fast.server.bodies import read_json
 from musetalk_fast.server.decoding import decode_speech
-from musetalk_fast.server.engines.base import CropRequest
 from musetalk_fast.server.outlet import Outlet
 from musetalk_fast.server.pasting import Pasting
 from musetalk_fast.server.plain import PlainEncoder

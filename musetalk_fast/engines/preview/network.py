@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from musetalk_fast.engines.preview.mel import BANDS, Floats
 from musetalk_fast.errors import InternalError
-from musetalk_fast.server.engines.preview.mel import BANDS, Floats
 
 WEIGHTS = "mouth.npz"
 

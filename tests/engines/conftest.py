@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from musetalk_fast.engines.preview.mouth import Mouth, make_mouth
 from musetalk_fast.media.face import FoundFace, find_face
 from musetalk_fast.media.image import load_still
-from musetalk_fast.server.engines.preview.mouth import Mouth, make_mouth
 from musetalk_fast.types import AvatarOptions, Picture
 
 ROOT = Path(__file__).parents[3]

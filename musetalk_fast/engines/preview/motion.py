@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musetalk_fast.server.engines.preview.anatomy import (
+from musetalk_fast.engines.preview.anatomy import (
     CHIN,
     CHIN_TIP,
     JAW,

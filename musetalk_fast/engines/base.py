@@ -23,7 +23,7 @@ Check: TypeAlias = Callable[[], None]
 less than a microsecond: call it between any two steps, best every 50 ms."""
 
 
-def unchecked() -> None:
+def never_cancelled() -> None:
     """The `Check` of who is always waited for."""
 
 

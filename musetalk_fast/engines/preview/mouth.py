@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.base import Check, unchecked
-from musetalk_fast.server.engines.preview.anatomy import MouthSpace
-from musetalk_fast.server.engines.preview.crop import photo_crop
-from musetalk_fast.server.engines.preview.interior import Interior, make_interior
-from musetalk_fast.server.engines.preview.motion import FaceShape
-from musetalk_fast.server.engines.preview.region import Region, freedom, region_of
-from musetalk_fast.server.engines.preview.warp import (
+from musetalk_fast.engines.base import Check, never_cancelled
+from musetalk_fast.engines.preview.anatomy import MouthSpace
+from musetalk_fast.engines.preview.crop import photo_crop
+from musetalk_fast.engines.preview.interior import Interior, make_interior
+from musetalk_fast.engines.preview.motion import FaceShape
+from musetalk_fast.engines.preview.region import Region, freedom, region_of
+from musetalk_fast.engines.preview.warp import (
     OPENINGS,
     WIDTHS,
     Atlas,
@@ -77,7 +77,7 @@ class Posed(NamedTuple):
 
 
 def make_mouth(
-    picture: Picture, points: NDArray[np.float32], box: Box, check: Check = unchecked
+    picture: Picture, points: NDArray[np.float32], box: Box, check: Check = never_cancelled
 ) -> Mouth:
     """Prepare a face: about a third of a second.
 

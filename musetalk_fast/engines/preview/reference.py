@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.preview import render
-from musetalk_fast.server.engines.preview.mouth import Mouth, Posed
-from musetalk_fast.server.engines.preview.region import NODES
+from musetalk_fast.engines.preview import render
+from musetalk_fast.engines.preview.mouth import Mouth, Posed
+from musetalk_fast.engines.preview.region import NODES
 from musetalk_fast.types import Crop
 
 Plane = NDArray[np.float32]

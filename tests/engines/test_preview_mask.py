@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from musetalk_fast.server.engines.preview.anatomy import LOWER_INNER, MIDDLE, NOSE_TIP
-from musetalk_fast.server.engines.preview.mask import blur_kernel, jaw_mask
+from musetalk_fast.engines.preview.anatomy import LOWER_INNER, MIDDLE, NOSE_TIP
+from musetalk_fast.engines.preview.mask import blur_kernel, jaw_mask
 from musetalk_fast.types import Box
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.preview.anatomy import (
+from musetalk_fast.engines.preview.anatomy import (
     JAW,
     NOSE_BASE,
     NOSE_TIP,

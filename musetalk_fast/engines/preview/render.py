@@ -13,9 +13,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.preview.mouth import Mouth, Posed
-from musetalk_fast.server.engines.preview.numba_cache import compiled
-from musetalk_fast.server.engines.preview.region import Region
+from musetalk_fast.engines.preview.mouth import Mouth, Posed
+from musetalk_fast.engines.preview.numba_cache import compiled
+from musetalk_fast.engines.preview.region import Region
 from musetalk_fast.types import Crop
 
 SEAM = 1.2

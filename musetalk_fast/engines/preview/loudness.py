@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.preview.mel import Floats, level
+from musetalk_fast.engines.preview.mel import Floats, level
 
 PIECE = 50
 """Features that are summed up as one: half a second."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from musetalk_fast.engines.base import ENGINE_GROUP, CropRequest, never_cancelled
+from musetalk_fast.engines.preview import PreviewEngine
 from musetalk_fast.errors import ImageFormatError, NoFaceError
-from musetalk_fast.server.engines.base import ENGINE_GROUP, CropRequest, unchecked
-from musetalk_fast.server.engines.preview import PreviewEngine
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Face
 
 FPS = (25, 1)
@@ -37,10 +37,10 @@ def ready(smiling, closed) -> Ready:
     told: list[tuple[int, int, Face | None]] = []
     options = AvatarOptions()
     avatar = engine.prepare_avatar(
-        smiling.path, options, lambda *face: told.append(face), unchecked
+        smiling.path, options, lambda *face: told.append(face), never_cancelled
     )
-    other = engine.prepare_avatar(closed.path, options, lambda *face: None, unchecked)
-    return Ready(engine, avatar, other, engine.prepare_audio(_vowels(), unchecked), told)
+    other = engine.prepare_avatar(closed.path, options, lambda *face: None, never_cancelled)
+    return Ready(engine, avatar, other, engine.prepare_audio(_vowels(), never_cancelled), told)
 
 
 def _vowels() -> np.ndarray:
@@ -116,7 +116,7 @@ def test_an_exception_of_the_listener_stops_it(smiling) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        PreviewEngine().prepare_avatar(smiling.path, AvatarOptions(), stop, unchecked)
+        PreviewEngine().prepare_avatar(smiling.path, AvatarOptions(), stop, never_cancelled)
 
 
 def test_it_asks_often_whether_anybody_waits(ready, smiling) -> None:
@@ -158,18 +158,18 @@ def test_a_picture_without_a_face_is_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     Image.fromarray(noise).save(path)
     with pytest.raises(NoFaceError):
-        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None, unchecked)
+        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None, never_cancelled)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.png"
     path.write_text("not a picture")
     with pytest.raises(ImageFormatError):
-        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None, unchecked)
+        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None, never_cancelled)
 
 
 def test_the_package_alone_loads_no_numba() -> None:
-    code = "import sys, musetalk_fast.server.engines.preview; print('numba' in sys.modules)"
+    code = "import sys, musetalk_fast.engines.preview; print('numba' in sys.modules)"
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
@@ -177,6 +177,6 @@ def test_the_package_alone_loads_no_numba() -> None:
 
 def test_it_closes(smiling) -> None:
     engine = PreviewEngine()
-    engine.prepare_avatar(smiling.path, AvatarOptions(), lambda *face: None, unchecked)
+    engine.prepare_avatar(smiling.path, AvatarOptions(), lambda *face: None, never_cancelled)
     engine.close()
     engine.close()

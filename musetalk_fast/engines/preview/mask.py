@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.preview.anatomy import (
+from musetalk_fast.engines.preview.anatomy import (
     BROW_OVAL,
     JAW,
     NOSE_BASE,
@@ -22,7 +22,7 @@ from musetalk_fast.server.engines.preview.anatomy import (
     NOSE_SIDES,
     Points,
 )
-from musetalk_fast.server.engines.preview.crop import sampling
+from musetalk_fast.engines.preview.crop import sampling
 from musetalk_fast.types import Box, Mask
 
 UPPER_BOUNDARY = 0.5

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.preview.anatomy import SKIN, MouthSpace, Points
-from musetalk_fast.server.engines.preview.motion import FaceShape
+from musetalk_fast.engines.preview.anatomy import SKIN, MouthSpace, Points
+from musetalk_fast.engines.preview.motion import FaceShape
 from musetalk_fast.types import CROP_SIZE, Crop
 
 _CAVITY = (50.0, 22.0, 20.0)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import musetalk_fast
-from musetalk_fast.server.engines.preview.numba_cache import find_folder
+from musetalk_fast.engines.preview.numba_cache import find_folder
 
 PACKAGE = Path(musetalk_fast.__file__).parent
 
@@ -21,7 +21,7 @@ import json, sys, tempfile
 from pathlib import Path
 import numpy as np
 tempfile.tempdir = sys.argv[1]
-from musetalk_fast.server.engines.preview import mouth, numba_cache, reference, render
+from musetalk_fast.engines.preview import mouth, numba_cache, reference, render
 from musetalk_fast.types import Box
 points = np.load(sys.argv[2])
 picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)

@@ -7,16 +7,16 @@ import itertools
 import numpy as np
 import pytest
 
-from musetalk_fast.errors import FaceSizeError
-from musetalk_fast.server.engines.preview import reference, render
-from musetalk_fast.server.engines.preview.anatomy import (
+from musetalk_fast.engines.preview import reference, render
+from musetalk_fast.engines.preview.anatomy import (
     LOWER_INNER,
     MIDDLE,
     NOSE_TIP,
     UPPER_INNER,
     MouthSpace,
 )
-from musetalk_fast.server.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
+from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
+from musetalk_fast.errors import FaceSizeError
 from musetalk_fast.types import Box, Crop
 
 POSES = [

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from musetalk_fast.engines.preview import mel, network
+from musetalk_fast.engines.preview.loudness import PIECE
+from musetalk_fast.engines.preview.speech import AT_REST, mouth_track, pose_at
 from musetalk_fast.errors import InternalError
-from musetalk_fast.server.engines.preview import mel, network
-from musetalk_fast.server.engines.preview.loudness import PIECE
-from musetalk_fast.server.engines.preview.speech import AT_REST, mouth_track, pose_at
 from musetalk_fast.types import SPEECH_RATE
 
 ROOT = Path(__file__).parents[3]

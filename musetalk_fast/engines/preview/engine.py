@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast import __version__
+from musetalk_fast.engines.base import Check, CropRequest, EngineInfo, OnFace
+from musetalk_fast.engines.preview.mask import jaw_mask
+from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
+from musetalk_fast.engines.preview.render import paint
+from musetalk_fast.engines.preview.speech import mouth_track, pose_at
 from musetalk_fast.media.face import FaceFinder, find_face
 from musetalk_fast.media.image import load_still
-from musetalk_fast.server.engines.base import Check, CropRequest, EngineInfo, OnFace
-from musetalk_fast.server.engines.preview.mask import jaw_mask
-from musetalk_fast.server.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
-from musetalk_fast.server.engines.preview.render import paint
-from musetalk_fast.server.engines.preview.speech import mouth_track, pose_at
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Face, Pcm
 
 NAME = "preview"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.server.engines.base import Check
-from musetalk_fast.server.engines.preview.anatomy import MouthSpace, Points
-from musetalk_fast.server.engines.preview.motion import FaceShape, Features, inside_lips, posed
-from musetalk_fast.server.engines.preview.region import NODES, Region
+from musetalk_fast.engines.base import Check
+from musetalk_fast.engines.preview.anatomy import MouthSpace, Points
+from musetalk_fast.engines.preview.motion import FaceShape, Features, inside_lips, posed
+from musetalk_fast.engines.preview.region import NODES, Region
 
 OPENINGS = np.linspace(0, 1, 7)
 WIDTHS = np.linspace(-1, 1, 5)

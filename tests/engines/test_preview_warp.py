@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from musetalk_fast.server.engines.preview.crop import photo_crop, sampling
-from musetalk_fast.server.engines.preview.mouth import MouthPose, pose_mouth
-from musetalk_fast.server.engines.preview.warp import OPENINGS, WIDTHS, displacement
+from musetalk_fast.engines.preview.crop import photo_crop, sampling
+from musetalk_fast.engines.preview.mouth import MouthPose, pose_mouth
+from musetalk_fast.engines.preview.warp import OPENINGS, WIDTHS, displacement
 from musetalk_fast.types import Box
 
 
