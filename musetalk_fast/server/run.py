@@ -19,10 +19,10 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from musetalk_fast.server.app import create_app
-from musetalk_fast.server.folders import StoreFolder, store_folder
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.listening import open_socket
 from musetalk_fast.server.services import SERVICES, MakeEngine
+from musetalk_fast.server.sockets import open_socket
+from musetalk_fast.server.store_directory import StoreDirectory, store_directory
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ _CLEAN_UP_SECS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ServerOptions:
     """Where a server listens, who may come in, and where it keeps its assets.
 
     Attributes:
@@ -54,7 +54,7 @@ class Place:
 
 
 def serve(
-    make_engine: MakeEngine, place: Place, limits: Limits, announce: Callable[[str], None]
+    make_engine: MakeEngine, place: ServerOptions, limits: Limits, announce: Callable[[str], None]
 ) -> int | None:
     """Serve until SIGTERM (running streams may finish), SIGINT or the end of the lifeline.
 
@@ -69,7 +69,7 @@ def serve(
         Exception: what the engine raised while it was loaded.
     """
     logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
-    with store_folder(place.store_dir, place.home) as folder:
+    with store_directory(place.store_dir, place.home) as folder:
         work = _serve(make_engine, place, folder, limits, announce)
         if sys.platform == "win32":
             return asyncio.run(work)
@@ -80,8 +80,8 @@ def serve(
 
 async def _serve(
     make_engine: MakeEngine,
-    place: Place,
-    folder: StoreFolder,
+    place: ServerOptions,
+    folder: StoreDirectory,
     limits: Limits,
     announce: Callable[[str], None],
 ) -> int | None:
@@ -171,7 +171,7 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-def _leave_in_any_case(stop: _Stop, folder: StoreFolder) -> None:
+def _leave_in_any_case(stop: _Stop, folder: StoreDirectory) -> None:
     """End the process if cleaning up does not: a thread may be inside a long native call."""
 
     def leave() -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from aiohttp import web
 
 from musetalk_fast.engines.base import Engine, EngineInfo
-from musetalk_fast.server.avatars import Avatars, avatar_cache
+from musetalk_fast.server.audio_cache import Recordings, recording_cache
+from musetalk_fast.server.avatar_cache import Avatars, avatar_cache
 from musetalk_fast.server.batcher import Batcher
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.limiter import Limiter
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.recordings import Recordings, recording_cache
-from musetalk_fast.server.refusals import RefusalError
-from musetalk_fast.server.slots import Slots
 from musetalk_fast.server.store import AssetStore
 
 MakeEngine = Callable[[], Engine]
@@ -46,7 +46,7 @@ class Services:
     def __init__(self, store_dir: Path, limits: Limits) -> None:
         self.limits = limits
         self.store = AssetStore(store_dir, limits.store_bytes, limits.max_asset_bytes)
-        self.limiter = Slots(limits.max_streams)
+        self.limiter = Limiter(limits.max_streams)
         self.encoders = ThreadPoolExecutor(_ENCODERS, "encode")
         self.draining = False
         self.ready: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()

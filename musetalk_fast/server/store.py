@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO, Any, NamedTuple, TypeVar
 
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.error_responses import RefusalError
 
 T = TypeVar("T")
 

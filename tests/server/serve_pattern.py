@@ -12,7 +12,7 @@ from pattern_engine import PatternEngine
 
 from musetalk_fast.config.keys import read_key_file
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.run import Place, serve
+from musetalk_fast.server.run import ServerOptions, serve
 from musetalk_fast.server.tls import server_context
 
 
@@ -32,7 +32,7 @@ def main(text: str) -> int:
         engine["journal"] = Path(engine["journal"])
     number = serve(
         lambda: PatternEngine(**engine),
-        Place(**place),
+        ServerOptions(**place),
         Limits(**asked.get("limits", {})),
         lambda address: print(f"listening on {address}", flush=True),
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from server_process import Client, avatar, client_of, running, sha256, speech, until
 
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.store import AssetStore
 
 KIB = 1 << 10

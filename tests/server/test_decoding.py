@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from server_process import sha256
 
-from musetalk_fast.server.decoding import decode_speech
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.infer_audio import decode_speech
 from musetalk_fast.server.store import AssetStore, Draft
 
 SECS = 1800

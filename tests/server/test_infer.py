@@ -14,7 +14,7 @@ import pytest
 from server_process import Client, client_of, running
 
 from musetalk_fast.kernels.png import decode_png, encode_png
-from musetalk_fast.server.pasting import Pasting
+from musetalk_fast.server.full_frames import FullFramePaster
 from musetalk_fast.types import Box, Face
 
 SIZE = (320, 240)
@@ -133,7 +133,7 @@ def test_pasting_an_own_picture_changes_nothing() -> None:
     box = Box(20, 30, 256, 256)
     face = Face(0, box, box, np.full((256, 256), 255, np.uint8))
     crop = np.ascontiguousarray(picture[30:286, 20:276])
-    assert (Pasting(picture, face).frame(crop) == picture).all()
+    assert (FullFramePaster(picture, face).frame(crop) == picture).all()
 
 
 @pytest.mark.parametrize("box", [Box(-40, 100, 200, 180), Box(10, 20, 90, 400), Box(5, 5, 16, 17)])
@@ -150,7 +150,7 @@ def test_pasting_is_opencvs_bilinear(box: Box) -> None:
         width=min(box.x + box.width, 200) - place.x, height=min(box.y + box.height, 300) - place.y
     )
     mask = rng.integers(0, 256, (place.height, place.width), np.uint8)
-    found = Pasting(picture, Face(0, box, place, mask)).frame(crop)
+    found = FullFramePaster(picture, Face(0, box, place, mask)).frame(crop)
     # In floating point: OpenCV's own rounding of bytes adds up to a level.
     exact = crop.astype(np.float32)
     scaled = cv2.resize(exact, (box.width, box.height), interpolation=cv2.INTER_LINEAR)

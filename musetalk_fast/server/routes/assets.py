@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from musetalk_fast.server.bodies import read_chunks
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.request_body import read_chunks
 from musetalk_fast.server.services import SERVICES
 
 ROUTES = web.RouteTableDef()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from musetalk_fast.engines.base import EngineInfo
-from musetalk_fast.server.avatars import ReadyAvatar
-from musetalk_fast.server.bodies import read_json
-from musetalk_fast.server.outlet import Outlet, wire_encoder
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.avatar_cache import ReadyAvatar
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.request_body import read_json
 from musetalk_fast.server.services import SERVICES
+from musetalk_fast.server.stream_response import MessageResponse, wire_encoder
 from musetalk_fast.types import Face
 from musetalk_fast.wire.messages import FaceMessage, Message, Start
 from musetalk_fast.wire.requests import MAX_REQUEST_BYTES, AvatarRequest
@@ -29,18 +29,18 @@ async def post_avatars(request: web.Request) -> web.StreamResponse:
     asked = AvatarRequest.from_json(await read_json(request, MAX_REQUEST_BYTES))
     key = (asked.avatar, asked.options)
 
-    async def work(outlet: Outlet) -> None:
+    async def work(response: MessageResponse) -> None:
         with services.limiter.take(), services.store.lease(asked.avatar):
             avatars = loaded.avatars
-            ready = await outlet.during(avatars.get(key), lambda: avatars.progress(key))
-            await _send_faces(outlet, loaded.info, ready, asked)
+            ready = await response.during(avatars.get(key), lambda: avatars.progress(key))
+            await _send_faces(response, loaded.info, ready, asked)
 
     encoder = wire_encoder(request)
-    return await Outlet(request, encoder, services.limits, services.encoders).run(work)
+    return await MessageResponse(request, encoder, services.limits, services.encoders).run(work)
 
 
 async def _send_faces(
-    outlet: Outlet, info: EngineInfo, ready: ReadyAvatar, asked: AvatarRequest
+    response: MessageResponse, info: EngineInfo, ready: ReadyAvatar, asked: AvatarRequest
 ) -> None:
     faces = ready.avatar.faces
     stop = len(faces) if asked.stop is None else asked.stop
@@ -50,13 +50,13 @@ async def _send_faces(
             *(422, "MTF-REQUEST"),
             f"source frames {asked.start} to {last} are asked for, there are {len(faces)}",
         )
-    await outlet.send(
+    await response.send(
         Start(engine=info.name, model=info.model, faces=ready.digest, start=asked.start, stop=stop)
     )
     for first in range(asked.start, stop, _FACES_AT_ONCE):
         last = min(first + _FACES_AT_ONCE, stop)
-        await outlet.send_all(lambda: _messages(faces, first, last))  # noqa: B023 - awaited here
-    await outlet.end(
+        await response.send_all(lambda: _messages(faces, first, last))  # noqa: B023 - awaited here
+    await response.end(
         stop - asked.start,
         {
             "faces": ready.digest,

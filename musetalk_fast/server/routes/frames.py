@@ -10,12 +10,12 @@ from aiohttp import web
 
 from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.errors import FacesDifferError
-from musetalk_fast.server.avatars import ReadyAvatar
-from musetalk_fast.server.bodies import read_json
+from musetalk_fast.server.avatar_cache import ReadyAvatar
+from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.outlet import Outlet, wire_encoder
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.request_body import read_json
 from musetalk_fast.server.services import SERVICES, Loaded
+from musetalk_fast.server.stream_response import MessageResponse, wire_encoder
 from musetalk_fast.types import ALL_ROWS, Crop
 from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame, Message, Start
@@ -32,14 +32,14 @@ async def post_frames(request: web.Request) -> web.StreamResponse:
     asked = FramesRequest.from_json(await read_json(request, MAX_REQUEST_BYTES))
     _check_rate(asked, services.limits)
 
-    async def work(outlet: Outlet) -> None:
+    async def work(response: MessageResponse) -> None:
         with services.limiter.take(), store.lease(asked.avatar), store.lease(asked.audio):
-            ready = await _avatar(outlet, loaded, asked)
-            recording = await outlet.during(loaded.recordings.get(asked.audio))
-            await _send_frames(outlet, loaded, ready, recording, asked)
+            ready = await _avatar(response, loaded, asked)
+            recording = await response.during(loaded.recordings.get(asked.audio))
+            await _send_frames(response, loaded, ready, recording, asked)
 
     encoder = wire_encoder(request)
-    return await Outlet(request, encoder, services.limits, services.encoders).run(work)
+    return await MessageResponse(request, encoder, services.limits, services.encoders).run(work)
 
 
 def _check_rate(asked: FramesRequest, limits: Limits) -> None:
@@ -50,10 +50,10 @@ def _check_rate(asked: FramesRequest, limits: Limits) -> None:
         )  # fmt: skip
 
 
-async def _avatar(outlet: Outlet, loaded: Loaded, asked: FramesRequest) -> ReadyAvatar:
+async def _avatar(response: MessageResponse, loaded: Loaded, asked: FramesRequest) -> ReadyAvatar:
     key = (asked.avatar, asked.options)
     avatars = loaded.avatars
-    ready = await outlet.during(avatars.get(key), lambda: avatars.progress(key))
+    ready = await response.during(avatars.get(key), lambda: avatars.progress(key))
     if asked.faces is not None and asked.faces != ready.digest:
         raise FacesDifferError(
             "the faces are not those of the request",
@@ -64,9 +64,13 @@ async def _avatar(outlet: Outlet, loaded: Loaded, asked: FramesRequest) -> Ready
 
 
 async def _send_frames(
-    outlet: Outlet, loaded: Loaded, ready: ReadyAvatar, recording: object, asked: FramesRequest
+    response: MessageResponse,
+    loaded: Loaded,
+    ready: ReadyAvatar,
+    recording: object,
+    asked: FramesRequest,
 ) -> None:
-    await outlet.send(
+    await response.send(
         Start(
             engine=loaded.info.name,
             model=loaded.info.model,
@@ -79,10 +83,10 @@ async def _send_frames(
     count = asked.stop - asked.start
     due = frame_sources(asked)
     with loaded.batcher.open(_requests(asked, ready, recording), count) as crops:
-        while batch := await outlet.during(crops.take()):
+        while batch := await response.during(crops.take()):
             shown = list(islice(due, len(batch)))
-            await outlet.send_all(partial(_messages, asked, ready, shown, batch))
-    await outlet.end(count)
+            await response.send_all(partial(_messages, asked, ready, shown, batch))
+    await response.end(count)
 
 
 def frame_sources(asked: FramesRequest) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from musetalk_fast import __version__
 from musetalk_fast.engines.base import EngineInfo
-from musetalk_fast.server.access import has_access
+from musetalk_fast.server.auth import has_access
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.types import CROP_SIZE, CropEncoding
 from musetalk_fast.wire.messages import BINARY, NDJSON

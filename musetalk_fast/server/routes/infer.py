@@ -19,15 +19,15 @@ from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.image import load_still
-from musetalk_fast.server.avatars import ReadyAvatar
-from musetalk_fast.server.bodies import read_json
-from musetalk_fast.server.decoding import decode_speech
-from musetalk_fast.server.outlet import Outlet
-from musetalk_fast.server.pasting import Pasting
-from musetalk_fast.server.plain import PlainEncoder
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.avatar_cache import ReadyAvatar
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.full_frames import FullFramePaster
+from musetalk_fast.server.infer_audio import decode_speech
+from musetalk_fast.server.infer_encoder import InferEncoder
+from musetalk_fast.server.request_body import read_json
 from musetalk_fast.server.services import SERVICES, Loaded, Services
 from musetalk_fast.server.store import AssetStore
+from musetalk_fast.server.stream_response import MessageResponse
 from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, SourceRun
 from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.messages import Frame, Message, Start
@@ -54,10 +54,10 @@ async def post_infer(request: web.Request) -> web.StreamResponse:
     loaded, started = services.loaded, time.monotonic()
     with services.limiter.take(), ExitStack() as leases:
         asked = await _read(request, services, leases)
-        outlet = Outlet(
-            request, PlainEncoder(asked.fps, started), services.limits, services.encoders
+        response = MessageResponse(
+            request, InferEncoder(asked.fps, started), services.limits, services.encoders
         )
-        return await outlet.run(lambda outlet: _work(outlet, loaded, asked))
+        return await response.run(lambda response: _work(response, loaded, asked))
 
 
 async def _read(request: web.Request, services: Services, leases: ExitStack) -> _Asked:
@@ -107,35 +107,35 @@ def _file(members: JsonObject, name: str) -> bytes:
     return bytes(data)
 
 
-async def _work(outlet: Outlet, loaded: Loaded, asked: _Asked) -> None:
-    ready = await outlet.during(loaded.avatars.get((asked.image, asked.options)))
+async def _work(response: MessageResponse, loaded: Loaded, asked: _Asked) -> None:
+    ready = await response.during(loaded.avatars.get((asked.image, asked.options)))
     ready.check((SourceRun(0, 0, asked.frames),))
-    recording = await outlet.during(loaded.recordings.get(asked.wav))
-    pasting = await outlet.during(asyncio.to_thread(_pasting, asked.path, ready))
-    await _send(outlet, loaded, asked, _requests(ready, recording, asked), pasting)
+    recording = await response.during(loaded.recordings.get(asked.wav))
+    pasting = await response.during(asyncio.to_thread(_pasting, asked.path, ready))
+    await _send(response, loaded, asked, _requests(ready, recording, asked), pasting)
 
 
-def _pasting(path: Path, ready: ReadyAvatar) -> Pasting:
+def _pasting(path: Path, ready: ReadyAvatar) -> FullFramePaster:
     face = ready.avatar.faces[0]
     assert face is not None  # checked with the source frames
-    return Pasting(load_still(path, background="white", resolution=None).rgb, face)
+    return FullFramePaster(load_still(path, background="white", resolution=None).rgb, face)
 
 
 async def _send(
-    outlet: Outlet,
+    response: MessageResponse,
     loaded: Loaded,
     asked: _Asked,
     requests: Iterator[CropRequest],
-    pasting: Pasting,
+    pasting: FullFramePaster,
 ) -> None:
     info = loaded.info
-    await outlet.send(Start(engine=info.name, model=info.model, start=0, stop=asked.frames))
+    await response.send(Start(engine=info.name, model=info.model, start=0, stop=asked.frames))
     sent = 0
     with loaded.batcher.open(requests, asked.frames) as crops:
-        while batch := await outlet.during(crops.take()):
-            await outlet.send_all(partial(_frames, pasting, sent, batch))
+        while batch := await response.during(crops.take()):
+            await response.send_all(partial(_frames, pasting, sent, batch))
             sent += len(batch)
-    await outlet.end(sent)
+    await response.end(sent)
 
 
 def _requests(ready: ReadyAvatar, recording: object, asked: _Asked) -> Iterator[CropRequest]:
@@ -144,7 +144,7 @@ def _requests(ready: ReadyAvatar, recording: object, asked: _Asked) -> Iterator[
         yield CropRequest(ready.avatar, 0, recording, index, fps)
 
 
-def _frames(pasting: Pasting, first: int, crops: Sequence[Crop]) -> list[Message]:
+def _frames(pasting: FullFramePaster, first: int, crops: Sequence[Crop]) -> list[Message]:
     """Whole frames; runs in a thread."""
     return [
         Frame(

@@ -7,22 +7,22 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from musetalk_fast.engines.base import Engine
-from musetalk_fast.server.shared import SharedWork, Watch
+from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.speech import open_speech
 from musetalk_fast.server.store import AssetStore
 
-Recordings = SharedWork[str, object]
+Recordings = SingleFlight[str, object]
 """By the SHA-256 of the asset: what the engine's `infer` needs."""
 
 
 def recording_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int) -> Recordings:
     """Prepares recordings in a thread, one after the other, and keeps the last ones."""
 
-    def prepare(path: Path, watch: Watch) -> object:
+    def prepare(path: Path, watch: JobControl) -> object:
         return engine.prepare_audio(open_speech(path), watch.check)
 
-    async def make(name: str, watch: Watch) -> object:
+    async def make(name: str, watch: JobControl) -> object:
         with store.lease(name) as path:
             return await asyncio.get_running_loop().run_in_executor(thread, prepare, path, watch)
 
-    return SharedWork(make, keep)
+    return SingleFlight(make, keep)

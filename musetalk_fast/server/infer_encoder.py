@@ -13,7 +13,7 @@ import orjson
 from musetalk_fast.wire.messages import ErrorMessage, Frame, Message, Start
 
 
-class PlainEncoder:
+class InferEncoder:
     """The document, message by message; heartbeats and progress are line breaks in it.
 
     Args:

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
+from musetalk_fast.server.error_responses import RefusalError, refusal_of
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.refusals import RefusalError, refusal_of
 from musetalk_fast.wire.messages import BINARY, NDJSON, Heartbeat, Message, Progress
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
@@ -38,7 +38,7 @@ class Encoder(Protocol):
         ...
 
 
-class Outlet:
+class MessageResponse:
     """Writes messages and keeps the connection alive while there are none.
 
     A write waits until the client has taken what came before it, so that nothing piles up here.
@@ -62,7 +62,7 @@ class Outlet:
         self._loop = asyncio.get_running_loop()
         self._last_write = self._loop.time()
 
-    async def run(self, work: Callable[[Outlet], Awaitable[None]]) -> web.StreamResponse:
+    async def run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
         """Do the work that writes here; an error becomes the stream's last message.
 
         Raises:

@@ -17,7 +17,7 @@ _PROBE_SECS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListeningSocket:
     """A bound socket and what clients call it."""
 
     socket: socket.socket
@@ -27,7 +27,7 @@ class Listening:
 @contextmanager
 def open_socket(
     host: str, port: int, path: Path | None, scheme: str = "http"
-) -> Iterator[Listening]:
+) -> Iterator[ListeningSocket]:
     """Bind a Unix socket at `path`, or TCP where that is None.
 
     Args:
@@ -47,7 +47,7 @@ def open_socket(
         ) from error
     try:
         bound.listen(_BACKLOG)
-        yield Listening(bound, where if path else _url(bound, scheme))
+        yield ListeningSocket(bound, where if path else _url(bound, scheme))
     finally:
         bound.close()
         if path:

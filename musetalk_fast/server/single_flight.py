@@ -18,7 +18,7 @@ class AbandonedError(Exception):
     """Nobody waits for this work any more."""
 
 
-class Watch:
+class JobControl:
     """What a worker thread tells of its work, and how it learns that nobody waits for it."""
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class Watch:
 
 
 class _Job(Generic[V]):
-    def __init__(self, task: asyncio.Task[V], watch: Watch) -> None:
+    def __init__(self, task: asyncio.Task[V], watch: JobControl) -> None:
         self.task = task
         self.watch = watch
         self.waiters = 0
 
 
-class SharedWork(Generic[K, V]):
+class SingleFlight(Generic[K, V]):
     """Results by key: the last `keep` of them, and one job for all who wait for the same.
 
     A job whose last waiter goes away is abandoned. A failure is told to its waiters and forgotten.
@@ -48,7 +48,7 @@ class SharedWork(Generic[K, V]):
         keep: results kept; the least recently used one goes.
     """
 
-    def __init__(self, make: Callable[[K, Watch], Awaitable[V]], keep: int) -> None:
+    def __init__(self, make: Callable[[K, JobControl], Awaitable[V]], keep: int) -> None:
         self._make = make
         self._keep = keep
         self._results: OrderedDict[K, V] = OrderedDict()
@@ -74,13 +74,13 @@ class SharedWork(Generic[K, V]):
         return job.watch.progress if job else None
 
     def _begin(self, key: K) -> _Job[V]:
-        watch = Watch()
+        watch = JobControl()
         job = _Job(asyncio.ensure_future(self._run(key, watch)), watch)
         self._jobs[key] = job
         job.task.add_done_callback(lambda _task: self._forget(key, job))
         return job
 
-    async def _run(self, key: K, watch: Watch) -> V:
+    async def _run(self, key: K, watch: JobControl) -> V:
         result = await self._make(key, watch)
         self._results[key] = result
         if len(self._results) > self._keep:

@@ -15,7 +15,7 @@ from musetalk_fast.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFolder:
+class StoreDirectory:
     """The folder of the assets, held by this process alone.
 
     Attributes:
@@ -33,7 +33,7 @@ class StoreFolder:
 
 
 @contextmanager
-def store_folder(folder: Path | None, home: Path | None) -> Iterator[StoreFolder]:
+def store_directory(folder: Path | None, home: Path | None) -> Iterator[StoreDirectory]:
     """Hold the folder of the assets while the context is open.
 
     Args:
@@ -45,7 +45,7 @@ def store_folder(folder: Path | None, home: Path | None) -> Iterator[StoreFolder
     """
     if folder is None:
         place = home or Path(tempfile.mkdtemp(prefix="musetalk-store-"))
-        temporary = StoreFolder(place / "store", place)
+        temporary = StoreDirectory(place / "store", place)
         try:
             yield temporary
         finally:
@@ -54,7 +54,7 @@ def store_folder(folder: Path | None, home: Path | None) -> Iterator[StoreFolder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _held(folder):
-            yield StoreFolder(folder)
+            yield StoreDirectory(folder)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise UsageError(
             f"the store folder cannot be used: {error.strerror}", where=str(folder)

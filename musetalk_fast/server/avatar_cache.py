@@ -11,8 +11,8 @@ from pathlib import Path
 
 from musetalk_fast.engines.base import Engine, PreparedAvatar
 from musetalk_fast.kernels.paste import window
-from musetalk_fast.server.refusals import RefusalError
-from musetalk_fast.server.shared import SharedWork, Watch
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.types import ALL_ROWS, AvatarOptions, Face, Rows, SourceRun
 from musetalk_fast.wire.face_digest import faces_digest
@@ -21,7 +21,7 @@ from musetalk_fast.wire.messages import Progress
 AvatarKey = tuple[str, AvatarOptions]
 """SHA-256 of the asset, and how the engine shall look at it."""
 
-Avatars = SharedWork[AvatarKey, "ReadyAvatar"]
+Avatars = SingleFlight[AvatarKey, "ReadyAvatar"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +68,16 @@ class ReadyAvatar:
 def avatar_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int) -> Avatars:
     """Prepares avatars in a thread, one after the other, and keeps the last ones."""
 
-    async def make(key: AvatarKey, watch: Watch) -> ReadyAvatar:
+    async def make(key: AvatarKey, watch: JobControl) -> ReadyAvatar:
         name, options = key
         with store.lease(name) as path:
             work = partial(_prepare, engine, path, options, watch)
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 
-    return SharedWork(make, keep)
+    return SingleFlight(make, keep)
 
 
-def _prepare(engine: Engine, path: Path, options: AvatarOptions, watch: Watch) -> ReadyAvatar:
+def _prepare(engine: Engine, path: Path, options: AvatarOptions, watch: JobControl) -> ReadyAvatar:
     def on_face(source: int, total: int, _face: Face | None) -> None:
         watch.progress = Progress(stage="prepare", done=source + 1, total=total)
 

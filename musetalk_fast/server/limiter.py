@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.error_responses import RefusalError
 
 
-class Slots:
+class Limiter:
     """Counts working requests; those beyond the limit are refused, none waits.
 
     Args:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import partial
 
 from musetalk_fast.media.speech import Speech, load_speech
-from musetalk_fast.server.refusals import RefusalError
-from musetalk_fast.server.shared import Watch
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.single_flight import JobControl
 from musetalk_fast.server.store import Draft
 from musetalk_fast.types import SPEECH_RATE
 
@@ -27,7 +27,7 @@ async def decode_speech(draft: Draft, data: Callable[[], bytes], longest_secs: f
         RefusalError: 413, it is longer than `longest_secs`; what `draft.cover` refuses.
         errors.AudioFormatError, errors.AudioLengthError: no sound, or damaged.
     """
-    watch = Watch()
+    watch = JobControl()
     cover = _from_thread(draft.cover)
     work = asyncio.ensure_future(
         asyncio.to_thread(_decode, draft, data, cover, partial(_check, watch, longest_secs))
@@ -62,7 +62,7 @@ def _decode(
     return load_speech(sound, draft.folder, on_block)
 
 
-def _check(watch: Watch, longest_secs: float, secs: float) -> None:
+def _check(watch: JobControl, longest_secs: float, secs: float) -> None:
     watch.check()
     if secs > longest_secs:
         raise RefusalError(

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast.deadline import deadline
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.wire.printable import printable
 
 _SILENCE_SECS = 60.0

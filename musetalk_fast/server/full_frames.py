@@ -9,7 +9,7 @@ from musetalk_fast.kernels.resampling import Band, exact_weights
 from musetalk_fast.types import CROP_SIZE, Crop, Face, Picture
 
 
-class Pasting:
+class FullFramePaster:
     """Scales crops to a face's box, bilinearly, and blends them by its mask.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from musetalk_fast.server.refusals import RefusalError
+from musetalk_fast.server.error_responses import RefusalError
 
 KEY = web.AppKey("key", str)
 """The server's key; where the application has none, everybody may come in."""
