@@ -13,7 +13,7 @@ from musetalk_fast.events import Event, ProgressEvent, UploadEvent
 from musetalk_fast.wire.printable import printable
 
 _PERIOD_SECS = 0.1
-_LONGEST = 4000
+_MAX_LENGTH = 4000
 
 
 class BarDisplay(TextDisplay):
@@ -42,7 +42,7 @@ class BarDisplay(TextDisplay):
 
     def note(self, text: str) -> None:
         """A line above the bars."""
-        self._console.print(printable(text, _LONGEST))
+        self._console.print(printable(text, _MAX_LENGTH))
 
     def begin(self, job: str) -> None:
         """A headline; the bars start anew."""

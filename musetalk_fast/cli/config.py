@@ -12,7 +12,7 @@ import click
 from musetalk_fast.cli.voice import json_option, voice_of
 
 if TYPE_CHECKING:
-    from musetalk_fast.config import Loaded, Sourced
+    from musetalk_fast.config import Loaded, SettingValue
 
 
 @click.group()
@@ -60,7 +60,7 @@ def _as_toml(loaded: Loaded) -> str:
     return "\n".join(lines)
 
 
-def _assignment(item: Sourced) -> str:
+def _assignment(item: SettingValue) -> str:
     text = _text(item)
     if text is None or item.kind.secret:
         return f"# {item.key} = {text or ''}".rstrip()
@@ -68,5 +68,5 @@ def _assignment(item: Sourced) -> str:
     return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
 
 
-def _text(item: Sourced) -> str | None:
+def _text(item: SettingValue) -> str | None:
     return None if item.value is None else item.kind.write(item.value)

@@ -26,7 +26,7 @@ from musetalk_fast.wire.printable import printable
 if TYPE_CHECKING:
     from musetalk_fast.cli.voice import Voice
 
-_LONGEST = 4000
+_MAX_LENGTH = 4000
 _PERIOD_SECS = 5.0
 _SHARE = 0.1
 _SHORTEST_SECS = 0.5
@@ -143,7 +143,7 @@ class TextDisplay(Display):
     def done(self, event: DoneEvent) -> None:
         """Say where the output is."""
         self.close()
-        print_out(printable(wording.done_line(event), _LONGEST))
+        print_out(printable(wording.done_line(event), _MAX_LENGTH))
         if self._verbose:
             self.note(wording.time_line(event))
 
@@ -167,7 +167,7 @@ class TextDisplay(Display):
         """The text, on stdout."""
         self.close()
         for line in text.splitlines():
-            print_out(printable(line, _LONGEST))
+            print_out(printable(line, _MAX_LENGTH))
 
 
 class LineDisplay(TextDisplay):
@@ -227,7 +227,7 @@ def event_name(event: Event) -> str:
 
 def print_error(line: str) -> None:
     """A line on stderr, without characters that a terminal would obey."""
-    print(printable(line, _LONGEST), file=sys.stderr, flush=True)  # noqa: T201
+    print(printable(line, _MAX_LENGTH), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def print_out(line: str) -> None:

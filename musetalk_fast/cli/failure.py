@@ -15,7 +15,7 @@ from musetalk_fast.cli.voice import Voice
 NO_READER = 128 + 13
 """What a shell says of a program that SIGPIPE ended."""
 
-_LONGEST = 4000
+_MAX_LENGTH = 4000
 
 
 class ReaderGone(BaseException):
@@ -67,7 +67,7 @@ def in_words(known: dict[str, str | int | None]) -> str:
 
     lines = [f"error: {known['message']} ({known['token']})"]
     lines += [f"  {name}: {known[name]}" for name in ("where", "hint") if known[name]]
-    return "\n".join(printable(line, _LONGEST) for line in lines)
+    return "\n".join(printable(line, _MAX_LENGTH) for line in lines)
 
 
 def _members(

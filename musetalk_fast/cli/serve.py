@@ -93,7 +93,7 @@ def serve(
     the port can use the server.
     """
     _leave_processors_to_others()
-    from musetalk_fast.config.keys import read_key_file
+    from musetalk_fast.config.api_key import read_key_file
     from musetalk_fast.engines.registry import find_engine
     from musetalk_fast.server.limits import Limits
     from musetalk_fast.server.run import Place, serve

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from musetalk_fast.client.address import Address
 from musetalk_fast.config import ServerSettings
-from musetalk_fast.config.keys import read_key_file
+from musetalk_fast.config.api_key import read_key_file
 from musetalk_fast.errors import InvalidSettingError, MuseTalkError
 
 _STARS = "***"

@@ -1,5 +1,6 @@
 """Flag > environment > file > default, as frozen settings."""
 
+from musetalk_fast.config.load import Loaded, SettingValue, load_settings
 from musetalk_fast.config.settings import (
     BUILTIN,
     DEFAULT_SERVER,
@@ -9,7 +10,6 @@ from musetalk_fast.config.settings import (
     ServerSettings,
     Settings,
 )
-from musetalk_fast.config.sources import Loaded, Sourced, load_settings
 
 __all__ = [
     "BUILTIN",
@@ -20,6 +20,6 @@ __all__ = [
     "ProcessingSettings",
     "ServerSettings",
     "Settings",
-    "Sourced",
+    "SettingValue",
     "load_settings",
 ]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, cast
 
-from musetalk_fast.config.keys import KEY
-from musetalk_fast.config.values import (
+from musetalk_fast.config.api_key import KEY
+from musetalk_fast.config.value_types import (
     FACE_BOX,
     POINT,
     Kind,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-_LONGEST = 500
+_MAX_LENGTH = 500
 
 
-def printable(text: str, longest: int = _LONGEST) -> str:
+def printable(text: str, longest: int = _MAX_LENGTH) -> str:
     """The text without control characters (a terminal would obey them), cut to `longest`."""
     clean = "".join(
         character if character.isprintable() else " " for character in text[: longest + 1]

@@ -14,7 +14,7 @@ from musetalk_fast.cli.render import render
 from musetalk_fast.cli.setting_types import SettingType
 from musetalk_fast.config import load_settings
 from musetalk_fast.config.settings import SECTIONS
-from musetalk_fast.config.values import Whole
+from musetalk_fast.config.value_types import Whole
 from musetalk_fast.events import Event
 
 PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text()

@@ -8,7 +8,7 @@ import pytest
 
 from musetalk_fast import errors
 from musetalk_fast.config import ServerSettings, load_settings
-from musetalk_fast.config.keys import KEY, read_key_file
+from musetalk_fast.config.api_key import KEY, read_key_file
 
 SECRET = "sk-Abc_123~!"
 

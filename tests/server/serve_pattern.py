@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from pattern_engine import PatternEngine
 
-from musetalk_fast.config.keys import read_key_file
+from musetalk_fast.config.api_key import read_key_file
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.run import ServerOptions, serve
 from musetalk_fast.server.tls import server_context

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from musetalk_fast.config.values import Kind
+from musetalk_fast.config.value_types import Kind
 from musetalk_fast.errors import InvalidSettingError
 
-_LONGEST = 1024
+_MAX_LENGTH = 1024
 _MAX_FILE = 4096
 
 
@@ -15,7 +15,7 @@ class Key(Kind):
     """A secret of visible ASCII characters; neither `write` nor a refusal shows it."""
 
     secret = True
-    wanted = f"1 to {_LONGEST} visible ASCII characters without spaces"
+    wanted = f"1 to {_MAX_LENGTH} visible ASCII characters without spaces"
 
     def write(self, value: str) -> str:  # noqa: ARG002 - never shown
         """Stars."""
@@ -27,7 +27,7 @@ class Key(Kind):
     def _checked(self, value: object) -> str:
         if not isinstance(value, str):
             raise TypeError
-        if not 0 < len(value) <= _LONGEST or not all("!" <= letter <= "~" for letter in value):
+        if not 0 < len(value) <= _MAX_LENGTH or not all("!" <= letter <= "~" for letter in value):
             raise ValueError
         return value
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from musetalk_fast.config.file import ConfigFile, read_config
 from musetalk_fast.config.settings import SECTIONS, Settings, kinds
-from musetalk_fast.config.values import Kind
+from musetalk_fast.config.value_types import Kind
 from musetalk_fast.errors import InvalidSettingError, UnknownSettingError
 
 PREFIX = "MUSETALK_"
@@ -24,7 +24,7 @@ Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sourced:
+class SettingValue:
     """A setting's value and where it came from.
 
     Attributes:
@@ -49,7 +49,7 @@ class Loaded:
     """
 
     settings: Settings
-    values: tuple[Sourced, ...]
+    values: tuple[SettingValue, ...]
     path: Path
 
 
@@ -86,12 +86,12 @@ def load_settings(
     return Loaded(settings, tuple(_sourced(settings, given)), file.path)
 
 
-def _sourced(settings: Settings, given: Mapping[Name, tuple[Any, str]]) -> Iterator[Sourced]:
+def _sourced(settings: Settings, given: Mapping[Name, tuple[Any, str]]) -> Iterator[SettingValue]:
     for section, home in SECTIONS.items():
         for key, kind in kinds(home).items():
             value = getattr(getattr(settings, section), key)
             origin = given[section, key][1] if (section, key) in given else "default"
-            yield Sourced(section, key, kind, value, origin)
+            yield SettingValue(section, key, kind, value, origin)
 
 
 def _given(given: Iterable[Name], section: str) -> list[str]:
