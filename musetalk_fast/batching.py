@@ -62,7 +62,7 @@ class Outcome(Generic[T]):
     error: MuseTalkError | None = None
 
 
-class Watch(Protocol):
+class BatchListener(Protocol):
     """Who follows a batch; called on the event loop's thread."""
 
     def begin(self, job: Job) -> None:
@@ -129,7 +129,7 @@ def plan_all(jobs: Iterable[Job], settings: Settings) -> list[Outcome[Plan]]:
 
 
 async def render_all(
-    jobs: Sequence[Job], settings: Settings, watch: Watch
+    jobs: Sequence[Job], settings: Settings, listener: BatchListener
 ) -> list[Outcome[RenderResult]]:
     """Render one job after another with one server; a job that fails does not stop the rest.
 
@@ -138,14 +138,14 @@ async def render_all(
         errors.OutputWriteError: the folder for the videos cannot be made.
     """
     outcomes = []
-    async with Renderer(settings, watch.event, fallback=False) as renderer:
+    async with Renderer(settings, listener.event, fallback=False) as renderer:
         await renderer.connect()
         for folder in {job.output.parent for job in jobs}:
             make_folder(folder)
         for job in jobs:
-            watch.begin(job)
+            listener.begin(job)
             outcome = await _render(renderer, job)
-            watch.end(outcome)
+            listener.end(outcome)
             outcomes.append(outcome)
     return outcomes
 

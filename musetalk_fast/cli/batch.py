@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, GroupedOption, load, rendering_options
-from musetalk_fast.cli.voice import voice_of, voice_options
+from musetalk_fast.cli.setting_options import GroupedCommand, GroupedOption, load, rendering_options
+from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ _FOLDER = click.Path(path_type=Path, readable=False)
 )  # fmt: skip
 @rendering_options
 @click.option("-n", "--dry-run", is_flag=True, help="Check all inputs, list the jobs, stop.")
-@voice_options
+@verbosity_options
 @click.pass_context
 def batch(
     ctx: click.Context, inputs: Path, outputs: Path, avatar: Path | None, dry_run: bool
@@ -56,17 +56,17 @@ def batch(
 
     settings = load(ctx)
     pairing = pair(inputs, outputs, f".{settings.output.format or 'mp4'}", avatar)
-    with open_display(voice_of(ctx)) as display:
+    with open_display(verbosity_of(ctx)) as display:
         _tell_left_over(pairing, display)
         if dry_run:
             planned = run_blocking(lambda: plan_all(pairing.jobs, settings))
             return _tell_plans(planned, display)
-        watch = _Watch(display)
-        run(render_all(pairing.jobs, settings, watch))
-        return watch.summarise()
+        listener = _BatchListener(display)
+        run(render_all(pairing.jobs, settings, listener))
+        return listener.summarise()
 
 
-class _Watch:
+class _BatchListener:
     """Passes a batch on to a display, and keeps what the summary needs."""
 
     def __init__(self, display: Display) -> None:
@@ -86,7 +86,7 @@ class _Watch:
         self._display(event)
 
     def end(self, outcome: Outcome[RenderResult]) -> None:
-        from musetalk_fast.cli.wording import job_line
+        from musetalk_fast.cli.formatting import job_line
 
         if outcome.error is None and self._done is not None:
             self._rows.append((outcome.job.name, "done", job_line(self._done)))
@@ -105,7 +105,7 @@ def _tell_left_over(pairing: Pairing, display: Display) -> None:
 
 
 def _tell_plans(outcomes: Sequence[Outcome[Plan]], display: Display) -> int:
-    from musetalk_fast.cli.wording import frame_count
+    from musetalk_fast.cli.formatting import frame_count
 
     rows = []
     for outcome in outcomes:
@@ -123,7 +123,7 @@ def _tell_plans(outcomes: Sequence[Outcome[Plan]], display: Display) -> int:
 def _failed(
     outcome: Outcome[RenderResult] | Outcome[Plan], display: Display
 ) -> tuple[str, str, str]:
-    from musetalk_fast.cli.failure import describe
+    from musetalk_fast.cli.error_report import describe
 
     assert outcome.error is not None
     known = describe(outcome.error)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, GroupedOption, encoding_options, load
-from musetalk_fast.cli.voice import json_option, voice_of
+from musetalk_fast.cli.setting_options import GroupedCommand, GroupedOption, encoding_options, load
+from musetalk_fast.cli.verbosity import json_option, verbosity_of
 
 if TYPE_CHECKING:
     from musetalk_fast.benching import Bench, Stage
@@ -38,7 +38,7 @@ def bench(ctx: click.Context, avatar: Path | None) -> None:
     from musetalk_fast.cli.display import open_display
 
     settings = load(ctx)
-    with open_display(voice_of(ctx)) as display:
+    with open_display(verbosity_of(ctx)) as display:
         result = run_bench(avatar, settings)
         display.result("bench", asdict(result), _table(result))
 

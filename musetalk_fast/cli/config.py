@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from musetalk_fast.cli.voice import json_option, voice_of
+from musetalk_fast.cli.verbosity import json_option, verbosity_of
 
 if TYPE_CHECKING:
     from musetalk_fast.config import Loaded, SettingValue
@@ -32,7 +32,7 @@ def show(ctx: click.Context) -> None:
     from musetalk_fast.config import load_settings
 
     loaded = load_settings()
-    click.echo(_as_json(loaded) if voice_of(ctx).json else _as_toml(loaded))
+    click.echo(_as_json(loaded) if verbosity_of(ctx).json else _as_toml(loaded))
 
 
 @config.command(short_help="Print where the configuration file is.")

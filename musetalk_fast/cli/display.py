@@ -11,7 +11,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from musetalk_fast.cli import wording
+from musetalk_fast.cli import formatting
 from musetalk_fast.events import (
     DoneEvent,
     Event,
@@ -24,7 +24,7 @@ from musetalk_fast.events import (
 from musetalk_fast.wire.printable import printable
 
 if TYPE_CHECKING:
-    from musetalk_fast.cli.voice import Voice
+    from musetalk_fast.cli.verbosity import Verbosity
 
 _MAX_LENGTH = 4000
 _PERIOD_SECS = 5.0
@@ -79,7 +79,7 @@ class QuietDisplay(Display):
 
     def failed(self, known: dict[str, str | int | None]) -> None:
         """The job's name and its error on stderr."""
-        from musetalk_fast.cli.failure import in_words
+        from musetalk_fast.cli.error_report import in_words
 
         for line in (self._job + in_words(known)).splitlines():
             print_error(line)
@@ -124,14 +124,14 @@ class TextDisplay(Display):
         if isinstance(event, WarningEvent):
             self.note(f"warning: {event.message}")
         elif isinstance(event, ServerEvent):
-            self.note(wording.server_line(event))
+            self.note(formatting.server_line(event))
             if self._verbose:
-                self.note(wording.wire_line(event, self._plan))
+                self.note(formatting.wire_line(event, self._plan))
         elif isinstance(event, PlanEvent):
             self._plan = event
-            self.note(wording.plan_line(event))
+            self.note(formatting.plan_line(event))
             if self._verbose:
-                self.note(wording.encoder_line(event))
+                self.note(formatting.encoder_line(event))
         elif isinstance(event, DoneEvent):
             self.done(event)
         else:
@@ -143,9 +143,9 @@ class TextDisplay(Display):
     def done(self, event: DoneEvent) -> None:
         """Say where the output is."""
         self.close()
-        print_out(printable(wording.done_line(event), _MAX_LENGTH))
+        print_out(printable(formatting.done_line(event), _MAX_LENGTH))
         if self._verbose:
-            self.note(wording.time_line(event))
+            self.note(formatting.time_line(event))
 
     def note(self, text: str) -> None:
         """A line on stderr."""
@@ -157,7 +157,7 @@ class TextDisplay(Display):
 
     def failed(self, known: dict[str, str | int | None]) -> None:
         """The error, as a failed run shows it."""
-        from musetalk_fast.cli.failure import in_words
+        from musetalk_fast.cli.error_report import in_words
 
         self.close()
         for line in in_words(known).splitlines():
@@ -185,14 +185,14 @@ class LineDisplay(TextDisplay):
     def advance(self, event: Event) -> None:
         """A line about every five seconds or tenth, and one at the end of each stage."""
         if isinstance(event, UploadEvent):
-            of = f"{wording.size(event.sent)} of {wording.size(event.total)}"
+            of = f"{formatting.size(event.sent)} of {formatting.size(event.total)}"
             stage = f"{event.asset} to {event.server}"
             self._advance(stage, event.sent, event.total, f"sending {stage}: {of}")
         elif isinstance(event, ProgressEvent) and (
             event.stage != "encode" or event.done == event.total
         ):
             # Encoding keeps pace with generating: in a log, its end is news enough.
-            self._advance(event.stage, event.done, event.total, wording.progress_line(event))
+            self._advance(event.stage, event.done, event.total, formatting.progress_line(event))
 
     def _advance(self, stage: str, done: int, total: int, text: str) -> None:
         now, share = time.monotonic(), done / max(1, total)
@@ -206,17 +206,17 @@ class LineDisplay(TextDisplay):
             self.note(text)
 
 
-def open_display(voice: Voice) -> Display:
+def open_display(verbosity: Verbosity) -> Display:
     """The display that fits: JSON or nothing if asked for, else bars or lines."""
-    if voice.json:
+    if verbosity.json:
         return JsonDisplay()
-    if voice.quiet:
+    if verbosity.quiet:
         return QuietDisplay()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from musetalk_fast.cli.bars import BarDisplay
+        from musetalk_fast.cli.bar_display import BarDisplay
 
-        return BarDisplay(verbose=voice.verbose)
-    return LineDisplay(verbose=voice.verbose)
+        return BarDisplay(verbose=verbosity.verbose)
+    return LineDisplay(verbose=verbosity.verbose)
 
 
 def event_name(event: Event) -> str:

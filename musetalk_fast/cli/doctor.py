@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, connecting_options, flags_of
-from musetalk_fast.cli.voice import json_option, voice_of
+from musetalk_fast.cli.setting_options import GroupedCommand, connecting_options, flags_of
+from musetalk_fast.cli.verbosity import json_option, verbosity_of
 
 if TYPE_CHECKING:
-    from musetalk_fast.cli.checks import Check
+    from musetalk_fast.cli.doctor_checks import Check
 
 _MARKS = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
 
@@ -26,10 +26,10 @@ def doctor(ctx: click.Context) -> int:
 
     Each problem comes with the line that mends it. The exit code is 0 if renders can work, else 1.
     """
-    from musetalk_fast.cli.checks import PROBLEM, check_all
+    from musetalk_fast.cli.doctor_checks import PROBLEM, check_all
 
     checks = []
-    spoken = not voice_of(ctx).json
+    spoken = not verbosity_of(ctx).json
     for check in check_all(flags_of(ctx)):
         checks.append(check)
         if spoken:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand
-from musetalk_fast.cli.voice import voice_of, voice_options
+from musetalk_fast.cli.setting_options import GroupedCommand
+from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 
 @click.command(cls=GroupedCommand, short_help="Join the parts of a plan into the video.")
 @click.argument("plan", type=click.Path(path_type=Path, readable=False))
-@voice_options
+@verbosity_options
 @click.pass_context
 def join(ctx: click.Context, plan: Path) -> None:
     """Join the parts of PLAN into the video, add the sound, remove the parts.
@@ -20,11 +20,11 @@ def join(ctx: click.Context, plan: Path) -> None:
     Pictures are copied, not encoded again. If parts are missing, their segments are named.
     """
     from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.formatting import frame_count, size
     from musetalk_fast.cli.signals import run_blocking
-    from musetalk_fast.cli.wording import frame_count, size
     from musetalk_fast.rendering.steps import join_plan
 
-    with open_display(voice_of(ctx)) as display:
+    with open_display(verbosity_of(ctx)) as display:
         made, joined = run_blocking(lambda: join_plan(plan))
         secs = float(joined.duration)
         facts = f"{size(joined.bytes)}, {secs:.1f} s, {frame_count(joined.frames)}"

@@ -10,9 +10,9 @@ from typing import NoReturn
 import click
 
 from musetalk_fast import __version__
-from musetalk_fast.cli.failure import NO_READER, ReaderGone, report
+from musetalk_fast.cli.error_report import NO_READER, ReaderGone, report
 from musetalk_fast.cli.signals import Stopped, stop_on_sigterm
-from musetalk_fast.cli.voice import Voice
+from musetalk_fast.cli.verbosity import Verbosity
 
 COMMANDS = ("render", "batch", "plan", "segment", "join", "serve", "config", "doctor", "bench")
 """Each is the command of that name in the module of that name."""
@@ -61,27 +61,27 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    voice = Voice()
+    verbosity = Verbosity()
     stop_on_sigterm()
     try:
         _start_logging()
-        code = int(cli.main(prog_name="musetalk-fast", standalone_mode=False, obj=voice) or 0)
+        code = int(cli.main(prog_name="musetalk-fast", standalone_mode=False, obj=verbosity) or 0)
     except BaseException as error:  # noqa: BLE001 - the last one there is
-        code = _report(error, voice)
+        code = _report(error, verbosity)
     _leave(code)
 
 
-def _report(error: BaseException, voice: Voice) -> int:
+def _report(error: BaseException, verbosity: Verbosity) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     # What was wrong before it came to `--json` shall be an object too.
-    voice.json = voice.json or "--json" in sys.argv
+    verbosity.json = verbosity.json or "--json" in sys.argv
     try:
-        return report(error, voice)
+        return report(error, verbosity)
     except BrokenPipeError:
         return NO_READER
     except OSError as full:
-        return report(full, Voice())
+        return report(full, Verbosity())
 
 
 def _leave(code: int) -> NoReturn:
@@ -91,7 +91,7 @@ def _leave(code: int) -> NoReturn:
         _silence()
     except OSError as error:
         _silence()
-        code = code or report(error, Voice())
+        code = code or report(error, Verbosity())
     if code in (Stopped(2).exit_code, Stopped(15).exit_code):
         # Threads inside a native call would hold the interpreter back.
         sys.stderr.flush()

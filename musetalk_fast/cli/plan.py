@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, file_options, load, rendering_options
-from musetalk_fast.cli.voice import voice_of, voice_options
+from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, rendering_options
+from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 _EXAMPLES = """\b
 Examples:
@@ -21,7 +21,7 @@ Examples:
 @click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Write the plan of a video.")
 @file_options
 @rendering_options
-@voice_options
+@verbosity_options
 @click.pass_context
 def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
     """Check both inputs and write OUTPUT.parts/plan.json, which `segment` and `join` follow.
@@ -29,12 +29,12 @@ def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
     No server is asked. Prints the plan's path and the number of its segments.
     """
     from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.formatting import plan_members
     from musetalk_fast.cli.signals import run_blocking
-    from musetalk_fast.cli.wording import plan_members
     from musetalk_fast.rendering.steps import write_plan
 
     settings = load(ctx)
-    with open_display(voice_of(ctx)) as display:
+    with open_display(verbosity_of(ctx)) as display:
         planning = partial(write_plan, avatar, speech, output, settings, on_event=display)
         path, made = run_blocking(planning)
         members = {**plan_members(made), "plan": str(path)}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, file_options, load, rendering_options
-from musetalk_fast.cli.voice import voice_of, voice_options
+from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, rendering_options
+from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 _EXAMPLES = """\b
 Examples:
@@ -23,7 +23,7 @@ Examples:
 @rendering_options
 @click.option("-n", "--dry-run", is_flag=True, help="Check both inputs, print the plan, stop.")
 @click.option("--fresh", is_flag=True, help="Start over, whatever an interrupted run has left.")
-@voice_options
+@verbosity_options
 @click.pass_context
 def render(
     ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run: bool, fresh: bool
@@ -40,10 +40,10 @@ def render(
     from musetalk_fast.cli.display import open_display
 
     settings = load(ctx)
-    with open_display(voice_of(ctx)) as display:
+    with open_display(verbosity_of(ctx)) as display:
         if dry_run:
+            from musetalk_fast.cli.formatting import plan_members, plan_table
             from musetalk_fast.cli.signals import run_blocking
-            from musetalk_fast.cli.wording import plan_members, plan_table
             from musetalk_fast.planning import make_plan
 
             planning = partial(make_plan, avatar, speech, output, settings, on_event=display)

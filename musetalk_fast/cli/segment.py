@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from musetalk_fast.cli.options import GroupedCommand, connecting_options, load, retry_option
-from musetalk_fast.cli.voice import voice_of, voice_options
+from musetalk_fast.cli.setting_options import GroupedCommand, connecting_options, load, retry_option
+from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:
     from musetalk_fast.video.parts import Part
@@ -35,7 +35,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
 @click.argument("numbers", type=_Numbers(), nargs=-1, metavar="[NUMBER|FIRST-LAST]...")
 @connecting_options
 @retry_option
-@voice_options
+@verbosity_options
 @click.pass_context
 def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
     """Make the parts of these segments of PLAN (default: all), a file that `plan` wrote.
@@ -51,7 +51,7 @@ def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
 
     wanted = [number for each in numbers for number in each] or None
     settings = load(ctx)
-    with open_display(voice_of(ctx)) as display:
+    with open_display(verbosity_of(ctx)) as display:
         parts = run(render_segments(plan, wanted, settings, on_event=display))
         display.result("parts", {"parts": [_members(part) for part in parts]}, _line(parts))
 
@@ -61,7 +61,7 @@ def _members(part: Part) -> dict[str, str | int]:
 
 
 def _line(parts: list[Part]) -> str:
-    from musetalk_fast.cli.wording import frame_count
+    from musetalk_fast.cli.formatting import frame_count
 
     frames = frame_count(sum(part.frames for part in parts))
     count = "1 part" if len(parts) == 1 else f"{len(parts)} parts"

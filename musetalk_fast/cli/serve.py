@@ -96,12 +96,12 @@ def serve(
     from musetalk_fast.config.api_key import read_key_file
     from musetalk_fast.engines.registry import find_engine
     from musetalk_fast.server.limits import Limits
-    from musetalk_fast.server.run import Place, serve
+    from musetalk_fast.server.run import ServerOptions, serve
 
     limits = Limits(
         max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
     )
-    place = Place(
+    place = ServerOptions(
         host=host,
         port=port,
         socket=socket,

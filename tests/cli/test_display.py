@@ -8,10 +8,10 @@ import json
 import pytest
 from rich.console import Console
 
-from musetalk_fast.cli import wording
-from musetalk_fast.cli.bars import BarDisplay
+from musetalk_fast.cli import formatting
+from musetalk_fast.cli.bar_display import BarDisplay
 from musetalk_fast.cli.display import Display, LineDisplay, event_name, open_display
-from musetalk_fast.cli.voice import Voice
+from musetalk_fast.cli.verbosity import Verbosity
 from musetalk_fast.events import (
     DoneEvent,
     Event,
@@ -51,11 +51,11 @@ EVENTS: list[Event] = [
 ]
 
 
-def _voice(**loudness: bool) -> Voice:
-    voice = Voice()
+def _voice(**loudness: bool) -> Verbosity:
+    verbosity = Verbosity()
     for name, value in loudness.items():
-        setattr(voice, name, value)
-    return voice
+        setattr(verbosity, name, value)
+    return verbosity
 
 
 def _show(display: Display) -> None:
@@ -157,4 +157,4 @@ def test_every_event_has_a_name() -> None:
      (1_234_567, "1.2 MB"), (5 * 10**9, "5.0 GB"), (2 * 10**12, "2.0 TB")],
 )  # fmt: skip
 def test_sizes(count: int, text: str) -> None:
-    assert wording.size(count) == text
+    assert formatting.size(count) == text

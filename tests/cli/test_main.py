@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from musetalk_fast import __version__
-from musetalk_fast.cli.failure import describe, in_words
+from musetalk_fast.cli.error_report import describe, in_words
 from musetalk_fast.cli.main import COMMANDS, cli
 from musetalk_fast.cli.signals import Stopped
 
@@ -174,7 +174,7 @@ def test_no_address_in_a_variable_names_the_variable(run) -> None:
 
 
 def test_a_flag_that_chooses_a_face_comes_before_a_variable_that_does() -> None:
-    from musetalk_fast.cli.options import load
+    from musetalk_fast.cli.setting_options import load
 
     ctx = click.Context(cli)
     ctx.meta["musetalk_fast.flags"] = {("avatar", "face"): "left"}

@@ -90,7 +90,7 @@ class Pieces:
         )
 
 
-class Voice(NamedTuple):
+class Verbosity(NamedTuple):
     """A mean spectrum, (26,) float32, relative to loud speech; `weight` features vouch for it."""
 
     spectrum: Floats
@@ -124,7 +124,7 @@ class Surroundings:
     voice: Floats
 
     @classmethod
-    def of(cls, pieces: Pieces, usual: Voice) -> Surroundings:
+    def of(cls, pieces: Pieces, usual: Verbosity) -> Surroundings:
         """Look around each piece.
 
         Args:

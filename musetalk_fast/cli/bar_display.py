@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from musetalk_fast.cli import wording
+from musetalk_fast.cli import formatting
 from musetalk_fast.cli.display import TextDisplay
 from musetalk_fast.events import Event, ProgressEvent, UploadEvent
 from musetalk_fast.wire.printable import printable
@@ -33,11 +33,11 @@ class BarDisplay(TextDisplay):
             self._sent[event.server, event.asset] = (event.sent, event.total)
             sent = sum(sent for sent, _ in self._sent.values())
             total = sum(total for _, total in self._sent.values())
-            text = f"{wording.size(sent)} of {wording.size(total)}"
+            text = f"{formatting.size(sent)} of {formatting.size(total)}"
             self._move("send", sent, total, text)
         elif isinstance(event, ProgressEvent):
             # The line says `generating 120/500, ...`; the bar has its own first word.
-            text = wording.progress_line(event).partition(" ")[2]
+            text = formatting.progress_line(event).partition(" ")[2]
             self._move(event.stage, event.done, event.total, text)
 
     def note(self, text: str) -> None:
@@ -61,7 +61,7 @@ class BarDisplay(TextDisplay):
         if self._progress is None:
             self._progress = _start(self._console)
         if stage not in self._tasks:
-            name = wording.STAGES.get(stage, stage)
+            name = formatting.STAGES.get(stage, stage)
             self._tasks[stage] = self._progress.add_task(name, total=total, text="")
         self._progress.update(self._tasks[stage], completed=done, total=total, text=text)
         now = time.monotonic()

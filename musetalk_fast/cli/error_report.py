@@ -10,7 +10,7 @@ import sys
 import click
 
 from musetalk_fast.cli.signals import Stopped
-from musetalk_fast.cli.voice import Voice
+from musetalk_fast.cli.verbosity import Verbosity
 
 NO_READER = 128 + 13
 """What a shell says of a program that SIGPIPE ended."""
@@ -22,7 +22,7 @@ class ReaderGone(BaseException):
     """Whoever read our stdout has gone: no error, but nothing is left to say."""
 
 
-def report(error: BaseException, voice: Voice) -> int:
+def report(error: BaseException, verbosity: Verbosity) -> int:
     """Tell what went wrong; the exit code it means."""
     if isinstance(error, ReaderGone):
         return NO_READER
@@ -32,9 +32,9 @@ def report(error: BaseException, voice: Voice) -> int:
     if isinstance(error, click.Abort | KeyboardInterrupt):
         error = Stopped(signal.SIGINT)
     known = describe(error)
-    if known["token"] == "MTF-INTERNAL" and (voice.verbose or _debugging()):
+    if known["token"] == "MTF-INTERNAL" and (verbosity.verbose or _debugging()):
         _trace(error)
-    _tell(known, voice)
+    _tell(known, verbosity)
     return int(known["exit_code"] or 0)
 
 
@@ -82,8 +82,8 @@ def _members(
     }
 
 
-def _tell(known: dict[str, str | int | None], voice: Voice) -> None:
-    if voice.json and known["where"] != "stdout":
+def _tell(known: dict[str, str | int | None], verbosity: Verbosity) -> None:
+    if verbosity.json and known["where"] != "stdout":
         import json
 
         click.echo(json.dumps({"event": "error", **known}))

@@ -10,7 +10,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Voice:
+class Verbosity:
     """How a run talks.
 
     Attributes:
@@ -25,9 +25,9 @@ class Voice:
         self.verbose = False
 
 
-def voice_of(ctx: click.Context) -> Voice:
+def verbosity_of(ctx: click.Context) -> Verbosity:
     """The run's voice."""
-    return ctx.ensure_object(Voice)
+    return ctx.ensure_object(Verbosity)
 
 
 def json_option(help_text: str) -> Callable[[F], F]:
@@ -38,7 +38,7 @@ def json_option(help_text: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
-def voice_options(command: F) -> F:
+def verbosity_options(command: F) -> F:
     """`-q`, `-v` and `--json`."""
     command = json_option("One JSON object per line on stdout.")(command)
     for flags, name, help_text in (
@@ -53,9 +53,9 @@ def voice_options(command: F) -> F:
 
 
 def _set(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    voice = voice_of(ctx)
+    verbosity = verbosity_of(ctx)
     if not value or ctx.resilient_parsing:
         return
-    setattr(voice, str(param.name), True)
-    if voice.quiet and (voice.json or voice.verbose):
+    setattr(verbosity, str(param.name), True)
+    if verbosity.quiet and (verbosity.json or verbosity.verbose):
         raise click.UsageError("-q says nothing: leave out --json and -v", ctx)
