@@ -22,9 +22,9 @@ import pytest
 
 from benches.conftest import spread
 from benches.replay.encoder_alone import compose_all, encode, work_of
-from benches.replay.making import make_scene
+from benches.replay.making import make_workload
 from benches.replay.process import CPUS, Spent, module, peak_kb, replaying, spent
-from benches.replay.scene import CROPS, Scene
+from benches.replay.scene import CROPS, Workload
 
 LOOK = ("--crf", "20", "--preset", "veryfast", "--audio", "none")
 COMPARED = 20
@@ -67,7 +67,7 @@ def add(state: Callable[..., None], note: Callable[[str], None]) -> Add:
 class Stage(NamedTuple):
     """A scene and the server that plays it."""
 
-    scene: Scene
+    workload: Workload
     url: str
 
     def render(self, frames: int, *options: str, null: bool = False) -> Spent:
@@ -77,29 +77,29 @@ class Stage(NamedTuple):
         return run
 
     def command(self, frames: int, *options: str, null: bool = False) -> list[str | Path]:
-        out = self.scene.folder / "out.mp4"
+        out = self.workload.folder / "out.mp4"
         flags = ["--null-encoder"] if null else []
         return [
-            *("ours", *flags, "render", "-s", self.url, "-i", self.scene.avatar),
-            *("-a", self.scene.speech(frames), "-o", out, *LOOK, *(options or ("-q",))),
+            *("ours", *flags, "render", "-s", self.url, "-i", self.workload.avatar),
+            *("-a", self.workload.speech(frames), "-o", out, *LOOK, *(options or ("-q",))),
         ]
 
     def alone(self, frames: int, *options: str) -> Spent:
-        return module("encoder_alone", self.scene.folder, str(frames), *options)
+        return module("encoder_alone", self.workload.folder, str(frames), *options)
 
     def plain(self, frames: int, *options: str | Path) -> Spent:
-        return module("plain_client", self.url, self.scene.folder, str(frames), *options)
+        return module("plain_client", self.url, self.workload.folder, str(frames), *options)
 
     def assert_frames(self, frames: int) -> None:
         """The last video has so many."""
-        with av.open(str(self.scene.folder / "out.mp4")) as video:
+        with av.open(str(self.workload.folder / "out.mp4")) as video:
             assert video.streams.video[0].frames == frames
 
 
 def _stage(folder: Path, width: int, height: int, side: int) -> Iterator[Stage]:
-    scene = make_scene(folder, width, height, side)
+    workload = make_workload(folder, width, height, side)
     with replaying(folder) as url:
-        yield Stage(scene, url)
+        yield Stage(workload, url)
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +109,15 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def ndjson(full: Stage) -> Iterator[Stage]:
-    with replaying(full.scene.folder, "--ndjson") as url:
-        yield Stage(full.scene, url)
+    with replaying(full.workload.folder, "--ndjson") as url:
+        yield Stage(full.workload, url)
 
 
 @pytest.fixture(scope="module")
 def unix(small: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     path = tmp_path_factory.mktemp("unix") / "socket"
-    with replaying(small.scene.folder, "--unix", str(path)) as url:
-        yield Stage(small.scene, url)
+    with replaying(small.workload.folder, "--unix", str(path)) as url:
+        yield Stage(small.workload, url)
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +133,11 @@ def _marginal(run: Callable[[int], Spent], short: int, long: int) -> float:
 def _assert_same_video(stage: Stage, frames: int) -> None:
     """What a render shows is what its encoder makes of the frames in memory, bit for bit."""
     stage.render(frames)
-    job = work_of(stage.scene, frames)
-    packets = encode(job.segments[0], job.encoder, compose_all(stage.scene, job.encoder, CROPS))
+    job = work_of(stage.workload, frames)
+    packets = encode(job.segments[0], job.encoder, compose_all(stage.workload, job.encoder, CROPS))
     decoder = av.CodecContext.create("h264", "r")
     theirs = (frame for packet in packets for frame in decoder.decode(packet))
-    with av.open(str(stage.scene.folder / "out.mp4")) as video:
+    with av.open(str(stage.workload.folder / "out.mp4")) as video:
         pairs = list(zip(_first(video.decode(video=0)), _first(theirs), strict=True))
     assert len(pairs) == COMPARED
     for own, other in pairs:
@@ -151,7 +151,7 @@ def _first(frames: Iterator[av.VideoFrame]) -> list[np.ndarray]:
 def _assert_same_picture(stage: Stage, kept: Path, *options: str) -> None:
     """The plain client's last frame is nearly ours, which `_assert_same_video` holds."""
     stage.plain(COMPARED, "--keep", kept, *options)
-    ours = compose_all(stage.scene, work_of(stage.scene, COMPARED).encoder, COMPARED)[-1]
+    ours = compose_all(stage.workload, work_of(stage.workload, COMPARED).encoder, COMPARED)[-1]
     difference = np.abs(np.load(kept).astype(int) - ours.to_ndarray())
     assert difference.max() <= MAX_LEVELS
     assert difference.mean() < MAX_MEAN_LEVELS
@@ -276,13 +276,15 @@ def test_memory(full: Stage, add: Add) -> None:
 
 def test_memory_beyond_the_encoders(full: Stage, add: Add, note: Callable[[str], None]) -> None:
     frames = 1000
-    encoders = work_of(full.scene, frames).encoders
+    encoders = work_of(full.workload, frames).encoders
     assert encoders == CPUS
     own, other = [], []
     for _ in range(3):
         own.append(float(peak_kb(*full.command(frames))))
         full.assert_frames(frames)
-        other.append(float(peak_kb("encoder_alone", full.scene.folder, str(frames), "--kept", "1")))
+        other.append(
+            float(peak_kb("encoder_alone", full.workload.folder, str(frames), "--kept", "1"))
+        )
     given = f"peak memory in kB (not us): {frames} frames of 1920x1080, {encoders} encoders, {ON}"
     add("program/memory-beyond", given, own, "the encoders alone, a frame for each", other)
     beyond = median(ours - theirs for ours, theirs in zip(own, other, strict=True))
@@ -299,8 +301,8 @@ def test_first_request(small: Stage, tmp_path: Path, add: Add, note: Callable[[s
         _asked(small.url)
         run = module(
             *("ours", "--modules", modules, "render", "-q", "-s", small.url),
-            *("-i", small.scene.avatar, "-a", small.scene.speech(25), *LOOK),
-            *("-o", small.scene.folder / "out.mp4"),
+            *("-i", small.workload.avatar, "-a", small.workload.speech(25), *LOOK),
+            *("-o", small.workload.folder / "out.mp4"),
         )
         own.append((_asked(small.url) - run.began) * 1e6)
         other.append(spent(sys.executable, "-c", f"import {', '.join(NEEDED)}").wall * 1e6)

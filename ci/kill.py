@@ -22,9 +22,9 @@ from statistics import median
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/faults")]
 
-from killing import Killing, Toll, started  # noqa: E402
+from killing import Cost, Killing, started  # noqa: E402
 from proxy import proxied  # noqa: E402
-from scene import Scene, pictures, served  # noqa: E402
+from workload import Workload, pictures, served  # noqa: E402
 
 COST_RUNS = 5
 
@@ -45,37 +45,37 @@ def main() -> int:
     return 0
 
 
-def _beside(folder: Path, kills: int, chance: random.Random) -> Toll:
-    scene = Scene(folder / "beside", 8.0).write()
+def _beside(folder: Path, kills: int, chance: random.Random) -> Cost:
+    workload = Workload(folder / "beside", 8.0).write()
     with served(crop_secs=0.01) as (server,), proxied(server.address) as proxy:
-        right = _right(scene, proxy.url)
-        return Killing(scene, folder / "out.mp4", proxy.url, right, chance, proxy).run(kills)
+        right = _right(workload, proxy.url)
+        return Killing(workload, folder / "out.mp4", proxy.url, right, chance, proxy).run(kills)
 
 
-def _builtin(folder: Path, kills: int, chance: random.Random) -> Toll:
-    scene = Scene(folder / "builtin", 4.0).write()
-    shutil.copy(ROOT / "examples/portrait.png", scene.avatar)
-    right = _right(scene, "builtin")
-    return Killing(scene, folder / "out.mp4", "builtin", right, chance).run(kills)
+def _builtin(folder: Path, kills: int, chance: random.Random) -> Cost:
+    workload = Workload(folder / "builtin", 4.0).write()
+    shutil.copy(ROOT / "examples/portrait.png", workload.avatar)
+    right = _right(workload, "builtin")
+    return Killing(workload, folder / "out.mp4", "builtin", right, chance).run(kills)
 
 
-def _right(scene: Scene, url: str) -> list[str]:
-    output = scene.folder / "right.mp4"
-    asyncio.run(scene.render(output, url))
+def _right(workload: Workload, url: str) -> list[str]:
+    output = workload.folder / "right.mp4"
+    asyncio.run(workload.render(output, url))
     return pictures(output)
 
 
 def _cost(folder: Path) -> None:
     """The wall time of a render killed when half of it was done, and run again."""
-    scene = Scene(folder / "cost", 40.0).write()
+    workload = Workload(folder / "cost", 40.0).write()
     output = folder / "cost.mp4"
     with served(crop_secs=0.01) as (server,):
-        arguments = scene.arguments(output, server.address)
-        pairs = [(_timed(arguments, output), _killed(arguments, output, scene.frames // 2))
+        arguments = workload.arguments(output, server.address)
+        pairs = [(_timed(arguments, output), _killed(arguments, output, workload.frames // 2))
                  for _ in range(COST_RUNS)]  # fmt: skip
     undisturbed, killed = (median(each) for each in zip(*pairs, strict=True))
     print(
-        f"one kill -9 at half of {scene.frames} frames, median of {COST_RUNS}: "
+        f"one kill -9 at half of {workload.frames} frames, median of {COST_RUNS}: "
         f"{killed:.2f} s against {undisturbed:.2f} s undisturbed: "
         f"+{killed - undisturbed:.2f} s, {killed / undisturbed:.3f} times"
     )
@@ -103,10 +103,10 @@ def _killed(arguments: list[str], output: Path, frames: int) -> float:
     return time.monotonic() - began + _timed(arguments, output)
 
 
-def _tell(name: str, toll: Toll) -> None:
+def _tell(name: str, cost: Cost) -> None:
     print(
-        f"{name}: {toll.kills} kills in {toll.runs} runs, {toll.videos} videos finished and right, "
-        f"{toll.parts_kept} times a finished part outlived a kill, none was made again",
+        f"{name}: {cost.kills} kills in {cost.runs} runs, {cost.videos} videos finished and right, "
+        f"{cost.parts_kept} times a finished part outlived a kill, none was made again",
         flush=True,
     )
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/faults")]
 
 from scaling import PACE, Measured, reached, usable_processors  # noqa: E402
-from scene import Scene, served  # noqa: E402
+from workload import Workload, served  # noqa: E402
 
 
 def main() -> int:
@@ -46,9 +46,9 @@ def main() -> int:
 
 
 def _measure(folder: Path, secs: float, urls: list[str]) -> Measured:
-    scene = Scene(folder, secs).write()
+    workload = Workload(folder, secs).write()
     began = time.process_time()
-    fps, wall = asyncio.run(reached(scene, folder / "out.mp4", urls, segment_secs=5.0))
+    fps, wall = asyncio.run(reached(workload, folder / "out.mp4", urls, segment_secs=5.0))
     return Measured(len(urls), fps, (time.process_time() - began) / wall)
 
 

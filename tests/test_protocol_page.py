@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import independent_client
 import numpy as np
 import pytest
-import stranger
-from stranger import crc32c, read_stream
+from independent_client import crc32c, read_stream
 
 sys.path.insert(0, str(Path(__file__).parent / "server"))
 
@@ -74,7 +74,7 @@ def server() -> Iterator[Process]:
 
 
 def test_the_stranger_is_one() -> None:
-    assert "musetalk_fast" not in Path(stranger.__file__).read_text()
+    assert "musetalk_fast" not in Path(independent_client.__file__).read_text()
 
 
 def test_the_checksum_of_the_page() -> None:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import av
 
-from benches.replay.scene import CROPS, Scene, load_scene
+from benches.replay.scene import CROPS, Workload, load_scene
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.media.image import load_still
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
@@ -40,8 +40,8 @@ class RenderJob(NamedTuple):
     encoders: int
 
 
-def work_of(scene: Scene, frames: int, *, auto: bool = False) -> RenderJob:
-    rgb = load_still(scene.avatar, background="white", resolution=None).rgb
+def work_of(workload: Workload, frames: int, *, auto: bool = False) -> RenderJob:
+    rgb = load_still(workload.avatar, background="white", resolution=None).rgb
     height, width = rgb.shape[:2]
     settings = OutputSettings(crf=20, preset="veryfast")
     encoder = resolve(settings, Path("out.mp4"), width, height, FPS)
@@ -52,12 +52,12 @@ def work_of(scene: Scene, frames: int, *, auto: bool = False) -> RenderJob:
     return RenderJob(replace(encoder, threads=concurrency.threads), segments, concurrency.encoders)
 
 
-def compose_all(scene: Scene, encoder: EncoderSettings, kept: int) -> list[av.VideoFrame]:
-    rgb = load_still(scene.avatar, background="white", resolution=None).rgb
-    rows = scene.rows
+def compose_all(workload: Workload, encoder: EncoderSettings, kept: int) -> list[av.VideoFrame]:
+    rgb = load_still(workload.avatar, background="white", resolution=None).rgb
+    rows = workload.rows
     frames = []
-    for crop in scene.crops[:kept]:
-        compositor = StillCompositor(rgb, scene.face, encoder, FPS)
+    for crop in workload.crops[:kept]:
+        compositor = StillCompositor(rgb, workload.face, encoder, FPS)
         window = crop[rows.first : rows.first + rows.count]
         frames.append(compositor.compose(window, rows.first, 0))
     return frames
@@ -82,9 +82,9 @@ def main() -> None:
     parser.add_argument("--threads", choices=["auto"])
     parser.add_argument("--kept", type=int, default=CROPS)
     asked = parser.parse_args()
-    scene = load_scene(asked.folder)
-    job = work_of(scene, asked.frames, auto=asked.threads == "auto")
-    sets = [compose_all(scene, job.encoder, asked.kept) for _ in range(job.encoders)]
+    workload = load_scene(asked.folder)
+    job = work_of(workload, asked.frames, auto=asked.threads == "auto")
+    sets = [compose_all(workload, job.encoder, asked.kept) for _ in range(job.encoders)]
     began = time.monotonic()
 
     def count(segment: Segment) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benches.replay.scene import CROPS, Scene
+from benches.replay.scene import CROPS, Workload
 from musetalk_fast.engines.preview import render
 from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import MouthPose, make_mouth, pose_mouth
@@ -20,7 +20,7 @@ from musetalk_fast.types import AvatarOptions, Box, Face
 PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.png"
 
 
-def make_scene(folder: Path, width: int, height: int, side: int) -> Scene:
+def make_workload(folder: Path, width: int, height: int, side: int) -> Workload:
     """The example's portrait in `width` x `height`, its face in a box of `side` pixels."""
     rgb = load_still(PORTRAIT, background="white", resolution=None).rgb
     found = find_face(rgb, AvatarOptions())
@@ -43,7 +43,7 @@ def make_scene(folder: Path, width: int, height: int, side: int) -> Scene:
     (folder / "avatar.png").write_bytes(encode_png(picture))
     np.save(folder / "crops.npy", crops)
     np.savez(folder / "scene.npz", box=box, mask_box=face.mask_box, mask=face.mask)
-    return Scene(folder, face, crops)
+    return Workload(folder, face, crops)
 
 
 def _speaking() -> list[MouthPose]:

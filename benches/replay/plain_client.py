@@ -109,8 +109,8 @@ def main() -> None:
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     picture = cv2.cvtColor(cv2.imread(str(asked.folder / "avatar.png")), cv2.COLOR_BGR2RGB)
-    road = by_files if asked.png else straight
-    made = asyncio.run(road(asked.url, Paste(picture, asked.folder), asked.frames))
+    pipeline = by_files if asked.png else straight
+    made = asyncio.run(pipeline(asked.url, Paste(picture, asked.folder), asked.frames))
     assert made.count == asked.frames
     if asked.keep:
         assert made.last is not None

@@ -16,7 +16,7 @@ CROPS = 64
 
 
 @dataclass(frozen=True)
-class Scene:
+class Workload:
     """A prepared avatar in a folder.
 
     Attributes:
@@ -47,10 +47,10 @@ class Scene:
         return path
 
 
-def load_scene(folder: Path) -> Scene:
-    """What `make_scene` has kept; crops that nobody looks at take no memory."""
+def load_scene(folder: Path) -> Workload:
+    """What `make_workload` has kept; crops that nobody looks at take no memory."""
     kept = np.load(folder / "scene.npz")
     boxes = (Box(*map(int, kept[name])) for name in ("box", "mask_box"))
-    return Scene(
+    return Workload(
         folder, Face(0, *boxes, kept["mask"]), np.load(folder / "crops.npy", mmap_mode="r")
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from benches.replay.scene import CROPS, Scene
+from benches.replay.scene import CROPS, Workload
 from musetalk_fast import __version__
 from musetalk_fast.types import ALL_ROWS, CropEncoding, Face
 from musetalk_fast.wire import binary, ndjson
@@ -28,10 +28,10 @@ Pieces = list[bytes]
 class Store:
     """Answers to one scene's requests."""
 
-    def __init__(self, scene: Scene, wires: tuple[str, ...]) -> None:
-        self._scene = scene
+    def __init__(self, workload: Workload, wires: tuple[str, ...]) -> None:
+        self._scene = workload
         self._wires = wires
-        self._digest = faces_digest([scene.face])
+        self._digest = faces_digest([workload.face])
         self._payloads: dict[tuple[Any, ...], bytes] = {}
         self._messages: dict[tuple[Any, ...], tuple[Pieces, int]] = {}
         self._streams: dict[tuple[Any, ...], list[Pieces]] = {}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from musetalk_fast.benching.scene import Scene
+from musetalk_fast.benching.workload import Workload
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
@@ -27,12 +27,12 @@ _TIMEOUT_SECS = 30.0
 _HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: {BINARY}\r\nConnection: close\r\n\r\n".encode()
 
 
-def receive_us(scene: Scene) -> float:
+def receive_us(workload: Workload) -> float:
     """Microseconds of the event loop's thread a frame, over TCP on this host: the median of a few.
 
     Reading, parsing and handing over; what the kernel copies for it is in it, sending is not.
     """
-    messages = _stream(scene)
+    messages = _stream(workload)
     with socket.create_server(("127.0.0.1", 0)) as door:
         sender = threading.Thread(target=_send, args=(door, messages), daemon=True)
         sender.start()
@@ -41,10 +41,12 @@ def receive_us(scene: Scene) -> float:
     return statistics.median(secs[1:]) / _FRAMES * 1e6
 
 
-def _stream(scene: Scene) -> list[bytes]:
+def _stream(workload: Workload) -> list[bytes]:
     encoder = StreamEncoder(BINARY)
     messages = [encoder.encode(Start(engine="bench", model="1", start=0, stop=_FRAMES))]
-    messages += (encoder.encode(scene.frame(number, CropEncoding.RAW)) for number in range(_FRAMES))
+    messages += (
+        encoder.encode(workload.frame(number, CropEncoding.RAW)) for number in range(_FRAMES)
+    )
     return [*messages, encoder.end(_FRAMES)]
 
 

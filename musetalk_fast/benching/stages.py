@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from musetalk_fast.benching.pipeline import last_stages, pipeline_us, pipelines_fps
 from musetalk_fast.benching.receiving import receive_us
-from musetalk_fast.benching.road import last_stages, road_us, roads_fps
-from musetalk_fast.benching.scene import Scene, make_scene
+from musetalk_fast.benching.workload import Workload, make_workload
 from musetalk_fast.config import Settings
 from musetalk_fast.kernels.base64 import decode_into
 from musetalk_fast.kernels.crc32c import crc32c
@@ -79,33 +79,33 @@ def run_bench(avatar: Path | None, settings: Settings) -> Bench:
         errors.EncoderError: the encoder does not open here, or not as often as a render would.
         errors.OutputWriteError: the temporary folder cannot be written.
     """
-    scene = make_scene(avatar, settings)
-    concurrency = choose_concurrency(_LONG, processors(), in_software=scene.encoder.in_software)
-    scene = replace(scene, encoder=replace(scene.encoder, threads=concurrency.threads))
+    workload = make_workload(avatar, settings)
+    concurrency = choose_concurrency(_LONG, processors(), in_software=workload.encoder.in_software)
+    workload = replace(workload, encoder=replace(workload.encoder, threads=concurrency.threads))
     with tempfile.TemporaryDirectory(prefix="musetalk-") as folder:
-        measured = [*_short(scene), *_road(scene, Path(folder))]
-        fps = roads_fps(scene, concurrency.encoders, Path(folder))
+        measured = [*_short(workload), *_road(workload, Path(folder))]
+        fps = pipelines_fps(workload, concurrency.encoders, Path(folder))
     whole = measured[-1][1]
     stages = tuple(
         Stage(name, us, size / us, us / whole if passed else None)
         for name, us, size, passed in measured
     )
-    return Bench(scene.words, _encoder_words(scene.encoder), *concurrency, stages, fps)
+    return Bench(workload.words, _encoder_words(workload.encoder), *concurrency, stages, fps)
 
 
 _Measured = tuple[str, float, float, bool]
 """Name, microseconds, bytes in, and whether it is one of the default road's stages."""
 
 
-def _short(scene: Scene) -> list[_Measured]:
+def _short(workload: Workload) -> list[_Measured]:
     """What is done on request only, or inside another stage."""
-    raw, reader = scene.frame(0, CropEncoding.RAW), CropReader()
+    raw, reader = workload.frame(0, CropEncoding.RAW), CropReader()
     line, message = ndjson.encode(raw), binary.encode(raw)
     text = ndjson.Decoder().feed(line)[0]
     assert isinstance(text, Frame)
     parse_line, parse_message = ndjson.Decoder().feed, binary.Decoder().feed
     out = bytearray(len(raw.data))
-    jpeg, png = (scene.frame(0, encoding) for encoding in (CropEncoding.JPEG, CropEncoding.PNG))
+    jpeg, png = (workload.frame(0, encoding) for encoding in (CropEncoding.JPEG, CropEncoding.PNG))
     works: list[tuple[str, Callable[[], object], int]] = [
         ("base64 decode", lambda: decode_into(text.data, out), len(text.data)),
         ("parse NDJSON", lambda: parse_line(line), len(line)),
@@ -117,19 +117,19 @@ def _short(scene: Scene) -> list[_Measured]:
     return [(name, _median_us(job), size, False) for name, job, size in works]
 
 
-def _road(scene: Scene, folder: Path) -> list[_Measured]:
+def _road(workload: Workload, folder: Path) -> list[_Measured]:
     """The stages that a raw crop on the binary wire passes, and all of them together."""
-    raw = scene.frame(0, CropEncoding.RAW)
-    compositor, message = scene.compositor(), len(binary.encode(raw))
+    raw = workload.frame(0, CropEncoding.RAW)
+    compositor, message = workload.compositor(), len(binary.encode(raw))
     crop = CropReader().read(raw)
     paste = _median_us(lambda: compositor.compose(crop, raw.rows.first, 0))
-    receive, last = receive_us(scene), last_stages(scene, folder)
+    receive, last = receive_us(workload), last_stages(workload, folder)
     return [
         ("receive", receive, message, True),
         ("paste", paste, len(raw.data), True),
         ("encode", last.encode_us, last.planes, True),
         ("mux", last.mux_us, last.packet, True),
-        ("whole frame", receive + road_us(scene, folder), message, True),
+        ("whole frame", receive + pipeline_us(workload, folder), message, True),
     ]
 
 

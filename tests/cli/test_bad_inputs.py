@@ -27,7 +27,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests/client"), str(ROOT / "tests/server")]
 
-import scripted  # noqa: E402
+import scripted_server  # noqa: E402
 import server_process  # noqa: E402
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -324,14 +324,14 @@ REFUSALS = [
 async def test_a_server_that_refuses(
     run: Run, desk: Path, status: int, code: int, token: str
 ) -> None:
-    script = scripted.Script(frames_status=status)
+    script = scripted_server.Script(frames_status=status)
     done, url = await _with_script(script, run, desk)
     _check(done, code, token, url)
 
 
 def _changed(number: int, new: bytes) -> Callable[[scripted_request], list[bytes]]:
     def frames(request: scripted_request) -> list[bytes]:
-        messages = scripted.whole_stream(request)
+        messages = scripted_server.whole_stream(request)
         messages[number] = new
         return messages
 
@@ -344,15 +344,18 @@ BROKEN = {"code": "X", "message": "the engine broke", "retryable": False}
 
 FAULTS = {
     "500 in mid-stream": (
-        lambda request: [*scripted.whole_stream(request)[:9], scripted.message("error", BROKEN)],
+        lambda request: [
+            *scripted_server.whole_stream(request)[:9],
+            scripted_server.message("error", BROKEN),
+        ],
         "MTF-SERVER-FAILED",
     ),
-    "stream cut": (lambda request: scripted.whole_stream(request)[:9], "MTF-WIRE-CUT"),
-    "frame out of order": (_changed(3, scripted.frame(7)), "MTF-WIRE-ORDER"),
-    "wrong checksum": (_changed(3, scripted.frame(2)[:-1] + b"\0"), "MTF-WIRE-CHECKSUM"),
-    "wrong shape": (_changed(3, scripted.frame(2, width=100)), "MTF-WIRE-SHAPE"),
+    "stream cut": (lambda request: scripted_server.whole_stream(request)[:9], "MTF-WIRE-CUT"),
+    "frame out of order": (_changed(3, scripted_server.frame(7)), "MTF-WIRE-ORDER"),
+    "wrong checksum": (_changed(3, scripted_server.frame(2)[:-1] + b"\0"), "MTF-WIRE-CHECKSUM"),
+    "wrong shape": (_changed(3, scripted_server.frame(2, width=100)), "MTF-WIRE-SHAPE"),
     "a length of gigabytes": (
-        _changed(3, scripted.message("frame", encoding=1, index=2, length=0xFFFFFFFF)),
+        _changed(3, scripted_server.message("frame", encoding=1, index=2, length=0xFFFFFFFF)),
         "MTF-WIRE-SIZE",
     ),
 }
@@ -361,19 +364,19 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_server_that_fails_in_mid_stream(run: Run, desk: Path, name: str) -> None:
     frames, token = FAULTS[name]
-    done, url = await _with_script(scripted.Script(frames=frames), run, desk)  # type: ignore[arg-type]
+    done, url = await _with_script(scripted_server.Script(frames=frames), run, desk)  # type: ignore[arg-type]
     _check(done, 69, token, url)
 
 
 async def test_a_server_of_another_protocol(run: Run, desk: Path) -> None:
-    script = scripted.Script()
+    script = scripted_server.Script()
     script.health["protocol"] = 2
     done, url = await _with_script(script, run, desk)
     _check(done, 69, "MTF-SERVER-FOREIGN", url)
 
 
 async def test_what_a_server_says_does_not_command_the_terminal(run: Run, desk: Path) -> None:
-    script = scripted.Script()
+    script = scripted_server.Script()
     script.health["status"] = "\x1b[2J\x1b]0;x\x07loading"
     done, _ = await _with_script(script, run, desk)
     assert done.returncode != 0
@@ -381,10 +384,10 @@ async def test_what_a_server_says_does_not_command_the_terminal(run: Run, desk: 
 
 
 async def _with_script(
-    script: scripted.Script, run: Run, desk: Path
+    script: scripted_server.Script, run: Run, desk: Path
 ) -> tuple[subprocess.CompletedProcess[str], str]:
     """Render with a scripted server."""
-    async with scripted.serving(script) as url:
+    async with scripted_server.serving(script) as url:
         options = ("-s", url, "--preset", "ultrafast", "--audio", "none", "--no-face-check")
         with _nothing_left(desk):
             done = await asyncio.to_thread(_render, run, desk, *options)

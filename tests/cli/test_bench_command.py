@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from musetalk_fast import Settings, errors
-from musetalk_fast.benching.road import last_stages, roads_fps
-from musetalk_fast.benching.scene import make_scene
+from musetalk_fast.benching.pipeline import last_stages, pipelines_fps
+from musetalk_fast.benching.workload import make_workload
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 
@@ -76,10 +76,10 @@ def test_what_cannot_be_measured_is_refused(run, arguments, code: int, token: st
 
 def test_an_encoder_that_refuses_once_more_is_named(tmp_path: Path) -> None:
     """As one in hardware does whose sessions are all in use, after it was tried."""
-    scene = make_scene(None, Settings(output=OutputSettings(resolution=(256, 256))))
-    refused = replace(scene, encoder=replace(scene.encoder, options={"preset": "none such"}))
+    workload = make_workload(None, Settings(output=OutputSettings(resolution=(256, 256))))
+    refused = replace(workload, encoder=replace(workload.encoder, options={"preset": "none such"}))
     with pytest.raises(errors.EncoderError, match="libx264"):
-        roads_fps(refused, 2, tmp_path)
+        pipelines_fps(refused, 2, tmp_path)
     with pytest.raises(errors.EncoderError, match="libx264"):
         last_stages(refused, tmp_path)
     assert not list(tmp_path.glob("of-*"))

@@ -1,4 +1,4 @@
-"""Starts servers in processes of their own: `plain_server.py`, and ours with its real command."""
+"""Starts servers in processes of their own: `infer_server.py`, and ours with its real command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATTERN = Path(__file__).parents[1] / "server/serve_pattern.py"
 
 
 @contextmanager
-def plain_server(**options: object) -> Iterator[str]:
+def infer_server(**options: object) -> Iterator[str]:
     """The address of a server of another maker."""
     with listening([str(PLAIN), json.dumps(options)]) as address:
         yield address

@@ -1,4 +1,4 @@
-"""A server of another maker that knows only POST /infer: `plain_server.py JSON`.
+"""A server of another maker that knows only POST /infer: `infer_server.py JSON`.
 
 Written with the standard library alone, from the contract and not from our code. Options:
 `framing` (`close`, `chunked`, `length`), `order` (`contract`, `turned`), `pretty`, `escapes`,

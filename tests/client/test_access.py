@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from plain_process import opened, pattern_server, plain_server, recording
+from infer_server_process import infer_server, opened, pattern_server, recording
 
 from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
@@ -103,8 +103,8 @@ async def test_uploads_are_refused_unread(guarded: str) -> None:
 async def test_a_redirect_is_not_followed_and_carries_no_key(tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     with (
-        plain_server(journal=str(there)) as other,
-        plain_server(journal=str(here), redirect=other) as address,
+        infer_server(journal=str(there)) as other,
+        infer_server(journal=str(here), redirect=other) as address,
     ):
         for wire in ("auto", "frames", "infer"):
             with pytest.raises(errors.NotAServerError) as caught:
@@ -121,7 +121,7 @@ async def test_a_key_that_a_server_repeats_becomes_stars() -> None:
     request = InferRequest(
         png=b"", wav=recording(1), fps=Fraction(25), frames=1, width=64, height=64
     )
-    with plain_server(body=body, status=401) as address:
+    with infer_server(body=body, status=401) as address:
         async with opened(address, api_key=SECRET) as server:
             with pytest.raises(errors.NotAuthorisedError) as caught:
                 async with open_infer(server.connection, request):

@@ -8,7 +8,17 @@ import socket
 from pathlib import Path
 
 import pytest
-from scripted import FACE, STALL, Script, digest, frame, message, serving, start, whole_stream
+from scripted_server import (
+    FACE,
+    STALL,
+    Script,
+    digest,
+    frame,
+    message,
+    serving,
+    start,
+    whole_stream,
+)
 
 from musetalk_fast import (
     OutputSettings,

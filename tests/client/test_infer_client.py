@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 import pytest
-from plain_process import avatar, opened, pattern_server, plain_server, recording
+from infer_server_process import avatar, infer_server, opened, pattern_server, recording
 
 from musetalk_fast import errors
 from musetalk_fast.client.infer import InferRequest, check_infer_options, open_infer
@@ -67,7 +67,7 @@ STYLES: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("style", STYLES)
 async def test_a_server_of_another_maker(style: str) -> None:
-    with plain_server(**STYLES[style]) as address:
+    with infer_server(**STYLES[style]) as address:
         await _check(address, _request())
 
 
@@ -76,7 +76,7 @@ async def test_a_server_of_another_maker(style: str) -> None:
 async def test_every_way_to_round_gives_the_frames_of_the_plan(
     rounding: str, fps: Fraction
 ) -> None:
-    with plain_server(rounding=rounding) as address:
+    with infer_server(rounding=rounding) as address:
         for samples in (SAMPLES, 16_000, 1):
             await _check(address, _request(fps, samples))
 
@@ -91,7 +91,7 @@ async def test_a_recording_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "long.wav").write_bytes(recording(3_000_001))
     journal = tmp_path / "journal"
     request = _request(samples=3_000_001, wav=tmp_path / "long.wav")
-    with plain_server(journal=str(journal), distinct=3, size=[320, 240]) as address:
+    with infer_server(journal=str(journal), distinct=3, size=[320, 240]) as address:
         async with opened(address) as server:
             frames = await _frames(server, request)
     assert len(frames) == request.frames == 4688
@@ -103,7 +103,7 @@ async def test_a_recording_is_read_from_its_file(tmp_path: Path) -> None:
 
 
 async def test_the_wire_is_found_out() -> None:
-    with plain_server() as plain, pattern_server() as ours:
+    with infer_server() as plain, pattern_server() as ours:
         async with opened(plain) as server:
             assert (server.wire, server.info.engine, server.info.model) == (PLAIN, "infer", "2.3.1")
         async with opened(ours) as server:
@@ -132,7 +132,7 @@ async def test_the_wire_is_found_out() -> None:
 async def test_what_says_other_things_is_no_such_server(
     health: object, kind: type[errors.ServerError]
 ) -> None:
-    with plain_server(health=health) as address:
+    with infer_server(health=health) as address:
         with pytest.raises(kind):
             async with opened(address):
                 pass
@@ -148,7 +148,7 @@ INFO = {
 
 async def test_who_has_the_frames_wire_too_is_asked_for_crops() -> None:
     """Its /health may be that of the contract alone."""
-    with plain_server(info=[200, INFO]) as address:
+    with infer_server(info=[200, INFO]) as address:
         async with opened(address) as server:
             assert (server.wire, server.info.engine) == (BINARY, "theirs")
         async with opened(address, wire="infer") as server:
@@ -156,13 +156,13 @@ async def test_who_has_the_frames_wire_too_is_asked_for_crops() -> None:
 
 
 async def test_who_cannot_say_now_whether_it_has_it_is_not_guessed_at() -> None:
-    with plain_server(info=[503, {}]) as address, pytest.raises(errors.ServerBusyError):
+    with infer_server(info=[503, {}]) as address, pytest.raises(errors.ServerBusyError):
         async with opened(address):
             pass
 
 
 async def test_who_is_told_to_use_it_needs_no_health() -> None:
-    with plain_server(health=None) as address:
+    with infer_server(health=None) as address:
         await _check(address, _request(), wire="infer")
 
 
@@ -209,7 +209,7 @@ FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_is_named(name: str) -> None:
     options, kind, message = FAULTS[name]
-    with plain_server(**options) as address:
+    with infer_server(**options) as address:
         async with opened(address) as server:
             with pytest.raises(errors.MuseTalkError) as caught:
                 await _frames(server, _request())
@@ -219,7 +219,7 @@ async def test_a_fault_is_named(name: str) -> None:
 
 
 async def test_a_server_may_think_before_it_answers_but_not_for_ever() -> None:
-    with plain_server(secs=2) as address:
+    with infer_server(secs=2) as address:
         async with opened(address, timeout_secs=0.3) as server:
             assert len(await _frames(server, _request())) == 18  # 0.3 s and 10 x 0.72 s
             with pytest.raises(errors.ServerUnreachableError, match="silent for"):
@@ -227,7 +227,7 @@ async def test_a_server_may_think_before_it_answers_but_not_for_ever() -> None:
 
 
 async def test_letting_go_ends_the_request() -> None:
-    with plain_server(distinct=2, level=0) as address:  # 350 MB
+    with infer_server(distinct=2, level=0) as address:  # 350 MB
         async with opened(address) as server:
             request = _request(samples=16_000 * 60)
             async with open_infer(server.connection, request) as stream:
@@ -270,7 +270,7 @@ def test_a_render_of_1000_frames_takes_no_more_than_250_megabytes(tmp_path: Path
     (tmp_path / "avatar.png").write_bytes(avatar(512, 512))
     (tmp_path / "speech.wav").write_bytes(recording(640_000))
     flags = ["--wire", "infer", "--preset", "ultrafast", "--audio", "none", "--no-face-check"]
-    with plain_server(framing="chunked", distinct=4, level=0) as address:  # 786 kB a picture
+    with infer_server(framing="chunked", distinct=4, level=0) as address:  # 786 kB a picture
         done = subprocess.run(
             [
                 *(sys.executable, "-c", COMMAND, "render", "-q", *flags, "-s", address),

@@ -7,7 +7,7 @@ import contextlib
 import socket
 
 import pytest
-from scripted import Script, serving
+from scripted_server import Script, serving
 
 from musetalk_fast.client import negotiate
 from musetalk_fast.client.negotiate import probe

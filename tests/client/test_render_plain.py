@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from infer_server import picture
+from infer_server_process import infer_server
 from PIL import Image
-from plain_process import plain_server
-from plain_server import picture
 
 from musetalk_fast import (
     AvatarSettings,
@@ -46,7 +46,7 @@ def _luma(index: int) -> np.ndarray:  # type: ignore[type-arg]
 @pytest.mark.parametrize("rounding", ["floor", "ceil"])
 async def test_every_picture_once_and_in_order(tmp_path: Path, rounding: str) -> None:
     output = tmp_path / "out.mp4"
-    with plain_server(rounding=rounding, pretty=True, framing="chunked", escapes=True) as url:
+    with infer_server(rounding=rounding, pretty=True, framing="chunked", escapes=True) as url:
         result = await render_async(PORTRAIT, SPEECH, output, _settings(url))
     assert (result.frames, result.engine) == (FRAMES, "infer")
     with av.open(str(output)) as video:
@@ -58,14 +58,14 @@ async def test_every_picture_once_and_in_order(tmp_path: Path, rounding: str) ->
 
 
 async def test_an_option_without_a_word_is_refused(tmp_path: Path) -> None:
-    with plain_server() as url:
+    with infer_server() as url:
         settings = replace(_settings(url), avatar=AvatarSettings(extra_margin=3))
         with pytest.raises(errors.ServerRefusedError, match="POST /infer"):
             await render_async(PORTRAIT, SPEECH, tmp_path / "out.mp4", settings)
 
 
 async def test_one_that_always_cuts_is_given_up(tmp_path: Path) -> None:
-    with plain_server(frame="cut") as url, pytest.raises(errors.ServerError) as caught:
+    with infer_server(frame="cut") as url, pytest.raises(errors.ServerError) as caught:
         await render_async(PORTRAIT, SPEECH, tmp_path / "out.mp4", _settings(url))
     assert caught.value.exit_code == 69
     assert not (tmp_path / "out.mp4").exists()

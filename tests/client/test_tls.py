@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from papers import Papers, make_papers
-from plain_process import opened, pattern_server
+from certificates import Papers, make_papers
+from infer_server_process import opened, pattern_server
 
 from musetalk_fast import errors
 from musetalk_fast.client.credentials import load_credentials
@@ -20,7 +20,7 @@ from musetalk_fast.config import ServerSettings
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     return make_papers(tmp_path_factory.mktemp("papers"))
 
 
@@ -33,53 +33,53 @@ async def _fails(address: str, **settings: Any) -> errors.TlsError:
     return caught.value
 
 
-async def test_a_certificate_must_be_trusted(papers: Papers) -> None:
-    with pattern_server(tls={"cert": papers.server}) as address:
+async def test_a_certificate_must_be_trusted(certificates: Papers) -> None:
+    with pattern_server(tls={"cert": certificates.server}) as address:
         assert address.startswith("https://127.0.0.1:")
-        async with opened(address, ca_file=papers.ca) as server:
+        async with opened(address, ca_file=certificates.ca) as server:
             assert server.info.engine == "pattern"
-        for trusted in ({}, {"ca_file": papers.strange_ca}):
+        for trusted in ({}, {"ca_file": certificates.strange_ca}):
             error = await _fails(address, **trusted)
             assert "certificate is not valid" in error.message
             assert "--ca-file" in (error.hint or "")
 
 
-async def test_a_certificate_must_name_the_host(papers: Papers) -> None:
-    with pattern_server(tls={"cert": papers.elsewhere}) as address:
-        error = await _fails(address, ca_file=papers.ca)
+async def test_a_certificate_must_name_the_host(certificates: Papers) -> None:
+    with pattern_server(tls={"cert": certificates.elsewhere}) as address:
+        error = await _fails(address, ca_file=certificates.ca)
     assert "IP address mismatch" in error.message
     assert "name that the certificate has" in (error.hint or "")
 
 
-async def test_a_certificate_must_not_have_expired(papers: Papers) -> None:
-    with pattern_server(tls={"cert": papers.expired}) as address:
-        error = await _fails(address, ca_file=papers.ca)
+async def test_a_certificate_must_not_have_expired(certificates: Papers) -> None:
+    with pattern_server(tls={"cert": certificates.expired}) as address:
+        error = await _fails(address, ca_file=certificates.ca)
     assert "expired" in error.message
     assert "renew" in (error.hint or "")
 
 
-async def test_a_server_may_ask_for_a_certificate_of_ours(papers: Papers) -> None:
-    tls = {"cert": papers.server, "client_ca": papers.ca}
+async def test_a_server_may_ask_for_a_certificate_of_ours(certificates: Papers) -> None:
+    tls = {"cert": certificates.server, "client_ca": certificates.ca}
     with pattern_server(tls=tls) as address:
         for shown in (
-            {"cert": papers.client},
-            {"cert": papers.client_cert, "key": papers.client_key},
+            {"cert": certificates.client},
+            {"cert": certificates.client_cert, "key": certificates.client_key},
         ):
-            async with opened(address, ca_file=papers.ca, **shown) as server:
+            async with opened(address, ca_file=certificates.ca, **shown) as server:
                 assert server.info.engine == "pattern"
-        for shown in ({}, {"cert": papers.strange_client}):
+        for shown in ({}, {"cert": certificates.strange_client}):
             with pytest.raises(errors.ServerUnreachableError) as caught:
-                async with opened(address, ca_file=papers.ca, timeout_secs=5, **shown):
+                async with opened(address, ca_file=certificates.ca, timeout_secs=5, **shown):
                     pass
             assert "--cert" in (caught.value.hint or "")
 
 
 @contextmanager
-def _alerting(papers: Papers) -> Iterator[str]:
+def _alerting(certificates: Papers) -> Iterator[str]:
     """A server that asks for a certificate and says why it hangs up."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=papers.ca)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.ca)
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(papers.server)
+    context.load_cert_chain(certificates.server)
     listener = socket.create_server(("127.0.0.1", 0))
 
     def refuse() -> None:
@@ -103,29 +103,32 @@ def _alerting(papers: Papers) -> Iterator[str]:
         listener.close()
 
 
-async def test_a_server_that_says_why_is_understood(papers: Papers) -> None:
-    with _alerting(papers) as address:
-        error = await _fails(address, ca_file=papers.ca)
+async def test_a_server_that_says_why_is_understood(certificates: Papers) -> None:
+    with _alerting(certificates) as address:
+        error = await _fails(address, ca_file=certificates.ca)
     assert "asks for a certificate of ours" in error.message
     assert "--cert" in (error.hint or "")
-    with _alerting(papers) as address:
-        error = await _fails(address, ca_file=papers.ca, cert=papers.strange_client)
+    with _alerting(certificates) as address:
+        error = await _fails(address, ca_file=certificates.ca, cert=certificates.strange_client)
     assert "our certificate" in error.message or "does not trust" in error.message
 
 
-async def test_what_speaks_no_tls_is_named(papers: Papers) -> None:
+async def test_what_speaks_no_tls_is_named(certificates: Papers) -> None:
     with pattern_server() as address:
-        error = await _fails(address.replace("http:", "https:"), ca_file=papers.ca)
+        error = await _fails(address.replace("http:", "https:"), ca_file=certificates.ca)
     assert "not TLS" in error.message
 
 
-async def test_https_asked_in_the_clear_is_no_connection(papers: Papers) -> None:
-    with pattern_server(tls={"cert": papers.server}) as address, pytest.raises(errors.ServerError):
+async def test_https_asked_in_the_clear_is_no_connection(certificates: Papers) -> None:
+    with (
+        pattern_server(tls={"cert": certificates.server}) as address,
+        pytest.raises(errors.ServerError),
+    ):
         async with opened(address.replace("https:", "http:"), timeout_secs=5):
             pass
 
 
-async def test_a_handshake_that_is_cut_is_no_crash(papers: Papers) -> None:
+async def test_a_handshake_that_is_cut_is_no_crash(certificates: Papers) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def hang_up() -> None:
@@ -157,24 +160,24 @@ def test_files_must_be_there(settings: dict[str, str], message: str) -> None:
         load_credentials(ServerSettings(**settings))
 
 
-def test_files_must_be_what_they_are_called(papers: Papers, tmp_path: Path) -> None:
+def test_files_must_be_what_they_are_called(certificates: Papers, tmp_path: Path) -> None:
     junk = tmp_path / "junk.pem"
     junk.write_text("junk")
     for settings in (
         {"ca_file": str(junk)},
         {"cert": str(junk)},
-        {"cert": papers.client_cert},  # without its key
-        {"cert": papers.client_cert, "key": papers.ca},
+        {"cert": certificates.client_cert},  # without its key
+        {"cert": certificates.client_cert, "key": certificates.ca},
     ):
         with pytest.raises(errors.InvalidSettingError, match="not ") as caught:
             load_credentials(ServerSettings(**settings))
         assert caught.value.where in settings.values()
 
 
-def test_an_encrypted_key_asks_no_terminal(papers: Papers, tmp_path: Path) -> None:
+def test_an_encrypted_key_asks_no_terminal(certificates: Papers, tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization as form
 
-    key = form.load_pem_private_key(Path(papers.client_key).read_bytes(), None)
+    key = form.load_pem_private_key(Path(certificates.client_key).read_bytes(), None)
     locked = tmp_path / "locked.pem"
     locked.write_bytes(
         key.private_bytes(
@@ -184,4 +187,4 @@ def test_an_encrypted_key_asks_no_terminal(papers: Papers, tmp_path: Path) -> No
         )
     )
     with pytest.raises(errors.InvalidSettingError, match="unencrypted"):
-        load_credentials(ServerSettings(cert=papers.client_cert, key=str(locked)))
+        load_credentials(ServerSettings(cert=certificates.client_cert, key=str(locked)))

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from proxy import Proxy, proxied
-from scene import Right, Scene, Server, pictures, served
+from workload import Right, Server, Workload, pictures, served
 
 from musetalk_fast.client import pool
 from musetalk_fast.types import CropEncoding
@@ -35,15 +35,15 @@ def two(server: Server) -> Iterator[tuple[Proxy, Proxy]]:
 
 
 @pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def workload(tmp_path_factory: pytest.TempPathFactory) -> Workload:
     """Four segments."""
-    return Scene(tmp_path_factory.mktemp("scene"), 4.0).write()
+    return Workload(tmp_path_factory.mktemp("scene"), 4.0).write()
 
 
 @pytest.fixture(scope="session")
-def short(scene: Scene) -> Scene:
+def short(workload: Workload) -> Workload:
     """One segment."""
-    return Scene(scene.folder, 1.0).write()
+    return Workload(workload.folder, 1.0).write()
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +51,13 @@ def right(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Right:
     """The frames of a fault-free render."""
     known: dict[tuple[float, CropEncoding], list[str]] = {}
 
-    async def frames(scene: Scene, encoding: CropEncoding = CropEncoding.RAW) -> list[str]:
-        key = scene.secs, encoding
+    async def frames(workload: Workload, encoding: CropEncoding = CropEncoding.RAW) -> list[str]:
+        key = workload.secs, encoding
         if key not in known:
             output = tmp_path_factory.mktemp("right") / "right.mp4"
-            await scene.render(output, server.address, encoding=encoding)
+            await workload.render(output, server.address, encoding=encoding)
             known[key] = pictures(output)
-            assert len(known[key]) == scene.frames
+            assert len(known[key]) == workload.frames
             # A frame in its neighbour's place would be seen.
             raw = encoding is CropEncoding.RAW
             assert not raw or all(one != next_one for one, next_one in pairwise(known[key]))

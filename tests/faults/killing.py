@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy import Proxy
-from scene import FPS, Scene, environment, parts_of, pictures
+from workload import FPS, Workload, environment, parts_of, pictures
 
 _DEADLINE_SECS = 90.0
 
 
 @dataclass
-class Toll:
+class Cost:
     """What kills cost.
 
     Attributes:
@@ -45,27 +45,27 @@ class Killing:
 
     def __init__(
         self,
-        scene: Scene,
+        workload: Workload,
         output: Path,
         url: str,
         right: list[str],
         chance: random.Random,
         proxy: Proxy | None = None,
     ) -> None:
-        self.toll = Toll()
-        self._scene = scene
+        self.cost = Cost()
+        self._scene = workload
         self._output = output
         self._url = url
         self._right = right
         self._chance = chance
         self._proxy = proxy
 
-    def run(self, kills: int) -> Toll:
+    def run(self, kills: int) -> Cost:
         """Kill so many times, then let the last video become finished."""
-        while self.toll.kills < kills:
+        while self.cost.kills < kills:
             self._once(kill=True)
         self._once(kill=False)
-        return self.toll
+        return self.cost
 
     def _once(self, *, kill: bool) -> None:
         before = parts_of(self._output)
@@ -77,10 +77,10 @@ class Killing:
                 own = children(process.pid)
                 process.kill()
             code = process.wait(_DEADLINE_SECS)
-        self.toll.runs += 1
+        self.cost.runs += 1
         self._check_asked(asked, before)
         assert _gone(own), "a server outlived its client"
-        self.toll.kills += code == -9
+        self.cost.kills += code == -9
         if self._output.exists():
             self._check_finished()
         else:
@@ -104,7 +104,7 @@ class Killing:
     def _check_kept(self, before: dict[str, int]) -> None:
         after = parts_of(self._output)
         assert {name: after.get(name) for name in before} == before, "a part was made again"
-        self.toll.parts_kept += len(after)
+        self.cost.parts_kept += len(after)
 
     def _check_asked(self, asked: int, before: dict[str, int]) -> None:
         if self._proxy is None:
@@ -117,7 +117,7 @@ class Killing:
     def _check_finished(self) -> None:
         assert pictures(self._output) == self._right
         self._output.unlink()
-        self.toll.videos += 1
+        self.cost.videos += 1
 
 
 @contextmanager

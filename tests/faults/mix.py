@@ -1,6 +1,6 @@
 """Renders under a random mix of faults; a seed gives the same script of faults again.
 
-`python tests/faults/mix.py --seconds 120 --seed 7` prints what was injected, survived and lost.
+`python tests/faults/random_mix.py --seconds 120 --seed 7` prints what was injected, survived and lost.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from injectors import ASSETS, AVATARS, FRAMES, HEALTH, INFO, any_fault
 from proxy import Fault, Proxy, proxied
-from scene import Scene, Server, pictures, served
-from spoilers import ASSETS, AVATARS, FRAMES, HEALTH, INFO, any_fault
+from workload import Server, Workload, pictures, served
 
 from musetalk_fast.client import negotiate, pool
 from musetalk_fast.errors import ServersLostError, ServerUnreachableError
@@ -135,7 +135,7 @@ class Mix:
     def __init__(self, seed: int, folder: Path) -> None:
         self.tally = Tally(seed)
         self._folder = folder
-        self._scene = Scene(folder / "scene", 4.0).write()
+        self._scene = Workload(folder / "scene", 4.0).write()
         self._right: dict[CropEncoding, list[str]] = {}
         self._usual: dict[tuple[int, bool, CropEncoding], float] = {}
         self._servers: list[Server] = []
@@ -292,16 +292,16 @@ def main() -> int:
     asked = parser.parse_args()
     seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        mix = Mix(seed, Path(folder))
+        random_mix = Mix(seed, Path(folder))
         try:
             print(f"seed {seed}", flush=True)
-            mix.run(asked.seconds)
+            random_mix.run(asked.seconds)
         except KeyboardInterrupt:
-            print(f"stopped in round {mix.tally.rounds}, which does not count")
+            print(f"stopped in round {random_mix.tally.rounds}, which does not count")
             return 130
         finally:
-            print(mix.tally.table(), flush=True)
-    return 1 if mix.tally.failures else 0
+            print(random_mix.tally.table(), flush=True)
+    return 1 if random_mix.tally.failures else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scene import Scene
+from workload import Workload
 
 from musetalk_fast import render_async
 
@@ -59,11 +59,11 @@ def usable_processors() -> int:
 
 
 async def reached(
-    scene: Scene, output: Path, urls: list[str], segment_secs: float = 1.0
+    workload: Workload, output: Path, urls: list[str], segment_secs: float = 1.0
 ) -> tuple[float, float]:
     """Frames a second while frames were made, and the seconds of the whole render."""
     began = time.monotonic()
     result = await render_async(
-        scene.avatar, scene.audio, output, scene.settings(*urls, segment_secs=segment_secs)
+        workload.avatar, workload.audio, output, workload.settings(*urls, segment_secs=segment_secs)
     )
     return result.fps, time.monotonic() - began

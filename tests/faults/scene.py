@@ -75,7 +75,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Workload:
     """One avatar and one recording of some seconds."""
 
     folder: Path
@@ -96,7 +96,7 @@ class Scene:
         """Of its video."""
         return round(self.secs * FPS)
 
-    def write(self) -> Scene:
+    def write(self) -> Workload:
         """Make the files."""
         self.folder.mkdir(exist_ok=True)
         rows, columns = np.mgrid[0:SIZE, 0:SIZE]

@@ -11,12 +11,22 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import injectors
 import pytest
-import spoilers
+from injectors import FRAMES
 from killing import Killing, children, started
 from proxy import Proxy, proxied
-from scene import Right, Scene, Server, Told, environment, parts_of, pictures, served, unfinished
-from spoilers import FRAMES
+from workload import (
+    Right,
+    Server,
+    Told,
+    Workload,
+    environment,
+    parts_of,
+    pictures,
+    served,
+    unfinished,
+)
 
 from musetalk_fast import errors
 
@@ -36,30 +46,34 @@ def _command(arguments: list[str], **variables: str) -> subprocess.CompletedProc
     )
 
 
-async def test_eight_kills(scene: Scene, steady: Server, right: Right, tmp_path: Path) -> None:
+async def test_eight_kills(
+    workload: Workload, steady: Server, right: Right, tmp_path: Path
+) -> None:
     with proxied(steady.address) as proxy:
         chance = random.Random(1)
-        killing = Killing(scene, tmp_path / "out.mp4", proxy.url, await right(scene), chance, proxy)
-        toll = killing.run(8)
-    assert toll.parts_kept > 0
-    print(toll)
+        killing = Killing(
+            workload, tmp_path / "out.mp4", proxy.url, await right(workload), chance, proxy
+        )
+        cost = killing.run(8)
+    assert cost.parts_kept > 0
+    print(cost)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for children")
 async def test_killed_with_a_server_of_its_own(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, 4.0).write()
-    shutil.copy(REPOSITORY / "examples/portrait.png", scene.avatar)
+    workload = Workload(tmp_path, 4.0).write()
+    shutil.copy(REPOSITORY / "examples/portrait.png", workload.avatar)
     (tmp_path / "right").mkdir()
-    await scene.render(tmp_path / "right/out.mp4", "builtin")
+    await workload.render(tmp_path / "right/out.mp4", "builtin")
     right = pictures(tmp_path / "right/out.mp4")
-    Killing(scene, tmp_path / "out.mp4", "builtin", right, random.Random(2)).run(2)
+    Killing(workload, tmp_path / "out.mp4", "builtin", right, random.Random(2)).run(2)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for children")
 async def test_its_own_server_is_killed(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, 6.0).write()
-    shutil.copy(REPOSITORY / "examples/portrait.png", scene.avatar)
-    with started(scene.arguments(tmp_path / "out.mp4", "builtin")) as process:
+    workload = Workload(tmp_path, 6.0).write()
+    shutil.copy(REPOSITORY / "examples/portrait.png", workload.avatar)
+    with started(workload.arguments(tmp_path / "out.mp4", "builtin")) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["event"] == "segment":
@@ -69,17 +83,17 @@ async def test_its_own_server_is_killed(tmp_path: Path) -> None:
         told, _ = process.communicate(timeout=60)
         assert process.returncode == 0
     assert "trying again" in told
-    assert len(pictures(tmp_path / "out.mp4")) == scene.frames
+    assert len(pictures(tmp_path / "out.mp4")) == workload.frames
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
 async def test_a_signal_keeps_parts(
-    number: int, code: int, scene: Scene, steady: Server, right: Right, tmp_path: Path
+    number: int, code: int, workload: Workload, steady: Server, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
-    with started(scene.arguments(output, steady.address)) as process:
+    with started(workload.arguments(output, steady.address)) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["event"] == "segment":
@@ -89,16 +103,16 @@ async def test_a_signal_keeps_parts(
     kept = parts_of(output)
     assert kept
     assert unfinished(tmp_path) == []
-    told = await scene.render(output, steady.address)
+    told = await workload.render(output, steady.address)
     assert told.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 async def test_two_renders_on_one_output(steady: Server, right: Right, tmp_path: Path) -> None:
     """The first has several seconds to go when the second comes."""
     output = tmp_path / "out.mp4"
-    scene = Scene(tmp_path / "long", 10.0).write()
-    arguments = scene.arguments(output, steady.address)
+    workload = Workload(tmp_path / "long", 10.0).write()
+    arguments = workload.arguments(output, steady.address)
     with started(arguments) as first:
         assert first.stdout is not None
         for line in first.stdout:
@@ -112,17 +126,17 @@ async def test_two_renders_on_one_output(steady: Server, right: Right, tmp_path:
         first.kill()
         first.wait()
     # Its lock has died with it.
-    told = await scene.render(output, steady.address)
+    told = await workload.render(output, steady.address)
     assert {int(name[:8]) for name in kept} <= set(told.segments(reused=True))
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
-async def _interrupted(scene: Scene, proxy: Proxy, output: Path) -> dict[str, int]:
+async def _interrupted(workload: Workload, proxy: Proxy, output: Path) -> dict[str, int]:
     """Parts of a render whose server was lost."""
-    proxy.inject(FRAMES, spoilers.Fault("nothing"), times=2)
-    proxy.inject(FRAMES, spoilers.refuse(401), times=1000)
+    proxy.inject(FRAMES, injectors.Fault("nothing"), times=2)
+    proxy.inject(FRAMES, injectors.refuse(401), times=1000)
     with pytest.raises(errors.NotAuthorisedError):
-        await scene.render(output, proxy.url)
+        await workload.render(output, proxy.url)
     proxy.heal()
     proxy.asked.clear()
     kept = parts_of(output)
@@ -131,13 +145,13 @@ async def _interrupted(scene: Scene, proxy: Proxy, output: Path) -> dict[str, in
 
 
 async def test_parts_of_another_plan_are_set_aside(
-    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
-    kept = await _interrupted(scene, proxy, output)
-    other = Scene(tmp_path / "other", 3.0).write()
+    kept = await _interrupted(workload, proxy, output)
+    other = Workload(tmp_path / "other", 3.0).write()
     told = await other.render(output, proxy.url)
-    assert pictures(output) == (await right(scene))[:75]
+    assert pictures(output) == (await right(workload))[:75]
     assert told.segments(reused=True) == []
     (warning,) = told.warnings
     aside = warning.rpartition(" ")[2]
@@ -147,49 +161,51 @@ async def test_parts_of_another_plan_are_set_aside(
 
 
 async def test_faces_of_another_avatar_do_not_stay(
-    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     """A render that was killed before its first part leaves faces behind."""
     output = tmp_path / "out.mp4"
     folder = tmp_path / "out.mp4.parts"
-    await _interrupted(scene, proxy, output)
+    await _interrupted(workload, proxy, output)
     for part in folder.glob("*.mp4"):
         part.unlink()
     with served(shift=4) as (server,):
         assert (folder / "faces.bin").exists()
-        await Scene(tmp_path / "other", 1.0).write().render(output, server.address)
+        await Workload(tmp_path / "other", 1.0).write().render(output, server.address)
 
 
 async def test_damaged_faces_are_settled_anew(
-    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
     faces = tmp_path / "out.mp4.parts/faces.bin"
-    await _interrupted(scene, proxy, output)
+    await _interrupted(workload, proxy, output)
     whole = faces.read_bytes()
     faces.write_bytes(whole[:-7])
-    await _interrupted(scene, proxy, output)
+    await _interrupted(workload, proxy, output)
     assert faces.read_bytes() == whole
-    told = await scene.render(output, proxy.url)
+    told = await workload.render(output, proxy.url)
     assert told.segments(reused=True)
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
-async def test_fresh_starts_over(scene: Scene, proxy: Proxy, right: Right, tmp_path: Path) -> None:
+async def test_fresh_starts_over(
+    workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
     output = tmp_path / "out.mp4"
-    await _interrupted(scene, proxy, output)
-    told = await scene.render(output, proxy.url, fresh=True)
+    await _interrupted(workload, proxy, output)
+    told = await workload.render(output, proxy.url, fresh=True)
     assert told.segments(reused=True) == []
     assert sorted(told.segments(reused=False)) == [0, 1, 2, 3]
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 @pytest.mark.parametrize("harm", ["truncated", "emptied", "flipped", "of another segment"])
 async def test_a_damaged_part_is_made_again(
-    harm: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    harm: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
-    kept = sorted(await _interrupted(scene, proxy, output))
+    kept = sorted(await _interrupted(workload, proxy, output))
     victim = tmp_path / "out.mp4.parts" / kept[0]
     content = victim.read_bytes()
     if harm == "truncated":
@@ -202,25 +218,25 @@ async def test_a_damaged_part_is_made_again(
     else:
         (tmp_path / "out.mp4.parts/00000003.mp4").unlink(missing_ok=True)
         shutil.copy(victim, tmp_path / "out.mp4.parts/00000003.mp4")
-    told = await scene.render(output, proxy.url)
+    told = await workload.render(output, proxy.url)
     again = 3 if harm == "of another segment" else 0
     assert again in told.segments(reused=False)
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 async def test_what_a_crash_left_is_removed(
-    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
-    kept = await _interrupted(scene, proxy, output)
+    kept = await _interrupted(workload, proxy, output)
     half = tmp_path / "out.mp4.parts/00000002.mp4.0badcafe.tmp"
     half.write_bytes(b"half a part")
     told = Told(on_part=lambda _event: left.append(half.exists()))
     left: list[bool] = []
-    await scene.render(output, proxy.url, told=told)
+    await workload.render(output, proxy.url, told=told)
     assert set(left) == {False}
     assert len(told.segments(reused=True)) == len(kept)
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 JUMPS = """
@@ -232,15 +248,15 @@ time.time_ns = lambda: int(time.time() * 1e9)
 
 
 async def test_the_clock_on_the_wall_jumps(
-    scene: Scene, steady: Server, right: Right, tmp_path: Path
+    workload: Workload, steady: Server, right: Right, tmp_path: Path
 ) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site/sitecustomize.py").write_text(JUMPS)
-    command = [*scene.arguments(tmp_path / "out.mp4", steady.address)]
+    command = [*workload.arguments(tmp_path / "out.mp4", steady.address)]
     assert _jumps(tmp_path / "site", command[0])
     done = _command(command, PYTHONPATH=str(tmp_path / "site"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert pictures(tmp_path / "out.mp4") == await right(scene)
+    assert pictures(tmp_path / "out.mp4") == await right(workload)
 
 
 def _jumps(site: Path, python: str) -> bool:

@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import injectors
 import pytest
-import spoilers
+from injectors import FRAMES
 from proxy import Proxy
-from scene import Right, Scene, Told, parts_of, pictures, unfinished
-from spoilers import FRAMES
+from workload import Right, Told, Workload, parts_of, pictures, unfinished
 
 from musetalk_fast import errors
 
@@ -49,7 +49,9 @@ def _fill(folder: Path, leave: int) -> Path:
     return ballast
 
 
-async def test_a_full_disk(scene: Scene, proxy: Proxy, right: Right, small_disk: Path) -> None:
+async def test_a_full_disk(
+    workload: Workload, proxy: Proxy, right: Right, small_disk: Path
+) -> None:
     output = small_disk / "out.mp4"
     ballast: list[Path] = []
 
@@ -57,9 +59,9 @@ async def test_a_full_disk(scene: Scene, proxy: Proxy, right: Right, small_disk:
         if not ballast:
             ballast.append(_fill(small_disk, 4096))
 
-    proxy.inject(FRAMES, spoilers.slowed(0.01), times=100)
+    proxy.inject(FRAMES, injectors.slowed(0.01), times=100)
     with pytest.raises(errors.OutputWriteError) as caught:
-        await scene.render(output, proxy.url, told=Told(on_part=fill))
+        await workload.render(output, proxy.url, told=Told(on_part=fill))
     assert caught.value.exit_code == 74
     assert "space" in str(caught.value)
     kept = parts_of(output)
@@ -67,51 +69,51 @@ async def test_a_full_disk(scene: Scene, proxy: Proxy, right: Right, small_disk:
     assert unfinished(small_disk) == []
     assert not output.exists()
     ballast[0].unlink()
-    told = await scene.render(output, proxy.url)
+    told = await workload.render(output, proxy.url)
     assert set(told.segments(reused=True)) == {int(name[:8]) for name in kept}
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 async def test_a_disk_that_has_become_read_only(
-    scene: Scene, proxy: Proxy, right: Right, small_disk: Path
+    workload: Workload, proxy: Proxy, right: Right, small_disk: Path
 ) -> None:
     output = small_disk / "out.mp4"
-    proxy.inject(FRAMES, spoilers.Fault("nothing"), times=2)
-    proxy.inject(FRAMES, spoilers.refuse(401), times=100)
+    proxy.inject(FRAMES, injectors.Fault("nothing"), times=2)
+    proxy.inject(FRAMES, injectors.refuse(401), times=100)
     with pytest.raises(errors.NotAuthorisedError):
-        await scene.render(output, proxy.url)
+        await workload.render(output, proxy.url)
     proxy.heal()
     kept = parts_of(output)
     _remount(small_disk, "ro")
     with pytest.raises(errors.OutputError) as caught:
-        await scene.render(output, proxy.url)
+        await workload.render(output, proxy.url)
     assert caught.value.exit_code in (73, 74)
     _remount(small_disk, "rw")
     assert parts_of(output) == kept
-    told = await scene.render(output, proxy.url)
+    told = await workload.render(output, proxy.url)
     assert set(told.segments(reused=True)) == {int(name[:8]) for name in kept}
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 async def test_a_parts_folder_without_permission(
-    scene: Scene, proxy: Proxy, tmp_path: Path
+    workload: Workload, proxy: Proxy, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out.mp4.parts"
     folder.mkdir(mode=0o500)
     with pytest.raises(errors.OutputWriteError):
-        await scene.render(tmp_path / "out.mp4", proxy.url)
+        await workload.render(tmp_path / "out.mp4", proxy.url)
 
 
 async def test_the_output_folder_is_removed_meanwhile(
-    scene: Scene, proxy: Proxy, tmp_path: Path
+    workload: Workload, proxy: Proxy, tmp_path: Path
 ) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
     told = Told(on_part=lambda _event: shutil.rmtree(folder, ignore_errors=True))
-    proxy.inject(FRAMES, spoilers.slowed(0.01), times=100)
+    proxy.inject(FRAMES, injectors.slowed(0.01), times=100)
     with pytest.raises(errors.OutputWriteError) as caught:
-        await scene.render(folder / "out.mp4", proxy.url, told=told)
+        await workload.render(folder / "out.mp4", proxy.url, told=told)
     assert caught.value.exit_code == 74
     assert str(folder) in str(caught.value)
     assert not folder.exists()

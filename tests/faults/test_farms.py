@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import injectors
 import pytest
-import spoilers
+from injectors import FRAMES
 from killing import started
 from proxy import proxied
-from scene import PROGRAM, Right, Scene, Server, environment, parts_of, pictures, served
-from spoilers import FRAMES
+from workload import PROGRAM, Right, Server, Workload, environment, parts_of, pictures, served
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,9 @@ def steady() -> Iterator[Server]:
 
 
 @pytest.fixture
-def plan(scene: Scene, tmp_path: Path) -> Path:
+def plan(workload: Workload, tmp_path: Path) -> Path:
     """A plan of four segments."""
-    _done(*scene.arguments(tmp_path / "out.mp4", command="plan"))
+    _done(*workload.arguments(tmp_path / "out.mp4", command="plan"))
     return tmp_path / "out.mp4.parts/plan.json"
 
 
@@ -40,7 +40,7 @@ def _segment(plan: Path, url: str, *numbers: str) -> list[str]:
 
 
 async def test_two_machines_do_the_same_segments(
-    scene: Scene, plan: Path, steady: Server, right: Right
+    workload: Workload, plan: Path, steady: Server, right: Right
 ) -> None:
     output = plan.parents[1] / "out.mp4"
     command = _segment(plan, steady.address)
@@ -50,11 +50,11 @@ async def test_two_machines_do_the_same_segments(
             assert each.returncode == 0
     assert len(parts_of(output)) == 4
     await asyncio.to_thread(_done, *PROGRAM, "join", str(plan))
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 async def test_a_machine_is_killed_and_another_goes_on(
-    scene: Scene, plan: Path, steady: Server, right: Right
+    workload: Workload, plan: Path, steady: Server, right: Right
 ) -> None:
     output = plan.parents[1] / "out.mp4"
     with started(_segment(plan, steady.address)) as killed:
@@ -71,19 +71,19 @@ async def test_a_machine_is_killed_and_another_goes_on(
     after = parts_of(output)
     assert {name: after[name] for name in kept} == kept
     await asyncio.to_thread(_done, *PROGRAM, "join", str(plan))
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
     assert not plan.parent.exists(), "what the killed one had begun is gone, too"
 
 
 async def test_their_streams_are_harmed(
-    scene: Scene, plan: Path, server: Server, right: Right
+    workload: Workload, plan: Path, server: Server, right: Right
 ) -> None:
     output = plan.parents[1] / "out.mp4"
     with proxied(server.address) as proxy:
-        for fault in (spoilers.cut(5), spoilers.flip(2, 0.5), spoilers.refuse(503, 0.1)):
+        for fault in (injectors.cut(5), injectors.flip(2, 0.5), injectors.refuse(503, 0.1)):
             proxy.inject(FRAMES, fault)
         await asyncio.to_thread(_done, *_segment(plan, proxy.url, "0-1"))
         assert len(proxy.struck()) == 3
     await asyncio.to_thread(_done, *_segment(plan, server.address, "2-3"))
     await asyncio.to_thread(_done, *PROGRAM, "join", str(plan))
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)

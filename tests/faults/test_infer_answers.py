@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from injectors import flip
 from proxy import Act, Fault, Piece, Proxy
-from scene import Scene, Server, Told, parts_of, pictures
-from spoilers import flip
+from workload import Server, Told, Workload, parts_of, pictures
 
 from musetalk_fast.errors import ServerError
 
@@ -20,12 +20,14 @@ INFER = "/infer"
 
 
 @pytest.fixture(scope="module")
-def right(server: Server, scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def right(
+    server: Server, workload: Workload, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
     """The frames of a fault-free render."""
     output = tmp_path_factory.mktemp("right") / "right.mp4"
-    asyncio.run(scene.render(output, server.address, wire="infer"))
+    asyncio.run(workload.render(output, server.address, wire="infer"))
     found = pictures(output)
-    assert len(set(found)) == scene.frames
+    assert len(set(found)) == workload.frames
     return found
 
 
@@ -39,41 +41,43 @@ def _cut(share: float, act: Act) -> Fault:
 
 
 async def _survives(
-    scene: Scene, proxy: Proxy, right: list[str], folder: Path, faults: list[Fault]
+    workload: Workload, proxy: Proxy, right: list[str], folder: Path, faults: list[Fault]
 ) -> Told:
     proxy.asked.clear()
     for fault in faults:
         proxy.inject(INFER, fault)
     output = folder / "out.mp4"
     retries = len(faults) + 1
-    told = await scene.render(
+    told = await workload.render(
         output, proxy.url, wire="infer", timeout_secs=2.0, max_retries=retries
     )
-    assert pictures(output) == right[: scene.frames]
+    assert pictures(output) == right[: workload.frames]
     assert proxy.struck() == [fault.name for fault in faults]
     made = sorted(told.segments(reused=False))
-    assert made == list(range(round(scene.secs))), "a part was made again"
+    assert made == list(range(round(workload.secs))), "a part was made again"
     assert not output.with_name("out.mp4.parts").exists()
     return told
 
 
 async def test_nothing_is_asked_for_twice(
-    scene: Scene, proxy: Proxy, right: list[str], tmp_path: Path
+    workload: Workload, proxy: Proxy, right: list[str], tmp_path: Path
 ) -> None:
     """Not even while the last frames are in the encoder."""
-    await _survives(scene, proxy, right, tmp_path, [])
+    await _survives(workload, proxy, right, tmp_path, [])
     assert [asked.path for asked in proxy.asked].count(INFER) == 1
 
 
 @pytest.mark.parametrize("act", [Act.CUT, Act.RESET, Act.END], ids=["closed", "reset", "ended"])
 async def test_the_end_of_a_connection(
-    act: Act, scene: Scene, proxy: Proxy, right: list[str], tmp_path: Path
+    act: Act, workload: Workload, proxy: Proxy, right: list[str], tmp_path: Path
 ) -> None:
     faults = [_cut(share, act) for share in (0.0, 0.1, 0.4, 0.7, 0.999999)]
-    await _survives(scene, proxy, right, tmp_path, faults)
+    await _survives(workload, proxy, right, tmp_path, faults)
 
 
-async def test_flipped_bits(short: Scene, proxy: Proxy, right: list[str], tmp_path: Path) -> None:
+async def test_flipped_bits(
+    short: Workload, proxy: Proxy, right: list[str], tmp_path: Path
+) -> None:
     """In the pictures each is noticed; before them there are names that nobody reads."""
     chance = random.Random(3)
     for place in (0, 3, 9, 20):
@@ -85,15 +89,15 @@ async def test_flipped_bits(short: Scene, proxy: Proxy, right: list[str], tmp_pa
 
 
 async def test_finished_parts_are_reused_after_a_cut(
-    scene: Scene, proxy: Proxy, right: list[str], tmp_path: Path
+    workload: Workload, proxy: Proxy, right: list[str], tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
     proxy.inject(INFER, _cut(0.7, Act.CUT))
     with pytest.raises(ServerError):
-        await scene.render(output, proxy.url, wire="infer", max_retries=0)
+        await workload.render(output, proxy.url, wire="infer", max_retries=0)
     kept = parts_of(output)
     assert {"00000000.mp4", "00000001.mp4"} <= set(kept)
-    told = await scene.render(output, proxy.url, wire="infer")
+    told = await workload.render(output, proxy.url, wire="infer")
     assert len(told.segments(reused=True)) == len(kept)
     assert sorted(told.segments(reused=True) + told.segments(reused=False)) == [0, 1, 2, 3]
     assert pictures(output) == right

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mix import Mix, round_of
+from random_mix import Mix, round_of
 
 SECS = float(os.environ.get("FAULTS_SECS", "120"))
 
@@ -27,12 +27,12 @@ def test_a_seed_is_a_script() -> None:
 def test_a_mix_that_is_stopped_tells_what_it_came_to() -> None:
     command = [sys.executable, str(Path(__file__).with_name("mix.py")), "--seed", "7"]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as mix:
-        assert mix.stdout is not None
-        assert mix.stdout.readline() == "seed 7\n"
-        mix.send_signal(signal.SIGINT)
-        told = mix.stdout.read()
-        assert mix.wait() == 130
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as random_mix:
+        assert random_mix.stdout is not None
+        assert random_mix.stdout.readline() == "seed 7\n"
+        random_mix.send_signal(signal.SIGINT)
+        told = random_mix.stdout.read()
+        assert random_mix.wait() == 130
     assert "stopped in round 0" in told
     assert "injected  survived" in told
     assert "seed 7: 0 renders" in told

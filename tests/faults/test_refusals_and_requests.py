@@ -8,11 +8,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import injectors
 import pytest
-import spoilers
+from injectors import ASSETS, AVATARS, FRAMES, HEALTH, INFO
 from proxy import Fault, Proxy
-from scene import Right, Scene, parts_of, pictures
-from spoilers import ASSETS, AVATARS, FRAMES, HEALTH, INFO
+from workload import Right, Workload, parts_of, pictures
 
 from musetalk_fast import errors
 from musetalk_fast.wire.messages import Frame
@@ -25,10 +25,10 @@ def _shifted(frame: Frame) -> list[Frame]:
 
 
 async def _survives(
-    scene: Scene, proxy: Proxy, right: list[str], folder: Path, **members: object
+    workload: Workload, proxy: Proxy, right: list[str], folder: Path, **members: object
 ) -> list[str]:
     output = folder / "out.mp4"
-    told = await scene.render(output, proxy.url, max_retries=10, **members)
+    told = await workload.render(output, proxy.url, max_retries=10, **members)
     assert pictures(output) == right
     assert proxy.heal() == 0, "a fault has not struck"
     return told.warnings
@@ -37,11 +37,11 @@ async def _survives(
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 async def test_a_storm(
-    status: int, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    status: int, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     for path in (HEALTH, INFO, ASSETS, AVATARS, FRAMES):
-        proxy.inject(path, spoilers.refuse(status), times=3)
-    warnings = await _survives(scene, proxy, await right(scene), tmp_path)
+        proxy.inject(path, injectors.refuse(status), times=3)
+    warnings = await _survives(workload, proxy, await right(workload), tmp_path)
     assert any(proxy.url in each and str(status) in each for each in warnings)
 
 
@@ -49,13 +49,18 @@ async def test_a_storm(
 @pytest.mark.parametrize(
     ("fault", "paths"),
     [
-        (spoilers.HEAD_IN_DROPS, (INFO, ASSETS, AVATARS, FRAMES)),
-        (spoilers.REFUSAL_IN_DROPS, (HEALTH, AVATARS, FRAMES)),
+        (injectors.HEAD_IN_DROPS, (INFO, ASSETS, AVATARS, FRAMES)),
+        (injectors.REFUSAL_IN_DROPS, (HEALTH, AVATARS, FRAMES)),
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else "",
 )
 async def test_a_server_that_is_never_silent_but_says_nothing(
-    fault: Fault, paths: tuple[str, ...], short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    fault: Fault,
+    paths: tuple[str, ...],
+    short: Workload,
+    proxy: Proxy,
+    right: Right,
+    tmp_path: Path,
 ) -> None:
     for path in paths:
         proxy.inject(path, fault)
@@ -65,9 +70,9 @@ async def test_a_server_that_is_never_silent_but_says_nothing(
 @pytest.mark.parametrize("status", [503, 429])
 @pytest.mark.parametrize("path", [HEALTH, AVATARS, FRAMES])
 async def test_retry_after_is_obeyed(
-    path: str, status: int, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    path: str, status: int, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
-    proxy.inject(path, spoilers.refuse(status, retry_after=0.6), times=2)
+    proxy.inject(path, injectors.refuse(status, retry_after=0.6), times=2)
     await _survives(short, proxy, await right(short), tmp_path)
     refused = [asked.at for asked in proxy.asked if asked.path == path][:3]
     assert all(later - earlier >= 0.6 for earlier, later in pairwise(refused))
@@ -77,17 +82,17 @@ async def test_retry_after_is_obeyed(
 @pytest.mark.parametrize(
     "fault",
     [
-        spoilers.NOT_HTTP,
-        spoilers.DAMAGED_HEAD,
-        spoilers.HALF_A_HEAD,
-        spoilers.NOT_JSON,
-        spoilers.cut(0, 10),
-        spoilers.SPOILT_REQUEST,
+        injectors.NOT_HTTP,
+        injectors.DAMAGED_HEAD,
+        injectors.HALF_A_HEAD,
+        injectors.NOT_JSON,
+        injectors.cut(0, 10),
+        injectors.SPOILT_REQUEST,
     ],
     ids=lambda fault: fault.name,
 )
 async def test_damage_once(
-    fault: Fault, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    fault: Fault, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     with_body = (ASSETS, AVATARS, FRAMES)
     for path in with_body if fault.invalidate else (HEALTH, INFO, *with_body):
@@ -99,20 +104,20 @@ async def test_damage_once(
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (spoilers.refuse(500), errors.ServerFailedError),
-        (spoilers.refuse(503), errors.ServerBusyError),
-        (spoilers.refuse(422), errors.ServerRefusedError),
-        (spoilers.refuse(401), errors.NotAuthorisedError),
-        (spoilers.flip(1, 0.5), errors.ChecksumError),
-        (spoilers.rewritten("wrong index", _shifted, only=0), errors.FrameOrderError),
-        (spoilers.cut(1), errors.ServerUnreachableError),
+        (injectors.refuse(500), errors.ServerFailedError),
+        (injectors.refuse(503), errors.ServerBusyError),
+        (injectors.refuse(422), errors.ServerRefusedError),
+        (injectors.refuse(401), errors.NotAuthorisedError),
+        (injectors.flip(1, 0.5), errors.ChecksumError),
+        (injectors.rewritten("wrong index", _shifted, only=0), errors.FrameOrderError),
+        (injectors.cut(1), errors.ServerUnreachableError),
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else value.__name__,
 )
 async def test_what_never_ends_is_told(
     fault: Fault,
     kind: type[errors.MuseTalkError],
-    scene: Scene,
+    workload: Workload,
     proxy: Proxy,
     right: Right,
     tmp_path: Path,
@@ -122,7 +127,7 @@ async def test_what_never_ends_is_told(
     proxy.inject(FRAMES, NOTHING, times=2)
     proxy.inject(FRAMES, fault, times=10_000)
     with pytest.raises(errors.MuseTalkError) as caught:
-        await scene.render(output, proxy.url)
+        await workload.render(output, proxy.url)
     # A cut connection looks like either, depending on what was under way.
     assert isinstance(caught.value, kind | errors.StreamCutError)
     assert proxy.url in str(caught.value)
@@ -130,21 +135,21 @@ async def test_what_never_ends_is_told(
     assert len(kept) >= 2
     assert not output.exists()
     proxy.heal()
-    again = await scene.render(output, proxy.url)
+    again = await workload.render(output, proxy.url)
     assert again.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("path", [HEALTH, INFO])
 async def test_flipped_bits_in_documents(
-    path: str, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    path: str, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     """They carry no checksum: the video is right, or the error is one of ours."""
     chance = random.Random(path)
     ends: Counter[str] = Counter()
     for number in range(20):
-        proxy.inject(path, spoilers.flip(0, chance.random(), chance.randrange(8)), times=3)
+        proxy.inject(path, injectors.flip(0, chance.random(), chance.randrange(8)), times=3)
         output = tmp_path / f"{number}.mp4"
         found: errors.MuseTalkError | None = None
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from scaling import PACE, Measured, reached
-from scene import Scene, served
+from workload import Workload, served
 
 SHARE = 0.8
 """Of what the servers make; more in longer renders, where the last segments weigh less."""
@@ -14,12 +14,12 @@ SHARE = 0.8
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 async def test_servers_add_up(count: int, tmp_path: Path) -> None:
-    scene = Scene(tmp_path / "scene", 5.0 * count).write()
+    workload = Workload(tmp_path / "scene", 5.0 * count).write()
     with served(count, throughput=PACE) as servers:
         urls = [server.address for server in servers]
         best = 0.0
         for _ in range(3):  # other programs may be at work on this machine
-            fps, _ = await reached(scene, tmp_path / "out.mp4", urls)
+            fps, _ = await reached(workload, tmp_path / "out.mp4", urls)
             best = max(best, fps / (count * PACE))
             if best >= SHARE:
                 break

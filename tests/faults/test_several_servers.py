@@ -9,12 +9,12 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+import injectors
 import pytest
-import spoilers
 import trustme
+from injectors import ASSETS, AVATARS, FRAMES
 from proxy import Act, Proxy, proxied
-from scene import DEADLINE_SECS, Right, Scene, Server, Told, parts_of, pictures, served
-from spoilers import ASSETS, AVATARS, FRAMES
+from workload import DEADLINE_SECS, Right, Server, Told, Workload, parts_of, pictures, served
 
 from musetalk_fast import Renderer, errors
 from musetalk_fast.deadline import deadline
@@ -31,21 +31,21 @@ def _nobody(proxy: Proxy) -> str:
     return proxy.url
 
 
-async def test_refused_alone(scene: Scene, proxy: Proxy, tmp_path: Path) -> None:
+async def test_refused_alone(workload: Workload, proxy: Proxy, tmp_path: Path) -> None:
     with pytest.raises(errors.ServerUnreachableError, match="refused"):
-        await scene.render(tmp_path / "out.mp4", _nobody(proxy))
+        await workload.render(tmp_path / "out.mp4", _nobody(proxy))
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - asyncio's rule forbids the other
 
 
-async def test_no_such_host_alone(scene: Scene, tmp_path: Path) -> None:
+async def test_no_such_host_alone(workload: Workload, tmp_path: Path) -> None:
     with pytest.raises(errors.ServerUnreachableError) as caught:
-        await scene.render(tmp_path / "out.mp4", NOWHERE)
+        await workload.render(tmp_path / "out.mp4", NOWHERE)
     assert caught.value.exit_code == 69
     assert "nosuch.invalid" in str(caught.value)
 
 
 @pytest.fixture
-def stranger(server: Server, tmp_path: Path) -> Proxy:
+def independent_client(server: Server, tmp_path: Path) -> Proxy:
     """Speaks https with a certificate that nobody knows."""
     issued = trustme.CA().issue_cert("127.0.0.1")
     pem = tmp_path / "stranger.pem"
@@ -54,32 +54,38 @@ def stranger(server: Server, tmp_path: Path) -> Proxy:
         yield proxy
 
 
-async def test_tls_that_fails_alone(scene: Scene, stranger: Proxy, tmp_path: Path) -> None:
+async def test_tls_that_fails_alone(
+    workload: Workload, independent_client: Proxy, tmp_path: Path
+) -> None:
     with pytest.raises(errors.TlsError):
-        await scene.render(tmp_path / "out.mp4", stranger.url)
+        await workload.render(tmp_path / "out.mp4", independent_client.url)
 
 
 @pytest.mark.usefixtures("quick")
 async def test_one_good_server_among_the_absent(
-    scene: Scene, two: tuple[Proxy, Proxy], stranger: Proxy, right: Right, tmp_path: Path
+    workload: Workload,
+    two: tuple[Proxy, Proxy],
+    independent_client: Proxy,
+    right: Right,
+    tmp_path: Path,
 ) -> None:
-    absent = [_nobody(two[1]), NOWHERE, stranger.url]
+    absent = [_nobody(two[1]), NOWHERE, independent_client.url]
     output = tmp_path / "out.mp4"
     told = Told()
     # As long as it takes for each to be tried.
-    two[0].inject(FRAMES, spoilers.slowed(0.02), times=4)
-    await scene.render(output, absent[0], two[0].url, *absent[1:], told=told, timeout_secs=3.0)
-    assert pictures(output) == await right(scene)
+    two[0].inject(FRAMES, injectors.slowed(0.02), times=4)
+    await workload.render(output, absent[0], two[0].url, *absent[1:], told=told, timeout_secs=3.0)
+    assert pictures(output) == await right(workload)
 
 
 @pytest.mark.usefixtures("quick")
 async def test_all_are_lost(
-    scene: Scene, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path
+    workload: Workload, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
     for each in two:
-        each.inject(FRAMES, spoilers.Fault("nothing"))
-        each.inject(FRAMES, spoilers.cut(10, 0, Act.HUSH), times=100)
+        each.inject(FRAMES, injectors.Fault("nothing"))
+        each.inject(FRAMES, injectors.cut(10, 0, Act.HUSH), times=100)
 
     def lose(_event: object) -> None:
         for each in two:
@@ -87,7 +93,7 @@ async def test_all_are_lost(
 
     urls = [each.url for each in two]
     with pytest.raises(errors.ServersLostError) as caught:
-        await scene.render(output, *urls, told=Told(on_part=lose))
+        await workload.render(output, *urls, told=Told(on_part=lose))
     assert caught.value.exit_code == 69
     assert all(url in str(caught.value) for url in urls)
     kept = parts_of(output)
@@ -97,11 +103,11 @@ async def test_all_are_lost(
         each.open()
         each.asked.clear()
         each.heal()
-    told = await scene.render(output, *urls)
+    told = await workload.render(output, *urls)
     assert told.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
     asked = {frame for each in two for frames in each.frames_asked() for frame in frames}
     assert asked.isdisjoint(_frames(kept))
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 def _frames(parts: dict[str, int]) -> set[int]:
@@ -109,81 +115,86 @@ def _frames(parts: dict[str, int]) -> set[int]:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_killed_and_started_again(scene: Scene, right: Right, tmp_path: Path) -> None:
+async def test_killed_and_started_again(workload: Workload, right: Right, tmp_path: Path) -> None:
     chance = random.Random(4)
     with served(crop_secs=0.02) as (server,), proxied(server.address) as proxy:
         output = tmp_path / "out.mp4"
-        render = asyncio.ensure_future(scene.render(output, proxy.url, max_retries=100))
+        render = asyncio.ensure_future(workload.render(output, proxy.url, max_retries=100))
         for _ in range(3):
             await asyncio.sleep(chance.uniform(0.2, 0.9))
             await asyncio.to_thread(server.kill)
             proxy.upstream = await asyncio.to_thread(server.start)
         await render
-        assert pictures(output) == await right(scene)
+        assert pictures(output) == await right(workload)
         # Its store was empty: the assets were sent again.
         assert [asked.method for asked in proxy.asked].count("PUT") >= 4
 
 
 @pytest.mark.usefixtures("quick")
-async def test_frozen(scene: Scene, right: Right, tmp_path: Path) -> None:
+async def test_frozen(workload: Workload, right: Right, tmp_path: Path) -> None:
     with served(crop_secs=0.02) as (server,):
         output = tmp_path / "out.mp4"
         told = Told()
         render = asyncio.ensure_future(
-            scene.render(output, server.address, told=told, timeout_secs=1.0)
+            workload.render(output, server.address, told=told, timeout_secs=1.0)
         )
         await asyncio.sleep(0.7)
         server.freeze()
         await asyncio.sleep(1.6)
         server.thaw()
         await render
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
     assert any("silent" in warning for warning in told.warnings)
 
 
 @pytest.mark.usefixtures("quick")
 async def test_one_of_two_frozen_for_good(
-    scene: Scene, server: Server, right: Right, tmp_path: Path
+    workload: Workload, server: Server, right: Right, tmp_path: Path
 ) -> None:
     with served(crop_secs=0.02) as (frozen,):
         output = tmp_path / "out.mp4"
         told = Told(on_part=lambda _event: frozen.freeze())
-        await scene.render(output, frozen.address, server.address, told=told, timeout_secs=1.0)
+        await workload.render(output, frozen.address, server.address, told=told, timeout_secs=1.0)
         frozen.thaw()
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", ["wrong checksum", "undecodable"])
 async def test_one_of_three_returns_garbage(
-    kind: str, scene: Scene, two: tuple[Proxy, Proxy], server: Server, right: Right, tmp_path: Path
+    kind: str,
+    workload: Workload,
+    two: tuple[Proxy, Proxy],
+    server: Server,
+    right: Right,
+    tmp_path: Path,
 ) -> None:
     encoding = CropEncoding.JPEG if kind == "undecodable" else CropEncoding.RAW
     with proxied(server.address) as liar:
-        fault = spoilers.undecodable(-1) if kind == "undecodable" else spoilers.flip(1, 0.5)
+        fault = injectors.undecodable(-1) if kind == "undecodable" else injectors.flip(1, 0.5)
         liar.inject(FRAMES, fault, times=10_000)
         for each in two:
-            each.inject(FRAMES, spoilers.slowed(0.01), times=4)
+            each.inject(FRAMES, injectors.slowed(0.01), times=4)
         output = tmp_path / "out.mp4"
         urls = [liar.url, *(each.url for each in two)]
-        told = await scene.render(output, *urls, encoding=encoding)
+        told = await workload.render(output, *urls, encoding=encoding)
         assert liar.struck()
         assert any(liar.url in warning for warning in told.warnings)
         assert not any(each.url in warning for warning in told.warnings for each in two)
-    assert pictures(output) == await right(scene, encoding)
+    assert pictures(output) == await right(workload, encoding)
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_liar_alone_is_named(scene: Scene, proxy: Proxy, tmp_path: Path) -> None:
-    proxy.inject(FRAMES, spoilers.undecodable(-1), times=10_000)
+async def test_a_liar_alone_is_named(workload: Workload, proxy: Proxy, tmp_path: Path) -> None:
+    proxy.inject(FRAMES, injectors.undecodable(-1), times=10_000)
     with pytest.raises(errors.FrameShapeError) as caught:
-        await scene.render(tmp_path / "out.mp4", proxy.url, encoding=CropEncoding.JPEG)
+        await workload.render(tmp_path / "out.mp4", proxy.url, encoding=CropEncoding.JPEG)
     assert proxy.url in str(caught.value)
 
 
 @pytest.mark.usefixtures("quick")
 async def test_servers_that_differ_are_named_and_left_out(
-    scene: Scene, right: Right, tmp_path: Path
+    workload: Workload, right: Right, tmp_path: Path
 ) -> None:
     with (
         served(crop_secs=0.015) as (first,),
@@ -194,11 +205,11 @@ async def test_servers_that_differ_are_named_and_left_out(
     ):
         odd = (model_proxy, faces_proxy)
         for each in odd:  # later than the first one, which settles what is right
-            each.inject(AVATARS, spoilers.slowed(0.3))
+            each.inject(AVATARS, injectors.slowed(0.3))
         output = tmp_path / "out.mp4"
-        told = await scene.render(output, first.address, *(each.url for each in odd))
+        told = await workload.render(output, first.address, *(each.url for each in odd))
         assert not any(each.frames_asked() for each in odd)
-    assert pictures(output) == await right(scene)
+    assert pictures(output) == await right(workload)
     (of_model,) = [text for text in told.warnings if model_proxy.url in text]
     (of_faces,) = [text for text in told.warnings if faces_proxy.url in text]
     assert "pattern 2" in of_model
@@ -207,28 +218,28 @@ async def test_servers_that_differ_are_named_and_left_out(
 
 
 async def test_a_server_that_slows_to_a_crawl_is_left(
-    scene: Scene, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path,
+    workload: Workload, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(worker, "_PATIENCE_SECS", 0.5)
     monkeypatch.setattr(worker, "_POLL_INTERVAL_SECS", 0.1)
     slow, good = two
-    slow.inject(FRAMES, spoilers.slowed(2.0, after=3), times=100)
-    good.inject(FRAMES, spoilers.slowed(0.02), times=100)
+    slow.inject(FRAMES, injectors.slowed(2.0, after=3), times=100)
+    good.inject(FRAMES, injectors.slowed(0.02), times=100)
     output = tmp_path / "out.mp4"
-    told = await scene.render(output, slow.url, good.url)
-    assert pictures(output) == await right(scene)
+    told = await workload.render(output, slow.url, good.url)
+    assert pictures(output) == await right(workload)
     assert any(slow.url in warning and "frames a second" in warning for warning in told.warnings)
 
 
 async def test_the_last_segments_are_overtaken(
-    scene: Scene, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path
+    workload: Workload, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path
 ) -> None:
     slow, good = two
-    slow.inject(FRAMES, spoilers.slowed(0.5, after=3), times=100)
+    slow.inject(FRAMES, injectors.slowed(0.5, after=3), times=100)
     output = tmp_path / "out.mp4"
-    told = await scene.render(output, slow.url, good.url)
-    assert pictures(output) == await right(scene)
+    told = await workload.render(output, slow.url, good.url)
+    assert pictures(output) == await right(workload)
     assert told.warnings == []
     # Alone the slow one would have taken 12 s for its segment.
     (lagged,) = slow.frames_asked()[:1]
@@ -238,15 +249,15 @@ async def test_the_last_segments_are_overtaken(
 
 
 async def test_each_server_is_given_what_it_lacks_once(
-    scene: Scene, right: Right, tmp_path: Path
+    workload: Workload, right: Right, tmp_path: Path
 ) -> None:
     with served(2, crop_secs=0.01) as servers, ExitStack() as stack:
         proxies = [stack.enter_context(proxied(each.address)) for each in servers]
         urls = [each.url for each in proxies]
         for number in range(2):
             output = tmp_path / f"{number}.mp4"
-            await scene.render(output, *urls)
-            assert pictures(output) == await right(scene)
+            await workload.render(output, *urls)
+            assert pictures(output) == await right(workload)
         for each in proxies:
             methods = Counter(asked.method for asked in each.asked if ASSETS in asked.path)
             assert methods == {"HEAD": 4, "PUT": 2}
@@ -256,25 +267,25 @@ async def test_each_server_is_given_what_it_lacks_once(
 
 @pytest.mark.usefixtures("quick")
 async def test_the_next_render_asks_again_who_was_left_out(
-    scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
-    proxy.inject(AVATARS, spoilers.refuse(422), times=2)
-    async with Renderer(scene.settings(proxy.url)) as renderer:
+    proxy.inject(AVATARS, injectors.refuse(422), times=2)
+    async with Renderer(workload.settings(proxy.url)) as renderer:
         with pytest.raises(errors.ServerRefusedError):
-            await renderer.render(scene.avatar, scene.audio, tmp_path / "one.mp4")
+            await renderer.render(workload.avatar, workload.audio, tmp_path / "one.mp4")
         async with deadline(DEADLINE_SECS):
-            await renderer.render(scene.avatar, scene.audio, tmp_path / "two.mp4")
-    assert pictures(tmp_path / "two.mp4") == await right(scene)
+            await renderer.render(workload.avatar, workload.audio, tmp_path / "two.mp4")
+    assert pictures(tmp_path / "two.mp4") == await right(workload)
 
 
 async def test_a_server_with_fewer_streams_than_we_would_use(
-    scene: Scene, right: Right, tmp_path: Path
+    workload: Workload, right: Right, tmp_path: Path
 ) -> None:
     """Others use it, too: 429 beside a stream that goes on is no failure of server or segment."""
     with served(crop_secs=0.05) as (server,), proxied(server.address) as proxy:
-        proxy.inject(FRAMES, spoilers.Fault("nothing"))
-        proxy.inject(FRAMES, spoilers.refuse(429, 0.05), times=5)
+        proxy.inject(FRAMES, injectors.Fault("nothing"))
+        proxy.inject(FRAMES, injectors.refuse(429, 0.05), times=5)
         output = tmp_path / "out.mp4"
-        told = await scene.render(output, proxy.url, max_retries=1)
-    assert pictures(output) == await right(scene)
+        told = await workload.render(output, proxy.url, max_retries=1)
+    assert pictures(output) == await right(workload)
     assert told.warnings == []

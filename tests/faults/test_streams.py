@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import injectors
 import pytest
-import spoilers
+from injectors import FRAMES
 from proxy import HEADER_BYTES, Act, Fault, Proxy
-from scene import Right, Scene, pictures
-from spoilers import FRAMES
+from workload import Right, Workload, pictures
 
 from musetalk_fast.client import negotiate
 from musetalk_fast.types import CropEncoding
@@ -32,7 +32,7 @@ def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 async def _survives(
-    scene: Scene,
+    workload: Workload,
     proxy: Proxy,
     right: list[str],
     folder: Path,
@@ -42,7 +42,7 @@ async def _survives(
     for fault in faults:
         proxy.inject(FRAMES, fault)
     output = folder / "out.mp4"
-    await scene.render(output, proxy.url, **members)
+    await workload.render(output, proxy.url, **members)
     assert pictures(output) == right
     assert proxy.struck() == [fault.name for fault in faults]
     assert not output.with_name("out.mp4.parts").exists()
@@ -50,11 +50,11 @@ async def _survives(
 
 @pytest.mark.parametrize("act", [Act.CUT, Act.RESET], ids=["closed", "reset"])
 async def test_the_end_of_a_connection_at_every_message(
-    act: Act, wire: str, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    act: Act, wire: str, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     for number in range(MESSAGES):
         proxy.asked.clear()
-        await _survives(short, proxy, await right(short), tmp_path, [spoilers.cut(number, 0, act)])
+        await _survives(short, proxy, await right(short), tmp_path, [injectors.cut(number, 0, act)])
         first, *again = proxy.frames_asked()
         assert first == range(25)
         # Only what has not come is asked for again; `start` stands before frame 0.
@@ -66,88 +66,100 @@ async def test_the_end_of_a_connection_at_every_message(
 
 
 async def test_a_reset_inside_every_message(
-    wire: str, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    wire: str, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     for number in range(MESSAGES):
         proxy.asked.clear()
         offset = (7, 33, 60)[number % 3]
-        await _survives(short, proxy, await right(short), tmp_path, [spoilers.cut(number, offset)])
+        await _survives(short, proxy, await right(short), tmp_path, [injectors.cut(number, offset)])
 
 
 async def test_truncated_with_correct_framing(
-    wire: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    wire: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     places = [(0, 0), (1, 0), (1, 40), (9, 0), (9, 20), (26, 0), (26, 30)]
-    faults = [spoilers.cut(*place, Act.END) for place in places]
-    await _survives(scene, proxy, await right(scene), tmp_path, faults)
+    faults = [injectors.cut(*place, Act.END) for place in places]
+    await _survives(workload, proxy, await right(workload), tmp_path, faults)
 
 
 async def test_flipped_bits(
-    wire: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    wire: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
-    header = [spoilers.flip_header(2, byte, byte % 8) for byte in range(HEADER_BYTES)]
-    of_start = [spoilers.flip(0, share, 2) for share in (0.2, 0.5, 0.8, 0.97)]
-    payload = [spoilers.flip(2, share, 5) for share in (0.1, 0.5, 0.9, 0.99999)]
+    header = [injectors.flip_header(2, byte, byte % 8) for byte in range(HEADER_BYTES)]
+    of_start = [injectors.flip(0, share, 2) for share in (0.2, 0.5, 0.8, 0.97)]
+    payload = [injectors.flip(2, share, 5) for share in (0.1, 0.5, 0.9, 0.99999)]
     await _survives(
-        scene, proxy, await right(scene), tmp_path, of_start + header + payload, max_retries=100
+        workload,
+        proxy,
+        await right(workload),
+        tmp_path,
+        of_start + header + payload,
+        max_retries=100,
     )
 
 
 async def test_disorder(
-    wire: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    wire: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     faults = [
-        *(spoilers.wrong_index(shift) for shift in (1, -1, 1000)),
-        spoilers.frame_twice(),
-        spoilers.frame_missing(),
-        *(spoilers.duplicated(number) for number in (0, 5, 26)),
-        *(spoilers.missing(number) for number in (0, 5, 25, 26)),
+        *(injectors.wrong_index(shift) for shift in (1, -1, 1000)),
+        injectors.frame_twice(),
+        injectors.frame_missing(),
+        *(injectors.duplicated(number) for number in (0, 5, 26)),
+        *(injectors.missing(number) for number in (0, 5, 25, 26)),
     ]
-    await _survives(scene, proxy, await right(scene), tmp_path, faults, max_retries=20)
+    await _survives(workload, proxy, await right(workload), tmp_path, faults, max_retries=20)
 
 
 async def test_broken_framing(
-    wire: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    wire: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     faults = [
-        spoilers.broken_framing(number, raw) for number in (0, 9) for raw in spoilers.NO_CHUNKS
+        injectors.broken_framing(number, raw) for number in (0, 9) for raw in injectors.NO_CHUNKS
     ]
-    await _survives(scene, proxy, await right(scene), tmp_path, faults, max_retries=20)
+    await _survives(workload, proxy, await right(workload), tmp_path, faults, max_retries=20)
 
 
-async def test_damaged_answers(scene: Scene, proxy: Proxy, right: Right, tmp_path: Path) -> None:
-    faults = [spoilers.NOT_HTTP, spoilers.DAMAGED_HEAD, spoilers.HALF_A_HEAD, spoilers.NOT_JSON]
-    await _survives(scene, proxy, await right(scene), tmp_path, faults, max_retries=10)
+async def test_damaged_answers(
+    workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
+) -> None:
+    faults = [injectors.NOT_HTTP, injectors.DAMAGED_HEAD, injectors.HALF_A_HEAD, injectors.NOT_JSON]
+    await _survives(workload, proxy, await right(workload), tmp_path, faults, max_retries=10)
 
 
 async def test_a_crop_that_nobody_can_decode(
-    wire: str, scene: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    wire: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     jpeg = CropEncoding.JPEG
     await _survives(
-        scene, proxy, await right(scene, jpeg), tmp_path, [spoilers.undecodable()], encoding=jpeg
+        workload,
+        proxy,
+        await right(workload, jpeg),
+        tmp_path,
+        [injectors.undecodable()],
+        encoding=jpeg,
     )
 
 
 @pytest.mark.parametrize("act", [Act.HUSH, Act.DRIP], ids=["silent", "a byte a second"])
 async def test_silence(
-    act: Act, wire: str, short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    act: Act, wire: str, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     places = (0, 1, 9)
-    faults = [spoilers.cut(number, 0, act) for number in places]
+    faults = [injectors.cut(number, 0, act) for number in places]
     await _survives(short, proxy, await right(short), tmp_path, faults, timeout_secs=1.2)
 
 
 async def test_accepted_and_silent(
-    short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     await _survives(
-        short, proxy, await right(short), tmp_path, [spoilers.SILENT] * 2, timeout_secs=1.0
+        short, proxy, await right(short), tmp_path, [injectors.SILENT] * 2, timeout_secs=1.0
     )
 
 
 async def test_answers_that_begin_in_drops(
-    short: Scene, proxy: Proxy, right: Right, tmp_path: Path
+    short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
-    faults = [spoilers.HEAD_IN_DROPS, spoilers.REFUSAL_IN_DROPS]
+    faults = [injectors.HEAD_IN_DROPS, injectors.REFUSAL_IN_DROPS]
     await _survives(short, proxy, await right(short), tmp_path, faults, timeout_secs=0.7)

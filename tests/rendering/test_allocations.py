@@ -76,7 +76,7 @@ def _compositor() -> StillCompositor:
     return StillCompositor(np.zeros((height, width, 3), np.uint8), FACE, ENCODER, FPS)
 
 
-class Road:
+class Pipeline:
     """From a socket's bytes to a part; of its own frames it notes where they lie."""
 
     def __init__(self, module: Any, path: Path) -> None:
@@ -158,24 +158,24 @@ def _zlibs_own() -> int:
 async def test_nothing_large_is_allocated(
     module: Any, encoding: CropEncoding, size: int | None, tmp_path: Path
 ) -> None:
-    road = Road(module, tmp_path / "part.mp4")
-    await road.go(_messages(module, encoding), size)
+    pipeline = Pipeline(module, tmp_path / "part.mp4")
+    await pipeline.go(_messages(module, encoding), size)
     if size is None:
-        del road.peaks.highest["receive"]  # aiohttp joins the pieces of a chunk
-    assert {"parse", "crop", "compose", "encode"} <= set(road.peaks.highest)
-    assert max(road.peaks.highest.values()) < LIMIT, road.peaks.highest
-    assert len(road.places) == 1
+        del pipeline.peaks.highest["receive"]  # aiohttp joins the pieces of a chunk
+    assert {"parse", "crop", "compose", "encode"} <= set(pipeline.peaks.highest)
+    assert max(pipeline.peaks.highest.values()) < LIMIT, pipeline.peaks.highest
+    assert len(pipeline.places) == 1
 
 
 @pytest.mark.parametrize("module", [binary, ndjson])
 async def test_a_png_takes_what_zlib_does_and_small_pieces(module: Any, tmp_path: Path) -> None:
-    road = Road(module, tmp_path / "part.mp4")
-    await road.go(_messages(module, PNG), 256_000)
+    pipeline = Pipeline(module, tmp_path / "part.mp4")
+    await pipeline.go(_messages(module, PNG), 256_000)
     own = _zlibs_own()
     assert 40_000 < own < 41_500
-    assert road.peaks.highest.pop("crop") < own + 5 * LIMIT
-    assert max(road.peaks.highest.values()) < LIMIT, road.peaks.highest
-    assert len(road.places) == 1
+    assert pipeline.peaks.highest.pop("crop") < own + 5 * LIMIT
+    assert max(pipeline.peaks.highest.values()) < LIMIT, pipeline.peaks.highest
+    assert len(pipeline.places) == 1
 
 
 def test_the_measure_can_fail() -> None:

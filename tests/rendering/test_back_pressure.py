@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from feeds import Encoder, member
+from active_segments import Encoder, member
 
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection

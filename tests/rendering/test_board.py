@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from feeds import Encoder, frames, member
+from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
 from musetalk_fast.client.pool import Member

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from feeds import Encoder, frames, member
+from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
 from musetalk_fast.client.pool import Pool

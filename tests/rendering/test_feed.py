@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from feeds import Encoder, frames, member
+from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
 from musetalk_fast.planning import Segment

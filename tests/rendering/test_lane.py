@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
-from feeds import Encoder, frames, member
+from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
 from musetalk_fast.client import pool as pools

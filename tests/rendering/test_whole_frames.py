@@ -24,7 +24,7 @@ from musetalk_fast.events import Event, WarningEvent
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS / "client"))
 
-from plain_process import listening, plain_server  # noqa: E402
+from infer_server_process import infer_server, listening  # noqa: E402
 
 PORTRAIT = TESTS.parent / "examples/portrait.png"
 SPEECH = TESTS / "data/short.wav"
@@ -59,7 +59,7 @@ def test_whole_frames_show_what_crops_show(tmp_path: Path) -> None:
 
 def test_a_server_of_another_maker_is_found_out(tmp_path: Path) -> None:
     events: list[Event] = []
-    with plain_server(framing="close", pretty=True, escapes=True, order="turned") as url:
+    with infer_server(framing="close", pretty=True, escapes=True, order="turned") as url:
         result = _render(url, tmp_path / "out.mp4", on_event=events.append)
     assert result.engine == "infer"
     assert len(_luma(tmp_path / "out.mp4")) == result.frames
@@ -71,7 +71,7 @@ def test_a_server_of_another_maker_is_found_out(tmp_path: Path) -> None:
 
 def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
     with (
-        plain_server(size=[128, 128]) as url,
+        infer_server(size=[128, 128]) as url,
         pytest.raises(errors.FrameShapeError, match="128x128 pixels, not 256x256"),
     ):
         _render(url, tmp_path / "out.mp4")

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_documents import DATA, FORMS, document, frames
+from infer_documents import DATA, FORMS, document, frames
 
 from musetalk_fast import errors
 from musetalk_fast.wire.infer import Decoder

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import av
 
-from musetalk_fast.benching.scene import CROPS, FPS, Scene
+from musetalk_fast.benching.workload import CROPS, FPS, Workload
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoders import EncoderSettings
@@ -33,19 +33,19 @@ class Last(NamedTuple):
     packet: float
 
 
-class Road:
+class Pipeline:
     """Crops become pictures, pictures a part that nobody keeps; serves one thread.
 
     Args:
         part: where it is written.
     """
 
-    def __init__(self, scene: Scene, part: Path) -> None:
-        height, width = scene.picture.shape[:2]
-        self._frames = [scene.frame(number, CropEncoding.RAW) for number in range(CROPS)]
+    def __init__(self, workload: Workload, part: Path) -> None:
+        height, width = workload.picture.shape[:2]
+        self._frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
         self._reader = CropReader()
-        self._compositor = scene.compositor()
-        self._part = PartEncoder(part, scene.encoder, width, height, FPS, 0, "bench")
+        self._compositor = workload.compositor()
+        self._part = PartEncoder(part, workload.encoder, width, height, FPS, 0, "bench")
 
     def run(self, began: float) -> int:
         """Make a part until a second or two after `began`; give the number of its frames.
@@ -66,43 +66,43 @@ class Road:
         self._part.encode(self._compositor.compose(crop, frame.rows.first, number))
 
 
-def road_us(scene: Scene, folder: Path) -> float:
+def pipeline_us(workload: Workload, folder: Path) -> float:
     """Microseconds a frame of one thread, from a received frame to the finished part."""
-    road, began = Road(scene, folder / "one"), time.perf_counter()
-    frames = road.run(began)
+    pipeline, began = Pipeline(workload, folder / "one"), time.perf_counter()
+    frames = pipeline.run(began)
     return (time.perf_counter() - began) / frames * 1e6
 
 
-def roads_fps(scene: Scene, encoders: int, folder: Path) -> float:
+def pipelines_fps(workload: Workload, encoders: int, folder: Path) -> float:
     """Frames a second of so many roads side by side."""
-    roads = [Road(scene, folder / f"of-{number}") for number in range(encoders)]
+    pipelines = [Pipeline(workload, folder / f"of-{number}") for number in range(encoders)]
     began = time.perf_counter()
 
-    def run(road: Road) -> int:
-        return road.run(began)
+    def run(pipeline: Pipeline) -> int:
+        return pipeline.run(began)
 
     with ThreadPoolExecutor(encoders) as pool:
-        frames = sum(pool.map(run, roads))
+        frames = sum(pool.map(run, pipelines))
     return frames / (time.perf_counter() - began)
 
 
-def last_stages(scene: Scene, folder: Path) -> Last:
+def last_stages(workload: Workload, folder: Path) -> Last:
     """Encode pictures that lie ready, then mux the packets.
 
     Raises:
         errors.OutputError: encoding or writing failed.
     """
-    pictures = [scene.compositor().compose(crop, 0, 0) for crop in scene.crops]
-    packets, encode_us = _encode(scene, pictures)
-    mux_us = _mux(scene, packets, folder / "muxed")
+    pictures = [workload.compositor().compose(crop, 0, 0) for crop in workload.crops]
+    packets, encode_us = _encode(workload, pictures)
+    mux_us = _mux(workload, packets, folder / "muxed")
     planes = sum(plane.buffer_size for plane in pictures[0].planes)
     return Last(encode_us, mux_us, planes, sum(packet.size for packet in packets) / len(packets))
 
 
-def _encode(scene: Scene, pictures: list[av.VideoFrame]) -> tuple[Packets, float]:
-    context = av.CodecContext.create(scene.encoder.codec, "w")
+def _encode(workload: Workload, pictures: list[av.VideoFrame]) -> tuple[Packets, float]:
+    context = av.CodecContext.create(workload.encoder.codec, "w")
     assert isinstance(context, av.VideoCodecContext)
-    _configure(scene, context)
+    _configure(workload, context)
     packets: Packets = []
 
     def step(number: int) -> None:
@@ -115,16 +115,16 @@ def _encode(scene: Scene, pictures: list[av.VideoFrame]) -> tuple[Packets, float
         frames = _until_enough(step, began)
         packets += context.encode(None)
     except av.FFmpegError as error:
-        raise _refused(scene.encoder, error) from error
+        raise _refused(workload.encoder, error) from error
     return packets, (time.perf_counter() - began) / frames * 1e6
 
 
-def _mux(scene: Scene, packets: Packets, path: Path) -> float:
-    encoder = scene.encoder
+def _mux(workload: Workload, packets: Packets, path: Path) -> float:
+    encoder = workload.encoder
     with write_errors(path), av.open(str(path), "w", format=encoder.part_muxer) as container:
         stream = container.add_stream(encoder.codec, rate=FPS)
         assert isinstance(stream, av.VideoStream)
-        _configure(scene, stream.codec_context)
+        _configure(workload, stream.codec_context)
         try:
             container.start_encoding()
         except av.FFmpegError as error:
@@ -139,9 +139,9 @@ def _mux(scene: Scene, packets: Packets, path: Path) -> float:
     return secs / len(packets) * 1e6
 
 
-def _configure(scene: Scene, context: av.VideoCodecContext) -> None:
-    height, width = scene.picture.shape[:2]
-    scene.encoder.configure(context, width, height, FPS)
+def _configure(workload: Workload, context: av.VideoCodecContext) -> None:
+    height, width = workload.picture.shape[:2]
+    workload.encoder.configure(context, width, height, FPS)
 
 
 def _refused(encoder: EncoderSettings, error: av.FFmpegError) -> EncoderError:

@@ -32,7 +32,7 @@ CROPS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class Workload:
     """A portrait that speaks, without a server."""
 
     picture: Picture
@@ -58,7 +58,7 @@ class Scene:
         return f"{width}x{height}, box {box.width}x{box.height}, raw crops, {rows} of 256 rows"
 
 
-def make_scene(avatar: Path | None, settings: Settings) -> Scene:
+def make_workload(avatar: Path | None, settings: Settings) -> Workload:
     """A scene from an avatar, or a made-up one.
 
     Raises:
@@ -78,7 +78,7 @@ def make_scene(avatar: Path | None, settings: Settings) -> Scene:
     height, width = picture.shape[:2]
     closed = _smooth(CROP_SIZE, CROP_SIZE, 2)
     crops = tuple(_speaking(closed, abs(2 * turn / CROPS - 1)) for turn in range(CROPS))
-    return Scene(picture, _face(box, width, height), crops, _encoder(settings, width, height))
+    return Workload(picture, _face(box, width, height), crops, _encoder(settings, width, height))
 
 
 def _encoder(settings: Settings, width: int, height: int) -> EncoderSettings:
