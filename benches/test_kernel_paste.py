@@ -8,6 +8,7 @@ from typing import Any
 import av
 import cv2
 import pytest
+
 from benches.bench_inputs import (
     CROP,
     HEIGHT,
@@ -19,7 +20,6 @@ from benches.bench_inputs import (
     resize,
     stretched_face,
 )
-
 from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.kernels.yuv import rgb_to_planes

@@ -9,8 +9,8 @@ from typing import Any
 
 import av
 import numpy as np
-from benches.bench_inputs import planes_of, smooth
 
+from benches.bench_inputs import planes_of, smooth
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.video.compositor import blank_frame

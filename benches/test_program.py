@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 
 from benches.conftest import spread
+from benches.replay.content import make_workload
 from benches.replay.encoder_alone import compose_all, encode, work_of
-from benches.replay.making import make_workload
 from benches.replay.process import CPUS, Spent, module, peak_kb, replaying, spent
-from benches.replay.scene import CROPS, Workload
+from benches.replay.workload import CROPS, Workload
 
 LOOK = ("--crf", "20", "--preset", "veryfast", "--audio", "none")
 COMPARED = 20

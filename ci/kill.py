@@ -39,8 +39,8 @@ def main() -> int:
     own = max(1, asked.kills // 10)
     with tempfile.TemporaryDirectory(prefix="kill-") as name:
         folder = Path(name)
-        _tell("a server beside", _beside(folder, asked.kills - own, chance))
-        _tell("built-in server", _builtin(folder, own, chance))
+        _emit("a server beside", _beside(folder, asked.kills - own, chance))
+        _emit("built-in server", _builtin(folder, own, chance))
         _cost(folder)
     return 0
 
@@ -103,7 +103,7 @@ def _killed(arguments: list[str], output: Path, frames: int) -> float:
     return time.monotonic() - began + _timed(arguments, output)
 
 
-def _tell(name: str, cost: Cost) -> None:
+def _emit(name: str, cost: Cost) -> None:
     print(
         f"{name}: {cost.kills} kills in {cost.runs} runs, {cost.videos} videos finished and right, "
         f"{cost.parts_kept} times a finished part outlived a kill, none was made again",

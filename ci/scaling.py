@@ -40,9 +40,9 @@ def main() -> int:
             row = _measure(Path(name), asked.secs * count, urls)
             print(f"{count:7}  {row.fps:8.1f}  {row.share:18.3f}  {row.cpu:17.2f}", flush=True)
             faults.append(row.fault(usable_processors()))
-    told = [fault for fault in faults if fault]
-    print("\n".join(told or ["every render kept up, or the client used up its processors"]))
-    return 1 if told else 0
+    emitted = [fault for fault in faults if fault]
+    print("\n".join(emitted or ["every render kept up, or the client used up its processors"]))
+    return 1 if emitted else 0
 
 
 def _measure(folder: Path, secs: float, urls: list[str]) -> Measured:

@@ -10,4 +10,4 @@ shift
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-$root/.venv/bin/python}
 seconds=$("$python" -c 'import sys; print(float(sys.argv[1]) * 3600)' "$hours")
-PYTHONPATH=$root exec "$python" "$root/tests/faults/mix.py" --seconds "$seconds" "$@"
+PYTHONPATH=$root exec "$python" "$root/tests/faults/random_mix.py" --seconds "$seconds" "$@"

@@ -79,7 +79,7 @@ class SourceRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class EngineIdentity:
     """Who makes the crops of a render: all of them come from one engine and model.
 
     Attributes:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import av
 
-from benches.replay.scene import CROPS, Workload, load_scene
+from benches.replay.workload import CROPS, Workload, load_scene
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.media.image import load_still
 from musetalk_fast.planning.concurrency import choose_concurrency, processors

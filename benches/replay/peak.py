@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 
-def _tell(path: Path) -> None:
+def _emit(path: Path) -> None:
     status = Path("/proc/self/status").read_text()
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found is not None
@@ -23,7 +23,7 @@ def _tell(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    atexit.register(_tell, Path(sys.argv[1]))
+    atexit.register(_emit, Path(sys.argv[1]))
     name = sys.argv[2]
     sys.argv[1:3] = []
     runpy.run_module(f"benches.replay.{name}", run_name="__main__", alter_sys=True)

@@ -23,7 +23,7 @@ import av
 import cv2
 import numpy as np
 
-from benches.replay.scene import load_scene
+from benches.replay.workload import load_scene
 
 SEGMENT = 250
 

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import orjson
 
-from benches.replay.scene import load_scene
 from benches.replay.store import Pieces, Store
+from benches.replay.workload import load_scene
 from musetalk_fast.wire.messages import BINARY, NDJSON
 from musetalk_fast.wire.requests import FramesRequest
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from benches.replay.scene import CROPS, Workload
+from benches.replay.workload import CROPS, Workload
 from musetalk_fast import __version__
 from musetalk_fast.types import ALL_ROWS, CropEncoding, Face
 from musetalk_fast.wire import binary, ndjson
@@ -58,8 +58,8 @@ class Store:
         face: Face = self._scene.face
         encoder = StreamEncoder(wire)
         start = Start(engine=ENGINE, model=MODEL, faces=self._digest, start=0, stop=1)
-        told = FaceMessage(source=0, box=face.box, mask_box=face.mask_box, mask=face.mask)
-        messages = [encoder.encode(start), encoder.encode(told)]
+        emitted = FaceMessage(source=0, box=face.box, mask_box=face.mask_box, mask=face.mask)
+        messages = [encoder.encode(start), encoder.encode(emitted)]
         messages.append(encoder.end(1, {"faces": self._digest}))
         return [[message] for message in messages]
 

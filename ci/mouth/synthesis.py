@@ -49,18 +49,18 @@ def speak(text: str, voice: str, stretch: float) -> Recording:
         path = Path(folder, "speech.wav")
         command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch}"]
         command += ["-psdur", "-t", text, "-o", str(path)]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        emitted = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         with wave.open(str(path)) as file:
             if file.getframerate() != RATE:
                 raise SystemExit(f"flite's voice {voice} has {file.getframerate()} Hz, not {RATE}")
             pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
     count = len(pcm) // HOP
-    return Recording(pcm[: count * HOP], labels(list(_phones(told)), count))
+    return Recording(pcm[: count * HOP], labels(list(_phones(emitted)), count))
 
 
-def _phones(told: str) -> Iterator[Phone]:
+def _phones(emitted: str) -> Iterator[Phone]:
     start = 0.0
-    for each in told.split():
+    for each in emitted.split():
         name, end = each.split(":")
         yield Phone(start, float(end) - start, _NAMES.get(name, name.upper()))
         start = float(end)

@@ -34,7 +34,7 @@ def report(error: BaseException, verbosity: Verbosity) -> int:
     known = describe(error)
     if known["token"] == "MTF-INTERNAL" and (verbosity.verbose or _debugging()):
         _trace(error)
-    _tell(known, verbosity)
+    _emit(known, verbosity)
     return int(known["exit_code"] or 0)
 
 
@@ -82,7 +82,7 @@ def _members(
     }
 
 
-def _tell(known: dict[str, str | int | None], verbosity: Verbosity) -> None:
+def _emit(known: dict[str, str | int | None], verbosity: Verbosity) -> None:
     if verbosity.json and known["where"] != "stdout":
         import json
 

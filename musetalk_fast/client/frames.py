@@ -9,7 +9,7 @@ from typing import TypeAlias
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
-from musetalk_fast.types import Maker
+from musetalk_fast.types import EngineIdentity
 from musetalk_fast.wire.messages import End, Frame, Message, Start
 from musetalk_fast.wire.requests import FramesRequest
 
@@ -18,7 +18,7 @@ FrameStream: TypeAlias = AsyncGenerator[list[Frame], None]
 
 @asynccontextmanager
 async def open_frames(
-    connection: Connection, request: FramesRequest, wire: str, engine: Maker
+    connection: Connection, request: FramesRequest, wire: str, engine: EngineIdentity
 ) -> AsyncIterator[FrameStream]:
     """`POST /v1/frames`; give lists of frames as they arrive.
 
@@ -52,7 +52,7 @@ class FrameCheck:
         where: the server's name for messages.
     """
 
-    def __init__(self, request: FramesRequest, engine: Maker, where: str) -> None:
+    def __init__(self, request: FramesRequest, engine: EngineIdentity, where: str) -> None:
         self._request = request
         self._engine = engine
         self._where = where

@@ -11,7 +11,7 @@ from musetalk_fast import errors
 from musetalk_fast.client.negotiate import NegotiatedServer
 
 _INITIAL_SECS, _MAX_SECS = 0.5, 30.0
-MAX_ASKED_SECS = 300.0
+MAX_RETRY_AFTER_SECS = 300.0
 """A `Retry-After` beyond it is cut: who knows what the server means."""
 _POLL_INTERVAL_SECS = 0.25
 """How often who waits for room looks whether a stream has ended."""
@@ -254,13 +254,13 @@ class Pool:
         failures = [member.error for member in self.members if member.error is not None]
         if len(failures) == 1:
             return failures[0]
-        told = "; ".join(str(error) for error in failures)
+        emitted = "; ".join(str(error) for error in failures)
         kind = type(failures[0])
         alike = all(type(error) is kind for error in failures)
         # What all of them say of us, of our inputs or of their load has an exit code of its own.
         if alike and kind.exit_code != errors.ServersLostError.exit_code:
-            return kind(f"no server is left: {told}")
-        return errors.ServersLostError(f"no server is left: {told}")
+            return kind(f"no server is left: {emitted}")
+        return errors.ServersLostError(f"no server is left: {emitted}")
 
 
 def backoff_secs(failures: int, asked: float | None = None) -> float:
@@ -270,7 +270,7 @@ def backoff_secs(failures: int, asked: float | None = None) -> float:
         asked: what the server's `Retry-After` says.
     """
     if asked is not None:
-        return min(asked, MAX_ASKED_SECS)
+        return min(asked, MAX_RETRY_AFTER_SECS)
     longest: float = min(_MAX_SECS, _INITIAL_SECS * 2 ** min(failures - 1, 16))
     # Jitter, so that clients of a server that comes back do not all come at once.
     return longest * random.uniform(0.5, 1.0)  # noqa: S311

@@ -77,7 +77,7 @@ class SegmentExecutor:
         begin = partial(self._begin, SegmentEncoder(self._job), threads)
         attempts = (self._retries + 1) * len(self._pool.members)
         scheduler = Scheduler(
-            segments, self._limit, begin, attempts, self._tell, self._emit_corrupt
+            segments, self._limit, begin, attempts, self._emit, self._emit_corrupt
         )
         for member in self._pool.members:
             member.reset()
@@ -142,5 +142,5 @@ class SegmentExecutor:
     def _emit_corrupt(self, member: Member, error: ProtocolError) -> None:
         self._on_event(failure_event(error, member.corrupted(error)))
 
-    def _tell(self, segment: Segment, part: Part) -> None:
+    def _emit(self, segment: Segment, part: Part) -> None:
         self._on_event(segment_event(segment, part))

@@ -11,7 +11,7 @@ from musetalk_fast.errors import EngineDiffersError, FacesDifferError
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
-from musetalk_fast.types import Maker
+from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.face_digest import PreparedFaces
 
@@ -40,7 +40,7 @@ class JobState:
             return {}
         return self.jobdir.finished(self.plan, segments, partial(self.manifest.label, self.plan))
 
-    def check_engine(self, engine: Maker, where: str) -> None:
+    def check_engine(self, engine: EngineIdentity, where: str) -> None:
         """Refuse another engine or model.
 
         Raises:
@@ -55,7 +55,7 @@ class JobState:
             where=where,
         )
 
-    async def establish(self, engine: Maker, faces: PreparedFaces, where: str) -> None:
+    async def establish(self, engine: EngineIdentity, faces: PreparedFaces, where: str) -> None:
         """Take the first server's word and keep it; hold the others to it.
 
         Raises:

@@ -8,19 +8,24 @@ from musetalk_fast import __version__
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.jobdir import JobDirectory
-from musetalk_fast.types import Maker
+from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.mux import Joined, join
 from musetalk_fast.video.parts import Part
 
 
-def join_parts(plan: Plan, parts: dict[int, Part], jobdir: JobDirectory, engine: Maker) -> Joined:
+def join_parts(
+    plan: Plan, parts: dict[int, Part], jobdir: JobDirectory, engine: EngineIdentity
+) -> Joined:
     """Join all parts of a plan, add the sound, move the video to its place.
 
     Raises:
         errors.OutputError: the parts do not fit, or writing failed.
     """
     preview = " (a preview, not MuseTalk)" if engine.is_preview else ""
-    comment = f"lip-sync: engine {engine.name}{preview}, model {engine.model}; musetalk-fast {__version__}"
+    comment = (
+        f"lip-sync: engine {engine.name}{preview}, model {engine.model}; musetalk-fast "
+        f"{__version__}"
+    )
     with ExitStack() as stack:
         sound = stack.enter_context(AudioDecoder(plan.audio)).frames() if plan.sound else None
         return join(

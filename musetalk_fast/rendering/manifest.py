@@ -8,7 +8,7 @@ import orjson
 
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.planning import Plan, Segment
-from musetalk_fast.types import Face, Maker
+from musetalk_fast.types import EngineIdentity, Face
 from musetalk_fast.wire import binary
 from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
 from musetalk_fast.wire.json_object import parse_object
@@ -23,7 +23,7 @@ _SHORT = 16
 class Manifest:
     """What all servers and all parts of a render agree on."""
 
-    engine: Maker
+    engine: EngineIdentity
     faces: PreparedFaces
 
     @property
@@ -67,7 +67,9 @@ def manifest_from_bytes(content: bytes) -> Manifest | None:
     digest = faces_digest(faces)
     if not isinstance(start, Start) or start.faces != digest:
         return None
-    return Manifest(Maker(start.engine, start.model, is_preview), PreparedFaces(faces, digest))
+    return Manifest(
+        EngineIdentity(start.engine, start.model, is_preview), PreparedFaces(faces, digest)
+    )
 
 
 def _message(source: int, face: Face | None) -> FaceMessage:

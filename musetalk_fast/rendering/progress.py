@@ -41,7 +41,7 @@ class ProgressReporter:
         self._counts = counts
         self._on_event = on_event
         self._began = time.monotonic()
-        self._told: tuple[int, int] | None = None
+        self._emitted: tuple[int, int] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -54,22 +54,22 @@ class ProgressReporter:
             await cancel_and_wait([ticker])
         if not ticker.cancelled():
             ticker.result()  # whoever listens has failed
-        self._tell()
+        self._emit()
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_PERIOD_SECS)
-            self._tell()
+            self._emit()
 
-    def _tell(self) -> None:
+    def _emit(self) -> None:
         received, encoded = self._counts.received, self._counts.encoded
         if not received:
             self._began = time.monotonic()  # uploads and preparation are no frames
         fps = encoded / max(1e-9, time.monotonic() - self._began)
         left = self._frames - encoded
-        if (received, encoded) == self._told:
+        if (received, encoded) == self._emitted:
             return
-        self._told = received, encoded
+        self._emitted = received, encoded
         self._on_event(
             ProgressEvent(
                 stage="generate",

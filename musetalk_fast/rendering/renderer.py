@@ -142,18 +142,18 @@ class Renderer:
     ) -> RenderJob:
         loop = asyncio.get_running_loop()
 
-        def tell(event: Event) -> None:
+        def emit(event: Event) -> None:
             loop.call_soon_threadsafe(self._on_event, event)
 
         def load() -> tuple[Plan, Inputs, Asset]:
             pictures: list[Future[Asset]] = []
             with ThreadPoolExecutor(1, "png") as beside:
                 inputs = load_inputs(
-                    *(avatar, audio, self._settings, jobdir.scratch, tell),
+                    *(avatar, audio, self._settings, jobdir.scratch, emit),
                     on_still=lambda still: pictures.append(beside.submit(still.png)),
                 )
                 plan = plan_render(inputs, jobdir.output, self._settings)
-                plan = adopt(plan, jobdir, tell, fresh=fresh)
+                plan = adopt(plan, jobdir, emit, fresh=fresh)
             return plan, inputs, pictures[0].result()
 
         plan, inputs, picture = await asyncio.to_thread(load)

@@ -17,7 +17,7 @@ from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, Warnin
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.rendering.render_job import RenderJob
 from musetalk_fast.rendering.tasks import run_all
-from musetalk_fast.types import Maker
+from musetalk_fast.types import EngineIdentity
 from musetalk_fast.wire.face_digest import NO_FACES, PreparedFaces
 from musetalk_fast.wire.messages import PLAIN, FullFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
@@ -96,9 +96,9 @@ class Session:
 
     async def _set_up(self, server: NegotiatedServer) -> None:
         plan, info, where = self._job.plan, server.info, self._member.name
-        self._tell(server)
+        self._emit(server)
         check_limits(server, plan.frame_encoding, plan.fps)
-        engine = Maker(info.engine, info.model, info.is_preview)
+        engine = EngineIdentity(info.engine, info.model, info.is_preview)
         self._job.state.check_engine(engine, where)
         if server.wire == PLAIN:
             check_infer_options(plan.options, where)
@@ -114,22 +114,22 @@ class Session:
     async def _upload(
         self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path
     ) -> None:
-        def tell(sent: int, total: int) -> None:
+        def emit(sent: int, total: int) -> None:
             event = UploadEvent(server=self._member.name, asset=name, sent=sent, total=total)
             self._on_event(event)
 
-        await ensure_asset(server.connection, sha256, content, tell)
+        await ensure_asset(server.connection, sha256, content, emit)
 
     async def _prepare(self, server: NegotiatedServer) -> PreparedFaces:
         plan = self._job.plan
         request = AvatarRequest(avatar=self._job.picture.sha256, options=plan.options)
 
-        def tell(done: int, total: int) -> None:
+        def emit(done: int, total: int) -> None:
             self._on_event(ProgressEvent(stage="prepare", done=done, total=total))
 
-        return await prepare_avatar(server.connection, request, (plan.width, plan.height), 1, tell)
+        return await prepare_avatar(server.connection, request, (plan.width, plan.height), 1, emit)
 
-    def _tell(self, server: NegotiatedServer) -> None:
+    def _emit(self, server: NegotiatedServer) -> None:
         if not self._member.announced:
             self._member.announced = True
             self._on_event(

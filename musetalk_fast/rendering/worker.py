@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from musetalk_fast.client.pool import MAX_ASKED_SECS, Member, Pool
+from musetalk_fast.client.pool import MAX_RETRY_AFTER_SECS, Member, Pool
 from musetalk_fast.errors import (
     InputError,
     MuseTalkError,
@@ -161,7 +161,9 @@ class Worker:
         """Count a failure of the server."""
         if isinstance(error, ServerBusyError) and self._member.streams:
             # It works for us as much as it can; this stream is one too many for now.
-            self._member.saturated(min(error.retry_after or _POLL_INTERVAL_SECS, MAX_ASKED_SECS))
+            self._member.saturated(
+                min(error.retry_after or _POLL_INTERVAL_SECS, MAX_RETRY_AFTER_SECS)
+            )
             return
         self._session.invalidate()
         secs = self._member.failed(error, self._began)

@@ -108,14 +108,14 @@ class MessageResponse:
             await asyncio.wait([task], timeout=_GRACE_SECS)
             last: Progress | None = None
             while not task.done():
-                last = await self._tell(progress(), last)
+                last = await self._emit(progress(), last)
                 await asyncio.wait([task], timeout=_TICK_SECS)
             return task.result()
         finally:
             if not task.cancel() and not task.cancelled():
                 task.exception()  # seen, where the client went in the same moment
 
-    async def _tell(self, progress: Progress | None, last: Progress | None) -> Progress | None:
+    async def _emit(self, progress: Progress | None, last: Progress | None) -> Progress | None:
         if progress is not None and progress != last:
             await self.send(progress)
         elif self._loop.time() - self._last_write >= self._limits.heartbeat_secs - _TICK_SECS:

@@ -28,19 +28,19 @@ def test_json_has_every_stage(run) -> None:
     done = run("bench", "--json", *SMALL)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
-    told = json.loads(line)
-    assert "256x256" in told["given"]
-    assert "libx264" in told["encoder"]
-    assert "preset=ultrafast" in told["encoder"]
-    assert (told["encoders"], told["threads"]) == choose_concurrency(1000, processors())
-    assert told["fps"] > 0
-    assert [stage["name"] for stage in told["stages"]] == STAGES
-    for stage in told["stages"]:
+    reported = json.loads(line)
+    assert "256x256" in reported["given"]
+    assert "libx264" in reported["encoder"]
+    assert "preset=ultrafast" in reported["encoder"]
+    assert (reported["encoders"], reported["threads"]) == choose_concurrency(1000, processors())
+    assert reported["fps"] > 0
+    assert [stage["name"] for stage in reported["stages"]] == STAGES
+    for stage in reported["stages"]:
         assert stage["us"] > 0
         assert stage["mb_s"] > 0
         assert (stage["share"] is not None) == (stage["name"] in ROAD)
-    assert told["stages"][-1]["share"] == 1.0
-    assert set(told) == {"event", "given", "encoder", "encoders", "threads", "stages", "fps"}
+    assert reported["stages"][-1]["share"] == 1.0
+    assert set(reported) == {"event", "given", "encoder", "encoders", "threads", "stages", "fps"}
 
 
 def test_table_has_every_stage_for_an_avatar(run) -> None:

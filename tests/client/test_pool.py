@@ -57,7 +57,7 @@ def test_pauses_double_with_jitter_up_to_a_limit() -> None:
 def test_retry_after_is_taken_as_it_is_within_reason() -> None:
     assert backoff_secs(7, 2.5) == 2.5
     assert backoff_secs(1, 0.0) == 0.0
-    assert backoff_secs(1, 1e12) == pools.MAX_ASKED_SECS
+    assert backoff_secs(1, 1e12) == pools.MAX_RETRY_AFTER_SECS
 
 
 async def test_failures_in_a_row_make_a_server_lost() -> None:
@@ -159,9 +159,9 @@ async def test_it_rests_as_long_as_it_was_told() -> None:
 )
 async def test_opening_survives(answers: tuple[errors.MuseTalkError | None], asked: int) -> None:
     member = _member(*answers)
-    told: list[str] = []
-    await Pool([member]).open(lambda _member, error, _secs: told.append(error.token))
-    assert told == [error.token for error in answers if error is not None]
+    reported: list[str] = []
+    await Pool([member]).open(lambda _member, error, _secs: reported.append(error.token))
+    assert reported == [error.token for error in answers if error is not None]
     assert len(member._connect.times) == asked  # type: ignore[attr-defined]
 
 

@@ -44,19 +44,19 @@ class Store:
 async def test_asked_first_and_sent_once(tmp_path: Path, as_file: bool) -> None:
     (tmp_path / "a").write_bytes(DATA)
     content = tmp_path / "a" if as_file else DATA
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     store = Store()
     async with answering(store.answer) as connection:
         sent = [
-            await ensure_asset(connection, NAME, content, lambda *each: told.append(each))
+            await ensure_asset(connection, NAME, content, lambda *each: reported.append(each))
             for _ in range(2)
         ]
     assert sent == [True, False]
     assert store.calls == ["HEAD", "PUT", "HEAD"]
     assert store.kept == {NAME: DATA}
-    done = [now for now, _ in told]
+    done = [now for now, _ in reported]
     assert done == sorted(done)
-    assert told[-1] == (len(DATA), len(DATA))
+    assert reported[-1] == (len(DATA), len(DATA))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class Ready:
     avatar: object
     other: object
     speech: object
-    told: list[tuple[int, int, Face | None]]
+    reported: list[tuple[int, int, Face | None]]
 
     def requests(self, frames, avatar=None) -> list[CropRequest]:
         return [CropRequest(avatar or self.avatar, 0, self.speech, frame, FPS) for frame in frames]
@@ -34,13 +34,13 @@ class Ready:
 @pytest.fixture(scope="module")
 def ready(smiling, closed) -> Ready:
     engine = PreviewEngine()
-    told: list[tuple[int, int, Face | None]] = []
+    reported: list[tuple[int, int, Face | None]] = []
     options = AvatarOptions()
     avatar = engine.prepare_avatar(
-        smiling.path, options, lambda *face: told.append(face), never_cancelled
+        smiling.path, options, lambda *face: reported.append(face), never_cancelled
     )
     other = engine.prepare_avatar(closed.path, options, lambda *face: None, never_cancelled)
-    return Ready(engine, avatar, other, engine.prepare_audio(_vowels(), never_cancelled), told)
+    return Ready(engine, avatar, other, engine.prepare_audio(_vowels(), never_cancelled), reported)
 
 
 def _vowels() -> np.ndarray:
@@ -74,7 +74,7 @@ def test_it_is_found_by_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_tells_each_face_once(ready, smiling) -> None:
-    ((source, count, face),) = ready.told
+    ((source, count, face),) = ready.reported
     assert (source, count) == (0, 1)
     assert face is ready.avatar.faces[0]
     assert face.source == 0
@@ -135,12 +135,12 @@ def test_who_stops_it_stops_it_at_once(ready, smiling) -> None:
     def stop() -> None:
         raise InterruptedError
 
-    told: list[object] = []
+    reported: list[object] = []
     with pytest.raises(InterruptedError):
         ready.engine.prepare_avatar(
-            smiling.path, AvatarOptions(), lambda *face: told.append(face), stop
+            smiling.path, AvatarOptions(), lambda *face: reported.append(face), stop
         )
-    assert told == []
+    assert reported == []
     with pytest.raises(InterruptedError):
         ready.engine.prepare_audio(_vowels(), stop)
 

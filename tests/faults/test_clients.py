@@ -17,9 +17,9 @@ from injectors import FRAMES
 from killing import Killing, children, started
 from proxy import Proxy, proxied
 from workload import (
+    EventRecorder,
     Right,
     Server,
-    Told,
     Workload,
     environment,
     parts_of,
@@ -80,9 +80,9 @@ async def test_its_own_server_is_killed(tmp_path: Path) -> None:
                 break
         (own,) = children(process.pid)
         os.kill(own, signal.SIGKILL)
-        told, _ = process.communicate(timeout=60)
+        recorder, _ = process.communicate(timeout=60)
         assert process.returncode == 0
-    assert "trying again" in told
+    assert "trying again" in recorder
     assert len(pictures(tmp_path / "out.mp4")) == workload.frames
 
 
@@ -103,8 +103,8 @@ async def test_a_signal_keeps_parts(
     kept = parts_of(output)
     assert kept
     assert unfinished(tmp_path) == []
-    told = await workload.render(output, steady.address)
-    assert told.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
+    recorder = await workload.render(output, steady.address)
+    assert recorder.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
     assert pictures(output) == await right(workload)
 
 
@@ -126,8 +126,8 @@ async def test_two_renders_on_one_output(steady: Server, right: Right, tmp_path:
         first.kill()
         first.wait()
     # Its lock has died with it.
-    told = await workload.render(output, steady.address)
-    assert {int(name[:8]) for name in kept} <= set(told.segments(reused=True))
+    recorder = await workload.render(output, steady.address)
+    assert {int(name[:8]) for name in kept} <= set(recorder.segments(reused=True))
     assert pictures(output) == await right(workload)
 
 
@@ -150,10 +150,10 @@ async def test_parts_of_another_plan_are_set_aside(
     output = tmp_path / "out.mp4"
     kept = await _interrupted(workload, proxy, output)
     other = Workload(tmp_path / "other", 3.0).write()
-    told = await other.render(output, proxy.url)
+    recorder = await other.render(output, proxy.url)
     assert pictures(output) == (await right(workload))[:75]
-    assert told.segments(reused=True) == []
-    (warning,) = told.warnings
+    assert recorder.segments(reused=True) == []
+    (warning,) = recorder.warnings
     aside = warning.rpartition(" ")[2]
     assert aside.startswith(str(tmp_path / "out.mp4.parts."))
     there = os.listdir(aside)  # noqa: PTH208 - asyncio's rule forbids the other
@@ -184,8 +184,8 @@ async def test_damaged_faces_are_settled_anew(
     faces.write_bytes(whole[:-7])
     await _interrupted(workload, proxy, output)
     assert faces.read_bytes() == whole
-    told = await workload.render(output, proxy.url)
-    assert told.segments(reused=True)
+    recorder = await workload.render(output, proxy.url)
+    assert recorder.segments(reused=True)
     assert pictures(output) == await right(workload)
 
 
@@ -194,9 +194,9 @@ async def test_fresh_starts_over(
 ) -> None:
     output = tmp_path / "out.mp4"
     await _interrupted(workload, proxy, output)
-    told = await workload.render(output, proxy.url, fresh=True)
-    assert told.segments(reused=True) == []
-    assert sorted(told.segments(reused=False)) == [0, 1, 2, 3]
+    recorder = await workload.render(output, proxy.url, fresh=True)
+    assert recorder.segments(reused=True) == []
+    assert sorted(recorder.segments(reused=False)) == [0, 1, 2, 3]
     assert pictures(output) == await right(workload)
 
 
@@ -218,9 +218,9 @@ async def test_a_damaged_part_is_made_again(
     else:
         (tmp_path / "out.mp4.parts/00000003.mp4").unlink(missing_ok=True)
         shutil.copy(victim, tmp_path / "out.mp4.parts/00000003.mp4")
-    told = await workload.render(output, proxy.url)
+    recorder = await workload.render(output, proxy.url)
     again = 3 if harm == "of another segment" else 0
-    assert again in told.segments(reused=False)
+    assert again in recorder.segments(reused=False)
     assert pictures(output) == await right(workload)
 
 
@@ -231,11 +231,11 @@ async def test_what_a_crash_left_is_removed(
     kept = await _interrupted(workload, proxy, output)
     half = tmp_path / "out.mp4.parts/00000002.mp4.0badcafe.tmp"
     half.write_bytes(b"half a part")
-    told = Told(on_part=lambda _event: left.append(half.exists()))
+    recorder = EventRecorder(on_part=lambda _event: left.append(half.exists()))
     left: list[bool] = []
-    await workload.render(output, proxy.url, told=told)
+    await workload.render(output, proxy.url, recorder=recorder)
     assert set(left) == {False}
-    assert len(told.segments(reused=True)) == len(kept)
+    assert len(recorder.segments(reused=True)) == len(kept)
     assert pictures(output) == await right(workload)
 
 

@@ -12,7 +12,7 @@ import injectors
 import pytest
 from injectors import FRAMES
 from proxy import Proxy
-from workload import Right, Told, Workload, parts_of, pictures, unfinished
+from workload import EventRecorder, Right, Workload, parts_of, pictures, unfinished
 
 from musetalk_fast import errors
 
@@ -61,7 +61,7 @@ async def test_a_full_disk(
 
     proxy.inject(FRAMES, injectors.slowed(0.01), times=100)
     with pytest.raises(errors.OutputWriteError) as caught:
-        await workload.render(output, proxy.url, told=Told(on_part=fill))
+        await workload.render(output, proxy.url, recorder=EventRecorder(on_part=fill))
     assert caught.value.exit_code == 74
     assert "space" in str(caught.value)
     kept = parts_of(output)
@@ -69,8 +69,8 @@ async def test_a_full_disk(
     assert unfinished(small_disk) == []
     assert not output.exists()
     ballast[0].unlink()
-    told = await workload.render(output, proxy.url)
-    assert set(told.segments(reused=True)) == {int(name[:8]) for name in kept}
+    recorder = await workload.render(output, proxy.url)
+    assert set(recorder.segments(reused=True)) == {int(name[:8]) for name in kept}
     assert pictures(output) == await right(workload)
 
 
@@ -90,8 +90,8 @@ async def test_a_disk_that_has_become_read_only(
     assert caught.value.exit_code in (73, 74)
     _remount(small_disk, "rw")
     assert parts_of(output) == kept
-    told = await workload.render(output, proxy.url)
-    assert set(told.segments(reused=True)) == {int(name[:8]) for name in kept}
+    recorder = await workload.render(output, proxy.url)
+    assert set(recorder.segments(reused=True)) == {int(name[:8]) for name in kept}
     assert pictures(output) == await right(workload)
 
 
@@ -110,10 +110,10 @@ async def test_the_output_folder_is_removed_meanwhile(
 ) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
-    told = Told(on_part=lambda _event: shutil.rmtree(folder, ignore_errors=True))
+    recorder = EventRecorder(on_part=lambda _event: shutil.rmtree(folder, ignore_errors=True))
     proxy.inject(FRAMES, injectors.slowed(0.01), times=100)
     with pytest.raises(errors.OutputWriteError) as caught:
-        await workload.render(folder / "out.mp4", proxy.url, told=told)
+        await workload.render(folder / "out.mp4", proxy.url, recorder=recorder)
     assert caught.value.exit_code == 74
     assert str(folder) in str(caught.value)
     assert not folder.exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from injectors import flip
 from proxy import Act, Fault, Piece, Proxy
-from workload import Server, Told, Workload, parts_of, pictures
+from workload import EventRecorder, Server, Workload, parts_of, pictures
 
 from musetalk_fast.errors import ServerError
 
@@ -42,21 +42,21 @@ def _cut(share: float, act: Act) -> Fault:
 
 async def _survives(
     workload: Workload, proxy: Proxy, right: list[str], folder: Path, faults: list[Fault]
-) -> Told:
+) -> EventRecorder:
     proxy.asked.clear()
     for fault in faults:
         proxy.inject(INFER, fault)
     output = folder / "out.mp4"
     retries = len(faults) + 1
-    told = await workload.render(
+    recorder = await workload.render(
         output, proxy.url, wire="infer", timeout_secs=2.0, max_retries=retries
     )
     assert pictures(output) == right[: workload.frames]
     assert proxy.struck() == [fault.name for fault in faults]
-    made = sorted(told.segments(reused=False))
+    made = sorted(recorder.segments(reused=False))
     assert made == list(range(round(workload.secs))), "a part was made again"
     assert not output.with_name("out.mp4.parts").exists()
-    return told
+    return recorder
 
 
 async def test_nothing_is_asked_for_twice(
@@ -84,8 +84,8 @@ async def test_flipped_bits(
         await _survives(short, proxy, right, tmp_path, [flip(0, place, chance.randrange(8))])
     for step in range(12):
         fault = flip(0, chance.uniform(step + 0.2, step + 0.9) / 12, chance.randrange(8))
-        told = await _survives(short, proxy, right, tmp_path, [fault])
-        assert len(told.warnings) == 1
+        recorder = await _survives(short, proxy, right, tmp_path, [fault])
+        assert len(recorder.warnings) == 1
 
 
 async def test_finished_parts_are_reused_after_a_cut(
@@ -97,7 +97,7 @@ async def test_finished_parts_are_reused_after_a_cut(
         await workload.render(output, proxy.url, wire="infer", max_retries=0)
     kept = parts_of(output)
     assert {"00000000.mp4", "00000001.mp4"} <= set(kept)
-    told = await workload.render(output, proxy.url, wire="infer")
-    assert len(told.segments(reused=True)) == len(kept)
-    assert sorted(told.segments(reused=True) + told.segments(reused=False)) == [0, 1, 2, 3]
+    recorder = await workload.render(output, proxy.url, wire="infer")
+    assert len(recorder.segments(reused=True)) == len(kept)
+    assert sorted(recorder.segments(reused=True) + recorder.segments(reused=False)) == [0, 1, 2, 3]
     assert pictures(output) == right

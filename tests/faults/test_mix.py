@@ -16,7 +16,7 @@ SECS = float(os.environ.get("FAULTS_SECS", "120"))
 
 
 def _script(seed: int) -> list[str]:
-    return [round_of(seed, number).told() for number in range(20)]
+    return [round_of(seed, number).recorder() for number in range(20)]
 
 
 def test_a_seed_is_a_script() -> None:
@@ -25,17 +25,17 @@ def test_a_seed_is_a_script() -> None:
 
 
 def test_a_mix_that_is_stopped_tells_what_it_came_to() -> None:
-    command = [sys.executable, str(Path(__file__).with_name("mix.py")), "--seed", "7"]
+    command = [sys.executable, str(Path(__file__).with_name("random_mix.py")), "--seed", "7"]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as random_mix:
         assert random_mix.stdout is not None
         assert random_mix.stdout.readline() == "seed 7\n"
         random_mix.send_signal(signal.SIGINT)
-        told = random_mix.stdout.read()
+        recorder = random_mix.stdout.read()
         assert random_mix.wait() == 130
-    assert "stopped in round 0" in told
-    assert "injected  survived" in told
-    assert "seed 7: 0 renders" in told
+    assert "stopped in round 0" in recorder
+    assert "injected  survived" in recorder
+    assert "seed 7: 0 renders" in recorder
 
 
 def test_the_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,10 +28,10 @@ async def _survives(
     workload: Workload, proxy: Proxy, right: list[str], folder: Path, **members: object
 ) -> list[str]:
     output = folder / "out.mp4"
-    told = await workload.render(output, proxy.url, max_retries=10, **members)
+    recorder = await workload.render(output, proxy.url, max_retries=10, **members)
     assert pictures(output) == right
     assert proxy.heal() == 0, "a fault has not struck"
-    return told.warnings
+    return recorder.warnings
 
 
 @pytest.mark.usefixtures("quick")

@@ -14,7 +14,16 @@ import pytest
 import trustme
 from injectors import ASSETS, AVATARS, FRAMES
 from proxy import Act, Proxy, proxied
-from workload import DEADLINE_SECS, Right, Server, Told, Workload, parts_of, pictures, served
+from workload import (
+    DEADLINE_SECS,
+    EventRecorder,
+    Right,
+    Server,
+    Workload,
+    parts_of,
+    pictures,
+    served,
+)
 
 from musetalk_fast import Renderer, errors
 from musetalk_fast.deadline import deadline
@@ -71,10 +80,12 @@ async def test_one_good_server_among_the_absent(
 ) -> None:
     absent = [_nobody(two[1]), NOWHERE, independent_client.url]
     output = tmp_path / "out.mp4"
-    told = Told()
+    recorder = EventRecorder()
     # As long as it takes for each to be tried.
     two[0].inject(FRAMES, injectors.slowed(0.02), times=4)
-    await workload.render(output, absent[0], two[0].url, *absent[1:], told=told, timeout_secs=3.0)
+    await workload.render(
+        output, absent[0], two[0].url, *absent[1:], recorder=recorder, timeout_secs=3.0
+    )
     assert pictures(output) == await right(workload)
 
 
@@ -93,7 +104,7 @@ async def test_all_are_lost(
 
     urls = [each.url for each in two]
     with pytest.raises(errors.ServersLostError) as caught:
-        await workload.render(output, *urls, told=Told(on_part=lose))
+        await workload.render(output, *urls, recorder=EventRecorder(on_part=lose))
     assert caught.value.exit_code == 69
     assert all(url in str(caught.value) for url in urls)
     kept = parts_of(output)
@@ -103,8 +114,8 @@ async def test_all_are_lost(
         each.open()
         each.asked.clear()
         each.heal()
-    told = await workload.render(output, *urls)
-    assert told.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
+    recorder = await workload.render(output, *urls)
+    assert recorder.segments(reused=True) == [int(name[:8]) for name in sorted(kept)]
     asked = {frame for each in two for frames in each.frames_asked() for frame in frames}
     assert asked.isdisjoint(_frames(kept))
     assert pictures(output) == await right(workload)
@@ -134,9 +145,9 @@ async def test_killed_and_started_again(workload: Workload, right: Right, tmp_pa
 async def test_frozen(workload: Workload, right: Right, tmp_path: Path) -> None:
     with served(crop_secs=0.02) as (server,):
         output = tmp_path / "out.mp4"
-        told = Told()
+        recorder = EventRecorder()
         render = asyncio.ensure_future(
-            workload.render(output, server.address, told=told, timeout_secs=1.0)
+            workload.render(output, server.address, recorder=recorder, timeout_secs=1.0)
         )
         await asyncio.sleep(0.7)
         server.freeze()
@@ -144,7 +155,7 @@ async def test_frozen(workload: Workload, right: Right, tmp_path: Path) -> None:
         server.thaw()
         await render
     assert pictures(output) == await right(workload)
-    assert any("silent" in warning for warning in told.warnings)
+    assert any("silent" in warning for warning in recorder.warnings)
 
 
 @pytest.mark.usefixtures("quick")
@@ -153,8 +164,10 @@ async def test_one_of_two_frozen_for_good(
 ) -> None:
     with served(crop_secs=0.02) as (frozen,):
         output = tmp_path / "out.mp4"
-        told = Told(on_part=lambda _event: frozen.freeze())
-        await workload.render(output, frozen.address, server.address, told=told, timeout_secs=1.0)
+        recorder = EventRecorder(on_part=lambda _event: frozen.freeze())
+        await workload.render(
+            output, frozen.address, server.address, recorder=recorder, timeout_secs=1.0
+        )
         frozen.thaw()
     assert pictures(output) == await right(workload)
 
@@ -177,10 +190,10 @@ async def test_one_of_three_returns_garbage(
             each.inject(FRAMES, injectors.slowed(0.01), times=4)
         output = tmp_path / "out.mp4"
         urls = [liar.url, *(each.url for each in two)]
-        told = await workload.render(output, *urls, encoding=encoding)
+        recorder = await workload.render(output, *urls, encoding=encoding)
         assert liar.struck()
-        assert any(liar.url in warning for warning in told.warnings)
-        assert not any(each.url in warning for warning in told.warnings for each in two)
+        assert any(liar.url in warning for warning in recorder.warnings)
+        assert not any(each.url in warning for warning in recorder.warnings for each in two)
     assert pictures(output) == await right(workload, encoding)
 
 
@@ -207,11 +220,11 @@ async def test_servers_that_differ_are_named_and_left_out(
         for each in odd:  # later than the first one, which settles what is right
             each.inject(AVATARS, injectors.slowed(0.3))
         output = tmp_path / "out.mp4"
-        told = await workload.render(output, first.address, *(each.url for each in odd))
+        recorder = await workload.render(output, first.address, *(each.url for each in odd))
         assert not any(each.frames_asked() for each in odd)
     assert pictures(output) == await right(workload)
-    (of_model,) = [text for text in told.warnings if model_proxy.url in text]
-    (of_faces,) = [text for text in told.warnings if faces_proxy.url in text]
+    (of_model,) = [text for text in recorder.warnings if model_proxy.url in text]
+    (of_faces,) = [text for text in recorder.warnings if faces_proxy.url in text]
     assert "pattern 2" in of_model
     assert "faces" in of_faces
     assert all(text.endswith("left out") for text in (of_model, of_faces))
@@ -227,9 +240,11 @@ async def test_a_server_that_slows_to_a_crawl_is_left(
     slow.inject(FRAMES, injectors.slowed(2.0, after=3), times=100)
     good.inject(FRAMES, injectors.slowed(0.02), times=100)
     output = tmp_path / "out.mp4"
-    told = await workload.render(output, slow.url, good.url)
+    recorder = await workload.render(output, slow.url, good.url)
     assert pictures(output) == await right(workload)
-    assert any(slow.url in warning and "frames a second" in warning for warning in told.warnings)
+    assert any(
+        slow.url in warning and "frames a second" in warning for warning in recorder.warnings
+    )
 
 
 async def test_the_last_segments_are_overtaken(
@@ -238,9 +253,9 @@ async def test_the_last_segments_are_overtaken(
     slow, good = two
     slow.inject(FRAMES, injectors.slowed(0.5, after=3), times=100)
     output = tmp_path / "out.mp4"
-    told = await workload.render(output, slow.url, good.url)
+    recorder = await workload.render(output, slow.url, good.url)
     assert pictures(output) == await right(workload)
-    assert told.warnings == []
+    assert recorder.warnings == []
     # Alone the slow one would have taken 12 s for its segment.
     (lagged,) = slow.frames_asked()[:1]
     overtaking = [each for each in good.frames_asked() if each.stop == lagged.stop]
@@ -286,6 +301,6 @@ async def test_a_server_with_fewer_streams_than_we_would_use(
         proxy.inject(FRAMES, injectors.Fault("nothing"))
         proxy.inject(FRAMES, injectors.refuse(429, 0.05), times=5)
         output = tmp_path / "out.mp4"
-        told = await workload.render(output, proxy.url, max_retries=1)
+        recorder = await workload.render(output, proxy.url, max_retries=1)
     assert pictures(output) == await right(workload)
-    assert told.warnings == []
+    assert recorder.warnings == []

@@ -22,7 +22,7 @@ from musetalk_fast.deadline import deadline
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.rendering.stream_stats import StreamStats
-from musetalk_fast.types import AvatarOptions, CropEncoding, Maker, SourceRun
+from musetalk_fast.types import AvatarOptions, CropEncoding, EngineIdentity, SourceRun
 from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Start
 from musetalk_fast.wire.requests import FramesRequest
 from musetalk_fast.wire.stream_encoder import StreamEncoder
@@ -30,7 +30,7 @@ from musetalk_fast.wire.stream_encoder import StreamEncoder
 FRAMES = 800
 """157 MB: far more than all buffers hold."""
 CROP = bytes(256 * 256 * 3)
-MAKER = Maker("fast", "1", is_preview=False)
+MAKER = EngineIdentity("fast", "1", is_preview=False)
 REQUEST = FramesRequest(
     avatar="a",
     options=AvatarOptions(),

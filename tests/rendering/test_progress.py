@@ -32,11 +32,13 @@ async def test_a_cancellation_at_its_end_is_not_lost(moment: int) -> None:
 
 
 async def test_the_last_count_is_told() -> None:
-    told: list[Event] = []
+    reported: list[Event] = []
     counts = SimpleNamespace(received=0, encoded=0)
-    async with ProgressReporter(10, counts, told.append).running():
+    async with ProgressReporter(10, counts, reported.append).running():
         counts.received, counts.encoded = 10, 9
-    assert [(event.stage, event.done) for event in told if isinstance(event, ProgressEvent)] == [
+    assert [
+        (event.stage, event.done) for event in reported if isinstance(event, ProgressEvent)
+    ] == [
         ("generate", 10),
         ("encode", 9),
     ]

@@ -120,10 +120,10 @@ async def test_options_are_another_avatar(client: Client) -> None:
 async def test_a_long_preparation_tells_how_far_it_is(client: Client) -> None:
     name = await client.put(avatar(sources=30, secs=0.1))
     messages = await client.messages("/v1/avatars", {"avatar": name})
-    told = [message for message in messages if isinstance(message, Progress)]
-    assert told
-    assert all(message.total == 30 for message in told)
-    assert [message.done for message in told] == sorted({message.done for message in told})
+    reported = [message for message in messages if isinstance(message, Progress)]
+    assert reported
+    assert all(message.total == 30 for message in reported)
+    assert [message.done for message in reported] == sorted({message.done for message in reported})
 
 
 async def test_faces_that_differ(client: Client) -> None:

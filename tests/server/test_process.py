@@ -74,8 +74,8 @@ async def test_loading_is_told() -> None:
         port = probe.getsockname()[1]
     starting = asyncio.get_running_loop().run_in_executor(None, _first_health, port)
     with running(place={"port": port}, engine={"load_secs": 2.0}):
-        told, refused = await starting
-    assert told == "loading"
+        reported, refused = await starting
+    assert reported == "loading"
     assert refused == 503
 
 

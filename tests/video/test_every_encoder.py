@@ -99,8 +99,8 @@ def test_hardware_opens_or_the_reason_is_told(codec: str) -> None:
     else:
         return  # the hardware is here
     assert error.where == codec
-    told = error.message.partition("256x256 pixels at 30000/1001 fps: ")[2]
+    reported = error.message.partition("256x256 pixels at 30000/1001 fps: ")[2]
     # FFmpeg's last word alone would be "Generic error in an external library".
-    assert len(told) > 10, error.message
-    assert "Generic error" not in told
+    assert len(reported) > 10, error.message
+    assert "Generic error" not in reported
     assert "doctor" in (error.hint or "")

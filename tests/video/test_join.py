@@ -149,10 +149,10 @@ def test_the_index_comes_before_the_pictures(tmp_path: Path) -> None:
 
 def test_the_same_parts_give_the_same_pictures_and_metadata(tmp_path: Path) -> None:
     parts = encode_parts(tmp_path, X264, FPS, [5])
-    told = {"comment": "engine: preview", "title": "An Ünusual näme"}
-    join(parts, tmp_path / "o.mp4", sound=None, fps=FPS, encoder=X264, metadata=told)
+    reported = {"comment": "engine: preview", "title": "An Ünusual näme"}
+    join(parts, tmp_path / "o.mp4", sound=None, fps=FPS, encoder=X264, metadata=reported)
     with av.open(str(tmp_path / "o.mp4")) as container:
-        assert told.items() <= container.metadata.items()
+        assert reported.items() <= container.metadata.items()
 
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.webm"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from answers import answering
+from raw_responses import answering
 
 from musetalk_fast import errors
 from musetalk_fast.client.http_errors import raise_for_refusal

@@ -12,22 +12,22 @@ from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 
 def test_a_room_that_is_seen_is_not_given_again() -> None:
-    rooms = BufferPool()
-    first = rooms.take(10_000)
+    buffers = BufferPool()
+    first = buffers.take(10_000)
     view = memoryview(first)[10:20]
-    assert rooms.take(10_000) is not first
+    assert buffers.take(10_000) is not first
     view.release()
-    assert rooms.take(9_000) is first
+    assert buffers.take(9_000) is first
     assert len(first) >= 10_000
 
 
 def test_a_room_that_is_too_small_is_replaced() -> None:
-    rooms = BufferPool()
-    small = rooms.take(5_000)
-    large = rooms.take(20_000)
+    buffers = BufferPool()
+    small = buffers.take(5_000)
+    large = buffers.take(20_000)
     assert large is not small
     assert len(large) >= 20_000
-    assert rooms.take(20_001) is large
+    assert buffers.take(20_001) is large
 
 
 def _frames(media_type: str, count: int) -> list[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benches.replay.scene import CROPS, Workload
+from benches.replay.workload import CROPS, Workload
 from musetalk_fast.engines.preview import render
 from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import MouthPose, make_mouth, pose_mouth

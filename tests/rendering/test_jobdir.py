@@ -42,32 +42,32 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return make_plan(*inputs, tmp_path_factory.mktemp("plan") / "out.mp4", settings)
 
 
-def _adopt(plan: Plan, folder: JobDirectory) -> tuple[Plan, list[str]]:
-    told: list[Event] = []
-    adopted = adopt(plan, folder, told.append)
-    return adopted, [event.message for event in told if isinstance(event, WarningEvent)]
+def _adopt(plan: Plan, jobdir: JobDirectory) -> tuple[Plan, list[str]]:
+    reported: list[Event] = []
+    adopted = adopt(plan, jobdir, reported.append)
+    return adopted, [event.message for event in reported if isinstance(event, WarningEvent)]
 
 
 def test_it_goes_where_no_part_was_made(tmp_path: Path) -> None:
-    with locked_job_directory(tmp_path / "out.mp4") as folder:
-        assert folder.scratch.is_dir()
-        folder.write(PLAN, b"{}")
+    with locked_job_directory(tmp_path / "out.mp4") as jobdir:
+        assert jobdir.scratch.is_dir()
+        jobdir.write(PLAN, b"{}")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_it_stays_where_a_part_was_made(tmp_path: Path) -> None:
-    with locked_job_directory(tmp_path / "out.mp4") as folder:
-        folder.part_path(0, ".mp4").write_bytes(b"part")
-    assert folder.part_path(0, ".mp4").exists()
-    assert not folder.scratch.exists()
+    with locked_job_directory(tmp_path / "out.mp4") as jobdir:
+        jobdir.part_path(0, ".mp4").write_bytes(b"part")
+    assert jobdir.part_path(0, ".mp4").exists()
+    assert not jobdir.scratch.exists()
 
 
 def test_it_goes_with_its_parts_once_they_are_joined(tmp_path: Path) -> None:
-    with locked_job_directory(tmp_path / "out.mp4") as folder:
-        folder.keep()
-        folder.write(PLAN, b"{}")
-        folder.part_path(0, ".mp4").write_bytes(b"part")
-        folder.done()
+    with locked_job_directory(tmp_path / "out.mp4") as jobdir:
+        jobdir.keep()
+        jobdir.write(PLAN, b"{}")
+        jobdir.part_path(0, ".mp4").write_bytes(b"part")
+        jobdir.done()
         with pytest.raises(errors.OutputBusyError), locked_job_directory(tmp_path / "out.mp4"):
             pass
     assert list(tmp_path.iterdir()) == []
@@ -77,10 +77,10 @@ def test_it_goes_with_its_parts_once_they_are_joined(tmp_path: Path) -> None:
 def test_the_next_render_keeps_its_folder(is_done: bool, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with ExitStack() as ours:
-        folder = ours.enter_context(locked_job_directory(output))
+        jobdir = ours.enter_context(locked_job_directory(output))
         if is_done:
-            folder.done()
-        shutil.rmtree(folder.path)  # by hand
+            jobdir.done()
+        shutil.rmtree(jobdir.path)  # by hand
         with locked_job_directory(output) as theirs:
             theirs.write(PLAN, b"theirs")
             ours.close()
@@ -96,14 +96,14 @@ def test_renders_that_end_and_begin_at_a_time_do_no_harm(tmp_path: Path) -> None
         while held < 20:
             with (
                 suppress(errors.OutputBusyError),
-                locked_job_directory(tmp_path / "out.mp4") as folder,
+                locked_job_directory(tmp_path / "out.mp4") as jobdir,
             ):
                 held += 1
-                part = folder.part_path(number, ".mp4")
+                part = jobdir.part_path(number, ".mp4")
                 part.write_bytes(b"part")
-                assert list(folder.path.glob("0*")) == [part]
-                assert folder.scratch.is_dir()
-                folder.done()
+                assert list(jobdir.path.glob("0*")) == [part]
+                assert jobdir.scratch.is_dir()
+                jobdir.done()
         return held
 
     with ThreadPoolExecutor(4) as pool:
@@ -130,19 +130,19 @@ def test_a_removal_cut_short_leaves_a_render_to_continue(
         unlink(path, missing_ok=missing_ok)
 
     ours = ExitStack()
-    folder = ours.enter_context(locked_job_directory(output))
-    _adopt(plan, folder)
-    folder.write(FACES, b"faces")
+    jobdir = ours.enter_context(locked_job_directory(output))
+    _adopt(plan, jobdir)
+    jobdir.write(FACES, b"faces")
     for number in range(2):
-        folder.part_path(number, ".mp4").write_bytes(b"part")
-    folder.done()
+        jobdir.part_path(number, ".mp4").write_bytes(b"part")
+    jobdir.done()
     monkeypatch.setattr(Path, "unlink", cut)
     with pytest.raises(_PowerCut):
         ours.close()
     monkeypatch.undo()
-    with locked_job_directory(output) as folder:
-        assert _adopt(plan, folder) == (plan, [])
-        folder.done()
+    with locked_job_directory(output) as jobdir:
+        assert _adopt(plan, jobdir) == (plan, [])
+        jobdir.done()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,60 +184,60 @@ def test_what_a_crash_left_is_removed_but_not_what_is_written(tmp_path: Path) ->
     path.mkdir()
     (path / "00000001.mp4.0badcafe.tmp").write_bytes(b"half")
     being_written = NewFile(path / "00000002.mp4")
-    with locked_job_directory(tmp_path / "out.mp4") as folder:
-        folder.keep()
+    with locked_job_directory(tmp_path / "out.mp4") as jobdir:
+        jobdir.keep()
         assert [each.name for each in path.glob("*.tmp")] == [being_written.unfinished.name]
     being_written.discard()
 
 
 def test_the_first_word_stays(tmp_path: Path) -> None:
-    folder = JobDirectory(tmp_path)
-    assert folder.write_first(FACES, b"one")
-    assert not folder.write_first(FACES, b"two")
-    assert folder.read(FACES) == b"one"
+    jobdir = JobDirectory(tmp_path)
+    assert jobdir.write_first(FACES, b"one")
+    assert not jobdir.write_first(FACES, b"two")
+    assert jobdir.read(FACES) == b"one"
     assert [path.name for path in tmp_path.iterdir()] == [FACES]
 
 
 def test_the_same_plan_goes_on_with_its_threads(plan: Plan, tmp_path: Path) -> None:
-    folder = JobDirectory(tmp_path)
+    jobdir = JobDirectory(tmp_path)
     first = replace(plan, encoder=replace(plan.encoder, threads=7))
-    assert _adopt(first, folder) == (first, [])
-    adopted, warnings = _adopt(plan, folder)
+    assert _adopt(first, jobdir) == (first, [])
+    adopted, warnings = _adopt(plan, jobdir)
     assert adopted.encoder.threads == 7
     assert warnings == []
 
 
 def test_another_plan_moves_the_parts_away(plan: Plan, tmp_path: Path) -> None:
-    folder = JobDirectory(tmp_path / "out.mp4.parts")
-    folder.path.mkdir()
-    _adopt(plan, folder)
-    folder.write(FACES, b"faces")
-    folder.part_path(4, ".mp4").write_bytes(b"part")
+    jobdir = JobDirectory(tmp_path / "out.mp4.parts")
+    jobdir.path.mkdir()
+    _adopt(plan, jobdir)
+    jobdir.write(FACES, b"faces")
+    jobdir.part_path(4, ".mp4").write_bytes(b"part")
     other = replace(plan, background="black")
-    adopted, (warning,) = _adopt(other, folder)
+    adopted, (warning,) = _adopt(other, jobdir)
     assert adopted == other
-    assert folder.read(FACES) is None
-    assert not folder.holds_parts()
-    aside = JobDirectory(tmp_path / f"out.mp4.parts.{plan.identity[:8]}")
-    assert str(aside.path) in warning
-    assert str(folder.path) in warning
-    assert (aside.read(FACES), aside.holds_parts()) == (b"faces", True)
+    assert jobdir.read(FACES) is None
+    assert not jobdir.holds_parts()
+    archived = JobDirectory(tmp_path / f"out.mp4.parts.{plan.identity[:8]}")
+    assert str(archived.path) in warning
+    assert str(jobdir.path) in warning
+    assert (archived.read(FACES), archived.holds_parts()) == (b"faces", True)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}'])
 def test_parts_of_a_damaged_plan_are_moved_away(content: bytes, plan: Plan, tmp_path: Path) -> None:
-    folder = JobDirectory(tmp_path / "out.mp4.parts")
-    folder.path.mkdir()
-    folder.write(PLAN, content)
-    folder.part_path(0, ".mp4").write_bytes(b"part")
-    adopted, (warning,) = _adopt(plan, folder)
+    jobdir = JobDirectory(tmp_path / "out.mp4.parts")
+    jobdir.path.mkdir()
+    jobdir.write(PLAN, content)
+    jobdir.part_path(0, ".mp4").write_bytes(b"part")
+    adopted, (warning,) = _adopt(plan, jobdir)
     assert adopted == plan
     assert warning.endswith("out.mp4.parts.damaged")
 
 
-def _with_part(folder: JobDirectory, number: int) -> None:
-    folder.write(FACES, b"faces")
-    folder.part_path(number, ".mp4").write_bytes(b"part")
+def _with_part(jobdir: JobDirectory, number: int) -> None:
+    jobdir.write(FACES, b"faces")
+    jobdir.part_path(number, ".mp4").write_bytes(b"part")
 
 
 def _held(path: Path) -> list[str]:
@@ -245,51 +245,51 @@ def _held(path: Path) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> JobDirectory:
-    folder = JobDirectory(tmp_path / "out.mp4.parts")
-    folder.path.mkdir()
-    return folder
+def jobdir(tmp_path: Path) -> JobDirectory:
+    jobdir = JobDirectory(tmp_path / "out.mp4.parts")
+    jobdir.path.mkdir()
+    return jobdir
 
 
-def test_parts_that_were_moved_away_come_back(plan: Plan, folder: JobDirectory) -> None:
+def test_parts_that_were_moved_away_come_back(plan: Plan, jobdir: JobDirectory) -> None:
     other = replace(plan, background="black")
     first = replace(plan, encoder=replace(plan.encoder, threads=7))
-    _adopt(first, folder)
-    _with_part(folder, 4)
-    _adopt(other, folder)
-    _with_part(folder, 5)
-    assert _adopt(plan, folder)[0] == first
-    assert _held(folder.path) == ["00000004.mp4", FACES, PLAN]
-    adopted, warnings = _adopt(other, folder)
+    _adopt(first, jobdir)
+    _with_part(jobdir, 4)
+    _adopt(other, jobdir)
+    _with_part(jobdir, 5)
+    assert _adopt(plan, jobdir)[0] == first
+    assert _held(jobdir.path) == ["00000004.mp4", FACES, PLAN]
+    adopted, warnings = _adopt(other, jobdir)
     assert (adopted, len(warnings)) == (other, 1)
-    assert _held(folder.path) == ["00000005.mp4", FACES, PLAN]
-    folder.empty()  # the other is finished
-    assert _adopt(plan, folder) == (first, [])
-    assert _held(folder.path) == ["00000004.mp4", FACES, PLAN]
-    assert list(folder.path.parent.iterdir()) == [folder.path]
+    assert _held(jobdir.path) == ["00000005.mp4", FACES, PLAN]
+    jobdir.empty()  # the other is finished
+    assert _adopt(plan, jobdir) == (first, [])
+    assert _held(jobdir.path) == ["00000004.mp4", FACES, PLAN]
+    assert list(jobdir.path.parent.iterdir()) == [jobdir.path]
 
 
-def test_a_fresh_start_wants_none_of_them_back(plan: Plan, folder: JobDirectory) -> None:
+def test_a_fresh_start_wants_none_of_them_back(plan: Plan, jobdir: JobDirectory) -> None:
     other = replace(plan, background="black")
     for each in (plan, other):
-        _adopt(each, folder)
-        _with_part(folder, 4)
-    adopt(plan, folder, lambda _: None, fresh=True)
-    assert _held(folder.path) == [PLAN]
-    assert list(folder.path.parent.iterdir()) == [folder.path]
+        _adopt(each, jobdir)
+        _with_part(jobdir, 4)
+    adopt(plan, jobdir, lambda _: None, fresh=True)
+    assert _held(jobdir.path) == [PLAN]
+    assert list(jobdir.path.parent.iterdir()) == [jobdir.path]
 
 
 @pytest.mark.parametrize("after", range(4))
 @pytest.mark.parametrize("is_back", [False, True], ids=["away", "back"])
 def test_a_move_cut_short_loses_no_part(
-    is_back: bool, after: int, plan: Plan, folder: JobDirectory, monkeypatch: pytest.MonkeyPatch
+    is_back: bool, after: int, plan: Plan, jobdir: JobDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(plan, background="black")
-    _adopt(plan, folder)
+    _adopt(plan, jobdir)
     for number in range(3):
-        _with_part(folder, number)
+        _with_part(jobdir, number)
     if is_back:
-        _adopt(other, folder)
+        _adopt(other, jobdir)
     moved: list[Path] = []
     rename = Path.rename
 
@@ -301,36 +301,36 @@ def test_a_move_cut_short_loses_no_part(
 
     monkeypatch.setattr(Path, "rename", cut)
     with pytest.raises(_PowerCut):
-        _adopt(plan if is_back else other, folder)
+        _adopt(plan if is_back else other, jobdir)
     monkeypatch.undo()
-    assert _adopt(plan, folder) == (plan, [])
-    assert _held(folder.path) == ["00000000.mp4", "00000001.mp4", "00000002.mp4", FACES, PLAN]
-    assert list(folder.path.parent.iterdir()) == [folder.path]
+    assert _adopt(plan, jobdir) == (plan, [])
+    assert _held(jobdir.path) == ["00000000.mp4", "00000001.mp4", "00000002.mp4", FACES, PLAN]
+    assert list(jobdir.path.parent.iterdir()) == [jobdir.path]
 
 
 def test_a_name_that_is_too_long_to_move_away_is_no_matter(plan: Plan, tmp_path: Path) -> None:
-    with locked_job_directory(tmp_path / ("o" * 240 + ".mp4")) as folder:
-        assert _adopt(plan, folder) == (plan, [])
-        _with_part(folder, 0)
+    with locked_job_directory(tmp_path / ("o" * 240 + ".mp4")) as jobdir:
+        assert _adopt(plan, jobdir) == (plan, [])
+        _with_part(jobdir, 0)
         with pytest.raises(errors.OutputPlaceError, match="too long"):
-            _adopt(replace(plan, background="black"), folder)
-        assert _held(folder.path) == ["00000000.mp4", FACES, PLAN]
+            _adopt(replace(plan, background="black"), jobdir)
+        assert _held(jobdir.path) == ["00000000.mp4", FACES, PLAN]
 
 
-def test_damaged_plans_keep_their_parts_each(plan: Plan, folder: JobDirectory) -> None:
+def test_damaged_plans_keep_their_parts_each(plan: Plan, jobdir: JobDirectory) -> None:
     for number, ending in enumerate(("damaged", "damaged.2", "damaged.3")):
-        folder.write(PLAN, b"{")
-        _with_part(folder, number)
-        _, (warning,) = _adopt(plan, folder)
-        aside = folder.path.with_name(f"{folder.path.name}.{ending}")
-        assert warning.endswith(str(aside))
-        assert f"{number:08d}.mp4" in _held(aside)
+        jobdir.write(PLAN, b"{")
+        _with_part(jobdir, number)
+        _, (warning,) = _adopt(plan, jobdir)
+        archived = jobdir.path.with_name(f"{jobdir.path.name}.{ending}")
+        assert warning.endswith(str(archived))
+        assert f"{number:08d}.mp4" in _held(archived)
 
 
 def test_faces_without_parts_are_not_inherited(plan: Plan, tmp_path: Path) -> None:
-    folder = JobDirectory(tmp_path)
-    _adopt(plan, folder)
-    folder.write(FACES, b"faces")
-    _, warnings = _adopt(replace(plan, background="black"), folder)
-    assert folder.read(FACES) is None
+    jobdir = JobDirectory(tmp_path)
+    _adopt(plan, jobdir)
+    jobdir.write(FACES, b"faces")
+    _, warnings = _adopt(replace(plan, background="black"), jobdir)
+    assert jobdir.read(FACES) is None
     assert warnings == []

@@ -14,7 +14,7 @@ from musetalk_fast import errors
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering import concurrency as crews
+from musetalk_fast.rendering import executor as crews
 from musetalk_fast.rendering import tasks as side_by_side
 from musetalk_fast.rendering.executor import SegmentExecutor
 from musetalk_fast.rendering.scheduler import Scheduler
@@ -44,9 +44,11 @@ def _crew(
 
 async def _give_all(scheduler: Scheduler) -> None:
     current_contributor = member()
-    feed = await scheduler.next_for(current_contributor)
-    assert feed is not None
-    await feed.offer(frames(*range(feed.due, feed.segment.stop)), StreamStats(current_contributor))
+    active = await scheduler.next_segment(current_contributor)
+    assert active is not None
+    await active.offer(
+        frames(*range(active.next_index, active.segment.stop)), StreamStats(current_contributor)
+    )
 
 
 async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some_are_garbage(
@@ -62,11 +64,11 @@ async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some
         asyncio.get_running_loop().call_later(0.3, encoder.go.set)
         raise FLAW
 
-    told: list[Event] = []
-    concurrency = _crew(monkeypatch, worker, encoder, told.append)
+    reported: list[Event] = []
+    concurrency = _crew(monkeypatch, worker, encoder, reported.append)
     with pytest.raises(RuntimeError, match="flaw"):
         await asyncio.wait_for(concurrency.make([SEGMENT]), 10)
-    assert any(isinstance(event, WarningEvent) for event in told)
+    assert any(isinstance(event, WarningEvent) for event in reported)
 
 
 async def test_a_lane_that_failed_when_all_frames_were_there_matters_to_nobody(
@@ -88,9 +90,9 @@ async def test_a_lane_that_loses_its_cancellation_does_not_keep_the_render(
     async def worker(scheduler: Scheduler) -> None:
         await _give_all(scheduler)
         try:
-            await scheduler.next_for(member())
+            await scheduler.next_segment(member())
         except asyncio.CancelledError:
-            await scheduler.next_for(member())
+            await scheduler.next_segment(member())
 
     parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 10)
     assert list(parts) == [0]

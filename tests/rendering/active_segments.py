@@ -35,24 +35,24 @@ class Encoder:
     """
 
     def __init__(self, spoilt: dict[int, Exception] | None = None) -> None:
-        self.taken: list[int] = []
+        self.accepted: list[int] = []
         self.go = threading.Event()
         self.go.set()
         self._spoilt = spoilt or {}
 
-    def __call__(self, feed: ActiveSegment) -> Part:
+    def __call__(self, active: ActiveSegment) -> Part:
         try:
-            return self._take(feed)
+            return self._take(active)
         finally:
-            feed.queue.close()
+            active.queue.close()
 
-    def _take(self, feed: ActiveSegment) -> Part:
-        for frame in feed.queue:
+    def _take(self, active: ActiveSegment) -> Part:
+        for frame in active.queue:
             self.go.wait(10)
             if frame.index in self._spoilt:
                 raise self._spoilt.pop(frame.index)
-            self.taken.append(frame.index)
-            feed.encoded += 1
-        if feed.queue.closed:
+            self.accepted.append(frame.index)
+            active.encoded += 1
+        if active.queue.closed:
             raise QueueClosedError
-        return Part(Path("part"), feed.encoded, 0, b"", 0, "")
+        return Part(Path("part"), active.encoded, 0, b"", 0, "")

@@ -63,8 +63,8 @@ def test_a_server_of_another_maker_is_found_out(tmp_path: Path) -> None:
         result = _render(url, tmp_path / "out.mp4", on_event=events.append)
     assert result.engine == "infer"
     assert len(_luma(tmp_path / "out.mp4")) == result.frames
-    told = {event.token for event in events if isinstance(event, WarningEvent)}
-    assert told <= {"MTF-WARNING"}  # the face is tiny, but nothing went wrong
+    reported = {event.token for event in events if isinstance(event, WarningEvent)}
+    assert reported <= {"MTF-WARNING"}  # the face is tiny, but nothing went wrong
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.metadata["comment"].startswith("lip-sync: engine infer, model ")
 

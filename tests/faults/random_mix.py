@@ -65,7 +65,7 @@ class Round:
         """What decides how long it takes where nothing goes wrong."""
         return self.servers, self.binary, self.encoding
 
-    def told(self) -> str:
+    def recorder(self) -> str:
         """In words."""
         faults = "; ".join(f"{at} {path} {fault.name}" for at, path, fault in self.faults)
         return f"{self.manner}: {faults}; {self.blows}"
@@ -170,7 +170,7 @@ class Mix:
             except BaseException as error:
                 if not isinstance(error, Exception):  # it is stopped
                     raise
-                self.tally.failures.append(f"round {number}: {error!r}; {script.told()}")
+                self.tally.failures.append(f"round {number}: {error!r}; {script.recorder()}")
                 self.tally.injected.update(self._struck())
                 return
             struck = self._struck() + blows

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 import av
-from benches.bench_inputs import HEIGHT, PICTURE, WIDTH, assert_nearly, planes_of, to_yuv
 
+from benches.bench_inputs import HEIGHT, PICTURE, WIDTH, assert_nearly, planes_of, to_yuv
 from musetalk_fast.kernels.yuv import rgb_to_planes
 
 

@@ -24,6 +24,7 @@ import orjson
 import pybase64
 import pytest
 from aiohttp.base_protocol import BaseProtocol
+
 from benches.bench_inputs import (
     CROP,
     HEIGHT,
@@ -35,7 +36,6 @@ from benches.bench_inputs import (
     resize,
     stretched_face,
 )
-
 from musetalk_fast.client.message_stream import _messages
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.paste import window

@@ -31,12 +31,12 @@ class Desk:
         self.blamed: list[tuple[str, str]] = []
         begin = partial(ActiveSegment, encode=encoder, threads=threads)
         cut = [Segment(number, 4 * number, 4 * number + 4) for number in range(segments)]
-        self.scheduler = Scheduler(cut, limit, begin, 2, self._part, self._garbage)
+        self.scheduler = Scheduler(cut, limit, begin, 2, self._part, self._corrupt_counts)
 
     def _part(self, segment: Segment, _part: object) -> None:
         self.done.append(segment.number)
 
-    def _garbage(self, current_contributor: Member, error: errors.ProtocolError) -> None:
+    def _corrupt_counts(self, current_contributor: Member, error: errors.ProtocolError) -> None:
         self.blamed.append((current_contributor.name, error.where or ""))
 
 
@@ -47,24 +47,24 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 async def _take(scheduler: Scheduler, server: Member) -> tuple[ActiveSegment, StreamStats]:
-    feed = await asyncio.wait_for(scheduler.next_for(server), 5)
-    assert feed is not None
-    source = StreamStats(server)
-    feed.sources.append(source)
-    return feed, source
+    active = await asyncio.wait_for(scheduler.next_segment(server), 5)
+    assert active is not None
+    stats = StreamStats(server)
+    active.streams.append(stats)
+    return active, stats
 
 
-async def _give_rest(feed: ActiveSegment, source: StreamStats) -> None:
-    await feed.offer(frames(*range(feed.due, feed.segment.stop)), source)
-    feed.sources.remove(source)
+async def _give_rest(active: ActiveSegment, stats: StreamStats) -> None:
+    await active.offer(frames(*range(active.next_index, active.segment.stop)), stats)
+    active.streams.remove(stats)
 
 
 async def test_segments_come_in_order_and_end_in_parts(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 3)
     for number in range(3):
-        feed, source = await _take(desk.scheduler, member())
-        assert feed.segment.number == number
-        await _give_rest(feed, source)
+        active, stats = await _take(desk.scheduler, member())
+        assert active.segment.number == number
+        await _give_rest(active, stats)
     await asyncio.wait_for(desk.scheduler.finished, 5)
     # Handed out in order; their encoders may end in another.
     assert sorted(desk.done) == [0, 1, 2]
@@ -79,24 +79,24 @@ async def test_no_segments_are_done_at_once(threads: ThreadPoolExecutor) -> None
 
 async def test_what_was_cut_is_next(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 3)
-    feed, source = await _take(desk.scheduler, member())
-    await feed.offer(frames(0, 1), source)
-    feed.sources.remove(source)
-    desk.scheduler.returned(feed, CUT)
+    active, stats = await _take(desk.scheduler, member())
+    await active.offer(frames(0, 1), stats)
+    active.streams.remove(stats)
+    desk.scheduler.stream_failed(active, CUT)
     again, _ = await _take(desk.scheduler, member("b"))
-    assert again is feed
-    assert again.due == 2
+    assert again is active
+    assert again.next_index == 2
     await desk.scheduler.close()
 
 
 async def test_no_more_than_the_limit_lack_frames(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 5, limit=2)
-    first, source = await _take(desk.scheduler, member())
+    first, stats = await _take(desk.scheduler, member())
     await _take(desk.scheduler, member())
-    waiting = asyncio.ensure_future(desk.scheduler.next_for(member()))
+    waiting = asyncio.ensure_future(desk.scheduler.next_segment(member()))
     await asyncio.wait([waiting], timeout=0.1)
     assert not waiting.done()
-    await _give_rest(first, source)
+    await _give_rest(first, stats)
     assert (await asyncio.wait_for(waiting, 5)).segment.number == 2
     await desk.scheduler.close()
 
@@ -109,7 +109,7 @@ async def test_servers_do_not_wait_for_encoders_unless_they_are_far_behind(
     desk = Desk(threads, encoder, 5, limit=1)
     for _ in range(2):
         await _give_rest(*await _take(desk.scheduler, member()))
-    waiting = asyncio.ensure_future(desk.scheduler.next_for(member()))
+    waiting = asyncio.ensure_future(desk.scheduler.next_segment(member()))
     await asyncio.wait([waiting], timeout=0.1)
     assert not waiting.done(), "memory is bounded"
     encoder.go.set()
@@ -120,9 +120,9 @@ async def test_servers_do_not_wait_for_encoders_unless_they_are_far_behind(
 async def test_a_segment_at_which_all_fail_ends_the_render(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1)
     for _ in range(3):
-        feed, source = await _take(desk.scheduler, member())
-        feed.sources.remove(source)
-        desk.scheduler.returned(feed, CUT)
+        active, stats = await _take(desk.scheduler, member())
+        active.streams.remove(stats)
+        desk.scheduler.stream_failed(active, CUT)
     with pytest.raises(errors.StreamCutError):
         await desk.scheduler.finished
     await desk.scheduler.close()
@@ -132,10 +132,10 @@ async def test_a_step_forward_begins_the_count_anew(threads: ThreadPoolExecutor)
     desk = Desk(threads, Encoder(), 1)
     for index in range(3):
         for _ in range(2):
-            feed, source = await _take(desk.scheduler, member())
-            feed.sources.remove(source)
-            desk.scheduler.returned(feed, CUT)
-        await feed.offer(frames(index), source)
+            active, stats = await _take(desk.scheduler, member())
+            active.streams.remove(stats)
+            desk.scheduler.stream_failed(active, CUT)
+        await active.offer(frames(index), stats)
     assert not desk.scheduler.finished.done()
     await desk.scheduler.close()
 
@@ -143,37 +143,37 @@ async def test_a_step_forward_begins_the_count_anew(threads: ThreadPoolExecutor)
 async def test_a_busy_server_has_not_failed_the_segment(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1)
     for _ in range(20):
-        feed, source = await _take(desk.scheduler, member())
-        feed.sources.remove(source)
-        desk.scheduler.returned(feed, errors.ServerBusyError("all streams are in use"))
+        active, stats = await _take(desk.scheduler, member())
+        active.streams.remove(stats)
+        desk.scheduler.stream_failed(active, errors.ServerBusyError("all streams are in use"))
     assert not desk.scheduler.finished.done()
     await desk.scheduler.close()
 
 
 async def test_garbage_is_blamed_and_made_anew(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder({2: errors.FrameShapeError("frame 2")}), 1)
-    feed, source = await _take(desk.scheduler, member("liar"))
-    await _give_rest(feed, source)
-    again, source = await _take(desk.scheduler, member("honest"))
-    assert again is not feed
-    assert again.due == 0
+    active, stats = await _take(desk.scheduler, member("liar"))
+    await _give_rest(active, stats)
+    again, stats = await _take(desk.scheduler, member("honest"))
+    assert again is not active
+    assert again.next_index == 0
     assert desk.blamed == [("liar", "liar")]
-    await _give_rest(again, source)
+    await _give_rest(again, stats)
     await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
 async def test_garbage_for_ever_ends_the_render(threads: ThreadPoolExecutor) -> None:
     class Never(Encoder):
-        def _take(self, feed: ActiveSegment) -> object:  # type: ignore[override]
-            for _frame in feed.queue:
+        def _take(self, active: ActiveSegment) -> object:  # type: ignore[override]
+            for _frame in active.queue:
                 raise errors.FrameShapeError("frame 0")
 
     desk = Desk(threads, Never(), 1)
     for _ in range(3):
-        feed, source = await _take(desk.scheduler, member("liar"))
-        await feed.offer(frames(0), source)
-        await asyncio.wait([feed.part], timeout=5)
-        feed.sources.remove(source)
+        active, stats = await _take(desk.scheduler, member("liar"))
+        await active.offer(frames(0), stats)
+        await asyncio.wait([active.part], timeout=5)
+        active.streams.remove(stats)
     with pytest.raises(errors.FrameShapeError, match="liar"):
         await asyncio.wait_for(desk.scheduler.finished, 5)
     await desk.scheduler.close()
@@ -181,8 +181,8 @@ async def test_garbage_for_ever_ends_the_render(threads: ThreadPoolExecutor) -> 
 
 async def test_a_part_that_cannot_be_written_ends_the_render(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder({1: errors.OutputWriteError("disk full")}), 2)  # type: ignore[dict-item]
-    feed, source = await _take(desk.scheduler, member())
-    await feed.offer(frames(0, 1), source)
+    active, stats = await _take(desk.scheduler, member())
+    await active.offer(frames(0, 1), stats)
     with pytest.raises(errors.OutputWriteError):
         await asyncio.wait_for(desk.scheduler.finished, 5)
     await desk.scheduler.close()
@@ -192,17 +192,17 @@ async def test_the_last_segment_goes_to_a_second_server_too(threads: ThreadPoolE
     desk = Desk(threads, Encoder(), 1)
     slow, fast = member("slow"), member("fast")
     fast.worked(1000, 0.01)
-    feed, source = await _take(desk.scheduler, slow)
-    await feed.offer(frames(0), source)
-    source.frames = 1
+    active, stats = await _take(desk.scheduler, slow)
+    await active.offer(frames(0), stats)
+    stats.frames = 1
     same, second = await _take(desk.scheduler, fast)
-    assert same is feed
-    assert feed.due == 1, "what has come is not asked for again"
-    third = asyncio.ensure_future(desk.scheduler.next_for(member("third")))
+    assert same is active
+    assert active.next_index == 1, "what has come is not asked for again"
+    third = asyncio.ensure_future(desk.scheduler.next_segment(member("third")))
     await asyncio.wait([third], timeout=0.1)
     assert not third.done(), "two are enough"
     third.cancel()
-    await _give_rest(feed, second)
+    await _give_rest(active, second)
     await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
@@ -214,20 +214,20 @@ async def test_a_stream_that_stops_is_continued_by_whoever_is_idle(
     monkeypatch.setattr(boards, "_STALLED_SECS", 0.3)
     desk = Desk(threads, Encoder(), 1)
     first = member("first")
-    feed, source = await _take(desk.scheduler, first)
-    await feed.offer(frames(0), source)
-    source.came(1)
-    again = asyncio.ensure_future(desk.scheduler.next_for(first))
+    active, stats = await _take(desk.scheduler, first)
+    await active.offer(frames(0), stats)
+    stats.record_frames(1)
+    again = asyncio.ensure_future(desk.scheduler.next_segment(first))
     for name in ("second", "third"):  # the second one stops, too
-        waiting = asyncio.ensure_future(desk.scheduler.next_for(member(name)))
+        waiting = asyncio.ensure_future(desk.scheduler.next_segment(member(name)))
         await asyncio.wait([waiting], timeout=0.1)
         assert not waiting.done()
-        assert await asyncio.wait_for(waiting, 10) is feed
-        source = StreamStats(member(name))
-        feed.sources.append(source)
+        assert await asyncio.wait_for(waiting, 10) is active
+        stats = StreamStats(member(name))
+        active.streams.append(stats)
     assert not again.done(), "a server does not race with itself"
     again.cancel()
-    await _give_rest(feed, source)
+    await _give_rest(active, stats)
     await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
@@ -238,20 +238,20 @@ async def test_who_keeps_up_is_left_alone(
     desk = Desk(threads, Encoder(), 1)
     one, other = member("one"), member("other")
     other.worked(10, 1.0)
-    feed, source = await _take(desk.scheduler, one)
-    source.frames = 10_000
-    waiting = asyncio.ensure_future(desk.scheduler.next_for(other))
+    active, stats = await _take(desk.scheduler, one)
+    stats.frames = 10_000
+    waiting = asyncio.ensure_future(desk.scheduler.next_segment(other))
     await asyncio.wait([waiting], timeout=0.2)
     assert not waiting.done()
     waiting.cancel()
-    await _give_rest(feed, source)
+    await _give_rest(active, stats)
     await asyncio.wait_for(desk.scheduler.finished, 5)
 
 
 async def test_waiting_for_a_segment_can_be_cancelled(threads: ThreadPoolExecutor) -> None:
     desk = Desk(threads, Encoder(), 1, limit=1)
     await _take(desk.scheduler, member())
-    waiting = asyncio.ensure_future(desk.scheduler.next_for(member()))
+    waiting = asyncio.ensure_future(desk.scheduler.next_segment(member()))
     await asyncio.sleep(0.02)
     waiting.cancel()
     done, _ = await asyncio.wait([waiting], timeout=5)
@@ -266,13 +266,13 @@ async def test_full_segments_become_parts_though_no_server_is_left(
     encoder = Encoder()
     encoder.go.clear()
     desk = Desk(threads, encoder, 3)
-    full, source = await _take(desk.scheduler, member())
-    await _give_rest(full, source)
+    complete, stats = await _take(desk.scheduler, member())
+    await _give_rest(complete, stats)
     await _take(desk.scheduler, member())
-    ending = asyncio.ensure_future(desk.scheduler.finish_full())
+    ending = asyncio.ensure_future(desk.scheduler.wait_for_complete())
     await asyncio.wait([ending], timeout=0.05)
     assert not ending.done()
     encoder.go.set()
     await asyncio.wait_for(ending, 5)
     await desk.scheduler.close()
-    assert full.part.result().frames == 4
+    assert complete.part.result().frames == 4

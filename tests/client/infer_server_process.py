@@ -18,7 +18,7 @@ from musetalk_fast.client.negotiate import NegotiatedServer, open_server
 from musetalk_fast.config import ServerSettings
 from musetalk_fast.kernels.png import encode_png
 
-PLAIN = Path(__file__).with_name("plain_server.py")
+PLAIN = Path(__file__).with_name("infer_server.py")
 PATTERN = Path(__file__).parents[1] / "server/serve_pattern.py"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from musetalk_fast import errors
 from musetalk_fast.rendering import tasks as side_by_side
-from musetalk_fast.rendering.tasks import end, run_all
+from musetalk_fast.rendering.tasks import cancel_and_wait, run_all
 
 GONE = errors.ServerUnreachableError("gone")
 
@@ -95,6 +95,6 @@ async def test_one_that_loses_a_cancellation_is_cancelled_again(
     works = Works()
     tasks = [asyncio.ensure_future(works.stubborn()), asyncio.ensure_future(works.fails())]
     await _turns(5)
-    await asyncio.wait_for(end(tasks), 10)
+    await asyncio.wait_for(cancel_and_wait(tasks), 10)
     assert works.ended == ["once", "goes on"]
     assert all(task.done() for task in tasks)

@@ -49,7 +49,7 @@ LIMITS = {"heartbeat_secs": 0.6, "max_streams": 16}
 
 
 @dataclass
-class Told:
+class EventRecorder:
     """Collects the events of a render."""
 
     events: list[Event] = field(default_factory=list)
@@ -127,21 +127,23 @@ class Workload:
             ),
         )
 
-    async def render(self, output: Path, *urls: str, **members: Any) -> Told:
+    async def render(self, output: Path, *urls: str, **members: Any) -> EventRecorder:
         """Render with these servers, within the deadline."""
-        told = members.pop("told", Told())
+        recorder = members.pop("told", EventRecorder())
         fresh = members.pop("fresh", False)
         settings = self.settings(*urls, **members)
-        work = render_async(self.avatar, self.audio, output, settings, fresh=fresh, on_event=told)
+        work = render_async(
+            self.avatar, self.audio, output, settings, fresh=fresh, on_event=recorder
+        )
         loop = asyncio.get_running_loop()
         due = loop.time() + DEADLINE_SECS - 1
-        stuck = loop.call_at(due, lambda: _tell_all(told, loop.time() - due))
+        stuck = loop.call_at(due, lambda: _print_events(recorder, loop.time() - due))
         try:
             async with deadline(DEADLINE_SECS):
                 await work
         finally:
             stuck.cancel()
-        return told
+        return recorder
 
     def arguments(self, output: Path, *urls: str, command: str = "render") -> list[str]:
         """The same as a command: `render`, or `plan`, which asks no server."""
@@ -157,13 +159,13 @@ class Workload:
         ]
 
 
-def _tell_all(told: Told, late_secs: float) -> None:
+def _print_events(recorder: EventRecorder, late_secs: float) -> None:
     """What every task and thread waits for, on stderr: a render is about to miss its deadline.
 
     Args:
         late_secs: if many, the machine or the loop stood still, and nothing need be wrong.
     """
-    print(f"told {late_secs:.1f} s late", *told.events[-20:], sep="\n", file=sys.stderr)
+    print(f"told {late_secs:.1f} s late", *recorder.events[-20:], sep="\n", file=sys.stderr)
     for task in asyncio.all_tasks():
         task.print_stack(limit=8)
     for frame in sys._current_frames().values():

@@ -20,7 +20,7 @@ from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.worker import Worker
 from musetalk_fast.wire.messages import Frame
 
-LANES, RETRIES = 8, 5
+WORKERS, RETRIES = 8, 5
 LOST = errors.ServerUnreachableError("no connection")
 
 Say = Callable[[int, float], "errors.MuseTalkError | None"]
@@ -34,8 +34,8 @@ class Server:
         unready: what it says to every lane but the first while that one's stream goes on.
     """
 
-    def __init__(self, say: Say, *, whole: bool = False) -> None:
-        self.uses_infer = whole
+    def __init__(self, say: Say, *, full_frames: bool = False) -> None:
+        self.uses_infer = full_frames
         self.asked: list[float] = []
         self.readied = 0
         self.unready: errors.MuseTalkError | None = None
@@ -53,9 +53,9 @@ class Server:
         pass
 
     @asynccontextmanager
-    async def open_frames(self, segment: Segment, due: int) -> AsyncIterator[object]:
+    async def open_frames(self, segment: Segment, next_index: int) -> AsyncIterator[object]:
         await self._answer()
-        yield self._give(range(due, segment.stop))
+        yield self._give(range(next_index, segment.stop))
 
     @asynccontextmanager
     async def open_full_frames(self) -> AsyncIterator[object]:
@@ -82,7 +82,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def job(
+def run_workers(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Server], Awaitable[Scheduler]]:
     """Has all workers of a server work at two segments, until they end or the parts are there."""
@@ -93,12 +93,12 @@ def job(
         begin = partial(ActiveSegment, encode=Encoder(), threads=threads)
         cut = [Segment(0, 0, 4), Segment(1, 4, 8)]
         scheduler = Scheduler(cut, 2, begin, RETRIES + 1, lambda *_: None, lambda *_: None)
-        whole = asyncio.Lock()
+        full_frames = asyncio.Lock()
         workers = [
             asyncio.ensure_future(
-                Worker(one, server, Pool([one]), scheduler, whole, lambda _event: None).run()  # type: ignore[arg-type]
+                Worker(one, server, Pool([one]), scheduler, full_frames, lambda _event: None).run()  # type: ignore[arg-type]
             )
-            for _ in range(LANES)
+            for _ in range(WORKERS)
         ]
         ended = asyncio.ensure_future(asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION))
         try:
@@ -118,49 +118,57 @@ def job(
     return run
 
 
-RenderJob = Callable[[Server], Awaitable[Scheduler]]
+RunWorkers = Callable[[Server], Awaitable[Scheduler]]
 
 
-@pytest.mark.parametrize("whole", [False, True])
-async def test_an_outage_of_a_moment_is_survived(whole: bool, job: RenderJob) -> None:
-    server = Server(lambda _number, secs: LOST if secs < 0.3 else None, whole=whole)
-    scheduler = await job(server)
+@pytest.mark.parametrize("full_frames", [False, True])
+async def test_an_outage_of_a_moment_is_survived(
+    full_frames: bool, run_workers: RunWorkers
+) -> None:
+    server = Server(lambda _number, secs: LOST if secs < 0.3 else None, full_frames=full_frames)
+    scheduler = await run_workers(server)
     assert sorted(scheduler.parts) == [0, 1]
 
 
-@pytest.mark.parametrize("whole", [False, True])
-async def test_no_lane_asks_before_the_time_that_one_was_told(whole: bool, job: RenderJob) -> None:
+@pytest.mark.parametrize("full_frames", [False, True])
+async def test_no_lane_asks_before_the_time_that_one_was_told(
+    full_frames: bool, run_workers: RunWorkers
+) -> None:
     busy = errors.ServerBusyError("503", retry_after=0.3)
-    server = Server(lambda _number, secs: busy if secs < 0.25 else None, whole=whole)
-    scheduler = await job(server)
+    server = Server(lambda _number, secs: busy if secs < 0.25 else None, full_frames=full_frames)
+    scheduler = await run_workers(server)
     assert sorted(scheduler.parts) == [0, 1]
     first = [at - server.asked[0] for at in server.asked]
     assert all(at < 0.05 or at >= 0.3 for at in first), first
     assert sum(at < 0.05 for at in first) <= 2, "one for each segment"
 
 
-async def test_no_lane_asks_a_server_that_another_found_to_be_of_no_use(job: RenderJob) -> None:
+async def test_no_lane_asks_a_server_that_another_found_to_be_of_no_use(
+    run_workers: RunWorkers,
+) -> None:
     server = Server(lambda _number, _secs: errors.NotAuthorisedError("no"))
     with pytest.raises(errors.NotAuthorisedError):
-        await job(server)
+        await run_workers(server)
     assert len(server.asked) <= 2, "one for each segment"
 
 
-async def test_lanes_wait_for_a_server_that_works_for_one_as_much_as_it_can(job: RenderJob) -> None:
+async def test_lanes_wait_for_a_server_that_works_for_one_as_much_as_it_can(
+    run_workers: RunWorkers,
+) -> None:
     """It says how long, to one of them; the next request comes when a stream has ended."""
     busy = errors.ServerBusyError("all streams are in use", retry_after=30.0)
     server = Server(lambda number, _secs: busy if number == 1 else None)
-    scheduler = await job(server)
+    scheduler = await run_workers(server)
     assert sorted(scheduler.parts) == [0, 1]
     assert len(server.asked) == 3
     assert server.asked[2] - server.asked[0] >= 0.1
 
 
 async def test_a_server_with_no_room_to_be_made_ready_is_not_asked_without_end(
-    job: RenderJob,
+    run_workers: RunWorkers,
 ) -> None:
     server = Server(lambda _number, _secs: None)
     server.unready = errors.ServerBusyError("503", retry_after=0.05)
-    scheduler = await job(server)
+    scheduler = await run_workers(server)
     assert sorted(scheduler.parts) == [0, 1]
     assert server.readied < 100
