@@ -19,7 +19,7 @@ __all__ = [
     "OutputSettings",
     "ProcessingSettings",
     "ServerSettings",
-    "Settings",
     "SettingValue",
+    "Settings",
     "load_settings",
 ]

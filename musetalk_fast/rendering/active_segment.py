@@ -29,8 +29,8 @@ AnyFrame: TypeAlias = Frame | FullFrame
 class ActiveSegment:
     """Takes a segment's crops from one stream or several and hands them to its encoding thread.
 
-    Every frame is taken once: a stream that begins at `next_index` continues one that was cut, and of
-    two streams at once the one that is ahead feeds, the other's frames are dropped.
+    Every frame is taken once: a stream that begins at `next_index` continues one that was cut, and
+    of two streams at once the one that is ahead is used, the other's frames are dropped.
 
     Args:
         encode: makes the part from the crops; runs in a thread of `threads`.

@@ -1,7 +1,7 @@
 """What can be wrong, as a user meets it: the real program, its exit code, its words, its traces.
 
-Faults of a server come from tests/client/scripted_server.py; mistakes of usage and configuration are in
-test_main.py and tests/config.
+Faults of a server come from tests/client/scripted_server.py; mistakes of usage and configuration
+are in test_main.py and tests/config.
 """
 
 from __future__ import annotations

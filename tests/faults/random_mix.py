@@ -1,6 +1,7 @@
 """Renders under a random mix of faults; a seed gives the same script of faults again.
 
-`python tests/faults/random_mix.py --seconds 120 --seed 7` prints what was injected, survived and lost.
+`python tests/faults/random_mix.py --seconds 120 --seed 7` prints what was injected, survived and
+lost.
 """
 
 from __future__ import annotations

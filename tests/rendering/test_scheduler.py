@@ -1,4 +1,4 @@
-"""A scheduler hands segments to whoever is free, again if need be, to a second server at the end."""
+"""A scheduler hands segments to whoever is free, again if need be, at the end to a second server."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 BlazeFace (short range) sees 128 x 128 pixels and loses faces below about 9 % of them. So the
 picture is looked at whole, then in overlapping tiles of half and of 0.28 of its longer side.
-AvioFile: Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019.
+Source: Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The 478 points of a face, and whether there is one at all.
 
-AvioFile: Grishchenko et al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time", 2020;
+Source: Grishchenko et al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time", 2020;
 model card "MediaPipe Face Mesh V2".
 """
 
