@@ -1,4 +1,4 @@
-"""A scheduler hands segments to whoever is free, again if need be, at the end to a second server."""
+"""Segments go to whoever is free, again if need be, and at the end to a second server."""
 
 from __future__ import annotations
 
