@@ -104,3 +104,7 @@ class Engine(Protocol):
     def close(self) -> None:
         """Release what the engine holds."""
         ...
+
+
+MakeEngine: TypeAlias = Callable[[], Engine]
+"""Loads an engine; called once, in a worker thread."""

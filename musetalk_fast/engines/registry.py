@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from musetalk_fast.engines.base import ENGINE_GROUP, Engine
+from musetalk_fast.engines.base import ENGINE_GROUP, Engine, MakeEngine
 from musetalk_fast.errors import UsageError
-from musetalk_fast.server.services import MakeEngine
 
 
 def find_engine(name: str) -> MakeEngine:

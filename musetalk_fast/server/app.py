@@ -7,11 +7,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.auth import KEY, check_access
 from musetalk_fast.server.error_responses import answer_refusals
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.routes import assets, avatars, frames, health, infer
-from musetalk_fast.server.services import SERVICES, MakeEngine, open_services
+from musetalk_fast.server.services import SERVICES, open_services
 
 
 def create_app(

@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.app import create_app
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.services import SERVICES, MakeEngine
+from musetalk_fast.server.services import SERVICES
 from musetalk_fast.server.sockets import open_socket
 from musetalk_fast.server.store_directory import StoreDirectory, store_directory
 

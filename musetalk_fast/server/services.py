@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from musetalk_fast.engines.base import Engine, EngineInfo
+from musetalk_fast.engines.base import EngineInfo, MakeEngine
 from musetalk_fast.server.audio_cache import Recordings, recording_cache
 from musetalk_fast.server.avatar_cache import Avatars, avatar_cache
 from musetalk_fast.server.batcher import Batcher
@@ -19,8 +19,6 @@ from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limiter import Limiter
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.store import AssetStore
-
-MakeEngine = Callable[[], Engine]
 
 _ENCODERS = 2
 """Threads that encode crops and masks for sockets."""
