@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from musetalk_fast._version import __version__
+
 if TYPE_CHECKING:
     from musetalk_fast import errors, events
     from musetalk_fast.config import (
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from musetalk_fast.planning import Plan
     from musetalk_fast.planning import make_plan as plan
     from musetalk_fast.rendering import Renderer, RenderResult, render, render_async
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AvatarSettings",

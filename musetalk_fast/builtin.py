@@ -12,7 +12,6 @@ from collections import deque
 from pathlib import Path
 from types import TracebackType
 
-from musetalk_fast.deadline import deadline
 from musetalk_fast.errors import ServerFailedError
 
 _NAME = "builtin"
@@ -78,9 +77,9 @@ class BuiltinServer:
             os.close(read_end)
         self._readers.append(asyncio.create_task(self._keep_log(self._process)))
         try:
-            async with deadline(_START_SECS):
+            async with asyncio.timeout(_START_SECS):
                 self.address = await self._listening(self._process)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise self._failed(f"did not listen within {_START_SECS:.0f} s") from None
 
     async def _listening(self, process: asyncio.subprocess.Process) -> str:
@@ -113,9 +112,9 @@ def _listen_at(home: Path) -> tuple[str, ...]:
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     try:
-        async with deadline(_STOP_SECS):
+        async with asyncio.timeout(_STOP_SECS):
             await process.wait()
-    except asyncio.TimeoutError:
+    except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()

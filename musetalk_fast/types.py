@@ -6,7 +6,7 @@ Pictures are `uint8`, RGB, C-contiguous, `(height, width, 3)` unless said otherw
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -31,14 +31,14 @@ SPEECH_RATE = 16_000
 """Samples a second of the sound a server gets (Whisper's rate)."""
 
 
-class Scaling(str, Enum):
+class Scaling(StrEnum):
     """How a crop is scaled into its box."""
 
     BILINEAR = "bilinear"
     LANCZOS = "lanczos"
 
 
-class CropEncoding(str, Enum):
+class CropEncoding(StrEnum):
     """How a crop's bytes travel."""
 
     RAW = "raw"

@@ -14,27 +14,27 @@ ROOT = Path(musetalk_fast.__file__).parent
 ALLOWED = {
     "errors": set(),
     "types": set(),
-    "deadline": set(),
+    "_version": set(),
     "events": set(),
     "config": {"errors", "types"},
     "kernels": {"errors", "types"},
     "wire": {"errors", "types", "kernels"},
     "inputs": {"errors", "types", "config", "kernels", "wire"},
-    "client": {"errors", "types", "deadline", "config", "kernels", "wire"},
+    "client": {"errors", "types", "config", "kernels", "wire"},
     "video": {"errors", "types", "config", "kernels", "wire"},
-    "builtin": {"errors", "deadline"},
+    "builtin": {"errors"},
     "planning": {"errors", "types", "events", "config", "wire", "inputs", "video"},
     "rendering": {
         *{"errors", "types", "events", "config", "kernels", "wire", "inputs", "client", "video"},
-        *{"builtin", "planning", "__init__"},
+        *{"_version", "builtin", "planning"},
     },
     "batching": {"errors", "types", "events", "config", "planning", "rendering"},
     "benching": {
         *{"errors", "types", "config", "kernels", "wire", "inputs", "client", "video", "planning"},
         "rendering",
     },
-    "server": {"errors", "types", "deadline", "config", "kernels", "wire", "inputs"},
-    "__init__": {"errors", "types", "events", "config", "planning", "rendering"},
+    "server": {"errors", "types", "_version", "config", "kernels", "wire", "inputs"},
+    "__init__": {"_version", "errors", "types", "events", "config", "planning", "rendering"},
     "__main__": {"cli"},
 }
 

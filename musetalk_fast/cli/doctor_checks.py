@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from musetalk_fast import __version__
+from musetalk_fast._version import __version__
 from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, ServerSettings, load_settings
 from musetalk_fast.errors import ConfigError, MuseTalkError, ServerBusyError
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from musetalk_fast import __version__
+from musetalk_fast._version import __version__
 from musetalk_fast.cli.error_report import NO_READER, ReaderGone, report
 from musetalk_fast.cli.signals import Stopped, stop_on_sigterm
 from musetalk_fast.cli.verbosity import Verbosity

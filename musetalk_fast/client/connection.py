@@ -19,7 +19,6 @@ from musetalk_fast.client.disconnects import failing_if_disconnected
 from musetalk_fast.client.http_errors import raise_for_refusal
 from musetalk_fast.client.request_deadlines import RequestDeadlines
 from musetalk_fast.client.tls_errors import tls_error
-from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.requests import Health
 
 T = TypeVar("T")
@@ -115,7 +114,7 @@ class Connection:
         except errors.MuseTalkError as error:
             self._credentials.redact(error)
             raise
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise self._meaning(error, silence_secs) from error
 
     async def health(self) -> Health:
@@ -135,9 +134,9 @@ class Connection:
         # A short answer in drops is never silent: it has a deadline of its own.
         secs = 2 * self.timeout_secs
         try:
-            async with deadline(secs):
+            async with asyncio.timeout(secs):
                 return await self._document(path)
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             raise errors.ServerUnreachableError(
                 f"no whole answer to {path} in {secs:g} s", where=self.address.name
             ) from None
@@ -172,7 +171,7 @@ class Connection:
             return errors.ServerUnreachableError(
                 f"no connection within {_CONNECT_SECS:g} s", where=where
             )
-        if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        if isinstance(error, TimeoutError):
             return errors.ServerUnreachableError(f"silent for {silence_secs:g} s", where=where)
         if (of_tls := tls_error(error, where)) is not None:
             return of_tls

@@ -12,7 +12,6 @@ import aiohttp
 import orjson
 
 from musetalk_fast import errors
-from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.printable import printable
 
 _MAX_REFUSAL = 65_536
@@ -96,14 +95,14 @@ def _by_status(status: int) -> type[errors.ServerError]:
 async def _body(response: aiohttp.ClientResponse, where: str, longest_secs: float) -> bytes:
     body = b""
     try:
-        async with deadline(longest_secs):
+        async with asyncio.timeout(longest_secs):
             async for chunk in response.content.iter_chunked(8192):
                 body += chunk
                 if len(body) > _MAX_REFUSAL:
                     break
     except aiohttp.ServerTimeoutError:  # silence, said elsewhere
         raise
-    except (TimeoutError, asyncio.TimeoutError):
+    except TimeoutError:
         raise errors.ServerUnreachableError(
             f"answers {response.status} and no whole words in {longest_secs:g} s", where=where
         ) from None

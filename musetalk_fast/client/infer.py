@@ -16,7 +16,6 @@ from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.http_errors import from_code, raise_for_refusal
 from musetalk_fast.client.infer_body import InferBody, PaddedWav
-from musetalk_fast.deadline import deadline
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions
 from musetalk_fast.wire.infer import Decoder, max_text_bytes
@@ -122,9 +121,9 @@ async def _frames(
 
 async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:
     try:
-        async with deadline(silence_secs):
+        async with asyncio.timeout(silence_secs):
             return await response.content.readany()
-    except (TimeoutError, asyncio.TimeoutError):
+    except TimeoutError:
         raise errors.ServerUnreachableError(f"silent for {silence_secs:g} s") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from musetalk_fast import __version__
+from musetalk_fast._version import __version__
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.jobdir import JobDirectory

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import orjson
 from aiohttp import web
 
-from musetalk_fast.deadline import deadline
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.wire.printable import printable
 
@@ -52,9 +51,9 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
         )
     while True:
         try:
-            async with deadline(_SILENCE_SECS):
+            async with asyncio.timeout(_SILENCE_SECS):
                 chunk = await request.content.readany()
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise RefusalError(408, "MTF-REQUEST-SLOW", "the body stopped in the middle") from None
         except web.RequestPayloadError:
             raise RefusalError(400, "MTF-REQUEST", "the body's chunks are damaged") from None

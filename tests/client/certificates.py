@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import trustme
@@ -43,7 +43,7 @@ def make_papers(folder: Path) -> Papers:
     def both(name: str, cert: trustme.LeafCert) -> str:
         return kept(name, cert.private_key_pem, *cert.cert_chain_pems)
 
-    past = datetime(2001, 1, 1, tzinfo=timezone.utc)
+    past = datetime(2001, 1, 1, tzinfo=UTC)
     client = ours.issue_cert("client@example.org")
     return Papers(
         ca=kept("ca.pem", ours.cert_pem),

@@ -24,7 +24,6 @@ from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.infer import InferRequest, open_infer
 from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.client.uploads import ensure_asset
-from musetalk_fast.deadline import deadline
 from musetalk_fast.wire.messages import BINARY
 
 
@@ -83,7 +82,7 @@ async def test_more_streams_than_a_pool_of_connections_holds() -> None:
 
     async with answering(hold, timeout_secs=20) as connection:
         streams = [asyncio.ensure_future(ask(connection)) for _ in range(40)]
-        async with deadline(10):
+        async with asyncio.timeout(10):
             for _ in streams:
                 await begun.acquire()
         for stream in streams:
@@ -136,7 +135,7 @@ async def _dripping(method: str, at_once: bytes, drops: bytes) -> AsyncIterator[
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
-        async with Connection(address, 0.3) as connection, deadline(6):
+        async with Connection(address, 0.3) as connection, asyncio.timeout(6):
             yield connection
         # Its connections are closed: what it writes fails.
         await asyncio.wait_for(asyncio.gather(*raw_responses), 5)
@@ -212,6 +211,6 @@ async def test_a_server_that_takes_no_bytes_of_a_plain_request() -> None:
         address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with Connection(address, 0.5) as connection:
             with pytest.raises(errors.ServerUnreachableError, match=r"takes no bytes for 0\.5 s"):
-                async with deadline(20), open_infer(connection, request):
+                async with asyncio.timeout(20), open_infer(connection, request):
                     pass
         closed.set()

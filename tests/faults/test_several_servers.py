@@ -26,7 +26,6 @@ from workload import (
 )
 
 from musetalk_fast import Renderer, errors
-from musetalk_fast.deadline import deadline
 from musetalk_fast.rendering import worker
 from musetalk_fast.server.tls import server_context
 from musetalk_fast.types import CropEncoding
@@ -288,7 +287,7 @@ async def test_the_next_render_asks_again_who_was_left_out(
     async with Renderer(workload.settings(proxy.url)) as renderer:
         with pytest.raises(errors.ServerRefusedError):
             await renderer.render(workload.avatar, workload.audio, tmp_path / "one.mp4")
-        async with deadline(DEADLINE_SECS):
+        async with asyncio.timeout(DEADLINE_SECS):
             await renderer.render(workload.avatar, workload.audio, tmp_path / "two.mp4")
     assert pictures(tmp_path / "two.mp4") == await right(workload)
 

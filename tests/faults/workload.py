@@ -26,7 +26,6 @@ from musetalk_fast.config import (
     ProcessingSettings,
     ServerSettings,
 )
-from musetalk_fast.deadline import deadline
 from musetalk_fast.events import Event, SegmentEvent, WarningEvent
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CropEncoding
@@ -139,7 +138,7 @@ class Workload:
         due = loop.time() + DEADLINE_SECS - 1
         stuck = loop.call_at(due, lambda: _print_events(recorder, loop.time() - due))
         try:
-            async with deadline(DEADLINE_SECS):
+            async with asyncio.timeout(DEADLINE_SECS):
                 await work
         finally:
             stuck.cancel()

@@ -18,7 +18,6 @@ from active_segments import Encoder, member
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.frames import open_frames
-from musetalk_fast.deadline import deadline
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.rendering.stream_stats import StreamStats
@@ -141,7 +140,7 @@ async def test_a_server_waits_for_the_encoder(kind: str, wire: str, tmp_path: Pa
         active = ActiveSegment(Segment(0, 0, FRAMES), encoder, threads)
         receiving = asyncio.ensure_future(_receive(address, wire, active))
         try:
-            async with deadline(20):
+            async with asyncio.timeout(20):
                 sent = await _at_rest(sender)
                 frame = len(CROP) * (4 if wire == NDJSON else 3) // 3 + 200
                 bound = FRAMES_HELD * frame + READER + _sockets(kind)

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast import __version__
+from musetalk_fast._version import __version__
 from musetalk_fast.engines.base import Check, CropRequest, EngineInfo, OnFace
 from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from musetalk_fast import __version__
+from musetalk_fast._version import __version__
 from musetalk_fast.engines.base import EngineInfo
 from musetalk_fast.server.auth import has_access
 from musetalk_fast.server.services import SERVICES
