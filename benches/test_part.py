@@ -14,7 +14,8 @@ from benches.bench_inputs import planes_of, smooth
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.video.compositor import blank_frame
-from musetalk_fast.video.encoders import EncoderSettings, resolve
+from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 
 FPS = Fraction(25)

@@ -42,7 +42,7 @@ from musetalk_fast.kernels.paste import window
 from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.types import ALL_ROWS, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoders import resolve
+from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.wire.crop_codec import CropReader, encode_crop
 from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Message, Start
 from musetalk_fast.wire.stream_encoder import StreamEncoder

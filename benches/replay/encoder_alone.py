@@ -26,7 +26,8 @@ from musetalk_fast.media.image import load_still
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Segment, cut
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoders import EncoderSettings, resolve
+from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 
 FPS = Fraction(25)
 SEGMENT_SECS = 10.0

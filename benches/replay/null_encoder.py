@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from musetalk_fast.rendering import encode
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 
 _FRAMES = 10

@@ -17,7 +17,7 @@ from musetalk_fast.kernels.base64 import decode_into
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame

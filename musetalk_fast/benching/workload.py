@@ -18,7 +18,8 @@ from musetalk_fast.types import CROP_SIZE, Box, Crop, CropEncoding, Face, Pictur
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
-from musetalk_fast.video.encoders import EncoderSettings, resolve
+from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame
 

@@ -51,7 +51,7 @@ def batch(
     job that fails does not stop the rest; the exit code is then 1.
     """
     from musetalk_fast.batching import pair, plan_all, render_all
-    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.signals import run, run_blocking
 
     settings = load(ctx)

@@ -35,7 +35,7 @@ def bench(ctx: click.Context, avatar: Path | None) -> None:
     is kept. A render is as fast as the frames a second below, if its server is.
     """
     from musetalk_fast.benching import run_bench
-    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.display_selection import open_display
 
     settings = load(ctx)
     with open_display(verbosity_of(ctx)) as display:

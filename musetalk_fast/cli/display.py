@@ -1,4 +1,4 @@
-"""Shows events: one JSON object per line, plain lines, or nothing; bars are next door."""
+"""Shows events: one JSON object per line, plain lines, or nothing; bars are in `bars`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from musetalk_fast.cli import formatting
 from musetalk_fast.events import (
@@ -22,9 +22,6 @@ from musetalk_fast.events import (
     WarningEvent,
 )
 from musetalk_fast.wire.printable import printable
-
-if TYPE_CHECKING:
-    from musetalk_fast.cli.verbosity import Verbosity
 
 _MAX_LENGTH = 4000
 _PERIOD_SECS = 5.0
@@ -204,19 +201,6 @@ class LineDisplay(TextDisplay):
         if share > reached and (tenth or ended or waited >= _PERIOD_SECS):
             self._shown[stage] = (now, share)
             self.note(text)
-
-
-def open_display(verbosity: Verbosity) -> Display:
-    """The display that fits: JSON or nothing if asked for, else bars or lines."""
-    if verbosity.json:
-        return JsonDisplay()
-    if verbosity.quiet:
-        return QuietDisplay()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from musetalk_fast.cli.bar_display import BarDisplay
-
-        return BarDisplay(verbose=verbosity.verbose)
-    return LineDisplay(verbose=verbosity.verbose)
 
 
 def event_name(event: Event) -> str:

@@ -122,7 +122,7 @@ def _kernels(_flags: Flags) -> Iterator[Check]:
 
 
 def _encoders(_flags: Flags) -> Iterator[Check]:
-    from musetalk_fast.video.encoders import probe_all
+    from musetalk_fast.video.encoder_selection import probe_all
 
     probed = probe_all()
     yield Check("encoders", OK, ", ".join(found.codec for found in probed if found.opens) or "none")

@@ -19,7 +19,7 @@ def join(ctx: click.Context, plan: Path) -> None:
 
     Pictures are copied, not encoded again. If parts are missing, their segments are named.
     """
-    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.formatting import frame_count, size
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.rendering.steps import join_plan

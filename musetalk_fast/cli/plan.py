@@ -28,7 +28,7 @@ def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
 
     No server is asked. Prints the plan's path and the number of its segments.
     """
-    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.formatting import plan_members
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.rendering.steps import write_plan

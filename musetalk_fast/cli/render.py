@@ -37,7 +37,7 @@ def render(
     from musetalk_fast.cli.signals import start_quickly
 
     start_quickly()
-    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.display_selection import open_display
 
     settings = load(ctx)
     with open_display(verbosity_of(ctx)) as display:

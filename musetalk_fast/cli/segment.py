@@ -43,7 +43,7 @@ def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
     Finished parts are left as they are. Any number of machines may do this at a time over a
     shared folder; the same segment twice does no harm.
     """
-    from musetalk_fast.cli.display import open_display
+    from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.signals import run, start_quickly
 
     start_quickly()

@@ -17,7 +17,7 @@ from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.types import SourceRun
-from musetalk_fast.video.encoders import resolve
+from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.mux import check_output
 
 if TYPE_CHECKING:

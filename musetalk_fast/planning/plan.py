@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from musetalk_fast.types import AvatarOptions, CropEncoding, Scaling, SourceRun
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from musetalk_fast.errors import PlanError, ProtocolError
 from musetalk_fast.planning.plan import Plan, Segment
 from musetalk_fast.types import CropEncoding, Scaling, SourceRun
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.avatar_options import options_from_json, options_to_json
 from musetalk_fast.wire.json_object import JsonObject
 

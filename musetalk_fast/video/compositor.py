@@ -10,7 +10,7 @@ from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Crop, Face, Picture
-from musetalk_fast.video.encoders import BT709, LIMITED_RANGE, EncoderSettings
+from musetalk_fast.video.encoder_settings import BT709, LIMITED_RANGE, EncoderSettings
 
 
 class StillCompositor:

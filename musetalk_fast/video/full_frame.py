@@ -15,7 +15,7 @@ from musetalk_fast.kernels.png import PngError, pixels_only
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Picture
 from musetalk_fast.video.compositor import blank_frame
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.messages import FullFrame
 
 _PADDING = 128

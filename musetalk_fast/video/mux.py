@@ -19,7 +19,7 @@ from musetalk_fast.errors import (
 )
 from musetalk_fast.video.audio_track import AudioTrack, Timed
 from musetalk_fast.video.containers import CONTAINERS, Container, container_of
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, part_header
 

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from musetalk_fast.cli import formatting
 from musetalk_fast.cli.bar_display import BarDisplay
-from musetalk_fast.cli.display import Display, LineDisplay, event_name, open_display
+from musetalk_fast.cli.display import Display, LineDisplay, event_name
+from musetalk_fast.cli.display_selection import open_display
 from musetalk_fast.cli.verbosity import Verbosity
 from musetalk_fast.events import (
     DoneEvent,

@@ -12,7 +12,7 @@ from musetalk_fast.errors import PlanError
 from musetalk_fast.planning import Plan, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
 from musetalk_fast.types import AvatarOptions, Box, CropEncoding, Scaling, SourceRun
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 
 OUTPUT = Path("/videos/out.mp4")
 

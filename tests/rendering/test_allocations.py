@@ -29,7 +29,7 @@ from aiohttp.base_protocol import BaseProtocol
 from musetalk_fast.client.message_stream import _chunks
 from musetalk_fast.types import CROP_SIZE, Box, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.crop_codec import CropReader, encode_crop

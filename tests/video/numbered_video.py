@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Picture
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoders import EncoderSettings, resolve
+from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part
 

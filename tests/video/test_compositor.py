@@ -16,7 +16,7 @@ from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import conversion
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Picture
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 
 WIDTH, HEIGHT = 96, 80
 FPS = Fraction(30000, 1001)

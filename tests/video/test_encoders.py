@@ -11,12 +11,9 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, OutputFormatError
 from musetalk_fast.video.codecs import CODECS, PRESETS
 from musetalk_fast.video.containers import CONTAINERS, container_of
-from musetalk_fast.video.encoders import (
-    EncoderSettings,
-    probe_all,
-    resolve,
-    try_encoder,
-)
+from musetalk_fast.video.encoder_probe import try_encoder
+from musetalk_fast.video.encoder_selection import probe_all, resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 
 FPS = Fraction(25)
 SOFTWARE = ["libx264", "libx265", "libvpx-vp9", "libsvtav1"]

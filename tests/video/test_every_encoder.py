@@ -15,7 +15,8 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.containers import CONTAINERS
-from musetalk_fast.video.encoders import EncoderSettings, resolve
+from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.parts import read_part
 

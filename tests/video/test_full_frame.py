@@ -20,7 +20,7 @@ from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.png import SIGNATURE, encode_png
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Picture
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.full_frame import FullFrameCompositor
 from musetalk_fast.wire.messages import FullFrame
 

@@ -13,7 +13,7 @@ import pytest
 from numbered_video import decode, encode_part, encode_parts, encoder_for
 
 from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteError
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.parts import Part
 

@@ -26,7 +26,7 @@ from numbered_video import (
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.video import files
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoders import EncoderSettings
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import read_part
 

@@ -7,16 +7,31 @@ import threading
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from musetalk_fast.errors import EncoderError
+from musetalk_fast.video.encoder_settings import EncoderSettings
+
 if TYPE_CHECKING:
     import av
-
-    from musetalk_fast.video.encoders import EncoderSettings
 
 _LOG_LOCK = threading.Lock()
 """FFmpeg's log level is one for the whole process."""
 
 
-def open_once(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> str | None:
+def try_encoder(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> None:
+    """Open an encoder for frames of this size.
+
+    Raises:
+        errors.EncoderError: it does not work; the message has FFmpeg's reason.
+    """
+    reason = _open_once(settings, width, height, fps)
+    if reason is not None:
+        raise EncoderError(
+            f"does not open for {width}x{height} pixels at {fps} fps: {reason}",
+            where=settings.codec,
+        )
+
+
+def _open_once(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> str | None:
     """Open an encoder; None if that went well, else the reason in FFmpeg's words.
 
     One in hardware also encodes a black frame: some fail only then.

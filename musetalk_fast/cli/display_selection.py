@@ -1,0 +1,22 @@
+"""Which display a run gets."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from musetalk_fast.cli.display import Display, JsonDisplay, LineDisplay, QuietDisplay
+from musetalk_fast.cli.verbosity import Verbosity
+
+
+def open_display(verbosity: Verbosity) -> Display:
+    """The display that fits: JSON or nothing if asked for, else bars or lines."""
+    if verbosity.json:
+        return JsonDisplay()
+    if verbosity.quiet:
+        return QuietDisplay()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from musetalk_fast.cli.bar_display import BarDisplay
+
+        return BarDisplay(verbose=verbosity.verbose)
+    return LineDisplay(verbose=verbosity.verbose)
