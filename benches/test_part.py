@@ -13,6 +13,7 @@ import numpy as np
 from benches.bench_inputs import planes_of, smooth
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.types import BT709
 from musetalk_fast.video.compositor import blank_frame
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -25,7 +26,7 @@ SIDE, FRAMES = 512, 100
 def _frames(encoder: EncoderSettings) -> list[av.VideoFrame]:
     picture, frames = smooth(SIDE, SIDE, 1), []
     for index in range(FRAMES):
-        frame = blank_frame(SIDE, SIDE, encoder.pix_fmt, FPS)
+        frame = blank_frame(SIDE, SIDE, encoder.pix_fmt, FPS, BT709)
         moved = picture.copy()
         moved[300:400, 200:300] = np.roll(moved[300:400, 200:300], index % 5, axis=0)
         rgb_to_planes(moved, planes_of(frame))
@@ -35,7 +36,7 @@ def _frames(encoder: EncoderSettings) -> list[av.VideoFrame]:
 
 
 def _ours(path: Path, encoder: EncoderSettings, frames: list[av.VideoFrame]) -> None:
-    part = PartEncoder(path, encoder, SIDE, SIDE, FPS, 0, "a label")
+    part = PartEncoder(path, encoder, SIDE, SIDE, FPS, BT709, 0, "a label")
     for frame in frames:
         part.encode(frame)
     part.finish()
@@ -45,7 +46,7 @@ def _pyav(path: Path, encoder: EncoderSettings, frames: list[av.VideoFrame]) -> 
     with av.open(str(path), "w", format=encoder.part_muxer) as container:
         stream = container.add_stream(encoder.codec, rate=FPS)
         assert isinstance(stream, av.VideoStream)
-        encoder.configure(stream.codec_context, SIDE, SIDE, FPS)
+        encoder.configure(stream.codec_context, SIDE, SIDE, FPS, BT709)
         for frame in frames:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -58,7 +59,7 @@ def _packets(path: Path) -> list[tuple[int | None, bytes]]:
 
 def test_against_pyav(compare: Any, tmp_path: Path) -> None:
     settings = OutputSettings(crf=20, preset="veryfast")
-    encoder = resolve(settings, Path("out.mp4"), SIDE, SIDE, FPS)
+    encoder = resolve(settings, Path("out.mp4"), SIDE, SIDE, FPS, BT709)
     frames = _frames(encoder)
     own, other = tmp_path / "own.mp4", tmp_path / "other.mp4"
     _ours(own, encoder, frames)

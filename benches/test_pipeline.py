@@ -40,7 +40,7 @@ from musetalk_fast.client.message_stream import _messages
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.rendering.queue import FrameQueue
-from musetalk_fast.types import ALL_ROWS, CROP_SIZE, CropEncoding, Face, Rows
+from musetalk_fast.types import ALL_ROWS, BT709, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.wire.crop_codec import CropReader, encode_crop
@@ -84,8 +84,8 @@ class _Ours:
     def __init__(self, face: Face, wire: str, thread: ThreadPoolExecutor) -> None:
         self._wire, self._thread = wire, thread
         self._pieces = _pieces(wire, window(face))
-        encoder = resolve(OutputSettings(), Path("out.mp4"), WIDTH, HEIGHT, FPS)
-        self._compositor = StillCompositor(PICTURE, face, encoder, FPS)
+        encoder = resolve(OutputSettings(), Path("out.mp4"), WIDTH, HEIGHT, FPS, BT709)
+        self._compositor = StillCompositor(PICTURE, face, encoder, FPS, BT709)
         self._reader = CropReader()
 
     async def run(self, see: See) -> int:

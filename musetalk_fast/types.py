@@ -46,6 +46,27 @@ class CropEncoding(StrEnum):
     PNG = "png"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourTags:
+    """What the samples of a video mean, in FFmpeg's numbers: those of ITU-T H.273.
+
+    Attributes:
+        matrix: how R'G'B' became Y'CbCr.
+        range: 1: limited, 2: full, as in FFmpeg's `AVColorRange`.
+        primaries: of the red, green and blue meant.
+        transfer: from light to R'G'B'.
+    """
+
+    matrix: int
+    range: int
+    primaries: int
+    transfer: int
+
+
+BT709 = ColourTags(matrix=1, range=1, primaries=1, transfer=1)
+"""BT.709 in limited range: what a still is brought to."""
+
+
 class Box(NamedTuple):
     """A rectangle in pixels of the source frame; `x`, `y` may be negative."""
 

@@ -25,6 +25,7 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.media.image import load_still
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Segment, cut
+from musetalk_fast.types import BT709
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -45,7 +46,7 @@ def work_of(workload: Workload, frames: int, *, auto: bool = False) -> RenderJob
     rgb = load_still(workload.avatar, background="white", resolution=None).rgb
     height, width = rgb.shape[:2]
     settings = OutputSettings(crf=20, preset="veryfast")
-    encoder = resolve(settings, Path("out.mp4"), width, height, FPS)
+    encoder = resolve(settings, Path("out.mp4"), width, height, FPS, BT709)
     if auto:
         return RenderJob(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
     segments = cut(frames, FPS, SEGMENT_SECS)
@@ -58,7 +59,7 @@ def compose_all(workload: Workload, encoder: EncoderSettings, kept: int) -> list
     rows = workload.rows
     frames = []
     for crop in workload.crops[:kept]:
-        compositor = StillCompositor(rgb, workload.face, encoder, FPS)
+        compositor = StillCompositor(rgb, workload.face, encoder, FPS, BT709)
         window = crop[rows.first : rows.first + rows.count]
         frames.append(compositor.compose(window, rows.first, 0))
     return frames
@@ -68,7 +69,7 @@ def encode(
     segment: Segment, encoder: EncoderSettings, frames: list[av.VideoFrame]
 ) -> Iterator[av.Packet]:
     context = av.CodecContext.create(encoder.codec, "w")
-    encoder.configure(context, frames[0].width, frames[0].height, FPS)
+    encoder.configure(context, frames[0].width, frames[0].height, FPS, BT709)
     for index in range(segment.start, segment.stop):
         frame = frames[index % len(frames)]
         frame.pts = index - segment.start

@@ -13,6 +13,7 @@ from typing import Any
 import av
 
 from musetalk_fast.rendering import encode
+from musetalk_fast.types import ColourTags
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 
@@ -29,8 +30,8 @@ class NullEncoder(PartEncoder):
         # The preset that reorders nothing: a packet for every frame, at once.
         plain = replace(encoder, options={**encoder.options, "preset": "ultrafast"})
         super().__init__(path, plain, *args)
-        width, height, fps = args[:3]
-        self._tape = _tape(_Key(plain), width, height, fps)
+        width, height, fps, colour = args[:4]
+        self._tape = _tape(_Key(plain), width, height, fps, colour)
 
     def _encoded(self, frame: av.VideoFrame | None) -> list[av.Packet[av.VideoStream]]:
         if frame is None:
@@ -57,11 +58,11 @@ class _Key:
 
 
 @cache
-def _tape(key: _Key, width: int, height: int, fps: Any) -> Tape:
+def _tape(key: _Key, width: int, height: int, fps: Any, colour: ColourTags) -> Tape:
     """A key frame and a few more."""
     encoder = key.settings
     context = av.CodecContext.create(encoder.codec, "w")
-    encoder.configure(context, width, height, fps)
+    encoder.configure(context, width, height, fps, colour)
     context.flags |= av.codec.context.Flags.global_header
     frame = av.VideoFrame(width, height, encoder.pix_fmt)
     for plane in frame.planes:

@@ -12,7 +12,7 @@ import av
 
 from musetalk_fast.benching.workload import CROPS, FPS, Workload
 from musetalk_fast.errors import EncoderError
-from musetalk_fast.types import CropEncoding
+from musetalk_fast.types import BT709, CropEncoding
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.files import write_errors
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
@@ -45,7 +45,7 @@ class Pipeline:
         self._frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
         self._reader = CropReader()
         self._compositor = workload.compositor()
-        self._part = PartEncoder(part, workload.encoder, width, height, FPS, 0, "bench")
+        self._part = PartEncoder(part, workload.encoder, width, height, FPS, BT709, 0, "bench")
 
     def run(self, began: float) -> int:
         """Make a part until a second or two after `began`; give the number of its frames.
@@ -141,7 +141,7 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
 
 def _configure(workload: Workload, context: av.VideoCodecContext) -> None:
     height, width = workload.picture.shape[:2]
-    workload.encoder.configure(context, width, height, FPS)
+    workload.encoder.configure(context, width, height, FPS, BT709)
 
 
 def _refused(encoder: EncoderSettings, error: av.FFmpegError) -> EncoderError:

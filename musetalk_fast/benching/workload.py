@@ -14,7 +14,7 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.media.face import find_face
 from musetalk_fast.media.image import load_still
-from musetalk_fast.types import CROP_SIZE, Box, Crop, CropEncoding, Face, Picture
+from musetalk_fast.types import BT709, CROP_SIZE, Box, Crop, CropEncoding, Face, Picture
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
@@ -49,7 +49,7 @@ class Workload:
 
     def compositor(self) -> StillCompositor:
         """Makes its frames."""
-        return StillCompositor(self.picture, self.face, self.encoder, FPS)
+        return StillCompositor(self.picture, self.face, self.encoder, FPS, BT709)
 
     @property
     def words(self) -> str:
@@ -92,7 +92,7 @@ def _encoder(settings: Settings, width: int, height: int) -> EncoderSettings:
     )
     container = next(takers, CONTAINERS[settings.output.format or "mp4"])
     output = replace(settings.output, format=container.name)
-    return resolve(output, Path("bench"), width, height, FPS)
+    return resolve(output, Path("bench"), width, height, FPS, BT709)
 
 
 def _face(box: Box, width: int, height: int) -> Face:

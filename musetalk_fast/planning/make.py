@@ -16,7 +16,7 @@ from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
-from musetalk_fast.types import SourceRun
+from musetalk_fast.types import BT709, SourceRun
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.mux import check_output
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from musetalk_fast.errors import InputError
 
 STILL_FPS = Fraction(25)
+STILL_BIT_DEPTH = 8
 
 OnEvent = Callable[[Event], None]
 
@@ -81,7 +82,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
     fps = Fraction(settings.output.fps or STILL_FPS)
     frames = max(1, math.ceil(speech.duration * fps))
     segments = cut(frames, fps, settings.processing.segment_secs)
-    encoder = resolve(settings.output, output, still.width, still.height, fps)
+    encoder = resolve(settings.output, output, still.width, still.height, fps, BT709)
     concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
     return Plan(
         avatar=still.path,
@@ -95,6 +96,8 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
         width=still.width,
         height=still.height,
         resolution=settings.output.resolution,
+        colour=BT709,
+        bit_depth=STILL_BIT_DEPTH,
         sources=(SourceRun(0, 0, frames),),
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),

@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import orjson
 
-from musetalk_fast.types import AvatarOptions, CropEncoding, Scaling, SourceRun
+from musetalk_fast.types import AvatarOptions, ColourTags, CropEncoding, Scaling, SourceRun
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.wire.avatar_options import options_from_json, options_to_json
+from musetalk_fast.wire.records import (
+    FLAG,
+    PATH,
+    SHA256,
+    TEXT,
+    FieldCodec,
+    choice,
+    excluded,
+    integer,
+    integers,
+    nested,
+    optional,
+    ratio,
+    record_identity,
+    runs,
+    size,
+    stored,
+)
+
+_MAX_RUNS = 1 << 20
+"""A plan of ten hours in segments of a second has 36 000."""
+
+_MAX_SIDE = 1 << 16
+_MAX_TAG = 255
+"""ITU-T H.273 gives its numbers eight bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +54,23 @@ class Segment:
         return self.stop - self.start
 
 
+_SEGMENTS = FieldCodec(
+    lambda members, name: tuple(
+        Segment(number, *each) for number, each in enumerate(members.lists(name, 2, _MAX_RUNS))
+    ),
+    lambda segments: [[segment.start, segment.stop] for segment in segments],
+)
+_OPTIONS = FieldCodec(
+    lambda members, name: options_from_json(members.members(name)), options_to_json
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that decides how the video looks; no servers, no sizes of pools.
+
+    Each field says here how it is written and whether it belongs to the identity; nothing else
+    knows the fields but `plan_render`, which finds their values.
 
     Attributes:
         avatar_sha256, audio_sha256: hashes of the original files.
@@ -39,51 +79,43 @@ class Plan:
         frames: ceil(duration x fps).
         width, height: pixels of the output.
         resolution: the size that was asked for; None: the avatar's own, made even.
+        colour: what the samples of the output mean.
+        bit_depth: of these samples.
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
         sound: whether the recording becomes the output's sound track.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
 
-    avatar: Path
-    audio: Path
-    output: Path
-    avatar_sha256: str
-    audio_sha256: str
-    duration: Fraction
-    fps: Fraction
-    frames: int
-    width: int
-    height: int
-    resolution: tuple[int, int] | None
-    sources: tuple[SourceRun, ...]
-    segments: tuple[Segment, ...]
-    encoder: EncoderSettings
-    options: AvatarOptions
-    background: str
-    frame_encoding: CropEncoding
-    scaling: Scaling
-    sound: bool
-    overwrite: bool
+    avatar: Path = field(metadata=stored(PATH, identity=False))
+    audio: Path = field(metadata=stored(PATH, identity=False))
+    output: Path = field(metadata=excluded())
+    avatar_sha256: str = field(metadata=stored(SHA256))
+    audio_sha256: str = field(metadata=stored(SHA256))
+    duration: Fraction = field(metadata=stored(ratio(0), identity=False))
+    fps: Fraction = field(metadata=stored(ratio(1)))
+    frames: int = field(metadata=stored(integer(1)))
+    width: int = field(metadata=stored(integer(2, _MAX_SIDE)))
+    height: int = field(metadata=stored(integer(2, _MAX_SIDE)))
+    resolution: tuple[int, int] | None = field(
+        metadata=stored(optional(size(2, _MAX_SIDE)), identity=False)
+    )
+    colour: ColourTags = field(metadata=stored(integers(ColourTags, 0, _MAX_TAG)))
+    bit_depth: int = field(metadata=stored(integer(8, 16)))
+    sources: tuple[SourceRun, ...] = field(metadata=stored(runs(SourceRun, _MAX_RUNS)))
+    segments: tuple[Segment, ...] = field(metadata=stored(_SEGMENTS))
+    encoder: EncoderSettings = field(metadata=stored(nested(EncoderSettings)))
+    options: AvatarOptions = field(metadata=stored(_OPTIONS))
+    background: str = field(metadata=stored(TEXT))
+    frame_encoding: CropEncoding = field(metadata=stored(choice(CropEncoding)))
+    scaling: Scaling = field(metadata=stored(choice(Scaling)))
+    sound: bool = field(metadata=stored(FLAG))
+    overwrite: bool = field(metadata=stored(FLAG, identity=False))
 
     @property
     def identity(self) -> str:
         """SHA-256 over what decides how the video looks; equal work has an equal identity."""
-        words = {
-            "avatar": self.avatar_sha256,
-            "audio": self.audio_sha256,
-            "fps": str(self.fps),
-            "frames": self.frames,
-            "size": [self.width, self.height],
-            "sources": [[run.first, run.step, run.count] for run in self.sources],
-            "segments": [[segment.start, segment.stop] for segment in self.segments],
-            "encoder": self.encoder.identity(),
-            "options": repr(self.options),
-            "background": self.background,
-            "encoding": self.frame_encoding.value,
-            "scaling": self.scaling.value,
-            "sound": self.sound,
-        }
+        words = record_identity(self)
         return hashlib.sha256(orjson.dumps(words, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def sources_of(self, segment: Segment, first: int | None = None) -> tuple[SourceRun, ...]:

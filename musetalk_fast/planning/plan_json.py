@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from musetalk_fast.errors import PlanError, ProtocolError
-from musetalk_fast.planning.plan import Plan, Segment
-from musetalk_fast.types import CropEncoding, Scaling, SourceRun
-from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.wire.avatar_options import options_from_json, options_to_json
+from musetalk_fast.planning.plan import Plan
+from musetalk_fast.types import SourceRun
 from musetalk_fast.wire.json_object import JsonObject
+from musetalk_fast.wire.records import record_from_json, record_to_json
 
 FORMAT = 1
 LONGEST = 16 << 20
 """Bytes of the file; a plan of ten hours in segments of a second has less than one."""
 
-_MAX_SEGMENTS = 1 << 20
-_MAX_PATH = 4096
-_MAX_VALUE = (1 << 62) - 1
-
 
 def plan_to_json(plan: Plan) -> bytes:
     """The document; paths are absolute, the output is where the document's folder says."""
-    encoder = plan.encoder
-    words: dict[str, Any] = {
-        "format": FORMAT,
-        "identity": plan.identity,
-        "avatar": os.fspath(plan.avatar.absolute()),
-        "audio": os.fspath(plan.audio.absolute()),
-        "avatar_sha256": plan.avatar_sha256,
-        "audio_sha256": plan.audio_sha256,
-        "duration": _ratio(plan.duration),
-        "fps": _ratio(plan.fps),
-        "frames": plan.frames,
-        "size": [plan.width, plan.height],
-        "resolution": plan.resolution,
-        "sources": [[run.first, run.step, run.count] for run in plan.sources],
-        "segments": [[segment.start, segment.stop] for segment in plan.segments],
-        "encoder": {**encoder.identity(), "threads": encoder.threads},
-        "options": options_to_json(plan.options),
-        "background": plan.background,
-        "frame_encoding": plan.frame_encoding.value,
-        "scaling": plan.scaling.value,
-        "sound": plan.sound,
-        "overwrite": plan.overwrite,
-    }
+    words = {"format": FORMAT, "identity": plan.identity, **record_to_json(plan)}
     # Not orjson: a path may hold bytes that are no UTF-8, which this writes as escapes.
     return (json.dumps(words, indent=2) + "\n").encode()
 
@@ -64,75 +34,29 @@ def plan_from_json(text: bytes, output: Path) -> Plan:
     """
     try:
         members = JsonObject(json.loads(text), "the plan")
-        plan = _plan(members, output)
+        members.integer("format", FORMAT, FORMAT)
+        plan = record_from_json(Plan, members, output=output)
         identity = members.hexadecimal("identity", 64)
-    except (ProtocolError, ValueError, ZeroDivisionError, RecursionError) as error:
+    except (ProtocolError, ValueError, RecursionError) as error:
         raise PlanError(str(error)) from None
+    _check_cover(plan)
     if identity != plan.identity:
         raise PlanError("its identity is not that of its contents: it was changed by hand")
     return plan
 
 
-def _plan(members: JsonObject, output: Path) -> Plan:
-    members.integer("format", FORMAT, FORMAT)
-    width, height = members.integers("size", 2, 2, 1 << 16)
-    segments = members.lists("segments", 2, _MAX_SEGMENTS)
-    return Plan(
-        avatar=Path(_path(members, "avatar")),
-        audio=Path(_path(members, "audio")),
-        output=output,
-        avatar_sha256=members.hexadecimal("avatar_sha256", 64),
-        audio_sha256=members.hexadecimal("audio_sha256", 64),
-        duration=Fraction(*members.integers("duration", 2, 0, _MAX_VALUE)),
-        fps=Fraction(*members.integers("fps", 2, 1, _MAX_VALUE)),
-        frames=members.integer("frames", 1),
-        width=width,
-        height=height,
-        resolution=_size(members) if members.has("resolution") else None,
-        sources=tuple(SourceRun(*run) for run in members.lists("sources", 3, _MAX_SEGMENTS)),
-        segments=_segments(segments, members.integer("frames", 1)),
-        encoder=_encoder(members.members("encoder")),
-        options=options_from_json(members.members("options")),
-        background=members.text("background"),
-        frame_encoding=CropEncoding(members.text("frame_encoding")),
-        scaling=Scaling(members.text("scaling")),
-        sound=members.flag("sound"),
-        overwrite=members.flag("overwrite"),
-    )
+def _check_cover(plan: Plan) -> None:
+    """Segments and sources must be those of all frames, one after the other."""
+    starts = [segment.start for segment in plan.segments]
+    stops = [segment.stop for segment in plan.segments]
+    if starts != [0, *stops[:-1]] or any(segment.frames < 1 for segment in plan.segments):
+        raise PlanError("its segments do not follow one another")
+    if not stops[-1] == plan.frames == sum(run.count for run in plan.sources):
+        raise PlanError(f"its segments and sources do not cover its {plan.frames} frames")
+    if not all(_is_run(run) for run in plan.sources):
+        raise PlanError("its sources are not runs of source frames")
 
 
-def _segments(ranges: list[tuple[int, ...]], frames: int) -> tuple[Segment, ...]:
-    segments = tuple(Segment(number, *each) for number, each in enumerate(ranges))
-    starts = [segment.start for segment in segments]
-    stops = [segment.stop for segment in segments]
-    if starts != [0, *stops[:-1]] or stops[-1] != frames or any(s.frames < 1 for s in segments):
-        raise PlanError(f"its segments do not cover its {frames} frames one after the other")
-    return segments
-
-
-def _encoder(members: JsonObject) -> EncoderSettings:
-    options = members.mapping("options")
-    return EncoderSettings(
-        codec=members.text("codec"),
-        format=members.text("format"),
-        pix_fmt=members.text("pix_fmt"),
-        options=options,
-        gop=members.integer("gop", 1),
-        threads=members.integer("threads", 1, 1024),
-    )
-
-
-def _size(members: JsonObject) -> tuple[int, int]:
-    width, height = members.integers("resolution", 2, 2, 1 << 16)
-    return width, height
-
-
-def _path(members: JsonObject, name: str) -> str:
-    path = members.exact_text(name, _MAX_PATH)
-    if not path or "\0" in path:
-        raise members.wrong(name, "a path")
-    return path
-
-
-def _ratio(value: Fraction) -> list[int]:
-    return [value.numerator, value.denominator]
+def _is_run(run: SourceRun) -> bool:
+    last = run.first + run.step * (run.count - 1)
+    return run.step in (-1, 0, 1) and run.count > 0 <= min(run.first, last)

@@ -39,7 +39,14 @@ class SegmentEncoder:
         label = manifest.label(plan, segment)
         try:
             encoder = PartEncoder(
-                path, plan.encoder, plan.width, plan.height, plan.fps, segment.start, label
+                path,
+                plan.encoder,
+                plan.width,
+                plan.height,
+                plan.fps,
+                plan.colour,
+                segment.start,
+                label,
             )
             try:
                 self._encode(active, encoder)
@@ -73,7 +80,9 @@ class _Pictures:
         assert manifest is not None
         self._crops = self._infer_lock = None
         if manifest.makes_full_frames:
-            self._infer_lock = FullFrameCompositor(plan.width, plan.height, plan.encoder, plan.fps)
+            self._infer_lock = FullFrameCompositor(
+                plan.width, plan.height, plan.encoder, plan.fps, plan.colour
+            )
         else:
             face = next(face for face in manifest.faces.faces if face is not None)
             self._crops = StillCompositor(
@@ -81,6 +90,7 @@ class _Pictures:
                 face,
                 plan.encoder,
                 plan.fps,
+                plan.colour,
                 sharp=plan.scaling is Scaling.LANCZOS,
             )
             self._reader = CropReader()

@@ -9,8 +9,8 @@ import av
 from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
-from musetalk_fast.types import Crop, Face, Picture
-from musetalk_fast.video.encoder_settings import BT709, LIMITED_RANGE, EncoderSettings
+from musetalk_fast.types import ColourTags, Crop, Face, Picture
+from musetalk_fast.video.encoder_settings import EncoderSettings
 
 
 class StillCompositor:
@@ -24,6 +24,7 @@ class StillCompositor:
         face: where crops go, and their mask.
         encoder: whose pixel format the frames have.
         fps: frames a second; the frames' time base is its inverse.
+        colour: what the frames' samples mean.
         sharp: scale crops with Lanczos-3 instead of bilinear.
 
     Raises:
@@ -36,13 +37,14 @@ class StillCompositor:
         face: Face,
         encoder: EncoderSettings,
         fps: Fraction,
+        colour: ColourTags,
         *,
         sharp: bool = False,
     ) -> None:
         height, width = rgb.shape[:2]
         self._layout = LAYOUTS[encoder.pix_fmt]
         self._paste = Paste(face, width, height, self._layout, sharp=sharp)
-        self._frame = blank_frame(width, height, encoder.pix_fmt, fps)
+        self._frame = blank_frame(width, height, encoder.pix_fmt, fps, colour)
         self._map()
         rgb_to_planes(rgb, self._planes)
         self._avatar = self._planes.copy()
@@ -83,10 +85,12 @@ class StillCompositor:
         )
 
 
-def blank_frame(width: int, height: int, pix_fmt: str, fps: Fraction) -> av.VideoFrame:
-    """A frame in BT.709, limited range, whose time base is the inverse of `fps`."""
+def blank_frame(
+    width: int, height: int, pix_fmt: str, fps: Fraction, colour: ColourTags
+) -> av.VideoFrame:
+    """A frame with these tags, whose time base is the inverse of `fps`."""
     frame = av.VideoFrame(width, height, pix_fmt)
     frame.time_base = 1 / fps
-    frame.colorspace = frame.color_primaries = frame.color_trc = BT709
-    frame.color_range = LIMITED_RANGE
+    frame.colorspace, frame.color_range = colour.matrix, colour.range
+    frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
     return frame

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.types import ColourTags
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -17,13 +18,15 @@ _LOG_LOCK = threading.Lock()
 """FFmpeg's log level is one for the whole process."""
 
 
-def try_encoder(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> None:
+def try_encoder(
+    settings: EncoderSettings, width: int, height: int, fps: Fraction, colour: ColourTags
+) -> None:
     """Open an encoder for frames of this size.
 
     Raises:
         errors.EncoderError: it does not work; the message has FFmpeg's reason.
     """
-    reason = _open_once(settings, width, height, fps)
+    reason = _open_once(settings, width, height, fps, colour)
     if reason is not None:
         raise EncoderError(
             f"does not open for {width}x{height} pixels at {fps} fps: {reason}",
@@ -31,7 +34,9 @@ def try_encoder(settings: EncoderSettings, width: int, height: int, fps: Fractio
         )
 
 
-def _open_once(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> str | None:
+def _open_once(
+    settings: EncoderSettings, width: int, height: int, fps: Fraction, colour: ColourTags
+) -> str | None:
     """Open an encoder; None if that went well, else the reason in FFmpeg's words.
 
     One in hardware also encodes a black frame: some fail only then.
@@ -42,20 +47,22 @@ def _open_once(settings: EncoderSettings, width: int, height: int, fps: Fraction
     # SVT-AV1 tells its life on stderr unless told to keep to errors.
     os.environ.setdefault("SVT_LOG", "1")
     try:
-        _encode(settings, width, height, fps)
+        _encode(settings, width, height, fps, colour)
     except UnknownCodecError:
         return "it is not in this build of FFmpeg"
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
-        return _logged_reason(settings, width, height, fps) or str(error)
+        return _logged_reason(settings, width, height, fps, colour) or str(error)
     return None
 
 
-def _encode(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> None:
+def _encode(
+    settings: EncoderSettings, width: int, height: int, fps: Fraction, colour: ColourTags
+) -> None:
     import av
 
     context = av.CodecContext.create(settings.codec, "w")
     assert isinstance(context, av.VideoCodecContext)
-    settings.configure(context, width, height, fps)
+    settings.configure(context, width, height, fps, colour)
     context.open()
     if settings.in_software:
         return  # what opens, encodes; a large first frame would take seconds
@@ -75,7 +82,9 @@ def _black(pix_fmt: str, width: int, height: int) -> av.VideoFrame:
     return frame
 
 
-def _logged_reason(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> str | None:
+def _logged_reason(
+    settings: EncoderSettings, width: int, height: int, fps: Fraction, colour: ColourTags
+) -> str | None:
     """Fail once more with FFmpeg's log open: its first line says what is missing."""
     import av
 
@@ -84,7 +93,7 @@ def _logged_reason(settings: EncoderSettings, width: int, height: int, fps: Frac
         av.logging.set_level(av.logging.ERROR)
         try:
             with av.logging.Capture() as lines:
-                _encode(settings, width, height, fps)
+                _encode(settings, width, height, fps, colour)
         except (av.FFmpegError, ValueError, OverflowError, MemoryError):
             pass
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.types import BT709, ColourTags
 from musetalk_fast.video.codecs import CODECS, PRESETS, Codec
 from musetalk_fast.video.containers import CONTAINERS, Container, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
@@ -27,7 +28,12 @@ class Probe:
 
 
 def resolve(
-    settings: OutputSettings, output: Path, width: int, height: int, fps: Fraction
+    settings: OutputSettings,
+    output: Path,
+    width: int,
+    height: int,
+    fps: Fraction,
+    colour: ColourTags,
 ) -> EncoderSettings:
     """Choose the encoder and its options, and open it once with a frame of this size.
 
@@ -54,7 +60,7 @@ def resolve(
             where=codec.name,
             hint="give an even size with --resolution WIDTHxHEIGHT",
         )
-    try_encoder(resolved, width, height, fps)
+    try_encoder(resolved, width, height, fps, colour)
     return resolved
 
 
@@ -68,7 +74,7 @@ def _probe(codec: Codec) -> Probe:
     options = _options(codec, None, None)
     settings = EncoderSettings(codec.name, container.name, codec.pix_fmt, options, 250, 1)
     try:
-        try_encoder(settings, 256, 256, Fraction(25))
+        try_encoder(settings, 256, 256, Fraction(25), BT709)
     except EncoderError as error:
         return Probe(codec.name, opens=False, reason=error.message.partition(": ")[2])
     return Probe(codec.name, opens=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from musetalk_fast.kernels.planes import LAYOUTS
+from musetalk_fast.types import ColourTags
 from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.containers import CONTAINERS
+from musetalk_fast.wire.records import TEXTS, choice, integer, stored
 
 if TYPE_CHECKING:
     import av
-
-BT709 = 1
-LIMITED_RANGE = 1
-"""FFmpeg's numbers: matrix, primaries and transfer are all 1 for BT.709."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class EncoderSettings:
         threads: of this encoder; another number may give other bytes.
     """
 
-    codec: str
-    format: str
-    pix_fmt: str
-    options: Mapping[str, str]
-    gop: int
-    threads: int
+    codec: str = field(metadata=stored(choice(CODECS)))
+    format: str = field(metadata=stored(choice(CONTAINERS)))
+    pix_fmt: str = field(metadata=stored(choice(LAYOUTS)))
+    options: Mapping[str, str] = field(metadata=stored(TEXTS))
+    gop: int = field(metadata=stored(integer(1)))
+    threads: int = field(metadata=stored(integer(1, 1024), identity=False))
 
     @property
     def part_suffix(self) -> str:
@@ -57,18 +57,13 @@ class EncoderSettings:
         """Whether it is a library, not a device that may be absent or busy."""
         return self.codec.startswith("lib")
 
-    def identity(self) -> dict[str, object]:
-        """What decides how the video looks; threads do not."""
-        return {
-            "codec": self.codec,
-            "format": self.format,
-            "pix_fmt": self.pix_fmt,
-            "options": dict(self.options),
-            "gop": self.gop,
-        }
-
     def configure(
-        self, context: av.VideoCodecContext, width: int, height: int, fps: Fraction
+        self,
+        context: av.VideoCodecContext,
+        width: int,
+        height: int,
+        fps: Fraction,
+        colour: ColourTags,
     ) -> None:
         """Set up a context of `codec` that is not open yet; time base is 1/fps."""
         context.width, context.height, context.pix_fmt = width, height, self.pix_fmt
@@ -77,6 +72,6 @@ class EncoderSettings:
         # PyAV's default, slices, costs quality: as many frames at once as there are threads.
         context.thread_type = "FRAME"
         context.thread_count = self.threads
-        context.colorspace = context.color_primaries = context.color_trc = BT709
-        context.color_range = LIMITED_RANGE
+        context.colorspace, context.color_range = colour.matrix, colour.range
+        context.color_primaries, context.color_trc = colour.primaries, colour.transfer
         context.options = dict(self.options)

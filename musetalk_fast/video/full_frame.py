@@ -13,7 +13,7 @@ from musetalk_fast.kernels.buffers import Bytes
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.png import PngError, pixels_only
 from musetalk_fast.kernels.yuv import rgb_to_planes
-from musetalk_fast.types import Picture
+from musetalk_fast.types import ColourTags, Picture
 from musetalk_fast.video.compositor import blank_frame
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.messages import FullFrame
@@ -31,12 +31,15 @@ class FullFrameCompositor:
         width, height: of the video, and so of every picture.
         encoder: whose pixel format the frames have.
         fps: frames a second; the frames' time base is its inverse.
+        colour: what the frames' samples mean.
     """
 
-    def __init__(self, width: int, height: int, encoder: EncoderSettings, fps: Fraction) -> None:
+    def __init__(
+        self, width: int, height: int, encoder: EncoderSettings, fps: Fraction, colour: ColourTags
+    ) -> None:
         self._size = (width, height)
         self._layout = LAYOUTS[encoder.pix_fmt]
-        self._frame = blank_frame(width, height, encoder.pix_fmt, fps)
+        self._frame = blank_frame(width, height, encoder.pix_fmt, fps, colour)
         self._rgb = np.empty((height, width, 3), np.uint8)
         self._decoder = _open_decoder(width, height)
 

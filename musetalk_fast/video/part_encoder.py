@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
+from musetalk_fast.types import ColourTags
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, part_header
@@ -27,6 +28,7 @@ class PartEncoder:
         encoder: opened with the first frame.
         width, height: pixels of the frames.
         fps: frames a second.
+        colour: what the frames' samples mean.
         start: index of the segment's first frame, for messages.
         label: what the part says of itself, for whoever finds it later.
 
@@ -41,6 +43,7 @@ class PartEncoder:
         width: int,
         height: int,
         fps: Fraction,
+        colour: ColourTags,
         start: int,
         label: str,
     ) -> None:
@@ -57,7 +60,7 @@ class PartEncoder:
         self._container.metadata["comment"] = self._label = label
         stream = self._container.add_stream(encoder.codec, rate=fps)
         assert isinstance(stream, av.VideoStream)
-        encoder.configure(stream.codec_context, width, height, fps)
+        encoder.configure(stream.codec_context, width, height, fps, colour)
         self._stream = stream
 
     def encode(self, frame: av.VideoFrame) -> None:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from musetalk_fast.errors import PlanError
-from musetalk_fast.planning import Plan, cut
+from musetalk_fast.planning import Plan, Segment, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
-from musetalk_fast.types import AvatarOptions, Box, CropEncoding, Scaling, SourceRun
+from musetalk_fast.types import BT709, AvatarOptions, Box, CropEncoding, Scaling, SourceRun
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.wire.json_object import JsonObject
+from musetalk_fast.wire.records import (
+    integer,
+    record_from_json,
+    record_identity,
+    record_to_json,
+    stored,
+)
 
 OUTPUT = Path("/videos/out.mp4")
 
@@ -31,10 +43,12 @@ def _plan() -> Plan:
         width=640,
         height=480,
         resolution=(640, 480),
+        colour=BT709,
+        bit_depth=8,
         sources=(SourceRun(0, 1, 600), SourceRun(599, -1, 400)),
         segments=cut(1000, fps, 10.0),
         encoder=EncoderSettings("libx264", "mp4", "yuv420p", {"crf": "20"}, 300, 3),
-        options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40)),
+        options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40), face_center=(5, 6)),
         background="white",
         frame_encoding=CropEncoding.JPEG,
         scaling=Scaling.LANCZOS,
@@ -49,6 +63,104 @@ def test_a_plan_survives_its_file() -> None:
     assert again == plan
     assert again.identity == plan.identity
     assert again.encoder.threads == 3
+
+
+WORDS = {"libx264": "libx265", "mp4": "webm", "yuv420p": "yuv444p", "left": "right", "white": "red"}
+
+
+def _other(value: Any) -> Any:
+    """Another value of the same kind."""
+    match value:
+        case bool():
+            return not value
+        case Enum():
+            return next(each for each in type(value) if each is not value)
+        case Path():
+            return value / "other"
+        case str():
+            return WORDS.get(value) or "c" * len(value)
+        case dict():
+            return {**value, "other": "1"}
+        case Box():
+            return value._replace(height=value.height + 1)
+        case (int(first), int(second)):
+            return first, second + 2
+        case tuple():
+            return value[:-1]
+    return value + 1
+
+
+def _changes(record: Any) -> Iterator[tuple[str, Any, bool]]:
+    """For each field: its name, the record with another value, whether that is another identity."""
+    for item in fields(record):
+        value, counts = getattr(record, item.name), item.metadata.get("identity", True)
+        if is_dataclass(value):
+            for name, inner, inner_counts in _changes(value):
+                changed = replace(record, **{item.name: inner})
+                yield f"{item.name}.{name}", changed, counts and inner_counts
+        else:
+            yield item.name, replace(record, **{item.name: _other(value)}), counts
+
+
+FIELDS = {name: (plan, counts) for name, plan, counts in _changes(_plan())}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_is_written_and_read(name: str) -> None:
+    changed, _ = FIELDS[name]
+    assert changed != _plan()
+    words = json.loads(json.dumps(record_to_json(changed)))
+    assert record_from_json(Plan, JsonObject(words, "the plan"), output=changed.output) == changed
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_counts_for_the_identity_or_says_that_it_does_not(name: str) -> None:
+    changed, counts = FIELDS[name]
+    assert (changed.identity != _plan().identity) == counts
+
+
+def test_what_does_not_decide_how_it_looks() -> None:
+    files = {"avatar", "audio", "output", "overwrite"}  # their content has its own fields
+    derived = {"duration", "resolution"}  # they are in frames, width and height
+    silent = {name for name, (_, counts) in FIELDS.items() if not counts}
+    assert silent == files | derived | {"encoder.threads"}
+
+
+def test_a_new_field_is_one_line() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Longer(Plan):
+        grain: int = field(metadata=stored(integer(0, 9)))
+
+    known = {item.name: getattr(_plan(), item.name) for item in fields(Plan)}
+    plans = [Longer(**known, grain=grain) for grain in (1, 2)]
+    words = json.loads(plan_to_json(plans[1]))
+    assert words["grain"] == 2
+    assert record_from_json(Longer, JsonObject(words, "the plan"), output=OUTPUT) == plans[1]
+    assert len({plan.identity for plan in (*plans, _plan())}) == 3
+
+
+def test_a_field_without_codec_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Forgetful:
+        size: int = 3
+
+    for use in (record_to_json, record_identity):
+        with pytest.raises(KeyError, match=r"codec|identity"):
+            use(Forgetful())
+
+
+@pytest.mark.parametrize("name", record_to_json(_plan()))
+def test_a_damaged_member_is_named(name: str) -> None:
+    document = json.loads(plan_to_json(_plan()))
+    document[name] = [[]]
+    with pytest.raises(PlanError, match=rf"^the plan: {name} must be "):
+        plan_from_json(json.dumps(document).encode(), OUTPUT)
+
+
+@pytest.mark.parametrize("resolution", [None, (2, 1 << 16)])
+def test_a_size_need_not_be_asked_for(resolution: tuple[int, int] | None) -> None:
+    plan = replace(_plan(), resolution=resolution)
+    assert plan_from_json(plan_to_json(plan), OUTPUT) == plan
 
 
 def test_threads_and_places_do_not_decide_how_it_looks() -> None:
@@ -68,6 +180,9 @@ CHANGES = {
     "no avatar": lambda document: document.pop("avatar"),
     "an empty path": lambda document: document.update(audio=""),
     "a rate of 0": lambda document: document.update(fps=[0, 1]),
+    "the source frames of others": lambda document: document["sources"].pop(),
+    "an unknown container": lambda document: document["encoder"].update(format="avi"),
+    "an unknown layout": lambda document: document["encoder"].update(pix_fmt="rgb555"),
     "division by zero": lambda document: document.update(duration=[1, 0]),
     "an unknown scaling": lambda document: document.update(scaling="nearest"),
     "an unknown encoding": lambda document: document.update(frame_encoding="bmp"),
@@ -89,3 +204,29 @@ def test_a_changed_file_is_refused(name: str) -> None:
 def test_what_is_no_plan_is_refused(text: bytes) -> None:
     with pytest.raises(PlanError):
         plan_from_json(text, OUTPUT)
+
+
+IMPOSSIBLE = {
+    "a gap": ({"segments": _plan().segments[:1] + _plan().segments[2:]}, "follow one another"),
+    "an empty segment": ({"segments": (Segment(0, 0, 0), Segment(1, 0, 1000))}, "follow one"),
+    "too few frames": ({"frames": 999}, "do not cover"),
+    "a source too few": ({"sources": (SourceRun(0, 1, 999),)}, "do not cover"),
+    "a step of two": ({"sources": (SourceRun(0, 2, 1000),)}, "runs of source frames"),
+    "before the first": ({"sources": (SourceRun(998, -1, 1000),)}, "runs of source frames"),
+    "a rate of 0": ({"fps": Fraction(0)}, "fps must be"),
+    "no frames": ({"frames": 0}, "frames must be"),
+    "a vast picture": ({"width": 1 << 17}, "width must be"),
+    "a depth of one bit": ({"bit_depth": 1}, "bit_depth must be"),
+    "a colour beyond its table": ({"colour": replace(BT709, matrix=256)}, "colour: matrix must be"),
+    "an unknown encoder": (
+        {"encoder": replace(_plan().encoder, codec="libnone")}, "encoder: codec must be one of",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_an_impossible_plan_is_refused_even_with_its_own_identity(name: str) -> None:
+    changes, said = IMPOSSIBLE[name]
+    impossible = plan_to_json(replace(_plan(), **changes))
+    with pytest.raises(PlanError, match=said):
+        plan_from_json(impossible, OUTPUT)

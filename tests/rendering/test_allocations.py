@@ -27,7 +27,7 @@ import pytest
 from aiohttp.base_protocol import BaseProtocol
 
 from musetalk_fast.client.message_stream import _chunks
-from musetalk_fast.types import CROP_SIZE, Box, CropEncoding, Face, Rows
+from musetalk_fast.types import BT709, CROP_SIZE, Box, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
@@ -73,7 +73,7 @@ def traced() -> Iterator[None]:
 
 def _compositor() -> StillCompositor:
     width, height = SIZE
-    return StillCompositor(np.zeros((height, width, 3), np.uint8), FACE, ENCODER, FPS)
+    return StillCompositor(np.zeros((height, width, 3), np.uint8), FACE, ENCODER, FPS, BT709)
 
 
 class Pipeline:
@@ -88,7 +88,7 @@ class Pipeline:
         self._waiting: deque[Frame] = deque()
         self._reader = CropReader()
         self._compositor = _compositor()
-        self._encoder = PartEncoder(path, ENCODER, *SIZE, FPS, 0, "")
+        self._encoder = PartEncoder(path, ENCODER, *SIZE, FPS, BT709, 0, "")
 
     async def go(self, messages: list[bytes], size: int | None) -> None:
         """As a socket gives them: cut anywhere, or each a chunk, in pieces of 100,000 bytes."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Picture
+from musetalk_fast.types import BT709, CROP_SIZE, Box, ColourTags, Crop, Face, Picture
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -50,15 +50,19 @@ def number_in(luma: NDArray[np.uint8]) -> int:
 def encoder_for(output: Path, fps: Fraction, **settings: object) -> EncoderSettings:
     """A fast encoder for the output's container."""
     settings.setdefault("preset", "ultrafast")
-    return resolve(OutputSettings(**settings), output, WIDTH, HEIGHT, fps)  # type: ignore[arg-type]
+    return resolve(OutputSettings(**settings), output, WIDTH, HEIGHT, fps, BT709)  # type: ignore[arg-type]
 
 
 def encode_part(
-    path: Path, encoder: EncoderSettings, fps: Fraction, numbers: Sequence[int]
+    path: Path,
+    encoder: EncoderSettings,
+    fps: Fraction,
+    numbers: Sequence[int],
+    colour: ColourTags = BT709,
 ) -> Part:
     """A part whose frames show `numbers`."""
-    compositor = StillCompositor(picture(), FACE, encoder, fps)
-    part = PartEncoder(path, encoder, WIDTH, HEIGHT, fps, 0, "label")
+    compositor = StillCompositor(picture(), FACE, encoder, fps, colour)
+    part = PartEncoder(path, encoder, WIDTH, HEIGHT, fps, colour, 0, "label")
     for index, number in enumerate(numbers):
         part.encode(compositor.compose(crop_of(number), 0, index))
     return part.finish()

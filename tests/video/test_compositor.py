@@ -14,7 +14,7 @@ from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import conversion
-from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Picture
+from musetalk_fast.types import BT709, CROP_SIZE, Box, Crop, Face, Picture
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
@@ -57,7 +57,7 @@ def _still(pix_fmt: str) -> av.VideoFrame:
 @pytest.mark.parametrize("pix_fmt", CONTAINERS)
 def test_nothing_outside_the_mask_is_touched(pix_fmt: str) -> None:
     face = _face()
-    compositor = StillCompositor(RGB, face, _encoder(pix_fmt), FPS)
+    compositor = StillCompositor(RGB, face, _encoder(pix_fmt), FPS, BT709)
     for index in range(3):
         frame = compositor.compose(_crop(), 0, index)
     box = face.mask_box
@@ -75,7 +75,7 @@ def test_nothing_outside_the_mask_is_touched(pix_fmt: str) -> None:
 @pytest.mark.parametrize("sharp", [False, True])
 @pytest.mark.parametrize("pix_fmt", CONTAINERS)
 def test_planes_are_those_of_the_reference(pix_fmt: str, sharp: bool) -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS, sharp=sharp)
+    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS, BT709, sharp=sharp)
     compositor.compose(_crop(), 0, 0)  # must leave no trace
     crop, layout, wanted = _crop(), LAYOUTS[pix_fmt], _still(pix_fmt)
     colours = conversion("bt709", 8, full_range=False)
@@ -88,7 +88,7 @@ def test_planes_are_those_of_the_reference(pix_fmt: str, sharp: bool) -> None:
 
 
 def test_a_frame_that_nobody_holds_is_used_again() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS)
+    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
     first = compositor.compose(_crop(), 0, 0)
     memory = first.planes[0].buffer_ptr
     second = compositor.compose(_crop(), 0, 1)
@@ -98,7 +98,7 @@ def test_a_frame_that_nobody_holds_is_used_again() -> None:
 
 @pytest.mark.parametrize("pix_fmt", CONTAINERS)
 def test_frames_do_not_shine_through_later_ones(pix_fmt: str) -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS)
+    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS, BT709)
     first, second = _crop(), _crop()
     fresh = _samples(compositor.compose(first, 0, 0))
     compositor.compose(second, 0, 1)
@@ -107,7 +107,7 @@ def test_frames_do_not_shine_through_later_ones(pix_fmt: str) -> None:
 
 
 def test_an_encoder_that_holds_a_frame_keeps_its_samples() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS)
+    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
     crops = [_crop() for _ in range(4)]
     alone = [_samples(compositor.compose(crop, 0, i)) for i, crop in enumerate(crops)]
     graph = Graph()  # stands for an encoder: it refers to the frames until they are pulled
@@ -123,7 +123,7 @@ def test_an_encoder_that_holds_a_frame_keeps_its_samples() -> None:
 
 
 def test_frames_are_numbered_timed_and_tagged() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS)
+    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
     frame = compositor.compose(_crop(), 0, 17)
     assert frame.pts == 17
     assert frame.time_base == Fraction(1001, 30000)
@@ -132,7 +132,7 @@ def test_frames_are_numbered_timed_and_tagged() -> None:
 
 
 def test_a_window_of_the_crop_gives_the_same_frame() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS)
+    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
     crop = _crop()
     whole = _samples(compositor.compose(crop, 0, 0))
     window = np.ascontiguousarray(crop[90:250])
@@ -145,7 +145,7 @@ def test_a_window_of_the_crop_gives_the_same_frame() -> None:
 def test_a_mask_up_to_the_borders() -> None:
     mask = np.full((HEIGHT, WIDTH), 255, np.uint8)
     face = Face(0, Box(-10, -20, WIDTH + 20, HEIGHT + 40), Box(0, 0, WIDTH, HEIGHT), mask)
-    compositor = StillCompositor(RGB, face, _encoder("yuv420p"), FPS)
+    compositor = StillCompositor(RGB, face, _encoder("yuv420p"), FPS, BT709)
     grey = np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
     for samples in _samples(compositor.compose(grey, 0, 0)):
         assert samples.min() == samples.max()
@@ -153,10 +153,10 @@ def test_a_mask_up_to_the_borders() -> None:
 
 def test_a_face_outside_the_picture_is_refused() -> None:
     with pytest.raises(ProtocolError, match="leaves the"):
-        StillCompositor(RGB, _face(Box(60, 60, 41, 27)), _encoder("yuv420p"), FPS)
+        StillCompositor(RGB, _face(Box(60, 60, 41, 27)), _encoder("yuv420p"), FPS, BT709)
 
 
 def test_a_crop_without_the_rows_of_the_mask_is_refused() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS)
+    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
     with pytest.raises(FrameShapeError, match="the mask needs"):
         compositor.compose(_crop()[:100], 0, 0)

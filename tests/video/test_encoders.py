@@ -9,18 +9,20 @@ import pytest
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, OutputFormatError
+from musetalk_fast.types import BT709
 from musetalk_fast.video.codecs import CODECS, PRESETS
 from musetalk_fast.video.containers import CONTAINERS, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import probe_all, resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.wire.records import record_identity
 
 FPS = Fraction(25)
 SOFTWARE = ["libx264", "libx265", "libvpx-vp9", "libsvtav1"]
 
 
 def _resolve(name: str = "out.mp4", **settings: object) -> EncoderSettings:
-    return resolve(OutputSettings(**settings), Path(name), 128, 96, FPS)  # type: ignore[arg-type]
+    return resolve(OutputSettings(**settings), Path(name), 128, 96, FPS, BT709)  # type: ignore[arg-type]
 
 
 def test_defaults_are_those_of_the_design() -> None:
@@ -39,7 +41,7 @@ def test_webm_gets_vp9_in_matroska_parts() -> None:
 
 
 def test_key_frames_are_ten_seconds_apart_at_any_rate() -> None:
-    settings = resolve(OutputSettings(), Path("o.mp4"), 128, 96, Fraction(60000, 1001))
+    settings = resolve(OutputSettings(), Path("o.mp4"), 128, 96, Fraction(60000, 1001), BT709)
     assert settings.gop == 599
 
 
@@ -80,7 +82,7 @@ def test_every_option_is_one_the_encoder_knows(codec: str) -> None:
         settings = _resolve(container, codec=codec, preset=preset)
         context = av.CodecContext.create(codec, "w")
         assert isinstance(context, av.VideoCodecContext)
-        settings.configure(context, 128, 96, FPS)
+        settings.configure(context, 128, 96, FPS, BT709)
         context.open()
         assert context.options == {}, "left over: nobody knows it"
         # Slices, PyAV's default, would cost quality.
@@ -120,20 +122,20 @@ def test_an_encoder_nobody_knows_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize("size", [(129, 96), (128, 97)])
 def test_odd_sizes_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(EncoderError, match="even") as raised:
-        resolve(OutputSettings(), Path("o.mp4"), *size, FPS)
+        resolve(OutputSettings(), Path("o.mp4"), *size, FPS, BT709)
     assert "--resolution" in (raised.value.hint or "")
 
 
 def test_an_encoder_outside_the_build_says_so() -> None:
     settings = EncoderSettings("libnone", "mp4", "yuv420p", {}, 250, 1)
     with pytest.raises(EncoderError, match="not in this build of FFmpeg") as raised:
-        try_encoder(settings, 128, 96, FPS)
+        try_encoder(settings, 128, 96, FPS, BT709)
     assert "doctor" in (raised.value.hint or "")
 
 
 def test_a_size_beyond_the_encoder_is_told_in_its_own_words() -> None:
     with pytest.raises(EncoderError, match=r"20000x20000.*: .+") as raised:
-        resolve(OutputSettings(), Path("o.mp4"), 20000, 20000, FPS)
+        resolve(OutputSettings(), Path("o.mp4"), 20000, 20000, FPS, BT709)
     assert raised.value.where == "libx264"
 
 
@@ -153,15 +155,16 @@ def test_missing_hardware_is_told_honestly() -> None:
         pytest.skip("every encoder opens here")
     name = "o.webm" if CODECS[absent[0].codec].family == "vp9" else "o.mp4"
     with pytest.raises(EncoderError) as raised:
-        resolve(OutputSettings(codec=absent[0].codec), Path(name), 256, 256, FPS)
+        resolve(OutputSettings(codec=absent[0].codec), Path(name), 256, 256, FPS, BT709)
     assert (absent[0].reason or "?") in raised.value.message
     assert av.logging.get_level() is None, "FFmpeg's log is silent again"
 
 
 def test_threads_are_pinned_but_no_part_of_the_identity() -> None:
     settings = _resolve()
+    identity = record_identity(settings)
     assert settings.threads == 1
-    assert replace(settings, threads=4).identity() == settings.identity()
-    assert "threads" not in settings.identity()
-    assert settings.identity() == _resolve().identity()
-    assert settings.identity() != _resolve(crf=21).identity()
+    assert record_identity(replace(settings, threads=4)) == identity
+    assert "threads" not in identity
+    assert identity == record_identity(_resolve())
+    assert identity != record_identity(_resolve(crf=21))

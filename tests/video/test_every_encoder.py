@@ -13,6 +13,7 @@ from numbered_video import decode, encode_part, encode_parts, encoder_for
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.types import BT709, ColourTags
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoder_selection import resolve
@@ -29,6 +30,27 @@ PLACES = [
     for container in CONTAINERS.values()
     if CODECS[codec].family in container.families
 ]
+
+
+FULL_RANGE = ColourTags(matrix=6, range=2, primaries=6, transfer=6)
+PQ = ColourTags(matrix=9, range=1, primaries=9, transfer=16)
+
+
+def _tags(path: Path) -> tuple[ColourTags, ColourTags]:
+    """What the file says of its colours, and what its first decoded frame says."""
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        asked = _tags_of(context)
+        return asked, _tags_of(next(container.decode(video=0)))
+
+
+def _tags_of(source: av.VideoCodecContext | av.VideoFrame) -> ColourTags:
+    return ColourTags(
+        matrix=int(source.colorspace),
+        range=int(source.color_range),
+        primaries=int(source.color_primaries),
+        transfer=int(source.color_trc),
+    )
 
 
 def _settings(codec: str, suffix: str, threads: int = 2, **settings: object) -> EncoderSettings:
@@ -70,6 +92,18 @@ def test_what_players_must_know_is_in_the_file(tmp_path: Path, codec: str, suffi
         assert next(container.demux(stream)).is_keyframe
 
 
+@pytest.mark.parametrize("colour", [BT709, FULL_RANGE, PQ], ids=["bt709", "full-range", "pq"])
+@pytest.mark.parametrize(("codec", "suffix"), PLACES)
+def test_the_colour_tags_are_those_asked_for(
+    tmp_path: Path, codec: str, suffix: str, colour: ColourTags
+) -> None:
+    encoder = _settings(codec, suffix)
+    part = encode_part(tmp_path / "0", encoder, FPS, range(3), colour)
+    assert _tags(part.path) == (colour, colour)
+    join([part], tmp_path / f"o{suffix}", sound=None, fps=FPS, encoder=encoder, metadata={})
+    assert _tags(tmp_path / f"o{suffix}") == (colour, colour)
+
+
 @pytest.mark.parametrize(("codec", "suffix"), PLACES)
 def test_the_same_segment_gives_the_same_bytes(tmp_path: Path, codec: str, suffix: str) -> None:
     encoder = _settings(codec, suffix, threads=2)
@@ -94,7 +128,7 @@ def test_headers_do_not_depend_on_length_or_threads(
 def test_hardware_opens_or_the_reason_is_told(codec: str) -> None:
     name = "o.webm" if CODECS[codec].family == "vp9" else "o.mp4"
     try:
-        resolve(OutputSettings(codec=codec), Path(name), 256, 256, FPS)
+        resolve(OutputSettings(codec=codec), Path(name), 256, 256, FPS, BT709)
     except EncoderError as raised:
         error = raised
     else:

@@ -24,6 +24,7 @@ from numbered_video import (
 )
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
+from musetalk_fast.types import BT709
 from musetalk_fast.video import files
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -37,8 +38,8 @@ X264 = encoder_for(Path("o.mp4"), FPS)
 
 
 def _open(path: Path, encoder: EncoderSettings = X264) -> tuple[PartEncoder, StillCompositor]:
-    part = PartEncoder(path, encoder, WIDTH, HEIGHT, FPS, 100, "label")
-    return part, StillCompositor(picture(), FACE, encoder, FPS)
+    part = PartEncoder(path, encoder, WIDTH, HEIGHT, FPS, BT709, 100, "label")
+    return part, StillCompositor(picture(), FACE, encoder, FPS, BT709)
 
 
 def _noise(pts: int) -> av.VideoFrame:
@@ -192,7 +193,7 @@ def test_matroska_parts_are_the_same_every_time(tmp_path: Path) -> None:
 
 def _fill(path: Path, suffix: str, frames: int) -> None:
     encoder = X264 if suffix == ".mp4" else encoder_for(Path("o.webm"), FPS, crf=4)
-    part = PartEncoder(path, encoder, WIDTH, HEIGHT, FPS, 0, "label")
+    part = PartEncoder(path, encoder, WIDTH, HEIGHT, FPS, BT709, 0, "label")
     try:
         for pts in range(frames):
             part.encode(_noise(pts))
@@ -221,7 +222,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, suffix: str) -
 
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputWriteError, match="No such file"):
-        PartEncoder(tmp_path / "gone" / "0.mp4", X264, WIDTH, HEIGHT, FPS, 0, "label")
+        PartEncoder(tmp_path / "gone" / "0.mp4", X264, WIDTH, HEIGHT, FPS, BT709, 0, "label")
 
 
 def test_a_folder_that_goes_meanwhile_is_told(tmp_path: Path) -> None:
