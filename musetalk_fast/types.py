@@ -31,6 +31,20 @@ SPEECH_RATE = 16_000
 """Samples a second of the sound a server gets (Whisper's rate)."""
 
 
+PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+"""x264's presets, fastest first; each encoder maps them to its own."""
+
+
+class Container(StrEnum):
+    """What a finished video is packed in."""
+
+    MP4 = "mp4"
+    WEBM = "webm"
+
+
 class Scaling(StrEnum):
     """How a crop is scaled into its box."""
 

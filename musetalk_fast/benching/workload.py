@@ -14,7 +14,7 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.media.face import find_face
 from musetalk_fast.media.image import load_still
-from musetalk_fast.types import BT709, CROP_SIZE, Box, Crop, CropEncoding, Face, Picture
+from musetalk_fast.types import BT709, CROP_SIZE, Box, Container, Crop, CropEncoding, Face, Picture
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
@@ -90,7 +90,7 @@ def _encoder(settings: Settings, width: int, height: int) -> EncoderSettings:
     takers = (
         known for known in CONTAINERS.values() if codec and CODECS[codec].family in known.families
     )
-    container = next(takers, CONTAINERS[settings.output.format or "mp4"])
+    container = next(takers, CONTAINERS[settings.output.format or Container.MP4])
     output = replace(settings.output, format=container.name)
     return resolve(output, Path("bench"), width, height, FPS, BT709)
 

@@ -39,7 +39,6 @@ Flags = dict[tuple[str, str], Any]
 """(section, key) -> value."""
 
 _PATIENCE_SECS = 5.0
-_DEFAULT_ENCODERS = ("libx264", "libvpx-vp9")
 _REPORT = "mend what is named above; if nothing is, please report this line"
 
 
@@ -122,13 +121,15 @@ def _kernels(_flags: Flags) -> Iterator[Check]:
 
 
 def _encoders(_flags: Flags) -> Iterator[Check]:
+    from musetalk_fast.video.containers import CONTAINERS
     from musetalk_fast.video.encoder_selection import probe_all
 
+    defaults = {known.encoder for known in CONTAINERS.values()}
     probed = probe_all()
     yield Check("encoders", OK, ", ".join(found.codec for found in probed if found.opens) or "none")
     for found in probed:
         if not found.opens:
-            needed = found.codec in _DEFAULT_ENCODERS
+            needed = found.codec in defaults
             fix = f"{sys.executable} -m pip install --force-reinstall av" if needed else None
             yield Check(
                 found.codec, PROBLEM if needed else NOTE, f"does not open: {found.reason}", fix

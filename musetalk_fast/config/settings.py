@@ -27,20 +27,16 @@ from musetalk_fast.config.value_types import (
     Word,
 )
 from musetalk_fast.errors import InvalidSettingError
-from musetalk_fast.types import AvatarOptions, Box, CropEncoding, Scaling
+from musetalk_fast.types import PRESETS, AvatarOptions, Box, Container, CropEncoding, Scaling
 
 DEFAULT_SERVER = "http://localhost:8000"
 BUILTIN = "builtin"
 
-_PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow", "placebo"),
-)
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
 _FILE = Text("a file", 1000)
 _FACE = Word("largest", "left", "right", counted=True)
-_ENCODING = Word("raw", "jpeg", "png", make=CropEncoding)
-_SCALING = Word("bilinear", "lanczos", make=Scaling)
+_ENCODING = Word(*CropEncoding, make=CropEncoding)
+_SCALING = Word(*Scaling, make=Scaling)
 
 
 class _Section:
@@ -143,12 +139,12 @@ class OutputSettings(_Section):
 
     fps: Fraction | int | None = field(default=None, metadata={"kind": Rate(1, 240)})
     resolution: tuple[int, int] | None = field(default=None, metadata={"kind": Size(64, 8192)})
-    format: str | None = field(default=None, metadata={"kind": Word("mp4", "webm")})
+    format: str | None = field(default=None, metadata={"kind": Word(*Container)})
     codec: str | None = field(
         default=None, metadata={"kind": Text("the name of an FFmpeg encoder", 40)}
     )
     crf: int | None = field(default=None, metadata={"kind": Whole(0, 63)})
-    preset: str | None = field(default=None, metadata={"kind": Word(*_PRESETS)})
+    preset: str | None = field(default=None, metadata={"kind": Word(*PRESETS)})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
     audio: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})

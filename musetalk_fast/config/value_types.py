@@ -236,7 +236,7 @@ class Word(Kind):
     def __init__(
         self, *choices: str, make: Callable[[str], Any] = str, counted: bool = False
     ) -> None:
-        self.choices = choices
+        self.choices = tuple(map(str, choices))
         self._make = make
         self._counted = counted
         self.wanted = "one of " + ", ".join(choices) + (", or a number from 0" if counted else "")

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow", "placebo"),
-)
-"""x264's presets, fastest first; each encoder maps them to its own."""
+from musetalk_fast.types import PRESETS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musetalk_fast.errors import OutputFormatError
+from musetalk_fast.types import Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,10 @@ CONTAINERS = {
     for known in (
         # faststart: the index before the pictures, so that a player on the web starts at once.
         Container(
-            *("mp4", ".mp4", ("h264", "hevc", "av1"), "libx264", "aac"),
+            *(Container.MP4.value, ".mp4", ("h264", "hevc", "av1"), "libx264", "aac"),
             muxer_options=(("movflags", "+faststart"),),
         ),
-        Container("webm", ".webm", ("vp9", "av1"), "libvpx-vp9", "libopus"),
+        Container(Container.WEBM.value, ".webm", ("vp9", "av1"), "libvpx-vp9", "libopus"),
     )
 }
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
-from musetalk_fast.types import BT709, ColourTags
-from musetalk_fast.video.codecs import CODECS, PRESETS, Codec
+from musetalk_fast.types import BT709, PRESETS, ColourTags
+from musetalk_fast.video.codecs import CODECS, Codec
 from musetalk_fast.video.containers import CONTAINERS, Container, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings

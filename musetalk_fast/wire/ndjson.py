@@ -16,7 +16,7 @@ import orjson
 from musetalk_fast.errors import ChecksumError, MessageSizeError, ProtocolError
 from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.crc32c import crc32c
-from musetalk_fast.kernels.lines import ENCODINGS, Line, frame_line
+from musetalk_fast.kernels.lines import Line, frame_line
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CROP_SIZE, CropEncoding, Rows
 from musetalk_fast.wire.buffers import BufferPool
@@ -31,7 +31,7 @@ _TAIL_FORM = re.compile(rb',"crc32c":"([0-9a-f]{8})"}\n')
 _DATA = b',"data":"'
 _MAX_HEAD = 2048
 """Most bytes of a line before its `data`."""
-_CROPS = [CropEncoding(name) for name in ENCODINGS]
+_CROPS = tuple(CropEncoding)
 _END = 8
 """Place of a line's end in what `frame_line` gives."""
 _MAX_JSON = (1 << 16) - 1

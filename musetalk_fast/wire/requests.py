@@ -119,7 +119,7 @@ class FramesRequest:
             start=start,
             stop=stop,
             sources=_sources(members, stop - start),
-            encoding=crop_encoding(members.text("encoding", default="raw")),
+            encoding=crop_encoding(members.text("encoding", default=CropEncoding.RAW)),
             window=members.flag("window", default=False),
         )
 

@@ -9,8 +9,8 @@ import pytest
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, OutputFormatError
-from musetalk_fast.types import BT709
-from musetalk_fast.video.codecs import CODECS, PRESETS
+from musetalk_fast.types import BT709, PRESETS, Container
+from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.containers import CONTAINERS, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import probe_all, resolve
@@ -64,6 +64,12 @@ def test_unknown_formats_are_refused_by_naming_the_known(name: str, asked: str |
     with pytest.raises(OutputFormatError) as raised:
         container_of(Path(name), asked)
     assert all(known in raised.value.message for known in CONTAINERS)
+
+
+def test_every_container_is_described() -> None:
+    assert [*CONTAINERS] == [*Container]
+    for known in CONTAINERS.values():
+        assert CODECS[known.encoder].family in known.families
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=lambda codec: codec.name)

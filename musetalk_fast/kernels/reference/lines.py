@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.kernels.reference.crc32c import crc32c
+from musetalk_fast.types import CropEncoding
 
-ENCODINGS = ("raw", "jpeg", "png")
+ENCODINGS = tuple(encoding.value for encoding in CropEncoding)
 
 _NUMBER = rb"(0|[1-9][0-9]{0,9})"
+_ENCODING = "|".join(ENCODINGS).encode()
 _HEAD = re.compile(
-    rb'{"type":"frame","index":%b,"source":%b,"encoding":"(raw|jpeg|png)",'
-    rb'"rows":\[%b,%b\],"width":%b,"data":"' % ((_NUMBER,) * 5)
+    rb'{"type":"frame","index":%b,"source":%b,"encoding":"(%b)",'
+    rb'"rows":\[%b,%b\],"width":%b,"data":"' % (_NUMBER, _NUMBER, _ENCODING, *(_NUMBER,) * 3)
 )
 _TAIL = re.compile(rb'","crc32c":"([0-9a-f]{8})"}\n')
 
