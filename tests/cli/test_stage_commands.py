@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 from av.video.frame import VideoFrame
+
+from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
+from musetalk_fast.types import ColourTags
 
 REPOSITORY = Path(__file__).parents[2]
 PORTRAIT = REPOSITORY / "examples/portrait.png"
@@ -62,6 +66,21 @@ def test_the_stages_make_what_render_makes(run, planned: Path) -> None:
     whole = run("render", "-q", "-s", "builtin", *INPUTS, *FAST)
     assert whole.returncode == 0, whole.stderr
     assert _frames(planned / "out.mp4") == staged
+
+
+@pytest.mark.parametrize("wire", ["auto", "infer"])
+def test_the_video_has_the_colour_tags_of_its_plan(run, planned: Path, wire: str) -> None:
+    path = planned / FOLDER / "plan.json"
+    plan = plan_from_json(path.read_bytes(), planned / "out.mp4")
+    tagged = ColourTags(matrix=6, range=2, primaries=5, transfer=4)
+    path.write_bytes(plan_to_json(replace(plan, colour=tagged)))
+    made = run("segment", "-s", "builtin", "--wire", wire, FOLDER)
+    assert made.returncode == 0, made.stderr
+    assert run("join", FOLDER).returncode == 0
+    with av.open(str(planned / "out.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_range) == (6, 2)
+        assert (context.color_primaries, context.color_trc) == (5, 4)
 
 
 def test_join_names_the_segments_that_are_missing(run, planned: Path) -> None:
