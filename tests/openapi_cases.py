@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from musetalk_fast.kernels.png import encode_png
-from musetalk_fast.wire.messages import BINARY
+from musetalk_fast.wire.media_types import BINARY
 
 sys.path.insert(0, str(Path(__file__).parent / "server"))
 

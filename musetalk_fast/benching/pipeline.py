@@ -12,9 +12,9 @@ import av
 
 from musetalk_fast.benching.workload import CROPS, FPS, Workload
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.storage import write_errors
 from musetalk_fast.types import BT709, CropEncoding
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.files import write_errors
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
 from musetalk_fast.wire.crop_codec import CropReader
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from musetalk_fast.errors import OutputWriteError, PlanError
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.jobdir import PLAN, JobDirectory
-from musetalk_fast.video.files import write_errors
+from musetalk_fast.storage import write_errors
 
 _DAMAGED = "damaged"
 

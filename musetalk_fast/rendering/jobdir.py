@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,15 +10,13 @@ from pathlib import Path
 from musetalk_fast.errors import OutputBusyError, OutputError, PlanError
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.planning.plan_json import LONGEST, plan_from_json, plan_to_json
-from musetalk_fast.video.files import NewFile, remove_unfinished, try_lock, write_errors
+from musetalk_fast.storage import LOCK, AtomicFile, FolderLock, remove_unfinished, write_errors
 from musetalk_fast.video.parts import Part, read_part
 
 SUFFIX = ".parts"
 PLAN = "plan.json"
 FACES = "faces.bin"
-_LOCK = "lock"
 _SCRATCH = "work"
-_TRIES = 20
 
 
 class JobDirectory:
@@ -83,7 +79,7 @@ class JobDirectory:
 
     def write(self, name: str, content: bytes) -> None:
         """Keep a small file; whole or not at all."""
-        file = NewFile(self.path / name)
+        file = AtomicFile(self.path / name)
         try:
             file.write(content)
             file.commit()
@@ -93,10 +89,10 @@ class JobDirectory:
 
     def write_first(self, name: str, content: bytes) -> bool:
         """Keep a small file unless another process has kept one; whether we did."""
-        file = NewFile(self.path / name)
+        file = AtomicFile(self.path / name)
         try:
             file.write(content)
-            return file.commit_first() is not None
+            return file.commit_if_absent() is not None
         finally:
             file.discard()
 
@@ -135,7 +131,7 @@ class JobDirectory:
 
     def contents(self) -> list[Path]:
         """Parts, faces and the plan, which comes last."""
-        ours = (path for path in self.path.iterdir() if path.name not in (_LOCK, _SCRATCH))
+        ours = (path for path in self.path.iterdir() if path.name not in (LOCK, _SCRATCH))
         return sorted(ours, key=lambda path: (path.name == PLAN, path.name))
 
     def empty(self) -> None:
@@ -156,8 +152,8 @@ def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
         errors.OutputWriteError: it cannot be made.
     """
     path = output.with_name(output.name + SUFFIX)
-    descriptor = _lock(path, output)
-    jobdir = JobDirectory(path)
+    lock, jobdir = FolderLock(path), JobDirectory(path)
+    _acquire(lock, path, output)
     try:
         remove_unfinished(path)
         with write_errors(path):
@@ -167,10 +163,10 @@ def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
     finally:
         try:
             # Somebody may have taken the folder away by hand; then another's may stand here.
-            if _is_still_there(path / _LOCK, descriptor):
+            if lock.is_held:
                 _leave(jobdir)
         finally:
-            os.close(descriptor)
+            lock.release()
         with suppress(OSError):
             path.rmdir()  # NFS keeps the name of a file for as long as it is open
 
@@ -187,43 +183,15 @@ def _leave(jobdir: JobDirectory) -> None:
     with suppress(OSError):
         for entry in jobdir.contents():
             entry.unlink(missing_ok=True)
-        (jobdir.path / _LOCK).unlink()
+        (jobdir.path / LOCK).unlink()
         jobdir.path.rmdir()
 
 
-def _lock(path: Path, output: Path) -> int:
-    """Lock the folder; another render may remove it while we take it."""
-    for _ in range(_TRIES):
-        with write_errors(path):
-            descriptor = _open_lock(path)
-            if descriptor is not None:
-                if not try_lock(descriptor):
-                    os.close(descriptor)
-                    raise OutputBusyError(
-                        "another render is at work on this file", where=str(output)
-                    )
-                if _is_still_there(path / _LOCK, descriptor):
-                    return descriptor
-                os.close(descriptor)
-        time.sleep(0.01)
-    raise OutputBusyError("other renders keep taking its folder away", where=str(path))
-
-
-def _open_lock(path: Path) -> int | None:
-    """The lock of a folder that is made if need be; None if it went meanwhile."""
-    with suppress(FileExistsError):
-        path.mkdir()
-    with suppress(FileNotFoundError):
-        return os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    return None
-
-
-def _is_still_there(path: Path, descriptor: int) -> bool:
-    try:
-        there, ours = path.stat(), os.fstat(descriptor)
-    except FileNotFoundError:
-        return False
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+def _acquire(lock: FolderLock, path: Path, output: Path) -> None:
+    with write_errors(path):
+        is_ours = lock.acquire()
+    if not is_ours:
+        raise OutputBusyError("another render is at work on this file", where=str(output))
 
 
 def _usable(path: Path, plan: Plan, label: str) -> Part | None:

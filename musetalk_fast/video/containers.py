@@ -10,7 +10,7 @@ from musetalk_fast.types import Container
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class ContainerFormat:
     """A container.
 
     Attributes:
@@ -34,16 +34,16 @@ CONTAINERS = {
     known.name: known
     for known in (
         # faststart: the index before the pictures, so that a player on the web starts at once.
-        Container(
+        ContainerFormat(
             *(Container.MP4.value, ".mp4", ("h264", "hevc", "av1"), "libx264", "aac"),
             muxer_options=(("movflags", "+faststart"),),
         ),
-        Container(Container.WEBM.value, ".webm", ("vp9", "av1"), "libvpx-vp9", "libopus"),
+        ContainerFormat(Container.WEBM.value, ".webm", ("vp9", "av1"), "libvpx-vp9", "libopus"),
     )
 }
 
 
-def container_of(output: Path, name: str | None) -> Container:
+def container_of(output: Path, name: str | None) -> ContainerFormat:
     """The container of an output.
 
     Args:

@@ -10,7 +10,7 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import BT709, PRESETS, ColourTags
 from musetalk_fast.video.codecs import CODECS, Codec
-from musetalk_fast.video.containers import CONTAINERS, Container, container_of
+from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
@@ -80,7 +80,7 @@ def _probe(codec: Codec) -> Probe:
     return Probe(codec.name, opens=True)
 
 
-def _codec(name: str, container: Container) -> Codec:
+def _codec(name: str, container: ContainerFormat) -> Codec:
     takers = [codec.name for codec in CODECS.values() if codec.family in container.families]
     hint = f"{container.name} is made with one of {', '.join(takers)}"
     if name not in CODECS:

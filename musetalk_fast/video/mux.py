@@ -17,10 +17,10 @@ from musetalk_fast.errors import (
     OutputExistsError,
     OutputPlaceError,
 )
+from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.video.audio_track import AudioTrack, Timed
-from musetalk_fast.video.containers import CONTAINERS, Container, container_of
+from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
 
 
@@ -109,11 +109,11 @@ def join(
         errors.AudioFormatError: the recording has no samples or changes its format.
     """
     _check_parts(parts)
-    file = NewFile(output, folder)
+    file = AtomicFile(output, folder)
     try:
         with write_errors(output):
             _write(parts, file, sound, fps, CONTAINERS[encoder.format], metadata)
-        size = file.commit() if overwrite else file.commit_first()
+        size = file.commit() if overwrite else file.commit_if_absent()
     except BaseException:
         file.discard()
         raise
@@ -146,10 +146,10 @@ def _check_parts(parts: Sequence[Part]) -> None:
 
 def _write(
     parts: Sequence[Part],
-    file: NewFile,
+    file: AtomicFile,
     sound: Iterable[av.AudioFrame] | None,
     fps: Fraction,
-    container_format: Container,
+    container_format: ContainerFormat,
     metadata: Mapping[str, str],
 ) -> None:
     with av.open(

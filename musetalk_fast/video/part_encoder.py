@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
+from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.files import NewFile, write_errors
 from musetalk_fast.video.parts import Part, part_header
 
 PACKETS_AT_ONCE = 32
@@ -52,7 +52,7 @@ class PartEncoder:
         self._frames = self._packets = self._delay = 0
         self._waiting: list[av.Packet[av.VideoStream]] = []
         self._waiting_bytes = 0
-        self._file = NewFile(path)
+        self._file = AtomicFile(path)
         # Bit-exact: no random identifiers, so that the same segment gives the same bytes.
         self._container = av.open(
             self._file.url, "w", format=encoder.part_muxer, options={"fflags": "+bitexact"}

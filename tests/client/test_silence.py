@@ -24,7 +24,7 @@ from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.infer import InferRequest, open_infer
 from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.client.uploads import ensure_asset
-from musetalk_fast.wire.messages import BINARY
+from musetalk_fast.wire.media_types import BINARY
 
 
 def _request(png: bytes = b"") -> InferRequest:

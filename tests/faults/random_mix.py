@@ -26,7 +26,7 @@ from workload import Server, Workload, pictures, served
 from musetalk_fast.client import negotiate, pool
 from musetalk_fast.errors import ServersLostError, ServerUnreachableError
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.messages import BINARY
+from musetalk_fast.wire.media_types import BINARY
 
 MAX_SERVERS = 3
 STOPPED = "client stopped"

@@ -12,7 +12,7 @@ from workload import Right, Workload, pictures
 
 from musetalk_fast.client import negotiate
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.messages import BINARY
+from musetalk_fast.wire.media_types import BINARY
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -178,12 +178,12 @@ def test_an_output_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_is_removed_but_not_what_is_written(tmp_path: Path) -> None:
-    from musetalk_fast.video.files import NewFile
+    from musetalk_fast.storage import AtomicFile
 
     path = tmp_path / "out.mp4.parts"
     path.mkdir()
     (path / "00000001.mp4.0badcafe.tmp").write_bytes(b"half")
-    being_written = NewFile(path / "00000002.mp4")
+    being_written = AtomicFile(path / "00000002.mp4")
     with locked_job_directory(tmp_path / "out.mp4") as jobdir:
         jobdir.keep()
         assert [each.name for each in path.glob("*.tmp")] == [being_written.unfinished.name]

@@ -14,7 +14,7 @@ from musetalk_fast.client.pool import Member
 from musetalk_fast.rendering import session as provisions
 from musetalk_fast.rendering.session import Session
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.messages import BINARY
+from musetalk_fast.wire.media_types import BINARY
 
 
 class Uploads:

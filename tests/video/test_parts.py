@@ -24,8 +24,8 @@ from numbered_video import (
 )
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
+from musetalk_fast.storage import files
 from musetalk_fast.types import BT709
-from musetalk_fast.video import files
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder

@@ -1,21 +1,23 @@
-"""Unfinished files: those that a crash left go, those that somebody writes or owns stay."""
+"""Atomic files and locks: nothing half-written, nothing of somebody else's removed."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from musetalk_fast.video.files import NewFile, remove_unfinished
+from musetalk_fast import errors
+from musetalk_fast.storage import AtomicFile, remove_unfinished
 
 
 def test_what_nobody_writes_goes(tmp_path: Path) -> None:
     (tmp_path / "a.mp4.0badcafe.tmp").write_bytes(b"half")
-    written = NewFile(tmp_path / "b.mp4")
+    written = AtomicFile(tmp_path / "b.mp4")
     remove_unfinished(tmp_path)
     assert list(tmp_path.iterdir()) == [written.unfinished]
     written.discard()
@@ -50,3 +52,17 @@ def test_what_is_not_ours_to_write_stays(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "open", refused)
     remove_unfinished(tmp_path)
     assert list(tmp_path.iterdir()) == [theirs]
+
+
+@pytest.mark.parametrize("beyond", [1, 100, 100_000])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, beyond: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = AtomicFile(tmp_path / "a")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(errors.OutputWriteError, match="cannot be written: File too large"):
+            file.write(bytes(10_000 + beyond))
+        file.discard()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

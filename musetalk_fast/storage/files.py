@@ -1,0 +1,196 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+from musetalk_fast.errors import OutputPlaceError, OutputWriteError
+from musetalk_fast.storage.locks import try_lock
+
+UNFINISHED = ".tmp"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+_MAX_STEM = 80
+"""A name has at most 255 bytes, of which a character may take four."""
+
+Wording: TypeAlias = Callable[[Path], AbstractContextManager[None]]
+"""A context for writing a path that raises an error of ours in place of any `OSError`."""
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Tell what the system says about writing `path` in our words.
+
+    Raises:
+        errors.OutputPlaceError: the system does not take so long a name.
+        errors.OutputWriteError: in place of any other `OSError`, PyAV's own included.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputPlaceError(
+                "the name is too long", where=str(path), hint="give a shorter name"
+            ) from error
+        reason = error.strerror or str(error)
+        raise OutputWriteError(f"cannot be written: {reason}", where=str(path)) from error
+
+
+class AtomicFile:
+    """A file that is written under another name and moved to its place when it is done.
+
+    The name is its own, so that two processes may write the same file: the last one stays. A
+    lock that dies with its owner tells a file in the making from one that a crash left.
+
+    Args:
+        path: its place; what is there stays until `commit`.
+        folder: where it is written, on the same file system; None: beside its place.
+        formatting: what becomes of an `OSError` here and in every method.
+
+    Raises:
+        errors.OutputWriteError: the folder does not let us; or what `formatting` makes of it.
+    """
+
+    def __init__(
+        self, path: Path, folder: Path | None = None, formatting: Wording = write_errors
+    ) -> None:
+        self.path = path
+        self._wording = formatting
+        name = f"{path.name[:_MAX_STEM]}.{secrets.token_hex(4)}{UNFINISHED}"
+        self.unfinished = (folder or path.parent) / name
+        with formatting(path):
+            # Unbuffered: closing must not try again to write what a full disk refused.
+            self._file = self.unfinished.open("xb", buffering=0)
+            try_lock(self._file.fileno())
+
+    @property
+    def url(self) -> str:
+        """The unfinished file for FFmpeg, which takes `a:b.mp4` for a protocol named a."""
+        return f"file:{self.unfinished}"
+
+    def write(self, content: bytes) -> None:
+        """Write from here, rather than through FFmpeg.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        with self._wording(self.path):
+            rest = memoryview(content)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+
+    def write_at(self, offset: int, content: bytes) -> None:
+        """Write over what stands at an offset; `write` goes on at the end.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        with self._wording(self.path):
+            self._file.seek(offset)
+            self.write(content)
+            self._file.seek(0, os.SEEK_END)
+
+    def sync(self) -> int:
+        """Make what is written safe from a power cut; its size in bytes.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        with self._wording(self.path):
+            os.fsync(self._file.fileno())
+            return self._file.seek(0, os.SEEK_END)
+
+    def publish(self) -> None:
+        """Move the file to its place without a wait for the disk; a power cut may undo it.
+
+        Raises:
+            errors.OutputWriteError: the folder is gone.
+        """
+        with self._wording(self.path), self._file:
+            self.unfinished.replace(self.path)
+
+    def commit(self) -> int:
+        """Move the file to its place, safe from a power cut; its size in bytes.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        size = self.sync()
+        self.publish()
+        with self._wording(self.path):
+            _sync_folder(self.path.parent)
+        return size
+
+    def commit_if_absent(self) -> int | None:
+        """As `commit`, unless a file is there already: then it stays, and the answer is None.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        size = self.sync()
+        with self._wording(self.path), self._file:
+            is_first = _moved_first(self.unfinished, self.path)
+            self.unfinished.unlink(missing_ok=True)
+            _sync_folder(self.path.parent)
+        return size if is_first else None
+
+    def discard(self) -> None:
+        """Remove the unfinished file; after `commit` there is none."""
+        with self._wording(self.path):
+            self._file.close()
+            self.unfinished.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what crashes left in a folder: unfinished files that nobody writes.
+
+    Those that we may not write are somebody else's, and stay.
+
+    Raises:
+        errors.OutputWriteError: the folder does not let us.
+    """
+    with write_errors(folder):
+        for path in folder.glob(f"*{UNFINISHED}"):
+            # NFS locks only what is open for writing.
+            with suppress(FileNotFoundError, PermissionError), path.open("r+b") as file:
+                if try_lock(file.fileno()):
+                    path.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> int:
+    """Make a finished file safe from a power cut; its size in bytes.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return file.seek(0, os.SEEK_END)
+
+
+def _moved_first(source: Path, target: Path) -> bool:
+    """Give a file another name, if nobody has it."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        # A file system without links: between these two lines another may be first.
+        if error.errno not in _NO_LINKS or target.exists():
+            raise
+        source.replace(target)
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,100 @@
+"""Locks that die with the process that holds them."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from musetalk_fast.errors import OutputBusyError
+
+LOCK = "lock"
+"""Name of the lock file in a folder."""
+
+_TRIES = 20
+_RETRY_SECS = 0.01
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file for as long as it stays open; False if another process has it.
+
+    True as well where the file system knows no locks. NFS locks only what is open for writing.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    return True
+
+
+class FolderLock:
+    """A folder for one process alone: a lock file in it that dies with its owner.
+
+    Its owner may remove the file, and the folder with it: whoever comes then makes new ones.
+
+    Args:
+        folder: made if need be; its parent is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / LOCK
+        self._descriptor = -1
+
+    def acquire(self) -> bool:
+        """Lock the folder; False if another process has it.
+
+        Raises:
+            OSError: folder or file cannot be made.
+            errors.OutputBusyError: others keep removing the folder.
+        """
+        for _ in range(_TRIES):
+            is_ours = self._try()
+            if is_ours is not None:
+                return is_ours
+            time.sleep(_RETRY_SECS)
+        raise OutputBusyError("other processes keep removing this folder", where=str(self._folder))
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the file that we locked is the one that stands there now."""
+        try:
+            there, ours = self._path.stat(), os.fstat(self._descriptor)
+        except FileNotFoundError:
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _try(self) -> bool | None:
+        """As `acquire`; None if file or folder went meanwhile."""
+        if not self._open():
+            return None
+        is_ours = False
+        try:
+            if not try_lock(self._descriptor):
+                return False
+            is_ours = self.is_held
+            return is_ours or None
+        finally:
+            if not is_ours:
+                self.release()
+
+    def _open(self) -> bool:
+        """Open the file, made if need be; False if the folder went meanwhile."""
+        with suppress(FileExistsError):
+            self._folder.mkdir()
+        with suppress(FileNotFoundError):
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            return True
+        return False
