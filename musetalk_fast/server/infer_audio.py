@@ -52,7 +52,7 @@ def _decode(
     packed = data()
     size = len(packed) + _HEAD
     cover(size)
-    sound.write_bytes(packed)
+    sound.write_bytes(packed)  # not whole or not at all: only we read it, and the draft goes
     del packed
 
     def on_block(secs: float) -> None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 import shutil
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
-from typing import IO, Any, NamedTuple, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, TypeVar
 
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.storage import AtomicFile, remove_unfinished, sync_file
 
 T = TypeVar("T")
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-_UNFINISHED = ".upload-"
+_DRAFT = ".draft-"
 _BATCH = 1 << 20
 """Bytes handed to a thread at a time, for hashing and writing."""
 
@@ -112,8 +112,15 @@ class AssetStore:
         """
         with self._reservation() as reservation:
             reservation.cover(size or 0)
-            with NamedTemporaryFile(dir=self._folder, prefix=_UNFINISHED, delete=False) as file:
-                length = await self._write(name, chunks, file, reservation)
+            file = AtomicFile(self._folder / name, formatting=_no_room, mode=0o600)
+            try:
+                length = await _write(name, chunks, file, reservation)
+                # On the loop: nothing is evicted between this and being counted as there. What a
+                # power cut takes back is uploaded again.
+                file.publish()
+            except BaseException:
+                file.discard()
+                raise
         self._bytes += length - self._sizes.pop(name, 0)
         self._sizes[name] = length
         return length
@@ -123,7 +130,7 @@ class AssetStore:
         """A place to make an asset in; what was not adopted goes with the context."""
         with (
             self._reservation() as reservation,
-            TemporaryDirectory(dir=self._folder, prefix=_UNFINISHED) as folder,
+            TemporaryDirectory(dir=self._folder, prefix=_DRAFT) as folder,
         ):
             yield Draft(Path(folder), reservation.cover)
 
@@ -136,33 +143,11 @@ class AssetStore:
         Raises:
             RefusalError: 503, no room.
         """
-        with path.open("rb") as file:
-            await _done(asyncio.to_thread(_sync, file))
-            _publish(file, self._folder / name)
-            length = os.fstat(file.fileno()).st_size
+        with _no_room(path):
+            length = await _done(asyncio.to_thread(sync_file, path))
+            _publish(path, self._folder / name)
         self._bytes += length - self._sizes.pop(name, 0)
         self._sizes[name] = length
-
-    async def _write(
-        self, name: str, chunks: AsyncIterator[bytes], file: IO[bytes], reservation: _Reservation
-    ) -> int:
-        digest, length = hashlib.sha256(), 0
-        try:
-            async for batch in _batches(chunks):
-                length += len(batch)
-                reservation.cover(length)
-                await _done(asyncio.to_thread(_append, file, digest, batch))
-            if digest.hexdigest() != name:
-                raise RefusalError(
-                    409, "MTF-ASSET-DIFFERS", f"these bytes are {digest.hexdigest()}, not {name}"
-                )
-            await _done(asyncio.to_thread(_sync, file))
-            # On the loop: nothing is evicted between this and being counted as there.
-            _publish(file, self._folder / name)
-        except BaseException:
-            _discard(file)
-            raise
-        return length
 
     @contextmanager
     def _reservation(self) -> Iterator[_Reservation]:
@@ -195,14 +180,30 @@ class AssetStore:
 
     def _scan(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(self._folder)
         entries = [(path, path.stat()) for path in self._folder.iterdir()]
         for path, stat in sorted(entries, key=lambda entry: entry[1].st_mtime):
             if _NAME.fullmatch(path.name):
                 self._sizes[path.name] = stat.st_size
                 self._bytes += stat.st_size
-            elif path.name.startswith(_UNFINISHED):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            elif path.name.startswith(_DRAFT):
+                shutil.rmtree(path)
         self._make_room(0)
+
+
+async def _write(
+    name: str, chunks: AsyncIterator[bytes], file: AtomicFile, reservation: _Reservation
+) -> int:
+    digest, length = hashlib.sha256(), 0
+    async for batch in _batches(chunks):
+        length += len(batch)
+        reservation.cover(length)
+        await _done(asyncio.to_thread(_append, file, digest, batch))
+    if digest.hexdigest() != name:
+        raise RefusalError(
+            409, "MTF-ASSET-DIFFERS", f"these bytes are {digest.hexdigest()}, not {name}"
+        )
+    return await _done(asyncio.to_thread(file.sync))
 
 
 async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -226,31 +227,25 @@ async def _done(work: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
-    except OSError as error:
-        raise _full(error.strerror or str(error)) from error
 
 
-def _append(file: IO[bytes], digest: hashlib._Hash, batch: bytes) -> None:
+def _append(file: AtomicFile, digest: hashlib._Hash, batch: bytes) -> None:
     digest.update(batch)
     file.write(batch)
 
 
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _publish(path: Path, target: Path) -> None:
+    """On the loop, as in `receive`."""
+    path.replace(target)
 
 
-def _publish(file: IO[bytes], path: Path) -> None:
+@contextmanager
+def _no_room(_path: Path) -> Iterator[None]:
+    """What the disk does not take, a client may try again later."""
     try:
-        Path(file.name).replace(path)
+        yield
     except OSError as error:
         raise _full(error.strerror or str(error)) from error
-
-
-def _discard(file: IO[bytes]) -> None:
-    Path(file.name).unlink(missing_ok=True)
-    with suppress(OSError):  # closing tries to write what is left: a full disk fails again
-        file.close()
 
 
 def _full(reason: str) -> RefusalError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musetalk_fast.errors import UsageError
+from musetalk_fast.storage import FolderLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ def store_directory(folder: Path | None, home: Path | None) -> Iterator[StoreDir
         UsageError: the folder cannot be used, or another server uses it.
     """
     if folder is None:
+        # Nobody else knows its name: there is nothing to lock.
         place = home or Path(tempfile.mkdtemp(prefix="musetalk-store-"))
         temporary = StoreDirectory(place / "store", place)
         try:
@@ -56,27 +56,27 @@ def store_directory(folder: Path | None, home: Path | None) -> Iterator[StoreDir
         with _held(folder):
             yield StoreDirectory(folder)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise UsageError(
-            f"the store folder cannot be used: {error.strerror}", where=str(folder)
-        ) from error
+        raise _unusable(folder, error) from error
 
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    descriptor = os.open(folder, os.O_RDONLY)
+    lock = FolderLock(folder)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
+        is_ours = lock.acquire()
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if not is_ours:
         raise UsageError(
             "another server uses this store folder",
             where=str(folder),
             hint="give each server its own --store-dir",
-        ) from error
+        )
+    try:
+        yield
     finally:
-        os.close(descriptor)
+        lock.release()
+
+
+def _unusable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(f"the store folder cannot be used: {error.strerror}", where=str(folder))

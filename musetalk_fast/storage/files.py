@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,6 +15,7 @@ from musetalk_fast.errors import OutputPlaceError, OutputWriteError
 from musetalk_fast.storage.locks import try_lock
 
 UNFINISHED = ".tmp"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _MAX_STEM = 80
 """A name has at most 255 bytes, of which a character may take four."""
@@ -51,21 +53,27 @@ class AtomicFile:
         path: its place; what is there stays until `commit`.
         folder: where it is written, on the same file system; None: beside its place.
         formatting: what becomes of an `OSError` here and in every method.
+        mode: the file's permissions, less the umask.
 
     Raises:
         errors.OutputWriteError: the folder does not let us; or what `formatting` makes of it.
     """
 
     def __init__(
-        self, path: Path, folder: Path | None = None, formatting: Wording = write_errors
+        self,
+        path: Path,
+        folder: Path | None = None,
+        formatting: Wording = write_errors,
+        mode: int = 0o666,
     ) -> None:
         self.path = path
         self._wording = formatting
         name = f"{path.name[:_MAX_STEM]}.{secrets.token_hex(4)}{UNFINISHED}"
         self.unfinished = (folder or path.parent) / name
         with formatting(path):
+            descriptor = os.open(self.unfinished, _NEW, mode)
             # Unbuffered: closing must not try again to write what a full disk refused.
-            self._file = self.unfinished.open("xb", buffering=0)
+            self._file = FileIO(descriptor, "w")
             try_lock(self._file.fileno())
 
     @property

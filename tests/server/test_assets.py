@@ -25,7 +25,7 @@ async def _pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    return {path.name for path in folder.iterdir()} - {"lock"}
 
 
 async def _add(store: AssetStore, data: bytes, size: int | None = None) -> str:
@@ -158,6 +158,12 @@ async def test_what_is_in_use_stays(tmp_path: Path) -> None:
     assert used not in store
 
 
+async def test_nobody_else_may_read_an_asset(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    with store.lease(await _add(store, b"a face")) as path:
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
 async def test_uploads_on_their_way_count(tmp_path: Path) -> None:
     store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
     gate = asyncio.Event()
@@ -182,7 +188,7 @@ async def test_a_store_is_taken_up_again(tmp_path: Path) -> None:
     first = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
     names = [await _add(first, bytes([number]) * 40 * KIB) for number in range(2)]
     os.utime(tmp_path / names[0], (1, 1))
-    (tmp_path / ".upload-half").write_bytes(b"left by a crash")
+    (tmp_path / f"{names[0]}.0badcafe.tmp").write_bytes(b"left by a crash")
     again = AssetStore(tmp_path, budget=50 * KIB, longest=50 * KIB)
     assert [name in again for name in names] == [False, True]
     assert _names(tmp_path) == {names[1]}
@@ -210,7 +216,7 @@ async def test_what_is_evicted_is_not_counted_as_there(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     await _add(store, data, len(data))
     gate.set()
-    while not second.done() and any(name.startswith(".upload-") for name in _names(tmp_path)):
+    while not second.done() and any(name.endswith(".tmp") for name in _names(tmp_path)):
         await asyncio.sleep(0)
         time.sleep(0.02)  # noqa: ASYNC251 - the loop stands still, threads go on
     await _add(store, other, len(other))
