@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import aiohttp
 
@@ -32,13 +31,13 @@ class InferRequest:
 
     Attributes:
         png: the avatar.
-        wav: the recording, 16-bit PCM.
-        frames: how many are due; the recording must not be longer than they are.
+        recording: a WAV that ends with the last frame, or a sample later.
+        frames: how many are due.
         width, height: of the avatar and so of each frame, in pixels.
     """
 
     png: bytes
-    wav: Path | bytes
+    recording: PaddedWav
     fps: Fraction
     frames: int
     width: int
@@ -75,8 +74,7 @@ async def open_infer(
     """
     where = connection.address.name
     secs = request.frames / request.fps
-    recording = await asyncio.to_thread(PaddedWav, request.wav, secs)
-    body = InferBody(request.png, recording, request.fps, request.bbox_shift)
+    body = InferBody(request.png, request.recording, request.fps, request.bbox_shift)
     async with connection.request(
         "POST",
         "/infer",

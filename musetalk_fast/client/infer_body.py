@@ -4,63 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import io
-import math
-import struct
-import wave
 from collections.abc import AsyncIterator, Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
+from typing import Protocol
 
 import orjson
 
 _BLOCK = 3 << 16
 """Bytes at a time; base64 takes them in threes."""
-_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-"""RIFF, WAVE, `fmt ` of PCM, and the head of `data`."""
 
 
-class PaddedWav:
-    """A 16-bit PCM WAV with silence up to the end of its last frame; the constructor reads it.
+class PaddedWav(Protocol):
+    """A WAV of 16-bit PCM that covers every frame; `inputs.wav.PaddedWav` is one."""
 
-    Args:
-        secs: where the last frame ends.
-
-    Attributes:
-        size: in bytes, header included.
-    """
-
-    def __init__(self, wav: Path | bytes, secs: Fraction) -> None:
-        self._wav = wav
-        with self._open() as file:
-            self._form = file.getparams()
-        rate = self._form.framerate
-        # Up, not down: a server that rounds frames down shall find all of them.
-        samples = max(self._form.nframes, math.ceil(secs * rate))
-        self._sample_bytes = self._form.nchannels * self._form.sampwidth
-        self._sound_bytes = samples * self._sample_bytes
-        self._silence = (samples - self._form.nframes) * self._sample_bytes
-        self.size = _HEADER.size + self._sound_bytes
+    @property
+    def size(self) -> int:
+        """Bytes, header included."""
 
     def blocks(self) -> Iterator[bytes]:
         """Its bytes, in pieces; reads the file."""
-        yield self._header()
-        with self._open() as file:
-            while data := file.readframes(_BLOCK // self._sample_bytes):
-                yield data
-        for start in range(0, self._silence, _BLOCK):
-            yield bytes(min(_BLOCK, self._silence - start))
-
-    def _open(self) -> wave.Wave_read:
-        source = io.BytesIO(self._wav) if isinstance(self._wav, bytes) else str(self._wav)
-        opened: wave.Wave_read = wave.open(source, "rb")  # noqa: SIM115 - the caller closes it
-        return opened
-
-    def _header(self) -> bytes:
-        form, step = self._form, self._sample_bytes
-        layout = (16, 1, form.nchannels, form.framerate, form.framerate * step, step)
-        head = (b"RIFF", 36 + self._sound_bytes, b"WAVE", b"fmt ", *layout, 8 * form.sampwidth)
-        return _HEADER.pack(*head, b"data", self._sound_bytes)
 
 
 class InferBody:

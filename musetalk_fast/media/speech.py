@@ -13,7 +13,7 @@ import numpy as np
 from musetalk_fast.errors import AudioLengthError
 from musetalk_fast.media.audio_decoder import AudioDecoder, Samples
 from musetalk_fast.media.input_file import file_sha256
-from musetalk_fast.media.wav import WavWriter
+from musetalk_fast.media.wav import PaddedWav, WavWriter
 from musetalk_fast.types import SPEECH_RATE, Pcm
 
 MAX_SECS = 36_000
@@ -34,7 +34,7 @@ class Speech:
         path: the original file.
         sha256: of the original file.
         wav: 16 kHz, mono, 16-bit, for the server.
-        wav_sha256: of `wav`.
+        wav_sha256, wav_samples: of `wav`.
         samples: decoded samples of the original, without the codec's priming.
         rate: of `samples`, a second.
         peak_dbfs: loudest sample of `wav`, dB relative to full scale; -inf for digital silence.
@@ -46,6 +46,7 @@ class Speech:
     sha256: str
     wav: Path
     wav_sha256: str
+    wav_samples: int
     samples: int
     rate: int
     peak_dbfs: float
@@ -56,6 +57,10 @@ class Speech:
     def duration(self) -> Fraction:
         """Seconds, exact."""
         return Fraction(self.samples, self.rate)
+
+    def padded(self, secs: Fraction) -> PaddedWav:
+        """`wav` with silence up to `secs`, where it is shorter."""
+        return PaddedWav(self.wav, self.wav_samples, secs)
 
 
 def load_speech(
@@ -90,6 +95,7 @@ def load_speech(
             sha256=sha256,
             wav=wav,
             wav_sha256=file_sha256(wav),
+            wav_samples=writer.samples,
             samples=reader.samples,
             rate=reader.rate,
             peak_dbfs=meter.peak_dbfs,

@@ -66,7 +66,7 @@ class Session:
         assert server is not None
         request = InferRequest(
             png=self._job.picture.data,
-            wav=inputs.speech.wav,
+            recording=inputs.speech.padded(plan.frames / plan.fps),
             fps=plan.fps,
             frames=plan.frames,
             width=plan.width,

@@ -7,8 +7,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from musetalk_fast.engines.base import Engine
+from musetalk_fast.media.wav import open_speech
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
-from musetalk_fast.server.speech import open_speech
 from musetalk_fast.server.store import AssetStore
 
 Recordings = SingleFlight[str, object]

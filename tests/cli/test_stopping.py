@@ -58,7 +58,7 @@ def _stopped(home: Path, number: int, pause: float, *words: str) -> tuple[int, f
 
 def _wait_until_it_decodes(home: Path) -> None:
     deadline = time.monotonic() + 60
-    while not any(file.stat().st_size > 1 << 20 for file in home.glob("**/speech-*.wav.tmp")):
+    while not any(file.stat().st_size > 1 << 20 for file in home.glob("**/speech-*.wav.*.tmp")):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -9,6 +9,7 @@ import sys
 import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from musetalk_fast.client.negotiate import NegotiatedServer, open_server
 from musetalk_fast.config import ServerSettings
 from musetalk_fast.kernels.png import encode_png
+from musetalk_fast.media.wav import PaddedWav
 
 PLAIN = Path(__file__).with_name("infer_server.py")
 PATTERN = Path(__file__).parents[1] / "server/serve_pattern.py"
@@ -73,3 +75,10 @@ def recording(samples: int) -> bytes:
         wav.setframerate(16_000)
         wav.writeframes(np.full(samples, 1000, "<i2").tobytes())
     return file.getvalue()
+
+
+def padded(folder: Path, samples: int, secs: Fraction) -> PaddedWav:
+    """That recording as a request carries it."""
+    path = folder / f"{samples}.wav"
+    path.write_bytes(recording(samples))
+    return PaddedWav(path, samples, secs)

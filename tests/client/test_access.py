@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from infer_server_process import infer_server, opened, pattern_server, recording
+from infer_server_process import infer_server, opened, padded, pattern_server
 
 from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
@@ -116,10 +116,11 @@ async def test_a_redirect_is_not_followed_and_carries_no_key(tmp_path: Path) -> 
     assert not there.exists()
 
 
-async def test_a_key_that_a_server_repeats_becomes_stars() -> None:
+async def test_a_key_that_a_server_repeats_becomes_stars(tmp_path: Path) -> None:
     body = {"message": f"unknown key {SECRET}", "hint": f"not {SECRET}", "code": "X"}
+    sound = padded(tmp_path, 1, Fraction(1, 25))
     request = InferRequest(
-        png=b"", wav=recording(1), fps=Fraction(25), frames=1, width=64, height=64
+        png=b"", recording=sound, fps=Fraction(25), frames=1, width=64, height=64
     )
     with infer_server(body=body, status=401) as address:
         async with opened(address, api_key=SECRET) as server:

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 import pytest
-from infer_server_process import avatar, infer_server, opened, pattern_server, recording
+from infer_server_process import avatar, infer_server, opened, padded, pattern_server, recording
 
 from musetalk_fast import errors
 from musetalk_fast.client.infer import InferRequest, check_infer_options, open_infer
@@ -28,13 +28,11 @@ SAMPLES = 11_111
 NTSC = Fraction(30000, 1001)
 
 
-def _request(
-    fps: Fraction = Fraction(25), samples: int = SAMPLES, wav: bytes | Path | None = None
-) -> InferRequest:
+def _request(folder: Path, fps: Fraction = Fraction(25), samples: int = SAMPLES) -> InferRequest:
     frames = math.ceil(samples * fps / 16_000)
-    sound = recording(samples) if wav is None else wav
+    sound = padded(folder, samples, frames / fps)
     size = {"width": 320, "height": 240}
-    return InferRequest(png=avatar(), wav=sound, fps=fps, frames=frames, **size)
+    return InferRequest(png=avatar(), recording=sound, fps=fps, frames=frames, **size)
 
 
 async def _frames(server: NegotiatedServer, request: InferRequest) -> list[FullFrame]:
@@ -66,31 +64,30 @@ STYLES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-async def test_a_server_of_another_maker(style: str) -> None:
+async def test_a_server_of_another_maker(style: str, tmp_path: Path) -> None:
     with infer_server(**STYLES[style]) as address:
-        await _check(address, _request())
+        await _check(address, _request(tmp_path))
 
 
 @pytest.mark.parametrize("fps", [Fraction(25), NTSC, Fraction(24), Fraction(60), Fraction(50)])
 @pytest.mark.parametrize("rounding", ["floor", "round", "ceil"])
 async def test_every_way_to_round_gives_the_frames_of_the_plan(
-    rounding: str, fps: Fraction
+    rounding: str, fps: Fraction, tmp_path: Path
 ) -> None:
     with infer_server(rounding=rounding) as address:
         for samples in (SAMPLES, 16_000, 1):
-            await _check(address, _request(fps, samples))
+            await _check(address, _request(tmp_path, fps, samples))
 
 
 @pytest.mark.parametrize("fps", [Fraction(25), NTSC])
-async def test_our_own_server(fps: Fraction) -> None:
+async def test_our_own_server(fps: Fraction, tmp_path: Path) -> None:
     with pattern_server() as address:
-        await _check(address, _request(fps), wire="infer")
+        await _check(address, _request(tmp_path, fps), wire="infer")
 
 
 async def test_a_recording_is_read_from_its_file(tmp_path: Path) -> None:
-    (tmp_path / "long.wav").write_bytes(recording(3_000_001))
     journal = tmp_path / "journal"
-    request = _request(samples=3_000_001, wav=tmp_path / "long.wav")
+    request = _request(tmp_path, samples=3_000_001)
     with infer_server(journal=str(journal), distinct=3, size=[320, 240]) as address:
         async with opened(address) as server:
             frames = await _frames(server, request)
@@ -161,9 +158,9 @@ async def test_who_cannot_say_now_whether_it_has_it_is_not_guessed_at() -> None:
             pass
 
 
-async def test_who_is_told_to_use_it_needs_no_health() -> None:
+async def test_who_is_told_to_use_it_needs_no_health(tmp_path: Path) -> None:
     with infer_server(health=None) as address:
-        await _check(address, _request(), wire="infer")
+        await _check(address, _request(tmp_path), wire="infer")
 
 
 FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
@@ -207,29 +204,29 @@ FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_is_named(name: str) -> None:
+async def test_a_fault_is_named(name: str, tmp_path: Path) -> None:
     options, kind, message = FAULTS[name]
     with infer_server(**options) as address:
         async with opened(address) as server:
             with pytest.raises(errors.MuseTalkError) as caught:
-                await _frames(server, _request())
+                await _frames(server, _request(tmp_path))
     assert type(caught.value) is kind
     assert message in caught.value.message
     assert caught.value.where == address
 
 
-async def test_a_server_may_think_before_it_answers_but_not_for_ever() -> None:
+async def test_a_server_may_think_before_it_answers_but_not_for_ever(tmp_path: Path) -> None:
     with infer_server(secs=2) as address:
         async with opened(address, timeout_secs=0.3) as server:
-            assert len(await _frames(server, _request())) == 18  # 0.3 s and 10 x 0.72 s
+            assert len(await _frames(server, _request(tmp_path))) == 18  # 0.3 s and 10 x 0.72 s
             with pytest.raises(errors.ServerUnreachableError, match="silent for"):
-                await _frames(server, _request(samples=1))  # 0.3 s and 10 x 0.04 s
+                await _frames(server, _request(tmp_path, samples=1))  # 0.3 s and 10 x 0.04 s
 
 
-async def test_letting_go_ends_the_request() -> None:
+async def test_letting_go_ends_the_request(tmp_path: Path) -> None:
     with infer_server(distinct=2, level=0) as address:  # 350 MB
         async with opened(address) as server:
-            request = _request(samples=16_000 * 60)
+            request = _request(tmp_path, samples=16_000 * 60)
             async with open_infer(server.connection, request) as stream:
                 async for frames in stream:
                     assert frames[0].index == 0
@@ -240,7 +237,7 @@ async def test_letting_go_ends_the_request() -> None:
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
-            assert len(await _frames(server, _request())) == 18
+            assert len(await _frames(server, _request(tmp_path))) == 18
 
 
 def test_the_contract_has_no_word_for_other_faces() -> None:

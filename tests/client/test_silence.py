@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import socket
 import time
-import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from aiohttp import web
+from infer_server_process import padded
 from raw_responses import answering
 
 from musetalk_fast import errors
@@ -27,14 +28,9 @@ from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.wire.media_types import BINARY
 
 
-def _request(png: bytes = b"") -> InferRequest:
-    wav = io.BytesIO()
-    with wave.open(wav, "wb") as sound:
-        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
-        sound.writeframes(bytes(32_000))
-    return InferRequest(
-        png=png, wav=wav.getvalue(), fps=Fraction(25), frames=25, width=64, height=64
-    )
+def _request(folder: Path, png: bytes = b"") -> InferRequest:
+    sound = padded(folder, 16_000, Fraction(1))
+    return InferRequest(png=png, recording=sound, fps=Fraction(25), frames=25, width=64, height=64)
 
 
 async def test_nobody_picks_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +147,10 @@ async def _stream(connection: Connection) -> None:
 
 
 async def _infer(connection: Connection) -> None:
-    async with open_infer(connection, _request()) as frames:
-        async for _ in frames:
-            pass
+    with TemporaryDirectory() as folder:
+        async with open_infer(connection, _request(Path(folder))) as frames:
+            async for _ in frames:
+                pass
 
 
 ASK = {"HEAD": _upload, "PUT": _upload, "POST": _stream, "INFER": _infer}
@@ -199,13 +196,13 @@ async def test_a_silent_server() -> None:
             await connection.health()
 
 
-async def test_a_server_that_takes_no_bytes_of_a_plain_request() -> None:
+async def test_a_server_that_takes_no_bytes_of_a_plain_request(tmp_path: Path) -> None:
     async def deaf(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await closed.wait()
         writer.close()
 
     closed = asyncio.Event()
-    request = _request(png=bytes(40 << 20))  # more than sockets hold
+    request = _request(tmp_path, png=bytes(40 << 20))  # more than sockets hold
     server = await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1024)
     async with server:
         address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")

@@ -42,6 +42,7 @@ async def test_it_becomes_an_asset(tmp_path: Path) -> None:
     assert _names(tmp_path) == [speech.wav_sha256]
     with store.lease(speech.wav_sha256) as path:
         wav = path.read_bytes()
+        assert path.stat().st_mode & 0o777 == 0o600
     assert sha256(wav) == speech.wav_sha256
     assert store.size == len(wav)
 
