@@ -6,13 +6,16 @@ import errno
 import fcntl
 import os
 import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.storage import AtomicFile, remove_unfinished
+from musetalk_fast.storage import AtomicFile, FolderLock, remove_unfinished
 
 
 def test_what_nobody_writes_goes(tmp_path: Path) -> None:
@@ -66,3 +69,60 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, beyond: int) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_not_held_once_its_folder_was_replaced(tmp_path: Path) -> None:
+    first, second, third = (FolderLock(tmp_path / "folder") for _ in range(3))
+    assert first.acquire()
+    assert not second.acquire()
+    assert first.is_held
+    shutil.rmtree(tmp_path / "folder")
+    assert not first.is_held
+    assert second.acquire()
+    first.release()
+    assert not third.acquire()
+    second.release()
+    assert third.acquire()
+    third.release()
+
+
+def test_a_folder_that_cannot_be_locked_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", broken)
+    before = os.dup(0)
+    os.close(before)
+    with pytest.raises(OSError, match="Input/output error"):
+        FolderLock(tmp_path).acquire()
+    after = os.dup(0)
+    os.close(after)
+    assert before == after
+
+
+def test_writing_at_an_offset_goes_on_at_the_end(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a")
+    file.write(b"....cd")
+    file.write_at(0, b"head")
+    file.write(b"ef")
+    assert file.commit() == 8
+    assert (tmp_path / "a").read_bytes() == b"headcdef"
+
+
+def test_failures_are_told_in_the_words_of_the_caller(tmp_path: Path) -> None:
+    @contextmanager
+    def formatting(path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            raise LookupError(path.name) from None
+
+    with pytest.raises(LookupError, match="a"):
+        AtomicFile(tmp_path / "none" / "a", formatting=formatting)
+    file = AtomicFile(tmp_path / "b", formatting=formatting)
+    file.unfinished.unlink()
+    with pytest.raises(LookupError, match="b"):
+        file.publish()
+    file.discard()
