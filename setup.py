@@ -6,7 +6,6 @@ compiles nothing.
 """
 
 import os
-import sys
 
 from setuptools import Extension, setup
 
@@ -21,7 +20,7 @@ SOURCES = {
 }
 SHARED = ("base64_vbmi.h", "cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi")
 HEADERS = [f"ext/{name}" for name in (*SHARED, *(f"{kernel}.h" for kernel in SOURCES))]
-FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-fvisibility=hidden"]
+FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden"]
 
 
 def extensions(mode: str) -> list[Extension]:

@@ -105,7 +105,7 @@ class BuiltinServer:
 
 def _listen_at(home: Path) -> tuple[str, ...]:
     socket = home / "s"
-    if hasattr(os, "fork") and len(os.fsencode(socket)) <= _MAX_SOCKET_PATH:
+    if len(os.fsencode(socket)) <= _MAX_SOCKET_PATH:
         return ("--unix", str(socket))
     return ("--host", "127.0.0.1", "--port", "0")
 

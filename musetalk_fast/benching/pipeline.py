@@ -121,6 +121,7 @@ def _encode(workload: Workload, pictures: list[av.VideoFrame]) -> tuple[Packets,
 
 def _mux(workload: Workload, packets: Packets, path: Path) -> float:
     encoder = workload.encoder
+    # Written in place: the bench's folder is temporary, and nobody keeps what is in it.
     with write_errors(path), av.open(str(path), "w", format=encoder.part_muxer) as container:
         stream = container.add_stream(encoder.codec, rate=FPS)
         assert isinstance(stream, av.VideoStream)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +84,17 @@ def _program(_flags: Flags) -> Iterator[Check]:
 
 
 def _packages(_flags: Flags) -> Iterator[Check]:
-    for name, module in PACKAGES.items():
-        if name == "uvloop" and sys.platform == "win32":
-            continue
-        try:
-            importlib.import_module(module)
-            yield Check(name, OK, metadata.version(name))
-        except (ImportError, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            fix = f"{sys.executable} -m pip install --force-reinstall {name}"
-            yield Check(name, PROBLEM, f"cannot be imported: {reason}", fix)
+    return starmap(_package, PACKAGES.items())
+
+
+def _package(name: str, module: str) -> Check:
+    try:
+        importlib.import_module(module)
+        return Check(name, OK, metadata.version(name))
+    except (ImportError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        fix = f"{sys.executable} -m pip install --force-reinstall {name}"
+        return Check(name, PROBLEM, f"cannot be imported: {reason}", fix)
 
 
 def _ffmpeg(_flags: Flags) -> Iterator[Check]:

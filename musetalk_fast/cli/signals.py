@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,10 +54,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """
     gc.freeze()  # modules stay: they are not to be searched again and again
     gc.enable()
-    if sys.platform == "win32":
-        import asyncio
-
-        return asyncio.run(_stoppable(work))
     import uvloop
 
     return uvloop.run(_stoppable(work))
@@ -116,14 +111,12 @@ def _interrupt(thread: int) -> None:
 
 async def _stoppable(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
-    from contextlib import suppress
 
     task = asyncio.current_task()
     assert task is not None
     stop = _Stop(task)
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
         return await work
     except BaseException:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import ssl
-import sys
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import uvloop
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -72,10 +71,6 @@ def serve(
     logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
     with store_directory(place.store_dir, place.home) as folder:
         work = _serve(make_engine, place, folder, limits, announce)
-        if sys.platform == "win32":
-            return asyncio.run(work)
-        import uvloop
-
         return uvloop.run(work)
 
 
@@ -120,9 +115,8 @@ class _Stop:
         self.signal: int | None = None
         self._hurried = asyncio.Event()
         loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(signal.SIGTERM, self._ask, signal.SIGTERM)
-            loop.add_signal_handler(signal.SIGINT, self._hurry, signal.SIGINT)
+        loop.add_signal_handler(signal.SIGTERM, self._ask, signal.SIGTERM)
+        loop.add_signal_handler(signal.SIGINT, self._hurry, signal.SIGINT)
         if lifeline is not None:
             loop.add_reader(lifeline, self._lifeline_moved, lifeline)
 

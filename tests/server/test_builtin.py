@@ -27,7 +27,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no lifeline on Windows")
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "ended"])
 def test_nothing_is_left(tmp_path: Path, is_killed: bool) -> None:
     parent = subprocess.Popen(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ SmallFiles = Callable[[int], AbstractContextManager[None]]
 @pytest.fixture
 def small_files() -> SmallFiles:
     """A context in which no file can grow beyond so many bytes: as on a full disk."""
-    resource = pytest.importorskip("resource", reason="this system sets no limits")
 
     @contextmanager
     def limited(size: int) -> Iterator[None]:

@@ -56,8 +56,7 @@ def _candidates() -> Iterator[Path]:
     if named:
         yield Path(named)
     yield Path(platformdirs.user_cache_dir("musetalk-fast")) / _FOLDER
-    owner = os.getuid() if hasattr(os, "getuid") else "user"
-    yield Path(tempfile.gettempdir()) / f"musetalk-fast-{owner}" / _FOLDER
+    yield Path(tempfile.gettempdir()) / f"musetalk-fast-{os.getuid()}" / _FOLDER
 
 
 def _is_usable(folder: Path) -> bool:
@@ -66,7 +65,7 @@ def _is_usable(folder: Path) -> bool:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not (_is_ours(folder) and _is_safe_parent(folder.parent)):
             return False
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=folder):  # only whether it can be made
             return True
     except OSError:
         return False
@@ -77,15 +76,11 @@ def _is_ours(folder: Path) -> bool:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         return False
-    if not hasattr(os, "getuid"):
-        return True
     return found.st_uid == os.getuid() and not found.st_mode & _OTHERS_MAY_WRITE
 
 
 def _is_safe_parent(folder: Path) -> bool:
     """Nobody else may swap the folder inside: not theirs, and not writable to them (or sticky)."""
     found = folder.stat()
-    if not hasattr(os, "getuid"):
-        return True
     owned = found.st_uid in (os.getuid(), 0)
     return owned and (not found.st_mode & _OTHERS_MAY_WRITE or bool(found.st_mode & stat.S_ISVTX))
