@@ -113,15 +113,15 @@ def test_writing_at_an_offset_goes_on_at_the_end(tmp_path: Path) -> None:
 
 def test_failures_are_told_in_the_words_of_the_caller(tmp_path: Path) -> None:
     @contextmanager
-    def formatting(path: Path) -> Iterator[None]:
+    def error_context(path: Path) -> Iterator[None]:
         try:
             yield
         except OSError:
             raise LookupError(path.name) from None
 
     with pytest.raises(LookupError, match="a"):
-        AtomicFile(tmp_path / "none" / "a", formatting=formatting)
-    file = AtomicFile(tmp_path / "b", formatting=formatting)
+        AtomicFile(tmp_path / "none" / "a", error_context=error_context)
+    file = AtomicFile(tmp_path / "b", error_context=error_context)
     file.unfinished.unlink()
     with pytest.raises(LookupError, match="b"):
         file.publish()

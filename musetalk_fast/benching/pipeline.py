@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Last(NamedTuple):
 
 
 class Pipeline:
-    """Crops become pictures, pictures a part that nobody keeps; serves one thread.
+    """Crops become pictures, pictures a part that nobody keeps; serves one thread. A context.
 
     Args:
         part: where it is written.
@@ -47,17 +48,20 @@ class Pipeline:
         self._compositor = workload.compositor()
         self._part = PartEncoder(part, workload.encoder, width, height, FPS, BT709, 0, "bench")
 
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self._part.abort()
+
     def run(self, began: float) -> int:
         """Make a part until a second or two after `began`; give the number of its frames.
 
         Raises:
             errors.OutputError: encoding or writing failed.
         """
-        try:
-            made = _until_enough(self._step, began)
-            self._part.finish()
-        finally:
-            self._part.abort()
+        made = _until_enough(self._step, began)
+        self._part.finish()
         return made
 
     def _step(self, number: int) -> None:
@@ -68,22 +72,25 @@ class Pipeline:
 
 def pipeline_us(workload: Workload, folder: Path) -> float:
     """Microseconds a frame of one thread, from a received frame to the finished part."""
-    pipeline, began = Pipeline(workload, folder / "one"), time.perf_counter()
-    frames = pipeline.run(began)
-    return (time.perf_counter() - began) / frames * 1e6
+    with Pipeline(workload, folder / "one") as pipeline:
+        began = time.perf_counter()
+        frames = pipeline.run(began)
+        return (time.perf_counter() - began) / frames * 1e6
 
 
 def pipelines_fps(workload: Workload, encoders: int, folder: Path) -> float:
     """Frames a second of so many roads side by side."""
-    pipelines = [Pipeline(workload, folder / f"of-{number}") for number in range(encoders)]
-    began = time.perf_counter()
+    with ExitStack() as stack:
+        paths = [folder / f"of-{number}" for number in range(encoders)]
+        pipelines = [stack.enter_context(Pipeline(workload, path)) for path in paths]
+        began = time.perf_counter()
 
-    def run(pipeline: Pipeline) -> int:
-        return pipeline.run(began)
+        def run(pipeline: Pipeline) -> int:
+            return pipeline.run(began)
 
-    with ThreadPoolExecutor(encoders) as pool:
-        frames = sum(pool.map(run, pipelines))
-    return frames / (time.perf_counter() - began)
+        with ThreadPoolExecutor(encoders) as pool:
+            frames = sum(pool.map(run, pipelines))
+        return frames / (time.perf_counter() - began)
 
 
 def last_stages(workload: Workload, folder: Path) -> Last:

@@ -100,6 +100,11 @@ class Member:
         """Whether it said that it works for us as much as it can."""
         return self.streams > 0 and self._saturated_until > asyncio.get_running_loop().time()
 
+    @property
+    def available(self) -> bool:
+        """Whether it may be asked now, and what it was last asked for did not fail."""
+        return not (self.backing_off or self.is_saturated or self._failures)
+
     def reset(self) -> None:
         """A new render begins: what it was left out for may not concern this one."""
         self.excluded = False
@@ -226,11 +231,11 @@ class Pool:
             raise self._lost()
 
     def best_throughput(self, but: Member) -> float | None:
-        """Frames a second of the fastest other server that is at work."""
+        """Frames a second of the fastest other server that is available."""
         paces = [
             member.throughput
             for member in self.members
-            if member is not but and member.throughput is not None and not member.lost
+            if member is not but and member.throughput is not None and member.available
         ]
         return max(paces, default=None)
 

@@ -102,7 +102,7 @@ class WavWriter:
     def __init__(self, path: Path) -> None:
         self.samples = 0
         # Somebody's voice: others need not read it.
-        self._file = AtomicFile(path, formatting=_write_errors, mode=0o600)
+        self._file = AtomicFile(path, error_context=_write_errors, mode=0o600)
 
     def __enter__(self) -> WavWriter:
         self._file.write(_header(0))

@@ -112,7 +112,7 @@ class AssetStore:
         """
         with self._reservation() as reservation:
             reservation.cover(size or 0)
-            file = AtomicFile(self._folder / name, formatting=_no_room, mode=0o600)
+            file = AtomicFile(self._folder / name, error_context=_no_room, mode=0o600)
             try:
                 length = await _write(name, chunks, file, reservation)
                 # On the loop: nothing is evicted between this and being counted as there. What a

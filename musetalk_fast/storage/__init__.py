@@ -2,7 +2,7 @@
 
 from musetalk_fast.storage.files import (
     AtomicFile,
-    Wording,
+    ErrorContext,
     remove_unfinished,
     sync_file,
     write_errors,
@@ -12,8 +12,8 @@ from musetalk_fast.storage.locks import LOCK, FolderLock, try_lock
 __all__ = [
     "LOCK",
     "AtomicFile",
+    "ErrorContext",
     "FolderLock",
-    "Wording",
     "remove_unfinished",
     "sync_file",
     "try_lock",

@@ -20,7 +20,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _MAX_STEM = 80
 """A name has at most 255 bytes, of which a character may take four."""
 
-Wording: TypeAlias = Callable[[Path], AbstractContextManager[None]]
+ErrorContext: TypeAlias = Callable[[Path], AbstractContextManager[None]]
 """A context for writing a path that raises an error of ours in place of any `OSError`."""
 
 
@@ -52,29 +52,33 @@ class AtomicFile:
     Args:
         path: its place; what is there stays until `commit`.
         folder: where it is written, on the same file system; None: beside its place.
-        formatting: what becomes of an `OSError` here and in every method.
+        error_context: what becomes of an `OSError` here and in every method.
         mode: the file's permissions, less the umask.
 
     Raises:
-        errors.OutputWriteError: the folder does not let us; or what `formatting` makes of it.
+        errors.OutputWriteError: the folder does not let us; or what `error_context` makes of it.
     """
 
     def __init__(
         self,
         path: Path,
         folder: Path | None = None,
-        formatting: Wording = write_errors,
+        error_context: ErrorContext = write_errors,
         mode: int = 0o666,
     ) -> None:
         self.path = path
-        self._wording = formatting
+        self._error_context = error_context
         name = f"{path.name[:_MAX_STEM]}.{secrets.token_hex(4)}{UNFINISHED}"
         self.unfinished = (folder or path.parent) / name
-        with formatting(path):
+        with error_context(path):
             descriptor = os.open(self.unfinished, _NEW, mode)
             # Unbuffered: closing must not try again to write what a full disk refused.
             self._file = FileIO(descriptor, "w")
-            try_lock(self._file.fileno())
+            try:
+                try_lock(descriptor)
+            except BaseException:
+                self.discard()
+                raise
 
     @property
     def url(self) -> str:
@@ -87,7 +91,7 @@ class AtomicFile:
         Raises:
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        with self._wording(self.path):
+        with self._error_context(self.path):
             rest = memoryview(content)
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -98,7 +102,7 @@ class AtomicFile:
         Raises:
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        with self._wording(self.path):
+        with self._error_context(self.path):
             self._file.seek(offset)
             self.write(content)
             self._file.seek(0, os.SEEK_END)
@@ -109,7 +113,7 @@ class AtomicFile:
         Raises:
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        with self._wording(self.path):
+        with self._error_context(self.path):
             os.fsync(self._file.fileno())
             return self._file.seek(0, os.SEEK_END)
 
@@ -119,7 +123,7 @@ class AtomicFile:
         Raises:
             errors.OutputWriteError: the folder is gone.
         """
-        with self._wording(self.path), self._file:
+        with self._error_context(self.path), self._file:
             self.unfinished.replace(self.path)
 
     def commit(self) -> int:
@@ -130,7 +134,7 @@ class AtomicFile:
         """
         size = self.sync()
         self.publish()
-        with self._wording(self.path):
+        with self._error_context(self.path):
             _sync_folder(self.path.parent)
         return size
 
@@ -141,7 +145,7 @@ class AtomicFile:
             errors.OutputWriteError: the disk is full or the folder gone.
         """
         size = self.sync()
-        with self._wording(self.path), self._file:
+        with self._error_context(self.path), self._file:
             is_first = _moved_first(self.unfinished, self.path)
             self.unfinished.unlink(missing_ok=True)
             _sync_folder(self.path.parent)
@@ -149,7 +153,7 @@ class AtomicFile:
 
     def discard(self) -> None:
         """Remove the unfinished file; after `commit` there is none."""
-        with self._wording(self.path):
+        with self._error_context(self.path):
             self._file.close()
             self.unfinished.unlink(missing_ok=True)
 

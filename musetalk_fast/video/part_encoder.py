@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.container import OutputContainer
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.storage import AtomicFile, write_errors
@@ -33,6 +34,7 @@ class PartEncoder:
         label: what the part says of itself, for whoever finds it later.
 
     Raises:
+        errors.EncoderError: the encoder is not in this build, or does not take its settings.
         errors.OutputWriteError: the folder does not let us.
     """
 
@@ -52,16 +54,29 @@ class PartEncoder:
         self._frames = self._packets = self._delay = 0
         self._waiting: list[av.Packet[av.VideoStream]] = []
         self._waiting_bytes = 0
+        self._label = label
         self._file = AtomicFile(path)
-        # Bit-exact: no random identifiers, so that the same segment gives the same bytes.
-        self._container = av.open(
-            self._file.url, "w", format=encoder.part_muxer, options={"fflags": "+bitexact"}
-        )
-        self._container.metadata["comment"] = self._label = label
-        stream = self._container.add_stream(encoder.codec, rate=fps)
-        assert isinstance(stream, av.VideoStream)
-        encoder.configure(stream.codec_context, width, height, fps, colour)
-        self._stream = stream
+        self._container: OutputContainer | None = None
+        try:
+            self._stream = self._open(width, height, fps, colour)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _open(self, width: int, height: int, fps: Fraction, colour: ColourTags) -> av.VideoStream:
+        encoder = self._encoder
+        try:
+            # Bit-exact: no random identifiers, so that the same segment gives the same bytes.
+            self._container = av.open(
+                self._file.url, "w", format=encoder.part_muxer, options={"fflags": "+bitexact"}
+            )
+            self._container.metadata["comment"] = self._label
+            stream = self._container.add_stream(encoder.codec, rate=fps)
+            assert isinstance(stream, av.VideoStream)
+            encoder.configure(stream.codec_context, width, height, fps, colour)
+        except (av.FFmpegError, ValueError, OverflowError) as error:
+            raise EncoderError(f"cannot be set up: {error}", where=encoder.codec) from error
+        return stream
 
     def encode(self, frame: av.VideoFrame) -> None:
         """Encode the next frame; the caller may change it afterwards.
@@ -89,6 +104,7 @@ class PartEncoder:
         if not self._packets == self._frames > 0:
             raise self._error(f"{self._packets} of {self._frames} frames came back")
         self._mux()
+        assert self._container is not None
         with write_errors(self._file.path):
             self._container.close()
         size = self._file.commit()
@@ -98,7 +114,8 @@ class PartEncoder:
     def abort(self) -> None:
         """Leave nothing behind; does no harm after `finish`."""
         with suppress(av.FFmpegError):
-            self._container.close()
+            if self._container is not None:
+                self._container.close()
         with suppress(OutputWriteError):
             self._file.discard()
 
@@ -119,6 +136,7 @@ class PartEncoder:
             self._waiting_bytes += packet.size
 
     def _mux(self) -> None:
+        assert self._container is not None
         with write_errors(self._file.path):
             self._container.mux(self._waiting)
         self._waiting.clear()

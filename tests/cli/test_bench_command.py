@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,3 +84,19 @@ def test_an_encoder_that_refuses_once_more_is_named(tmp_path: Path) -> None:
     with pytest.raises(errors.EncoderError, match="libx264"):
         last_stages(refused, tmp_path)
     assert not list(tmp_path.glob("of-*"))
+
+
+def test_when_one_of_several_parts_cannot_be_opened_nothing_is_left(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="this system sets no limits")
+    workload = make_workload(None, Settings(output=OutputSettings(resolution=(256, 256))))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, before[1]))  # for one file more
+    try:
+        with pytest.raises(errors.OutputWriteError, match="Too many open files"):
+            pipelines_fps(workload, 2, tmp_path)
+        os.close(os.dup(0))  # that one is free again
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -234,6 +234,38 @@ async def test_the_best_pace_is_another_ones() -> None:
     assert pool.best_throughput(slow) is None, "one that is lost is no measure"
 
 
+async def _slow_and_fast() -> tuple[Member, Member, Pool]:
+    slow, fast = _member(None), _member(None, name="b")
+    slow.worked(1, 1.0)
+    fast.worked(100, 1.0)
+    return slow, fast, Pool([slow, fast])
+
+
+async def test_a_server_that_backs_off_is_no_measure() -> None:
+    """Else a slow server that alone is left rests again and again, and nobody works."""
+    slow, fast, pool = await _slow_and_fast()
+    fast.lagged(errors.ServerSlowError("1 frame a second"))
+    assert pool.best_throughput(slow) is None
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_server_that_failed_is_no_measure_until_it_works() -> None:
+    """Each time its backoff ends it may be asked, and is as dead as before."""
+    slow, fast, pool = await _slow_and_fast()
+    fast.failed(LOST, math.inf)
+    await fast.wait_backoff()
+    assert pool.best_throughput(slow) is None
+    fast.worked(100, 1.0)
+    assert pool.best_throughput(slow) == 100
+
+
+async def test_a_server_that_is_full_is_no_measure() -> None:
+    slow, fast, pool = await _slow_and_fast()
+    fast.streams = 1
+    fast.saturated(20.0)
+    assert pool.best_throughput(slow) is None
+
+
 async def test_a_child_of_ours_that_died_is_replaced() -> None:
     script = Script(None)
     script.builtin = True

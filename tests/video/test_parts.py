@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from numbered_video import (
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.storage import files
 from musetalk_fast.types import BT709
+from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
@@ -223,6 +226,52 @@ def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, suffix: str) -
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputWriteError, match="No such file"):
         PartEncoder(tmp_path / "gone" / "0.mp4", X264, WIDTH, HEIGHT, FPS, BT709, 0, "label")
+
+
+def _descriptors() -> list[str]:
+    """The files that this process has open, by name."""
+    names = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            names.append(str(entry.readlink()))
+    return sorted(names)
+
+
+UNUSABLE = {
+    "not in this build": replace(X264, codec="nosuch"),
+    "unknown pixel format": replace(X264, pix_fmt="nosuch"),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc for descriptors")
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_an_encoder_that_cannot_be_set_up_is_told_and_leaves_nothing(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CODECS, "nosuch", CODECS["libx264"])  # type: ignore[misc]
+    before = _descriptors()
+    with pytest.raises(EncoderError) as raised:
+        _open(tmp_path / "0.mp4", UNUSABLE[name])
+    assert UNUSABLE[name].codec in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+    assert _descriptors() == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc for descriptors")
+def test_a_file_that_cannot_be_locked_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def interrupted(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    before = _descriptors()
+    with pytest.raises(OutputWriteError, match="Input/output error"):
+        _open(tmp_path / "0.mp4")
+    assert list(tmp_path.iterdir()) == []
+    assert _descriptors() == before
 
 
 def test_a_folder_that_goes_meanwhile_is_told(tmp_path: Path) -> None:
