@@ -129,6 +129,8 @@ _CONNECTING = (
         "several times to use several. Default: the server at http://localhost:8000, if there is "
         "one.",
     ),
+    setting("server.frame_timeout_secs", "--frame-timeout", metavar="SECONDS", group="Server",
+            help_text="Longest time without a frame, 0.1 to 36000 (default 300)."),
     setting("server.wire", "--wire", metavar="NAME", group="Server",
             help_text="auto (default), frames, or infer for servers that know only POST /infer."),
     setting("server.api_key_file", "--api-key-file", metavar="FILE", group="Server",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
+from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.types import Box, Face
 from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
 from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Progress
@@ -27,22 +28,35 @@ async def prepare_avatar(
 
     Raises:
         errors.ProtocolError: faces missing, twice, or not those of the digest.
+        errors.ServerSlowError: neither a face nor progress in the connection's
+            `frame_timeout_secs`.
         errors.InputError: the server finds no usable face.
     """
     faces: list[Face | None] = []
     end: End | None = None
+    reached: Progress | None = None
     where = connection.address.name
     async with post_for_messages(connection, "/v1/avatars", request.to_json(), BINARY) as stream:
+        stall = StallTimer(connection.frame_timeout_secs, "face and no progress", where)
         async for messages in stream:
+            stall.check()
             for message in messages:
                 if isinstance(message, FaceMessage):
                     _check_due(message, len(faces), source_frames, where)
                     faces.append(_face(message, size, where))
+                    stall.restart()
                 elif isinstance(message, Progress):
                     on_progress(message.done, message.total)
+                    if _is_further(message, reached):
+                        reached = message
+                        stall.restart()
                 elif isinstance(message, End):
                     end = message
     return _checked(tuple(faces), end, source_frames, where)
+
+
+def _is_further(progress: Progress, reached: Progress | None) -> bool:
+    return reached is None or progress.stage != reached.stage or progress.done > reached.done
 
 
 def _check_due(message: FaceMessage, due: int, source_frames: int, where: str) -> None:

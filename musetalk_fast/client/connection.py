@@ -41,13 +41,20 @@ class Connection:
         address: where it listens.
         timeout_secs: longest silence before it counts as failed.
         credentials: what it is shown.
+        frame_timeout_secs: longest time without a step forward, whatever signs of life come.
     """
 
     def __init__(
-        self, address: Address, timeout_secs: float, credentials: Credentials = NOTHING
+        self,
+        address: Address,
+        timeout_secs: float,
+        credentials: Credentials = NOTHING,
+        *,
+        frame_timeout_secs: float = 300.0,
     ) -> None:
         self.address = address
         self.timeout_secs = timeout_secs
+        self.frame_timeout_secs = frame_timeout_secs
         self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
+from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.wire.messages import End, Frame, Message, Start
 from musetalk_fast.wire.requests import FramesRequest
@@ -27,19 +28,27 @@ async def open_frames(
 
     Raises:
         errors.ProtocolError: the leaf that says how the stream is not what was asked for.
+        errors.ServerSlowError: heartbeats, but no frame in the connection's `frame_timeout_secs`.
         errors.ServerError: the server refuses or fails.
     """
+    where = connection.address.name
     async with post_for_messages(connection, "/v1/frames", request.to_json(), wire) as stream:
-        frames = _frames(stream, FrameCheck(request, engine, connection.address.name))
+        stall = StallTimer(connection.frame_timeout_secs, "frame", where)
+        frames = _frames(stream, FrameCheck(request, engine, where), stall)
         async with aclosing(frames):
             yield frames
 
 
-async def _frames(stream: AsyncIterator[list[Message]], check: FrameCheck) -> FrameStream:
+async def _frames(
+    stream: AsyncIterator[list[Message]], check: FrameCheck, stall: StallTimer
+) -> FrameStream:
     async for messages in stream:
         frames = [message for message in messages if check.is_frame(message)]
         if frames:
             yield frames  # type: ignore[misc]  # is_frame keeps frames only
+            stall.restart()
+        else:
+            stall.check()
     check.finished()
 
 

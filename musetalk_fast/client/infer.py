@@ -15,6 +15,7 @@ from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.http_errors import from_code, raise_for_refusal
 from musetalk_fast.client.infer_body import InferBody, PaddedWav
+from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions
 from musetalk_fast.wire.infer import Decoder, max_text_bytes
@@ -70,6 +71,7 @@ async def open_infer(
 
     Raises:
         errors.ProtocolError: the leaf that says how the answer is not what was asked for.
+        errors.ServerSlowError: line breaks, but no frame in time.
         errors.ServerError, errors.InputError: the server refuses or fails.
     """
     where = connection.address.name
@@ -85,14 +87,19 @@ async def open_infer(
         if response.status == 404:
             raise errors.NotAServerError("/infer answered 404", where=where)
         await raise_for_refusal(response, where, connection.timeout_secs)
-        frames = _frames(response, request, connection.timeout_secs, where)
+        first = StallTimer(connection.frame_timeout_secs + _PATIENCE * float(secs), "frame", where)
+        frames = _frames(response, request, connection, first)
         async with aclosing(frames):
             yield frames
 
 
 async def _frames(
-    response: aiohttp.ClientResponse, request: InferRequest, silence_secs: float, where: str
+    response: aiohttp.ClientResponse,
+    request: InferRequest,
+    connection: Connection,
+    stall: StallTimer,
 ) -> AsyncGenerator[list[FullFrame], None]:
+    where, silence_secs = connection.address.name, connection.timeout_secs
     decoder = Decoder(request.frames, max_text_bytes(request.width, request.height))
     clock = asyncio.get_running_loop().time
     try:
@@ -105,6 +112,9 @@ async def _frames(
                 _check_size(frame, request)
             if frames:
                 yield frames
+            if found:
+                stall = StallTimer(connection.frame_timeout_secs, "frame", where)
+            stall.check()
             if found or chunk.isspace():  # our own server's sign of life is a line break
                 spoke = clock()
             elif clock() - spoke > silence_secs:

@@ -55,7 +55,12 @@ async def open_server(
         address = replace(address, name=BUILTIN)
     credentials = NOTHING if builtin else await asyncio.to_thread(load_credentials, settings)
     connection = await stack.enter_async_context(
-        Connection(address, settings.timeout_secs, credentials)
+        Connection(
+            address,
+            settings.timeout_secs,
+            credentials,
+            frame_timeout_secs=settings.frame_timeout_secs,
+        )
     )
     health = await _health(connection, settings.wire)
     if health.status != "healthy":

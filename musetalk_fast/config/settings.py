@@ -75,6 +75,8 @@ class ServerSettings(_Section):
         url: `http(s)://HOST:PORT`, `unix:/PATH` or `builtin`, one or several, kept as a tuple;
             None: localhost, else built-in.
         timeout_secs: longest silence of a server before it counts as failed.
+        frame_timeout_secs: longest time without a frame, or without a step forward of a
+            preparation, whatever signs of life come meanwhile.
         wire: `frames` (crops), `infer` (whole frames, for servers that know only `POST /infer`);
             `auto`: what the server knows.
         api_key: sent as a bearer token. Neither a flag nor a file says it.
@@ -85,6 +87,9 @@ class ServerSettings(_Section):
 
     url: str | Sequence[str] | None = field(default=None, metadata={"kind": _ADDRESSES})
     timeout_secs: float = field(default=60.0, metadata={"kind": Number(0.1, 3600, "seconds")})
+    frame_timeout_secs: float = field(
+        default=300.0, metadata={"kind": Number(0.1, 36_000, "seconds")}
+    )
     wire: str = field(default="auto", metadata={"kind": Word("auto", "frames", "infer")})
     api_key: str | None = field(default=None, metadata={"kind": KEY}, repr=False)
     api_key_file: str | None = field(default=None, metadata={"kind": _FILE})
