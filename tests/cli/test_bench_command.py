@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from musetalk_fast import Settings, errors
-from musetalk_fast.benching.pipeline import last_stages, pipelines_fps
+from musetalk_fast.benching.pipeline import Pipeline, last_stages, pipelines_fps
 from musetalk_fast.benching.workload import make_workload
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
@@ -89,6 +89,8 @@ def test_an_encoder_that_refuses_once_more_is_named(tmp_path: Path) -> None:
 def test_when_one_of_several_parts_cannot_be_opened_nothing_is_left(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="this system sets no limits")
     workload = make_workload(None, Settings(output=OutputSettings(resolution=(256, 256))))
+    with Pipeline(workload, tmp_path / "first"):
+        pass  # imports what it needs, which takes descriptors too
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     free = os.dup(0)
     os.close(free)

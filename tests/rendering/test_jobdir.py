@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,22 @@ def test_it_goes_where_no_part_was_made(tmp_path: Path) -> None:
         assert jobdir.scratch.is_dir()
         jobdir.write(PLAN, b"{}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc for descriptors")
+def test_a_lock_that_cannot_be_had_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def fails(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", fails)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with pytest.raises(errors.OutputWriteError), locked_job_directory(tmp_path / "out.mp4"):
+        pass
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 def test_it_stays_where_a_part_was_made(tmp_path: Path) -> None:
