@@ -44,7 +44,8 @@ from musetalk_fast.types import ALL_ROWS, BT709, CROP_SIZE, CropEncoding, Face, 
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.wire.crop_codec import CropReader, encode_crop
-from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Message, Start
+from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
+from musetalk_fast.wire.messages import Frame, Message, Start
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 FPS = Fraction(25)
@@ -61,7 +62,7 @@ def face() -> Face:
     return stretched_face()
 
 
-def _pieces(wire: str, rows: Rows) -> list[bytes]:
+def _pieces(wire: StreamWire, rows: Rows) -> list[bytes]:
     encoder, encoding = StreamEncoder(wire), CropEncoding.RAW
     start = Start(engine="e", model="m", faces="0" * 64, start=0, stop=FRAMES, encoding=encoding)
     frames: Iterator[Message] = (
@@ -81,7 +82,7 @@ def _pieces(wire: str, rows: Rows) -> list[bytes]:
 
 
 class _Ours:
-    def __init__(self, face: Face, wire: str, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, face: Face, wire: StreamWire, thread: ThreadPoolExecutor) -> None:
         self._wire, self._thread = wire, thread
         self._pieces = _pieces(wire, window(face))
         encoder = resolve(OutputSettings(), Path("out.mp4"), WIDTH, HEIGHT, FPS, BT709)
@@ -95,10 +96,10 @@ class _Ours:
         for piece in self._pieces:
             content.feed_data(piece)
         content.feed_eof()
-        response: Any = SimpleNamespace(content=content, content_type=self._wire)
+        response: Any = SimpleNamespace(content=content, content_type=self._wire.media_type)
         made = loop.run_in_executor(self._thread, self._compose, queue, see)
         try:
-            async for messages in _messages(response, 10, "here"):
+            async for messages in _messages(response, self._wire, 10, "here"):
                 await queue.put([each for each in messages if isinstance(each, Frame)])
         finally:
             queue.end()
@@ -134,8 +135,8 @@ class _Obvious:
         return count
 
 
-@pytest.mark.parametrize(("name", "wire"), [("binary", BINARY), ("ndjson", NDJSON)])
-def test_against_the_obvious_road(compare: Any, face: Face, name: str, wire: str) -> None:
+@pytest.mark.parametrize("wire", STREAM_WIRES, ids=lambda wire: wire.name)
+def test_against_the_obvious_road(compare: Any, face: Face, wire: StreamWire) -> None:
     with ThreadPoolExecutor(1) as thread, closing(asyncio.new_event_loop()) as loop:
         ours, theirs = _Ours(face, wire, thread), _Obvious(face)
         own: list[Any] = []
@@ -147,7 +148,7 @@ def test_against_the_obvious_road(compare: Any, face: Face, name: str, wire: str
             assert_nearly(*pair)
         assert loop.run_until_complete(ours.run(id)) == theirs.run(id) == FRAMES
         compare(
-            f"road/1080p-{name}",
+            f"road/1080p-{wire.name}",
             f"{FRAMES} frames of 1920x1080, box 430, pieces of 113 to 256 KB, raw window; CPU",
             lambda: loop.run_until_complete(ours.run(id)),
             "whole crops over NDJSON: orjson, pybase64, cv2.resize, NumPy blend, PyAV reformat",

@@ -33,7 +33,7 @@ class PlanEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerEvent:
-    """The server that makes the mouth, and by which engine."""
+    """The server that makes the mouth, by which engine, and on which wire (`wire.media_types`)."""
 
     url: str
     engine: str

@@ -17,7 +17,7 @@ ALLOWED = {
     "types": set(),
     "_version": set(),
     "events": set(),
-    "config": {"errors", "types"},
+    "config": {"errors", "types", "wire"},
     "kernels": {"errors", "types"},
     "wire": {"errors", "types", "kernels"},
     "inputs": {"errors", "types", "config", "kernels", "wire"},

@@ -37,7 +37,7 @@ from openapi_cases import (
 from server_process import Client, Process, avatar, client_of, running
 
 from musetalk_fast.server.app import create_app
-from musetalk_fast.wire.messages import NDJSON
+from musetalk_fast.wire.media_types import NDJSON
 
 SPEC = yaml.safe_load((Path(__file__).parents[1] / "docs/openapi.yaml").read_text())
 METHODS = ("get", "head", "put", "post", "delete", "patch", "options", "trace")
@@ -268,7 +268,7 @@ async def test_every_kind_of_message_is_met(server: Process) -> None:
         slow = await client.put(avatar(sources=2, secs=1.2))
         for path, body in bodies:
             body = json.loads(named(json.dumps(body)).replace("@slow", slow))  # noqa: PLW2901
-            async with client.post(path, body, NDJSON) as response:
+            async with client.post(path, body, NDJSON.media_type) as response:
                 for line in (await response.read()).splitlines():
                     message = json.loads(line)
                     LINE.validate(message)

@@ -27,11 +27,9 @@ from server_process import Process, avatar, running, sha256, speech
 from musetalk_fast import errors
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.types import Box, CropEncoding, Face, Rows
-from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.face_digest import faces_digest
+from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES, STREAM_WIRES
 from musetalk_fast.wire.messages import (
-    BINARY,
-    NDJSON,
     End,
     ErrorMessage,
     FaceMessage,
@@ -47,6 +45,8 @@ from musetalk_fast.wire.stream_encoder import StreamEncoder
 REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "docs/protocol.md").read_text()
 STREAMS = ("faces", "frames", "failed")
+BINARY, NDJSON = STREAM_MEDIA_TYPES
+WIRES = dict(zip(STREAM_MEDIA_TYPES, STREAM_WIRES, strict=True))
 
 
 def block(kind: str) -> str:
@@ -125,7 +125,7 @@ def sent(name: str, media_type: str) -> list[Message]:
 @pytest.mark.parametrize("name", STREAMS)
 def test_vectors_are_what_the_encoder_makes(name: str, media_type: str) -> None:
     vectors = vector(media_type, name)
-    encode = (binary if media_type == BINARY else ndjson).encode
+    encode = WIRES[media_type].codec().encode
     made = [encode(message) for message in sent(name, media_type)]
     known = [text for text in vectors if b"skip me" not in text]
     assert len(made) == len(known)
@@ -137,7 +137,7 @@ def test_vectors_are_what_the_encoder_makes(name: str, media_type: str) -> None:
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_vectors_are_what_the_decoder_reads(name: str, media_type: str) -> None:
-    decoder = (binary if media_type == BINARY else ndjson).Decoder()
+    decoder = WIRES[media_type].codec().Decoder()
     found = decoder.feed(b"".join(vector(media_type, name)))
     decoder.close()
     if name == "faces":
@@ -155,7 +155,7 @@ def test_vectors_are_what_the_decoder_reads(name: str, media_type: str) -> None:
         from server_process import pixels
 
         assert (pixels(frame) == PIXELS).all()
-    names = [StreamEncoder(NDJSON).encode(message).split(b'"')[3] for message in found]
+    names = [StreamEncoder(WIRES[NDJSON]).encode(message).split(b'"')[3] for message in found]
     read = read_stream(media_type, b"".join(vector(media_type, name)))
     assert names == [message["type"].encode() for message in read]
 

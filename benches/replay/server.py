@@ -23,7 +23,7 @@ import orjson
 
 from benches.replay.store import Pieces, Store
 from benches.replay.workload import load_scene
-from musetalk_fast.wire.messages import BINARY, NDJSON
+from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, accepted_by
 from musetalk_fast.wire.requests import FramesRequest
 
 _MAX_PIECES = 900
@@ -79,7 +79,7 @@ class Server:
             self._stream(connection, asked)
 
     def _stream(self, connection: socket.socket, asked: Asked) -> None:
-        wire = BINARY if BINARY in asked.headers["accept"] else NDJSON
+        wire = accepted_by(asked.headers["accept"]) or NDJSON
         if asked.path == "/v1/avatars":
             messages = self._store.faces(wire)
         else:
@@ -87,7 +87,7 @@ class Server:
             messages = self._store.frames(FramesRequest.from_json(orjson.loads(asked.body)), wire)
         head = "HTTP/1.1 200 OK\r\nContent-Type: {wire}\r\nTransfer-Encoding: chunked\r\n\r\n"
         chunks = chain.from_iterable(_chunk(message) for message in messages)
-        _send_all(connection, [head.format(wire=wire).encode(), *chunks, b"0\r\n\r\n"])
+        _send_all(connection, [head.format(wire=wire.media_type).encode(), *chunks, b"0\r\n\r\n"])
 
 
 def _chunk(message: Pieces) -> Pieces:
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--unix", type=Path)
     parser.add_argument("--ndjson", action="store_true", help="have no other wire")
     asked = parser.parse_args()
-    wires = (NDJSON,) if asked.ndjson else (BINARY, NDJSON)
+    wires = (NDJSON,) if asked.ndjson else STREAM_WIRES
     server = Server(Store(load_scene(asked.folder), wires))
     if asked.unix:
         bound = socket.socket(socket.AF_UNIX)

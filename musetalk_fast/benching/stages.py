@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from musetalk_fast.benching.pipeline import last_stages, pipeline_us, pipelines_fps
@@ -20,6 +21,7 @@ from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.crop_codec import CropReader
+from musetalk_fast.wire.media_types import STREAM_WIRES
 from musetalk_fast.wire.messages import Frame
 
 _STAGE_SECS = 0.1
@@ -100,36 +102,51 @@ _Measured = tuple[str, float, float, bool]
 def _short(workload: Workload) -> list[_Measured]:
     """What is done on request only, or inside another stage."""
     raw, reader = workload.frame(0, CropEncoding.RAW), CropReader()
-    line, message = ndjson.encode(raw), binary.encode(raw)
-    text = ndjson.Decoder().feed(line)[0]
+    message, (text,) = binary.encode(raw), ndjson.Decoder().feed(ndjson.encode(raw))
     assert isinstance(text, Frame)
-    parse_line, parse_message = ndjson.Decoder().feed, binary.Decoder().feed
     out = bytearray(len(raw.data))
     jpeg, png = (workload.frame(0, encoding) for encoding in (CropEncoding.JPEG, CropEncoding.PNG))
     works: list[tuple[str, Callable[[], object], int]] = [
         ("base64 decode", lambda: decode_into(text.data, out), len(text.data)),
-        ("parse NDJSON", lambda: parse_line(line), len(line)),
         ("checksum", lambda: crc32c(message), len(message)),
         ("decode JPEG", lambda: reader.read(jpeg), len(jpeg.data)),
         ("decode PNG", lambda: reader.read(png), len(png.data)),
-        ("parse binary", lambda: parse_message(message), len(message)),
     ]
+    for wire in STREAM_WIRES:
+        codec = wire.codec()
+        encoded = codec.encode(raw)
+        works.append((f"parse {wire.name}", partial(codec.Decoder().feed, encoded), len(encoded)))
     return [(name, _median_us(job), size, False) for name, job, size in works]
 
 
 def _road(workload: Workload, folder: Path) -> list[_Measured]:
-    """The stages that a raw crop on the binary wire passes, and all of them together."""
+    """The stages that a raw crop on the best wire passes, and all of them together."""
     raw = workload.frame(0, CropEncoding.RAW)
-    compositor, message = workload.compositor(), len(binary.encode(raw))
-    crop = CropReader().read(raw)
+    compositor, crop = workload.compositor(), CropReader().read(raw)
     paste = _median_us(lambda: compositor.compose(crop, raw.rows.first, 0))
-    receive, last = receive_us(workload), last_stages(workload, folder)
+    received = _received(workload)
+    _, receive, message, _ = received[-1]
+    last = last_stages(workload, folder)
     return [
-        ("receive", receive, message, True),
+        *received,
         ("paste", paste, len(raw.data), True),
         ("encode", last.encode_us, last.planes, True),
         ("mux", last.mux_us, last.packet, True),
         ("whole frame", receive + pipeline_us(workload, folder), message, True),
+    ]
+
+
+def _received(workload: Workload) -> list[_Measured]:
+    """Raw crops on every wire; on the best one, which a render takes, last."""
+    raw, best = workload.frame(0, CropEncoding.RAW), STREAM_WIRES[0]
+    return [
+        (
+            f"receive {wire.name}",
+            receive_us(workload, wire),
+            len(wire.codec().encode(raw)),
+            wire is best,
+        )
+        for wire in reversed(STREAM_WIRES)
     ]
 
 

@@ -31,8 +31,9 @@ def bench(ctx: click.Context, avatar: Path | None) -> None:
     """Measure every stage of a frame by itself, from a socket to a finished part.
 
     Microseconds are of one thread: the event loop's for `receive`, an encoder's for the others.
-    A stage without a share is part of another, or on request only. No server is asked and nothing
-    is kept. A render is as fast as the frames a second below, if its server is.
+    A stage without a share is part of another, or on request only (`--wire`, `--frame-encoding`).
+    No server is asked and nothing is kept. A render is as fast as the frames a second below, if
+    its server is.
     """
     from musetalk_fast.benching import run_bench
     from musetalk_fast.cli.display_selection import open_display
@@ -47,7 +48,7 @@ def _table(result: Bench) -> str:
     lines = [
         f"{result.given}; {result.encoder}",
         "",
-        f"{'stage':<14} {'us/frame':>10} {'MB/s':>8} {'share':>7}",
+        f"{'stage':<15} {'us/frame':>10} {'MB/s':>8} {'share':>7}",
         *map(_line, result.stages),
         "",
         f"{result.fps:.0f} frames a second with {_crew(result)}",
@@ -66,4 +67,4 @@ def _noun(noun: str, count: int) -> str:
 
 def _line(stage: Stage) -> str:
     share = "" if stage.share is None else f"{stage.share:.1%}"
-    return f"{stage.name:<14} {stage.us:>10.1f} {stage.mb_s:>8.0f} {share:>7}".rstrip()
+    return f"{stage.name:<15} {stage.us:>10.1f} {stage.mb_s:>8.0f} {share:>7}".rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musetalk_fast.wire.messages import BINARY, NDJSON, PLAIN
+from musetalk_fast.wire.media_types import INFER
 
 if TYPE_CHECKING:
     from musetalk_fast.events import DoneEvent, PlanEvent, ProgressEvent, ServerEvent
@@ -37,12 +37,10 @@ def server_line(event: ServerEvent) -> str:
 
 def wire_line(event: ServerEvent, plan: PlanEvent | None) -> str:
     """`wire: binary, raw crops, the rows that the mask needs`."""
-    wires = {BINARY: "binary", NDJSON: "NDJSON", PLAIN: "POST /infer"}
-    wire = wires.get(event.wire, event.wire)
-    if event.wire == PLAIN:
-        return f"wire: {wire}, whole frames"
+    if event.wire == INFER.name:
+        return f"wire: {event.wire}, whole frames"
     encoding = f"{plan.frame_encoding} crops, " if plan else ""
-    return f"wire: {wire}, {encoding}the rows that the mask needs"
+    return f"wire: {event.wire}, {encoding}the rows that the mask needs"
 
 
 def encoder_line(event: PlanEvent) -> str:

@@ -11,6 +11,7 @@ import click
 
 from musetalk_fast.cli.setting_types import ServerType, SettingType, SoundType, check_addresses
 from musetalk_fast.errors import MuseTalkError, UsageError
+from musetalk_fast.wire.media_types import WIRES
 
 if TYPE_CHECKING:
     from musetalk_fast.config import Settings
@@ -132,7 +133,8 @@ _CONNECTING = (
     setting("server.frame_timeout_secs", "--frame-timeout", metavar="SECONDS", group="Server",
             help_text="Longest time without a frame, 0.1 to 36000 (default 300)."),
     setting("server.wire", "--wire", metavar="NAME", group="Server",
-            help_text="auto (default), frames, or infer for servers that know only POST /infer."),
+            help_text="auto (default): the best one that the server has. Or insist on one: "
+            f"{', '.join(wire.name for wire in WIRES)}."),
     setting("server.api_key_file", "--api-key-file", metavar="FILE", group="Server",
             help_text="The server's key stands in this file (or in $MUSETALK_API_KEY)."),
     setting("server.ca_file", "--ca-file", metavar="FILE", group="Server",

@@ -10,7 +10,8 @@ from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.types import Box, Face
 from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
-from musetalk_fast.wire.messages import BINARY, End, FaceMessage, Progress
+from musetalk_fast.wire.media_types import StreamWire
+from musetalk_fast.wire.messages import End, FaceMessage, Progress
 from musetalk_fast.wire.requests import AvatarRequest
 
 _MAX_BOX = 4
@@ -20,6 +21,7 @@ _MAX_BOX = 4
 async def prepare_avatar(
     connection: Connection,
     request: AvatarRequest,
+    wire: StreamWire,
     size: tuple[int, int],
     source_frames: int,
     on_progress: Callable[[int, int], None],
@@ -36,7 +38,7 @@ async def prepare_avatar(
     end: End | None = None
     reached: Progress | None = None
     where = connection.address.name
-    async with post_for_messages(connection, "/v1/avatars", request.to_json(), BINARY) as stream:
+    async with post_for_messages(connection, "/v1/avatars", request.to_json(), wire) as stream:
         stall = StallTimer(connection.frame_timeout_secs, "face and no progress", where)
         async for messages in stream:
             stall.check()

@@ -11,6 +11,7 @@ from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.types import EngineIdentity
+from musetalk_fast.wire.media_types import StreamWire
 from musetalk_fast.wire.messages import End, Frame, Message, Start
 from musetalk_fast.wire.requests import FramesRequest
 
@@ -19,7 +20,7 @@ FrameStream: TypeAlias = AsyncGenerator[list[Frame], None]
 
 @asynccontextmanager
 async def open_frames(
-    connection: Connection, request: FramesRequest, wire: str, engine: EngineIdentity
+    connection: Connection, request: FramesRequest, wire: StreamWire, engine: EngineIdentity
 ) -> AsyncIterator[FrameStream]:
     """`POST /v1/frames`; give lists of frames as they arrive.
 

@@ -1,9 +1,9 @@
-"""A streamed answer as messages of either wire."""
+"""A streamed answer as messages, on the wire that was asked for."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -13,13 +13,8 @@ import orjson
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.http_errors import from_code, raise_for_refusal
-from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.messages import BINARY, NDJSON, ErrorMessage, Message
-
-_DECODERS: dict[str, Callable[[], binary.Decoder | ndjson.Decoder]] = {
-    BINARY: binary.Decoder,
-    NDJSON: ndjson.Decoder,
-}
+from musetalk_fast.wire.media_types import StreamWire
+from musetalk_fast.wire.messages import ErrorMessage, Message
 
 _MAX_CHUNKS = 16
 """Handed on at a time: half of what may wait for an encoder."""
@@ -27,7 +22,7 @@ _MAX_CHUNKS = 16
 
 @asynccontextmanager
 async def post_for_messages(
-    connection: Connection, path: str, body: Mapping[str, Any], wire: str
+    connection: Connection, path: str, body: Mapping[str, Any], wire: StreamWire
 ) -> AsyncIterator[AsyncIterator[list[Message]]]:
     """POST a JSON body; give its answer's messages in lists, as many as have come.
 
@@ -38,22 +33,23 @@ async def post_for_messages(
         "POST",
         path,
         data=orjson.dumps(body),
-        headers={"Content-Type": "application/json", "Accept": wire},
+        headers={"Content-Type": "application/json", "Accept": wire.media_type},
     ) as response:
         where, silence_secs = connection.address.name, connection.timeout_secs
         await raise_for_refusal(response, where, silence_secs)
-        messages = _messages(response, silence_secs, where)
+        messages = _messages(response, wire, silence_secs, where)
         async with aclosing(messages):
             yield messages
 
 
 async def _messages(
-    response: aiohttp.ClientResponse, silence_secs: float, where: str
+    response: aiohttp.ClientResponse, wire: StreamWire, silence_secs: float, where: str
 ) -> AsyncGenerator[list[Message], None]:
-    make_decoder = _DECODERS.get(response.content_type)
-    if make_decoder is None:
-        raise errors.ProtocolError(f"answers with {response.content_type}", where=where)
-    decoder = make_decoder()
+    if response.content_type != wire.media_type:
+        raise errors.ProtocolError(
+            f"answers with {response.content_type}, not {wire.media_type}", where=where
+        )
+    decoder = wire.codec().Decoder()
     clock = asyncio.get_running_loop().time
     spoke = clock()
     try:

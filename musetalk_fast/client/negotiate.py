@@ -11,9 +11,9 @@ from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.credentials import NOTHING, load_credentials
-from musetalk_fast.config import BUILTIN, ServerSettings
+from musetalk_fast.config import AUTO_WIRE, BUILTIN, ServerSettings
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.messages import BINARY, NDJSON, PLAIN
+from musetalk_fast.wire.media_types import INFER, WIRES, Wire, names_of
 from musetalk_fast.wire.requests import INFER_ENGINE, Health, Info, infer_info
 
 _PROBE_SECS = 3.0
@@ -26,14 +26,14 @@ class NegotiatedServer:
 
     Attributes:
         builtin: it is our own child.
-        wire: media type of its answers; `PLAIN`: whole frames, from `client.infer`.
+        wire: of its answers; `INFER`: whole frames, from `client.infer`.
         notes: what the user should know about the connection.
     """
 
     connection: Connection
     info: Info
     builtin: bool
-    wire: str
+    wire: Wire
     notes: tuple[str, ...] = ()
 
 
@@ -48,6 +48,7 @@ async def open_server(
     Raises:
         errors.ServerUnreachableError, errors.NotAServerError, errors.ServerBusyError,
             errors.NotAuthorisedError: it cannot.
+        errors.ServerRefusedError: it has not the wire that the settings insist on, or none of ours.
         errors.InvalidSettingError: the key or a certificate cannot be read.
     """
     address = parse_address(url)
@@ -65,7 +66,8 @@ async def open_server(
     health = await _health(connection, settings.wire)
     if health.status != "healthy":
         raise errors.ServerBusyError(f"the server is {health.status}", where=address.name)
-    info, wire = await _info(connection, settings.wire, health)
+    info = await _info(connection, settings.wire, health)
+    wire = _choose(info, settings.wire, address.name)
     return NegotiatedServer(connection, info, builtin, wire, credentials.notes(address))
 
 
@@ -73,7 +75,7 @@ async def probe(url: str) -> bool:
     """Whether a MuseTalk server answers there; anything else counts as none."""
     try:
         async with Connection(parse_address(url), _PROBE_SECS) as connection:
-            await _health(connection, "auto")
+            await _health(connection, AUTO_WIRE)
     except errors.ServerBusyError:
         return True
     except errors.ServerError:
@@ -103,23 +105,35 @@ def check_limits(server: NegotiatedServer, encoding: CropEncoding, fps: Fraction
 
 async def _health(connection: Connection, wire: str) -> Health:
     document = await connection.document("/health")
-    plain = None if wire == "frames" else Health.from_infer(document)
-    if plain is None and document is None and wire == "infer":
+    plain = Health.from_infer(document)
+    if plain is None and document is None and wire == INFER.name:
         return _UNKNOWN
     return plain or connection.read("/health", document, Health.from_json)
 
 
-async def _info(connection: Connection, wire: str, health: Health) -> tuple[Info, str]:
+async def _info(connection: Connection, wire: str, health: Health) -> Info:
     is_plain = not health.protocol
-    if is_plain and wire == "infer":
-        return infer_info(health), PLAIN
+    if is_plain and wire == INFER.name:
+        return infer_info(health)
     document = await connection.document("/v1/info")
     if is_plain and document is None:
-        return infer_info(health), PLAIN
-    info = connection.read("/v1/info", document, Info.from_json)
-    if wire == "infer":
-        return replace(info, wires=(PLAIN,)), PLAIN
-    return info, BINARY if BINARY in info.wires else NDJSON
+        return infer_info(health)
+    return connection.read("/v1/info", document, Info.from_json)
+
+
+def _choose(info: Info, setting: str, where: str) -> Wire:
+    """The best wire that both sides have, or the one that the setting insists on."""
+    if setting == INFER.name:
+        return INFER  # beside what /v1/info lists
+    for wire in WIRES:
+        if wire.media_type in info.wires and setting in (AUTO_WIRE, wire.name):
+            return wire
+    wanted = "any wire that is known here" if setting == AUTO_WIRE else f"the wire {setting}"
+    raise errors.ServerRefusedError(
+        f"does not speak {wanted}; it has: {names_of(info.wires) or 'none'}",
+        where=where,
+        hint=None if setting == AUTO_WIRE else "--wire auto takes the best one that it has",
+    )
 
 
 _UNKNOWN = Health(

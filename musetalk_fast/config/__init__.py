@@ -2,6 +2,7 @@
 
 from musetalk_fast.config.load import Loaded, SettingValue, load_settings
 from musetalk_fast.config.settings import (
+    AUTO_WIRE,
     BUILTIN,
     DEFAULT_SERVER,
     AvatarSettings,
@@ -12,6 +13,7 @@ from musetalk_fast.config.settings import (
 )
 
 __all__ = [
+    "AUTO_WIRE",
     "BUILTIN",
     "DEFAULT_SERVER",
     "AvatarSettings",

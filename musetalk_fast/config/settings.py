@@ -28,12 +28,15 @@ from musetalk_fast.config.value_types import (
 )
 from musetalk_fast.errors import InvalidSettingError
 from musetalk_fast.types import PRESETS, AvatarOptions, Box, Container, CropEncoding, Scaling
+from musetalk_fast.wire.media_types import WIRES
 
 DEFAULT_SERVER = "http://localhost:8000"
 BUILTIN = "builtin"
+AUTO_WIRE = "auto"
 
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
 _FILE = Text("a file", 1000)
+_WIRE = Word(AUTO_WIRE, *(wire.name for wire in WIRES))
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
 _SCALING = Word(*Scaling, make=Scaling)
@@ -77,8 +80,8 @@ class ServerSettings(_Section):
         timeout_secs: longest silence of a server before it counts as failed.
         frame_timeout_secs: longest time without a frame, or without a step forward of a
             preparation, whatever signs of life come meanwhile.
-        wire: `frames` (crops), `infer` (whole frames, for servers that know only `POST /infer`);
-            `auto`: what the server knows.
+        wire: the only one to use, by its name in `wire.media_types`; `auto`: the best one that the
+            server has.
         api_key: sent as a bearer token. Neither a flag nor a file says it.
         api_key_file: a file that holds the key, if `api_key` is None.
         ca_file: PEM certificates to trust instead of the system's.
@@ -90,7 +93,7 @@ class ServerSettings(_Section):
     frame_timeout_secs: float = field(
         default=300.0, metadata={"kind": Number(0.1, 36_000, "seconds")}
     )
-    wire: str = field(default="auto", metadata={"kind": Word("auto", "frames", "infer")})
+    wire: str = field(default=AUTO_WIRE, metadata={"kind": _WIRE})
     api_key: str | None = field(default=None, metadata={"kind": KEY}, repr=False)
     api_key_file: str | None = field(default=None, metadata={"kind": _FILE})
     ca_file: str | None = field(default=None, metadata={"kind": _FILE})

@@ -12,7 +12,8 @@ from musetalk_fast.types import EngineIdentity, Face
 from musetalk_fast.wire import binary
 from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
 from musetalk_fast.wire.json_object import parse_object
-from musetalk_fast.wire.messages import BINARY, FaceMessage, Start
+from musetalk_fast.wire.media_types import BINARY
+from musetalk_fast.wire.messages import FaceMessage, Start
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 _SHORT = 16

@@ -19,7 +19,8 @@ from musetalk_fast.rendering.render_job import RenderJob
 from musetalk_fast.rendering.tasks import run_all
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.wire.face_digest import NO_FACES, PreparedFaces
-from musetalk_fast.wire.messages import PLAIN, FullFrame
+from musetalk_fast.wire.media_types import INFER, StreamWire
+from musetalk_fast.wire.messages import FullFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 
 
@@ -58,7 +59,7 @@ class Session:
     @property
     def uses_infer(self) -> bool:
         """Whether the server knows only `POST /infer`."""
-        return self._member.opened is not None and self._member.opened.wire == PLAIN
+        return self._member.opened is not None and self._member.opened.wire == INFER
 
     def open_full_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[FullFrame]]]:
         """Ask for all frames as whole pictures; see `client.infer.open_infer`."""
@@ -80,6 +81,7 @@ class Session:
         server, job = self._member.opened, self._job
         assert server is not None
         assert job.state.manifest is not None
+        assert isinstance(server.wire, StreamWire)
         request = FramesRequest(
             avatar=job.picture.sha256,
             options=job.plan.options,
@@ -100,7 +102,7 @@ class Session:
         check_limits(server, plan.frame_encoding, plan.fps)
         engine = EngineIdentity(info.engine, info.model, info.is_preview)
         self._job.state.check_engine(engine, where)
-        if server.wire == PLAIN:
+        if not isinstance(server.wire, StreamWire):
             check_infer_options(plan.options, where)
             await self._job.state.establish(engine, NO_FACES, where)
             return
@@ -109,7 +111,7 @@ class Session:
             self._upload(server, "avatar", picture.sha256, picture.data),
             self._upload(server, "audio", speech.wav_sha256, speech.wav),
         )
-        await self._job.state.establish(engine, await self._prepare(server), where)
+        await self._job.state.establish(engine, await self._prepare(server, server.wire), where)
 
     async def _upload(
         self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path
@@ -120,14 +122,15 @@ class Session:
 
         await ensure_asset(server.connection, sha256, content, emit)
 
-    async def _prepare(self, server: NegotiatedServer) -> PreparedFaces:
+    async def _prepare(self, server: NegotiatedServer, wire: StreamWire) -> PreparedFaces:
         plan = self._job.plan
         request = AvatarRequest(avatar=self._job.picture.sha256, options=plan.options)
 
         def emit(done: int, total: int) -> None:
             self._on_event(ProgressEvent(stage="prepare", done=done, total=total))
 
-        return await prepare_avatar(server.connection, request, (plan.width, plan.height), 1, emit)
+        size = (plan.width, plan.height)
+        return await prepare_avatar(server.connection, request, wire, size, 1, emit)
 
     def _emit(self, server: NegotiatedServer) -> None:
         if not self._member.announced:
@@ -138,7 +141,7 @@ class Session:
                     engine=server.info.engine,
                     model=server.info.model,
                     builtin=server.builtin,
-                    wire=server.wire,
+                    wire=server.wire.name,
                 )
             )
             for note in server.notes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from musetalk_fast.wire.media_types import INFER
 from musetalk_fast.wire.messages import ErrorMessage, Frame, Message, Start
 
 
@@ -20,7 +21,7 @@ class InferEncoder:
         started: `time.monotonic()` when the request came.
     """
 
-    media_type = "application/json"
+    media_type = INFER.media_type
 
     def __init__(self, fps: Fraction, started: float) -> None:
         self._fps = fps

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError, refusal_of
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.wire.messages import BINARY, NDJSON, Heartbeat, Message, Progress
+from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES, accepted_by
+from musetalk_fast.wire.messages import Heartbeat, Message, Progress
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 T = TypeVar("T")
@@ -138,17 +139,14 @@ class MessageResponse:
 
 
 def wire_encoder(request: web.Request) -> StreamEncoder:
-    """The wire that `Accept` names: binary for those who name it, else NDJSON.
+    """The wire that `Accept` chooses; see `media_types.accepted_by`.
 
     Raises:
-        RefusalError: 406, the client takes neither.
+        RefusalError: 406, the client takes none of ours.
     """
-    accept = request.headers.get("Accept", "*/*")
-    named = {part.split(";")[0].strip().lower() for part in accept.split(",")}
-    if BINARY in named:
-        return StreamEncoder(BINARY)
-    if named & {NDJSON, "application/*", "*/*"}:
-        return StreamEncoder(NDJSON)
-    raise RefusalError(
-        406, "MTF-REQUEST-ACCEPT", "no wire for this Accept", f"{BINARY} or {NDJSON}"
-    )
+    wire = accepted_by(request.headers.get("Accept", "*/*"))
+    if wire is None:
+        raise RefusalError(
+            406, "MTF-REQUEST-ACCEPT", "no wire for this Accept", " or ".join(STREAM_MEDIA_TYPES)
+        )
+    return StreamEncoder(wire)

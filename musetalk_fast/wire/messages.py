@@ -1,4 +1,4 @@
-"""The messages of the protocol, the same on both wires."""
+"""The messages of the protocol, the same on every wire."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from typing import Any, TypeAlias
 from musetalk_fast.types import ALL_ROWS, CROP_SIZE, Box, CropEncoding, Mask, Rows
 
 PROTOCOL = 1
-NDJSON = "application/x-ndjson"
-BINARY = "application/vnd.musetalk.frames"
-PLAIN = "application/json"
-"""The plain contract: one document of whole frames, from servers that know only `POST /infer`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ from musetalk_fast.errors import ProtocolError
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, CropEncoding, SourceRun
 from musetalk_fast.wire.avatar_options import options_from_json, options_to_json
 from musetalk_fast.wire.json_object import MAX_COORDINATE, JsonObject
+from musetalk_fast.wire.media_types import INFER
 from musetalk_fast.wire.message_json import crop_encoding
-from musetalk_fast.wire.messages import PLAIN, PROTOCOL
+from musetalk_fast.wire.messages import PROTOCOL
 
-INFER_ENGINE = "infer"
+INFER_ENGINE = INFER.name
 """What the engine is called of a server that does not tell."""
 _INFER_STATUS = {"ok": "healthy"}
 MAX_REQUEST_BYTES = 1 << 20
@@ -265,7 +266,7 @@ def infer_info(health: Health) -> Info:
         is_preview=False,
         crop_size=CROP_SIZE,
         encodings=tuple(CropEncoding),
-        wires=(PLAIN,),
+        wires=(INFER.media_type,),
         max_fps=1e6,
         max_size=MAX_COORDINATE,
         max_streams=1,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.messages import BINARY, End, Message
+from musetalk_fast.wire.media_types import StreamWire
+from musetalk_fast.wire.messages import End, Message
 from musetalk_fast.wire.stream_checks import ChecksumChain
 
 
@@ -14,14 +14,14 @@ class StreamEncoder:
     """Encodes the messages of one stream and keeps the chain of their checksums for its end.
 
     Args:
-        media_type: `messages.BINARY` or `messages.NDJSON`.
+        wire: one of `media_types.STREAM_WIRES`.
     """
 
-    def __init__(self, media_type: str) -> None:
-        self.media_type = media_type
-        wire = binary if media_type == BINARY else ndjson
-        self._encode: Callable[[Message], bytes] = wire.encode
-        self._checksum_of: Callable[[bytes], int] = wire.checksum_of
+    def __init__(self, wire: StreamWire) -> None:
+        self.media_type = wire.media_type
+        codec = wire.codec()
+        self._encode: Callable[[Message], bytes] = codec.encode
+        self._checksum_of: Callable[[bytes], int] = codec.checksum_of
         self._chain = ChecksumChain()
 
     def encode(self, message: Message) -> bytes:

@@ -18,10 +18,11 @@ from musetalk_fast.planning.concurrency import choose_concurrency, processors
 SMALL = ("--resolution", "256x256", "--preset", "ultrafast")
 PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.png"
 STAGES = [
-    *("base64 decode", "parse NDJSON", "checksum", "decode JPEG", "decode PNG"),
-    *("parse binary", "receive", "paste", "encode", "mux", "whole frame"),
+    *("base64 decode", "checksum", "decode JPEG", "decode PNG"),
+    *("parse binary", "parse ndjson", "receive ndjson"),
+    *("receive binary", "paste", "encode", "mux", "whole frame"),
 ]
-ROAD = STAGES[6:]
+ROAD = STAGES[7:]
 """What a raw crop on the binary wire passes."""
 
 

@@ -28,9 +28,7 @@ PLAN = PlanEvent(
     avatar="a.png", audio="a.wav", output="out.mp4", frames=178, fps="25", width=512, height=512,
     segments=1, encoder="libx264", threads=3, frame_encoding="raw",
 )  # fmt: skip
-SERVER = ServerEvent(
-    url="builtin", engine="preview", model="1", builtin=True, wire="application/vnd.musetalk.frames"
-)
+SERVER = ServerEvent(url="builtin", engine="preview", model="1", builtin=True, wire="binary")
 DONE = DoneEvent(
     output="out.mp4", bytes=1_234_567, duration_secs=7.12, frames=178, fps=96.4, wall_secs=3.21,
     engine="preview", stages={"load": 0.5, "generate": 1.85},

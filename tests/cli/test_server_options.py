@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 import musetalk_fast
-from musetalk_fast.wire.messages import BINARY, PLAIN
+from musetalk_fast.wire.media_types import WIRES
 
 REPOSITORY = Path(__file__).parents[2]
 RENDER = ("render", "--json", "-i", "a.png", "-a", "a.wav", "-o", "out.mp4", "--max-retries", "0")
@@ -74,11 +74,18 @@ def test_certificates_of_both_sides_with_their_keys_apart(run: Run, files: Path)
         assert unknown.returncode == 69
         assert "add --cert and --key" in unknown.stdout
         assert not (files / "out.mp4").exists()
-        assert _wires(run(*trusting, "--cert", "our.crt", "--key", "our.key")) == [BINARY]
+        assert _wires(run(*trusting, "--cert", "our.crt", "--key", "our.key")) == ["binary"]
     assert (files / "out.mp4").exists()
 
 
 def test_the_wire_that_is_asked_for(run: Run) -> None:
     with _serve() as address:
-        assert _wires(run(*RENDER, *SMALL, "-s", address)) == [BINARY]
-        assert _wires(run(*RENDER, *SMALL, "-s", address, "--wire", "infer")) == [PLAIN]
+        assert _wires(run(*RENDER, *SMALL, "-s", address)) == ["binary"]
+        for wire in ("binary", "ndjson", "infer"):
+            assert _wires(run(*RENDER, *SMALL, "-s", address, "--wire", wire)) == [wire]
+
+
+def test_a_wire_that_nobody_knows(run: Run) -> None:
+    done = run(*RENDER, "--wire", "frames")
+    assert done.returncode == 2
+    assert f"one of auto, {', '.join(wire.name for wire in WIRES)}" in done.stdout

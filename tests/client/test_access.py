@@ -106,7 +106,7 @@ async def test_a_redirect_is_not_followed_and_carries_no_key(tmp_path: Path) -> 
         infer_server(journal=str(there)) as other,
         infer_server(journal=str(here), redirect=other) as address,
     ):
-        for wire in ("auto", "frames", "infer"):
+        for wire in ("auto", "binary", "infer"):
             with pytest.raises(errors.NotAServerError) as caught:
                 async with opened(address, api_key=SECRET, wire=wire):
                     pass

@@ -21,7 +21,8 @@ from musetalk_fast.client.infer import InferRequest, check_infer_options, open_i
 from musetalk_fast.client.negotiate import NegotiatedServer, probe
 from musetalk_fast.kernels.png import decode_png
 from musetalk_fast.types import AvatarOptions
-from musetalk_fast.wire.messages import BINARY, PLAIN, FullFrame
+from musetalk_fast.wire.media_types import BINARY, INFER
+from musetalk_fast.wire.messages import FullFrame
 
 SAMPLES = 11_111
 """0.694 s: 17.36 frames at 25, 20.8 at 30000/1001."""
@@ -42,7 +43,7 @@ async def _frames(server: NegotiatedServer, request: InferRequest) -> list[FullF
 
 async def _check(address: str, request: InferRequest, **settings: Any) -> None:
     async with opened(address, **settings) as server:
-        assert server.wire == PLAIN
+        assert server.wire == INFER
         frames = await _frames(server, request)
     assert [frame.index for frame in frames] == list(range(request.frames))
     for frame in frames:
@@ -102,16 +103,13 @@ async def test_a_recording_is_read_from_its_file(tmp_path: Path) -> None:
 async def test_the_wire_is_found_out() -> None:
     with infer_server() as plain, pattern_server() as ours:
         async with opened(plain) as server:
-            assert (server.wire, server.info.engine, server.info.model) == (PLAIN, "infer", "2.3.1")
+            assert (server.wire, server.info.engine, server.info.model) == (INFER, "infer", "2.3.1")
         async with opened(ours) as server:
             assert (server.wire, server.info.engine) == (BINARY, "pattern")
         async with opened(ours, wire="infer") as server:
-            assert (server.wire, server.info.engine) == (PLAIN, "pattern")
+            assert (server.wire, server.info.engine) == (INFER, "pattern")
         assert await probe(plain)
         assert await probe(ours)
-        with pytest.raises(errors.NotAServerError):
-            async with opened(plain, wire="frames"):
-                pass
 
 
 @pytest.mark.parametrize(
@@ -138,8 +136,8 @@ async def test_what_says_other_things_is_no_such_server(
 
 INFO = {
     "engine": "theirs", "model": "1", "is_preview": False, "protocol": 1, "crop_size": 256,
-    "encodings": ["raw"], "wires": [BINARY], "max_fps": 60, "max_size": 4096, "max_streams": 2,
-    "max_asset_bytes": 1 << 20,
+    "encodings": ["raw"], "wires": [BINARY.media_type], "max_fps": 60, "max_size": 4096,
+    "max_streams": 2, "max_asset_bytes": 1 << 20,
 }  # fmt: skip
 
 
@@ -149,7 +147,7 @@ async def test_who_has_the_frames_wire_too_is_asked_for_crops() -> None:
         async with opened(address) as server:
             assert (server.wire, server.info.engine) == (BINARY, "theirs")
         async with opened(address, wire="infer") as server:
-            assert (server.wire, server.info.engine) == (PLAIN, "infer")
+            assert (server.wire, server.info.engine) == (INFER, "infer")
 
 
 async def test_who_cannot_say_now_whether_it_has_it_is_not_guessed_at() -> None:

@@ -73,7 +73,7 @@ async def _connected(pulse: Pulse) -> AsyncIterator[Connection]:
     async with serving(pulse) as url:
         address = parse_address(url)
         connection = Connection(address, 20, frame_timeout_secs=LIMIT_SECS)
-        async with connection, deadline(60):
+        async with connection, asyncio.timeout(60):
             yield connection
 
 
@@ -204,7 +204,7 @@ async def test_line_breaks_and_no_whole_frames(monkeypatch: pytest.MonkeyPatch) 
                 await asyncio.sleep(PERIOD_SECS)
         return response
 
-    async with answering(beat, 20) as connection, deadline(60):
+    async with answering(beat, 20) as connection, asyncio.timeout(60):
         connection.frame_timeout_secs = LIMIT_SECS
         with pytest.raises(errors.ServerSlowError, match=r"no frame in 0\.5 s"):
             await _infer(connection)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from proxy import HEADER_BYTES, Act, Change, Fault, Piece, Raw
 
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.messages import BINARY, NDJSON, End, Frame, Message
+from musetalk_fast.wire.media_types import BINARY, NDJSON
+from musetalk_fast.wire.messages import End, Frame, Message
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 FRAMES = "/v1/frames"

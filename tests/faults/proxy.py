@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import aiohttp
 from aiohttp import web
 
-from musetalk_fast.wire.messages import BINARY, NDJSON
+from musetalk_fast.wire.media_types import BINARY, NDJSON
 
 _NO_LOG = logging.getLogger("proxy.unheard")
 """What aiohttp says of connections that end too early: they are meant to."""
@@ -310,7 +310,8 @@ async def _relay(
 
 async def _messages(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """An answer message by message; one that is no stream is one message."""
-    size_of = {BINARY: _binary_size, NDJSON: _line_size}.get(answer.content_type)
+    sizes = {BINARY.media_type: _binary_size, NDJSON.media_type: _line_size}
+    size_of = sizes.get(answer.content_type)
     if size_of is None:
         yield await answer.read()
         return

@@ -23,10 +23,10 @@ from injectors import ASSETS, AVATARS, FRAMES, HEALTH, INFO, any_fault
 from proxy import Fault, Proxy, proxied
 from workload import Server, Workload, pictures, served
 
-from musetalk_fast.client import negotiate, pool
+from musetalk_fast.client import pool
 from musetalk_fast.errors import ServersLostError, ServerUnreachableError
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.media_types import BINARY
+from musetalk_fast.wire.media_types import BINARY, NDJSON
 
 MAX_SERVERS = 3
 STOPPED = "client stopped"
@@ -80,11 +80,11 @@ def round_of(seed: int, number: int) -> Round:
     for server in range(servers):
         paths = [FRAMES] * chance.randint(1, 6) + [AVATARS, ASSETS] * chance.randint(0, 1)
         # One before a server is known: what says twice that it is none, is none.
-        paths += [chance.negotiate([HEALTH, INFO])] * chance.randint(0, 1)
+        paths += [chance.choice([HEALTH, INFO])] * chance.randint(0, 1)
         faults += [(server, path, any_fault(chance, path)) for path in paths]
     blows = [
         Blow(
-            chance.negotiate(["server killed", "server frozen", "connections refused"]),
+            chance.choice(["server killed", "server frozen", "connections refused"]),
             chance.uniform(0.0, 1.5),
             chance.uniform(0.1, 1.5),
             chance.randrange(servers),
@@ -93,7 +93,7 @@ def round_of(seed: int, number: int) -> Round:
     ]
     if chance.random() < 0.3:
         blows.append(Blow(STOPPED, chance.uniform(0.1, 1.0), 0.0, 0))
-    encoding = chance.negotiate([CropEncoding.RAW, CropEncoding.JPEG])
+    encoding = chance.choice([CropEncoding.RAW, CropEncoding.JPEG])
     return Round(servers, chance.random() < 0.5, encoding, tuple(faults), tuple(blows))
 
 
@@ -158,25 +158,24 @@ class Mix:
 
     def _round(self, number: int) -> None:
         script = round_of(self.tally.seed, number)
-        with _wire(script.binary):
-            if script.manner not in self._usual:
-                self._measure(script)
-            for server, path, fault in script.faults:
-                self._proxies[server].inject(path, fault)
-            began = time.monotonic()
-            output = self._folder / f"{number}.mp4"
-            try:
-                blows = asyncio.run(self._disturbed(script, output))
-                assert pictures(output) == self._right[script.encoding], "other frames"
-            except BaseException as error:
-                if not isinstance(error, Exception):  # it is stopped
-                    raise
-                self.tally.failures.append(f"round {number}: {error!r}; {script.recorder()}")
-                self.tally.injected.update(self._struck())
-                return
-            struck = self._struck() + blows
-            self._count(script, struck, time.monotonic() - began)
-            output.unlink()
+        if script.manner not in self._usual:
+            self._measure(script)
+        for server, path, fault in script.faults:
+            self._proxies[server].inject(path, fault)
+        began = time.monotonic()
+        output = self._folder / f"{number}.mp4"
+        try:
+            blows = asyncio.run(self._disturbed(script, output))
+            assert pictures(output) == self._right[script.encoding], "other frames"
+        except BaseException as error:
+            if not isinstance(error, Exception):  # it is stopped
+                raise
+            self.tally.failures.append(f"round {number}: {error!r}; {script.recorder()}")
+            self.tally.injected.update(self._struck())
+            return
+        struck = self._struck() + blows
+        self._count(script, struck, time.monotonic() - began)
+        output.unlink()
 
     def _count(self, script: Round, struck: list[str], secs: float) -> None:
         self.tally.injected.update(struck)
@@ -202,9 +201,8 @@ class Mix:
 
     async def _render(self, script: Round, output: Path) -> None:
         urls = [proxy.url for proxy in self._proxies[: script.servers]]
-        await self._scene.render(
-            output, *urls, encoding=script.encoding, max_retries=_PATIENT, timeout_secs=1.5
-        )
+        members = {"wire": (BINARY if script.binary else NDJSON).name, "encoding": script.encoding}
+        await self._scene.render(output, *urls, max_retries=_PATIENT, timeout_secs=1.5, **members)
 
     async def _disturbed(self, script: Round, output: Path) -> list[str]:
         """Render while blows fall; their kinds."""
@@ -274,15 +272,6 @@ def _hasty() -> Iterator[None]:
         yield
     finally:
         pool._INITIAL_SECS, pool._MAX_SECS = before
-
-
-@contextmanager
-def _wire(binary: bool) -> Iterator[None]:
-    negotiate.BINARY = BINARY if binary else "none"
-    try:
-        yield
-    finally:
-        negotiate.BINARY = BINARY
 
 
 def main() -> int:

@@ -10,24 +10,18 @@ from injectors import FRAMES
 from proxy import HEADER_BYTES, Act, Fault, Proxy
 from workload import Right, Workload, pictures
 
-from musetalk_fast.client import negotiate
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.media_types import BINARY
+from musetalk_fast.wire.media_types import STREAM_WIRES
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-WIRES = ("binary", "ndjson")
 MESSAGES = 27
 """Of a segment of 25 frames: start, frames, end."""
 
 
-@pytest.fixture(params=WIRES)
-def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Has the client ask for one wire or the other."""
-    if request.param == "ndjson":
-        monkeypatch.setattr(negotiate, "BINARY", "none")
-    else:
-        assert negotiate.BINARY == BINARY
+@pytest.fixture(params=[wire.name for wire in STREAM_WIRES])
+def wire(request: pytest.FixtureRequest) -> str:
+    """The client asks for one wire or the other."""
     return str(request.param)
 
 
@@ -54,7 +48,9 @@ async def test_the_end_of_a_connection_at_every_message(
 ) -> None:
     for number in range(MESSAGES):
         proxy.asked.clear()
-        await _survives(short, proxy, await right(short), tmp_path, [injectors.cut(number, 0, act)])
+        await _survives(
+            short, proxy, await right(short), tmp_path, [injectors.cut(number, 0, act)], wire=wire
+        )
         first, *again = proxy.frames_asked()
         assert first == range(25)
         # Only what has not come is asked for again; `start` stands before frame 0.
@@ -71,7 +67,9 @@ async def test_a_reset_inside_every_message(
     for number in range(MESSAGES):
         proxy.asked.clear()
         offset = (7, 33, 60)[number % 3]
-        await _survives(short, proxy, await right(short), tmp_path, [injectors.cut(number, offset)])
+        await _survives(
+            short, proxy, await right(short), tmp_path, [injectors.cut(number, offset)], wire=wire
+        )
 
 
 async def test_truncated_with_correct_framing(
@@ -79,7 +77,7 @@ async def test_truncated_with_correct_framing(
 ) -> None:
     places = [(0, 0), (1, 0), (1, 40), (9, 0), (9, 20), (26, 0), (26, 30)]
     faults = [injectors.cut(*place, Act.END) for place in places]
-    await _survives(workload, proxy, await right(workload), tmp_path, faults)
+    await _survives(workload, proxy, await right(workload), tmp_path, faults, wire=wire)
 
 
 async def test_flipped_bits(
@@ -95,6 +93,7 @@ async def test_flipped_bits(
         tmp_path,
         of_start + header + payload,
         max_retries=100,
+        wire=wire,
     )
 
 
@@ -108,7 +107,9 @@ async def test_disorder(
         *(injectors.duplicated(number) for number in (0, 5, 26)),
         *(injectors.missing(number) for number in (0, 5, 25, 26)),
     ]
-    await _survives(workload, proxy, await right(workload), tmp_path, faults, max_retries=20)
+    await _survives(
+        workload, proxy, await right(workload), tmp_path, faults, max_retries=20, wire=wire
+    )
 
 
 async def test_broken_framing(
@@ -117,7 +118,9 @@ async def test_broken_framing(
     faults = [
         injectors.broken_framing(number, raw) for number in (0, 9) for raw in injectors.NO_CHUNKS
     ]
-    await _survives(workload, proxy, await right(workload), tmp_path, faults, max_retries=20)
+    await _survives(
+        workload, proxy, await right(workload), tmp_path, faults, max_retries=20, wire=wire
+    )
 
 
 async def test_damaged_answers(
@@ -138,6 +141,7 @@ async def test_a_crop_that_nobody_can_decode(
         tmp_path,
         [injectors.undecodable()],
         encoding=jpeg,
+        wire=wire,
     )
 
 
@@ -147,7 +151,7 @@ async def test_silence(
 ) -> None:
     places = (0, 1, 9)
     faults = [injectors.cut(number, 0, act) for number in places]
-    await _survives(short, proxy, await right(short), tmp_path, faults, timeout_secs=1.2)
+    await _survives(short, proxy, await right(short), tmp_path, faults, timeout_secs=1.2, wire=wire)
 
 
 async def test_accepted_and_silent(

@@ -115,7 +115,7 @@ class Workload:
             server=ServerSettings(
                 url=urls,
                 timeout_secs=members.get("timeout_secs", 5.0),
-                wire=members.get("wire", "frames"),
+                wire=members.get("wire", "binary"),
             ),
             avatar=AvatarSettings(face_check=False),
             output=OutputSettings(preset="ultrafast", audio="none", crf=30),

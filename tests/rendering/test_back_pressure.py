@@ -22,7 +22,8 @@ from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.rendering.stream_stats import StreamStats
 from musetalk_fast.types import AvatarOptions, CropEncoding, EngineIdentity, SourceRun
-from musetalk_fast.wire.messages import BINARY, NDJSON, Frame, Start
+from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
+from musetalk_fast.wire.messages import Frame, Start
 from musetalk_fast.wire.requests import FramesRequest
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
@@ -56,7 +57,7 @@ class Sender(threading.Thread):
         sent: bytes that the socket has taken.
     """
 
-    def __init__(self, door: socket.socket, wire: str) -> None:
+    def __init__(self, door: socket.socket, wire: StreamWire) -> None:
         super().__init__(daemon=True)
         self.sent = 0
         self._door = door
@@ -68,8 +69,8 @@ class Sender(threading.Thread):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             while b"\r\n\r\n" not in connection.recv(1 << 16):
                 pass
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: {self._wire}\r\nConnection: close\r\n\r\n"
-            connection.sendall(head.encode())
+            head = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nConnection: close\r\n\r\n"
+            connection.sendall(head.format(self._wire.media_type).encode())
             for message in self._messages():
                 view = memoryview(message)
                 while view:
@@ -110,7 +111,7 @@ def _sockets(kind: str) -> int:
     return 2 * SEND_BUFFER + largest
 
 
-async def _receive(address: str, wire: str, active: ActiveSegment) -> None:
+async def _receive(address: str, wire: StreamWire, active: ActiveSegment) -> None:
     source = StreamStats(member())
     async with (
         Connection(parse_address(address), 20.0) as connection,
@@ -129,9 +130,9 @@ async def _at_rest(sender: Sender) -> int:
     return before
 
 
-@pytest.mark.parametrize("wire", [BINARY, NDJSON])
+@pytest.mark.parametrize("wire", STREAM_WIRES, ids=lambda wire: wire.name)
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
-async def test_a_server_waits_for_the_encoder(kind: str, wire: str, tmp_path: Path) -> None:
+async def test_a_server_waits_for_the_encoder(kind: str, wire: StreamWire, tmp_path: Path) -> None:
     encoder = Encoder()
     encoder.go.clear()
     with _door(kind, tmp_path) as (address, door), ThreadPoolExecutor(1) as threads:

@@ -20,8 +20,8 @@ import aiohttp
 import numpy as np
 
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.messages import BINARY, Frame, Message
+from musetalk_fast.wire.media_types import BINARY, StreamWire
+from musetalk_fast.wire.messages import Frame, Message
 
 LAUNCHER = Path(__file__).with_name("serve_pattern.py")
 
@@ -103,7 +103,7 @@ class Client:
 
     @asynccontextmanager
     async def post(
-        self, path: str, body: object, accept: str = BINARY
+        self, path: str, body: object, accept: str = BINARY.media_type
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         async with self.session.post(
             self.base + path, json=body, headers={"Accept": accept}
@@ -115,12 +115,12 @@ class Client:
         async with self.post(path, body) as response:
             return response.status, await response.json()
 
-    async def messages(self, path: str, body: object, accept: str = BINARY) -> list[Message]:
+    async def messages(self, path: str, body: object, wire: StreamWire = BINARY) -> list[Message]:
         """A whole stream."""
-        async with self.post(path, body, accept) as response:
+        async with self.post(path, body, wire.media_type) as response:
             assert response.status == 200, await response.text()
-            assert response.content_type == accept
-            decoder = binary.Decoder() if accept == BINARY else ndjson.Decoder()
+            assert response.content_type == wire.media_type
+            decoder = wire.codec().Decoder()
             found = []
             while chunk := await response.content.readany():
                 found += decoder.feed(chunk)

@@ -12,14 +12,15 @@ import pytest
 from server_process import Client, avatar, frames_of, pixels, sha256, speech
 
 from musetalk_fast.types import Rows
-from musetalk_fast.wire.messages import BINARY, NDJSON, End, FaceMessage, Progress, Start
+from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
+from musetalk_fast.wire.messages import End, FaceMessage, Progress, Start
 
 
-@pytest.mark.parametrize("accept", [BINARY, NDJSON])
+@pytest.mark.parametrize("wire", STREAM_WIRES, ids=lambda wire: wire.name)
 @pytest.mark.parametrize(("start", "stop"), [(0, 30), (7, 8), (250, 262), (5, 5)])
-async def test_any_range(client: Client, start: int, stop: int, accept: str) -> None:
+async def test_any_range(client: Client, start: int, stop: int, wire: StreamWire) -> None:
     body = await client.frames_body(start, stop)
-    first, *_, end = messages = await client.messages("/v1/frames", body, accept)
+    first, *_, end = messages = await client.messages("/v1/frames", body, wire)
     assert isinstance(first, Start)
     assert (first.start, first.stop, first.engine) == (start, stop, "pattern")
     assert isinstance(end, End)
@@ -31,11 +32,11 @@ async def test_any_range(client: Client, start: int, stop: int, accept: str) -> 
         assert (pixels(frame)[1:, :, 1] == frame.index >> 8).all()
 
 
-@pytest.mark.parametrize("accept", [BINARY, NDJSON])
+@pytest.mark.parametrize("wire", STREAM_WIRES, ids=lambda wire: wire.name)
 @pytest.mark.parametrize("encoding", ["raw", "jpeg", "png"])
-async def test_encodings(client: Client, encoding: str, accept: str) -> None:
+async def test_encodings(client: Client, encoding: str, wire: StreamWire) -> None:
     body = await client.frames_body(40, 43, encoding=encoding)
-    frames = frames_of(await client.messages("/v1/frames", body, accept))
+    frames = frames_of(await client.messages("/v1/frames", body, wire))
     assert [frame.encoding.value for frame in frames] == [encoding] * 3
     for frame in frames:
         assert np.abs(pixels(frame)[20:, :, 0].astype(int) - frame.index).max() <= 1
@@ -297,7 +298,7 @@ async def test_other_paths_methods_and_wires(client: Client) -> None:
 async def test_curl_gets_ndjson(client: Client) -> None:
     body = await client.frames_body(0, 1)
     async with client.post("/v1/frames", body, "*/*") as response:
-        assert response.content_type == NDJSON
+        assert response.content_type == NDJSON.media_type
         first, frame, end = (await response.text()).splitlines()
     assert first.startswith('{"type":"start",')
     assert end.startswith('{"type":"end",')

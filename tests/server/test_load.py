@@ -10,7 +10,7 @@ from pathlib import Path
 from server_process import Client, avatar, client_of, frames_of, journal, running, until
 
 from musetalk_fast.wire import binary
-from musetalk_fast.wire.messages import BINARY, Heartbeat
+from musetalk_fast.wire.messages import Heartbeat
 
 PROMISE_SECS = 0.2
 """How soon work stops after its client went away."""
@@ -148,7 +148,7 @@ async def test_silence_is_filled_with_heartbeats() -> None:
             body = await client.frames_body(0, 4)
             heard: list[float] = []
             beats = 0
-            async with client.post("/v1/frames", body, BINARY) as response:
+            async with client.post("/v1/frames", body) as response:
                 decoder = binary.Decoder()
                 while chunk := await response.content.readany():
                     heard.append(time.monotonic())

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 import pytest
 
 from musetalk_fast.types import Box, CropEncoding, Rows
-from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.crop_codec import encode_crop
+from musetalk_fast.wire.media_types import STREAM_WIRES, Codec, StreamWire
 from musetalk_fast.wire.messages import (
-    BINARY,
-    NDJSON,
     FaceMessage,
     Frame,
     Heartbeat,
@@ -22,18 +18,18 @@ from musetalk_fast.wire.messages import (
 )
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
-WIRES: dict[str, ModuleType] = {BINARY: binary, NDJSON: ndjson}
 FACES = "ab" * 32
 
 
-@pytest.fixture(params=[BINARY, NDJSON], ids=["binary", "ndjson"])
-def media_type(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=STREAM_WIRES, ids=lambda wire: wire.name)
+def stream_wire(request: pytest.FixtureRequest) -> StreamWire:
+    wire: StreamWire = request.param
+    return wire
 
 
 @pytest.fixture
-def wire(media_type: str) -> ModuleType:
-    return WIRES[media_type]
+def wire(stream_wire: StreamWire) -> Codec:
+    return stream_wire.codec()
 
 
 @pytest.fixture
@@ -54,7 +50,7 @@ def messages() -> list[Message]:
 
 
 @pytest.fixture
-def stream(media_type: str, messages: list[Message]) -> bytes:
-    encoder = StreamEncoder(media_type)
+def stream(stream_wire: StreamWire, messages: list[Message]) -> bytes:
+    encoder = StreamEncoder(stream_wire)
     details = {"faces": FACES, "source_frames": 2, "width": 640, "height": 480}
     return b"".join(map(encoder.encode, messages)) + encoder.end(2, details)

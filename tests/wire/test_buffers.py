@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
-from types import ModuleType
 
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.buffers import BufferPool
+from musetalk_fast.wire.media_types import StreamWire
 from musetalk_fast.wire.messages import Frame, Message
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
@@ -30,8 +30,8 @@ def test_a_room_that_is_too_small_is_replaced() -> None:
     assert buffers.take(20_001) is large
 
 
-def _frames(media_type: str, count: int) -> list[bytes]:
-    encoder = StreamEncoder(media_type)
+def _frames(wire: StreamWire, count: int) -> list[bytes]:
+    encoder = StreamEncoder(wire)
     pieces = []
     for index in range(count):
         data = bytes([index % 251]) * (256 * 256 * 3)
@@ -41,8 +41,8 @@ def _frames(media_type: str, count: int) -> list[bytes]:
     return pieces
 
 
-def test_frames_across_pieces_allocate_nothing_large(media_type: str, wire: ModuleType) -> None:
-    pieces, decoder = _frames(media_type, 12), wire.Decoder()
+def test_frames_across_pieces_allocate_nothing_large(stream_wire: StreamWire) -> None:
+    pieces, decoder = _frames(stream_wire, 12), stream_wire.codec().Decoder()
     held: list[Message] = []
 
     def take(piece: bytes) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import tracemalloc
 from dataclasses import asdict
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,9 +14,8 @@ from hypothesis import strategies as st
 from musetalk_fast import errors
 from musetalk_fast.types import Box, CropEncoding, Rows
 from musetalk_fast.wire import binary, ndjson
+from musetalk_fast.wire.media_types import STREAM_WIRES, Codec, StreamWire
 from musetalk_fast.wire.messages import (
-    BINARY,
-    NDJSON,
     End,
     ErrorMessage,
     FaceMessage,
@@ -47,7 +45,7 @@ def asdict_shallow(message: Message) -> dict[str, object]:
     return asdict(message)
 
 
-def decode(wire: ModuleType, pieces: list[bytes]) -> list[Message]:
+def decode(wire: Codec, pieces: list[bytes]) -> list[Message]:
     decoder = wire.Decoder()
     found = [message for piece in pieces for message in decoder.feed(piece)]
     decoder.close()
@@ -62,25 +60,23 @@ def check(found: list[Message], sent: list[Message]) -> None:
     assert end.details == {"faces": "ab" * 32, "source_frames": 2, "width": 640, "height": 480}
 
 
-def test_one_piece(wire: ModuleType, stream: bytes, messages: list[Message]) -> None:
+def test_one_piece(wire: Codec, stream: bytes, messages: list[Message]) -> None:
     check(decode(wire, [stream]), messages)
 
 
-def test_cut_at_every_position(wire: ModuleType, stream: bytes, messages: list[Message]) -> None:
+def test_cut_at_every_position(wire: Codec, stream: bytes, messages: list[Message]) -> None:
     for cut in range(len(stream) + 1):
         check(decode(wire, [stream[:cut], stream[cut:]]), messages)
 
 
 @pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 100])
-def test_pieces_of_one_size(
-    size: int, wire: ModuleType, stream: bytes, messages: list[Message]
-) -> None:
+def test_pieces_of_one_size(size: int, wire: Codec, stream: bytes, messages: list[Message]) -> None:
     pieces = [stream[place : place + size] for place in range(0, len(stream), size)]
     check(decode(wire, pieces), messages)
 
 
-def test_every_message_comes_with_its_last_byte(wire: ModuleType, stream: bytes) -> None:
-    encoder = StreamEncoder(BINARY if wire is binary else NDJSON)
+def test_every_message_comes_with_its_last_byte(stream_wire: StreamWire, wire: Codec) -> None:
+    encoder = StreamEncoder(stream_wire)
     encoded = encoder.encode(Heartbeat())
     decoder = wire.Decoder()
     assert decoder.feed(encoded[:-1]) == []
@@ -88,7 +84,7 @@ def test_every_message_comes_with_its_last_byte(wire: ModuleType, stream: bytes)
 
 
 def test_no_single_flipped_bit_goes_unseen(
-    wire: ModuleType, stream: bytes, messages: list[Message]
+    wire: Codec, stream: bytes, messages: list[Message]
 ) -> None:
     for place in range(len(stream)):
         damaged = bytearray(stream)
@@ -97,21 +93,21 @@ def test_no_single_flipped_bit_goes_unseen(
             decode(wire, [bytes(damaged)])
 
 
-def test_every_cut_stream_is_called_cut(wire: ModuleType, stream: bytes) -> None:
+def test_every_cut_stream_is_called_cut(wire: Codec, stream: bytes) -> None:
     for stop in range(0, len(stream), 7):
         with pytest.raises(errors.StreamCutError):
             decode(wire, [stream[:stop]])
 
 
-def test_a_message_left_out_is_seen(media_type: str, wire: ModuleType) -> None:
-    encoder = StreamEncoder(media_type)
+def test_a_message_left_out_is_seen(stream_wire: StreamWire, wire: Codec) -> None:
+    encoder = StreamEncoder(stream_wire)
     pieces = [encoder.encode(Heartbeat()) for _ in range(3)]
     with pytest.raises(errors.ChecksumError):
         decode(wire, [*pieces[:2], encoder.end(0)])
 
 
-def test_nothing_may_follow_the_end(media_type: str, wire: ModuleType) -> None:
-    encoder = StreamEncoder(media_type)
+def test_nothing_may_follow_the_end(stream_wire: StreamWire, wire: Codec) -> None:
+    encoder = StreamEncoder(stream_wire)
     end, more = encoder.end(0), encoder.encode(Heartbeat())
     with pytest.raises(errors.ProtocolError, match="after the end"):
         decode(wire, [end + more])
@@ -119,24 +115,24 @@ def test_nothing_may_follow_the_end(media_type: str, wire: ModuleType) -> None:
         decode(wire, [end, b"\n"])
 
 
-def test_an_error_ends_a_stream(media_type: str, wire: ModuleType) -> None:
+def test_an_error_ends_a_stream(stream_wire: StreamWire, wire: Codec) -> None:
     error = ErrorMessage(code="MTF-ENGINE", message="broke", retryable=True, hint="try again")
-    encoder = StreamEncoder(media_type)
+    encoder = StreamEncoder(stream_wire)
     data = encoder.encode(Heartbeat()) + encoder.encode(error)
     assert decode(wire, [data])[-1] == error
 
 
-def test_words_of_a_peer_are_made_printable(media_type: str, wire: ModuleType) -> None:
+def test_words_of_a_peer_are_made_printable(stream_wire: StreamWire, wire: Codec) -> None:
     error = ErrorMessage(code="X", message="\x1b[2Jgone\r\n" + "x" * 900, retryable=False)
-    (found,) = decode(wire, [StreamEncoder(media_type).encode(error)])
+    (found,) = decode(wire, [StreamEncoder(stream_wire).encode(error)])
     assert isinstance(found, ErrorMessage)
     assert found.message.isprintable()
     assert len(found.message) <= 500
 
 
-def test_a_frame_inside_one_piece_is_not_copied(media_type: str, wire: ModuleType) -> None:
+def test_a_frame_inside_one_piece_is_not_copied(stream_wire: StreamWire, wire: Codec) -> None:
     frame = Frame(index=0, source=0, encoding=CropEncoding.RAW, data=bytes(256 * 256 * 3))
-    piece = StreamEncoder(media_type).encode(frame)
+    piece = StreamEncoder(stream_wire).encode(frame)
     decoder = wire.Decoder()
     decoder.feed(piece)
     tracemalloc.start()
@@ -151,7 +147,7 @@ def test_a_frame_inside_one_piece_is_not_copied(media_type: str, wire: ModuleTyp
     assert peak < 16_384
 
 
-def test_a_length_is_refused_before_anything_is_allocated(wire: ModuleType) -> None:
+def test_a_length_is_refused_before_anything_is_allocated(wire: Codec) -> None:
     huge = {
         binary: b"MTF1\x03\0\x01\0" + bytes(16) + b"\xff\xff\xff\xff" + bytes(4),
         ndjson: b'{"type":"frame","data":"' + b"A" * 5000,
@@ -173,11 +169,10 @@ def test_a_line_without_end_is_bounded_over_many_pieces() -> None:
         decoder.feed(b"x" * 6000)
 
 
-@given(pieces=st.lists(st.binary(max_size=80), max_size=8), ndjson_wire=st.booleans())
-def test_noise_is_refused_by_name(pieces: list[bytes], ndjson_wire: bool) -> None:
-    wire = ndjson if ndjson_wire else binary
+@given(pieces=st.lists(st.binary(max_size=80), max_size=8), kind=st.sampled_from(STREAM_WIRES))
+def test_noise_is_refused_by_name(pieces: list[bytes], kind: StreamWire) -> None:
     with pytest.raises(errors.ProtocolError):
-        decode(wire, pieces)
+        decode(kind.codec(), pieces)
 
 
 NAMES = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=40)
@@ -226,12 +221,12 @@ def any_frame(draw: st.DrawFn) -> Frame:
 @given(
     sent=st.lists(any_start() | any_face() | any_frame() | st.just(Heartbeat()), max_size=5),
     size=st.integers(1, 200),
-    media_type=st.sampled_from([BINARY, NDJSON]),
+    kind=st.sampled_from(STREAM_WIRES),
 )
-def test_round_trip(sent: list[Message], size: int, media_type: str) -> None:
-    encoder = StreamEncoder(media_type)
+def test_round_trip(sent: list[Message], size: int, kind: StreamWire) -> None:
+    encoder = StreamEncoder(kind)
     data = b"".join(map(encoder.encode, sent)) + encoder.end(len(sent))
     pieces = [data[place : place + size] for place in range(0, len(data), size)]
-    *found, end = decode(binary if media_type == BINARY else ndjson, pieces)
+    *found, end = decode(kind.codec(), pieces)
     assert [as_list(message) for message in found] == [as_list(message) for message in sent]
     assert isinstance(end, End)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.types import AvatarOptions, Box, CropEncoding, SourceRun
-from musetalk_fast.wire.messages import BINARY, NDJSON
+from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest, Health, Info
 
 NAME, OTHER = "0a" * 32, "0b" * 32
@@ -47,7 +47,7 @@ INFO = Info(
     is_preview=True,
     crop_size=256,
     encodings=tuple(CropEncoding),
-    wires=(BINARY, NDJSON),
+    wires=STREAM_MEDIA_TYPES,
     max_fps=240.0,
     max_size=8192,
     max_streams=4,

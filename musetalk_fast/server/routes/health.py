@@ -12,7 +12,7 @@ from musetalk_fast.engines.base import EngineInfo
 from musetalk_fast.server.auth import has_access
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.types import CROP_SIZE, CropEncoding
-from musetalk_fast.wire.messages import BINARY, NDJSON
+from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES
 from musetalk_fast.wire.requests import Health, Info
 
 ROUTES = web.RouteTableDef()
@@ -49,7 +49,7 @@ async def get_info(request: web.Request) -> web.Response:
         is_preview=engine.is_preview,
         crop_size=CROP_SIZE,
         encodings=tuple(CropEncoding),
-        wires=(BINARY, NDJSON),
+        wires=STREAM_MEDIA_TYPES,
         max_fps=limits.max_fps,
         max_size=limits.max_size,
         max_streams=limits.max_streams,
