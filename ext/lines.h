@@ -7,7 +7,7 @@
 
 typedef struct {
     uint32_t index, source;
-    int encoding; /* its place in reference/lines.py's ENCODINGS */
+    int encoding; /* its place in types.CropEncoding */
     uint32_t first_row, rows, width;
     size_t data, data_end, end; /* places in the text */
     uint32_t checksum;

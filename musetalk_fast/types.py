@@ -53,7 +53,11 @@ class Scaling(StrEnum):
 
 
 class CropEncoding(StrEnum):
-    """How a crop's bytes travel."""
+    """How a crop's bytes travel.
+
+    Their order is declared here alone: the first is number 1 on the binary wire, and `ext/lines.c`
+    lists the same names.
+    """
 
     RAW = "raw"
     JPEG = "jpeg"

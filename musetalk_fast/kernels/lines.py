@@ -5,9 +5,9 @@ from __future__ import annotations
 from musetalk_fast.kernels import native
 from musetalk_fast.kernels.buffers import Bytes, readable
 from musetalk_fast.kernels.reference import lines as reference
-from musetalk_fast.kernels.reference.lines import ENCODINGS, Line
+from musetalk_fast.kernels.reference.lines import Line
 
-__all__ = ["ENCODINGS", "Line", "frame_line"]
+__all__ = ["Line", "frame_line"]
 
 _native = native.load("lines")
 

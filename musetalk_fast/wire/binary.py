@@ -13,7 +13,7 @@ from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CropEncoding, Rows
 from musetalk_fast.wire.buffers import BufferPool
 from musetalk_fast.wire.json_object import parse_object
-from musetalk_fast.wire.message_json import NAMES, build, members_of
+from musetalk_fast.wire.message_json import FRAME_NUMBER, KIND_NUMBERED, KIND_OF
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
 from musetalk_fast.wire.stream_checks import MAX_MESSAGE_BYTES, StreamChecker
 
@@ -27,10 +27,8 @@ _CHECKED = _HEADER.size - 4
 _CHECKSUM = struct.Struct("<I")
 _MAX_JSON = (1 << 16) - 1
 
-_TYPES = {"start": 1, "face": 2, "frame": 3, "progress": 4, "heartbeat": 5, "end": 6, "error": 7}
-_NAMES = {number: name for name, number in _TYPES.items()}
-_ENCODINGS = {CropEncoding.RAW: 1, CropEncoding.JPEG: 2, CropEncoding.PNG: 3}
-_CROPS = {number: encoding for encoding, number in _ENCODINGS.items()}
+_CROPS = dict(enumerate(CropEncoding, 1))
+_ENCODINGS = {encoding: number for number, encoding in _CROPS.items()}
 
 
 class _Header(NamedTuple):
@@ -61,13 +59,14 @@ def encode(message: Message) -> bytes:
     """
     if isinstance(message, Frame):
         shape = (message.index, message.source, message.rows.first, message.rows.count)
-        return _pack(_TYPES["frame"], _ENCODINGS[message.encoding], (*shape, message.width), b"",
+        return _pack(FRAME_NUMBER, _ENCODINGS[message.encoding], (*shape, message.width), b"",
                      message.data)  # fmt: skip
-    text = orjson.dumps(members_of(message))
+    kind = KIND_OF[type(message)]
+    text = orjson.dumps(kind.members(message))
     mask = message.mask if isinstance(message, FaceMessage) else None
     encoding = 0 if mask is None else _ENCODINGS[CropEncoding.PNG]
     data = b"" if mask is None else encode_png(mask)
-    return _pack(_TYPES[NAMES[type(message)]], encoding, (0, 0, 0, 0, 0), text, data)
+    return _pack(kind.number, encoding, (0, 0, 0, 0, 0), text, data)
 
 
 def checksum_of(encoded: bytes) -> int:
@@ -186,17 +185,17 @@ class Decoder:
 
 def _message(header: _Header, payload: memoryview) -> Message | None:
     """The message, or None where it is unknown and may be skipped."""
-    name = _NAMES.get(header.type)
-    if name is None:
+    data = payload[header.json_length :] if header.json_length else payload
+    if header.type == FRAME_NUMBER:
+        return _frame(header, data)
+    kind = KIND_NUMBERED.get(header.type)
+    if kind is None:
         if header.flags & OPTIONAL:
             return None
         raise ProtocolError(f"a message of unknown type {header.type}")
-    data = payload[header.json_length :] if header.json_length else payload
-    if name == "frame":
-        return _frame(header, data)
     text = payload[: header.json_length]
     # No JSON is an empty object: a heartbeat may be all header.
-    return build(name, parse_object(text or b"{}", name), data)
+    return kind.build(parse_object(text or b"{}", kind.name), data)
 
 
 def _frame(header: _Header, data: memoryview) -> Frame:

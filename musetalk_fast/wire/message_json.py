@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels.png import PngError, decode_png
@@ -13,7 +13,6 @@ from musetalk_fast.wire.messages import (
     End,
     ErrorMessage,
     FaceMessage,
-    Frame,
     Heartbeat,
     Message,
     Progress,
@@ -23,72 +22,12 @@ from musetalk_fast.wire.messages import (
 MAX_MASK_PIXELS = 8192 * 8192
 """Most pixels of a mask: as many as the largest avatar has."""
 
-Built = Callable[[JsonObject, memoryview], Message]
-"""Makes a message from its members and its data (the mask's PNG; else empty)."""
-
 _DETAILS = ("source_frames", "width", "height")
-
-NAMES: dict[type[Any], str] = {
-    Start: "start",
-    FaceMessage: "face",
-    Frame: "frame",
-    Progress: "progress",
-    Heartbeat: "heartbeat",
-    End: "end",
-    ErrorMessage: "error",
-}
-"""How both wires call the messages."""
-
-
-def members_of(message: Message) -> dict[str, Any]:
-    """The members of a message that is not a frame, without its type and a face's mask."""
-    if isinstance(message, Start):
-        encoding = message.encoding.value if message.encoding else None
-        return {
-            "engine": message.engine,
-            "model": message.model,
-            "faces": message.faces,
-            "start": message.start,
-            "stop": message.stop,
-            "encoding": encoding,
-        }
-    if isinstance(message, FaceMessage):
-        return {
-            "source": message.source,
-            "box": as_list(message.box),
-            "mask_box": as_list(message.mask_box),
-        }
-    if isinstance(message, Progress):
-        return {"stage": message.stage, "done": message.done, "total": message.total}
-    if isinstance(message, End):
-        return {"count": message.count, "digest": message.digest, **message.details}
-    if isinstance(message, ErrorMessage):
-        return {
-            "code": message.code,
-            "message": message.message,
-            "hint": message.hint,
-            "retryable": message.retryable,
-        }
-    return {}
 
 
 def as_list(place: Sequence[int] | None) -> list[int] | None:
     """Coordinates as the JSON encoder takes them."""
     return None if place is None else list(place)
-
-
-def build(name: str, members: JsonObject, data: memoryview) -> Message:
-    """Make the message of that name.
-
-    Args:
-        name: one of `NAMES` other than `frame`.
-        members: its members; `type`, `crc32c` and unknown ones are ignored.
-        data: a face's mask as PNG; not read by others.
-
-    Raises:
-        ProtocolError: a member is missing or out of bounds, or the mask is not what it says.
-    """
-    return _BUILDERS[name](members, data)
 
 
 def _start(members: JsonObject, _data: memoryview) -> Start:
@@ -175,11 +114,71 @@ def _error(members: JsonObject, _data: memoryview) -> ErrorMessage:
     )
 
 
-_BUILDERS: dict[str, Built] = {
-    "start": _start,
-    "face": _face,
-    "progress": _progress,
-    "heartbeat": lambda _members, _data: Heartbeat(),
-    "end": _end,
-    "error": _error,
-}
+def _start_members(start: Start) -> dict[str, Any]:
+    return {
+        "engine": start.engine,
+        "model": start.model,
+        "faces": start.faces,
+        "start": start.start,
+        "stop": start.stop,
+        "encoding": start.encoding.value if start.encoding else None,
+    }
+
+
+def _face_members(face: FaceMessage) -> dict[str, Any]:
+    return {"source": face.source, "box": as_list(face.box), "mask_box": as_list(face.mask_box)}
+
+
+def _progress_members(progress: Progress) -> dict[str, Any]:
+    return {"stage": progress.stage, "done": progress.done, "total": progress.total}
+
+
+def _end_members(end: End) -> dict[str, Any]:
+    return {"count": end.count, "digest": end.digest, **end.details}
+
+
+def _error_members(error: ErrorMessage) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "retryable": error.retryable,
+    }
+
+
+class Kind(NamedTuple):
+    """One kind of message.
+
+    Attributes:
+        type: of its values.
+        name: on every wire.
+        number: on the binary wire.
+        members: what it says as a JSON object, without its type and a face's mask.
+        build: makes it from its members and its data (a face's mask as PNG). Members named `type`
+            and `crc32c` and unknown ones are ignored. Raises ProtocolError if a member is missing
+            or out of bounds, or the mask is not what it says.
+    """
+
+    type: type[Any]
+    name: str
+    number: int
+    members: Callable[[Any], dict[str, Any]]
+    build: Callable[[JsonObject, memoryview], Message]
+
+
+FRAME_NAME, FRAME_NUMBER = "frame", 3
+"""Of the one message that each wire writes and reads in a form of its own."""
+
+KINDS = (
+    Kind(Start, "start", 1, _start_members, _start),
+    Kind(FaceMessage, "face", 2, _face_members, _face),
+    Kind(Progress, "progress", 4, _progress_members, _progress),
+    Kind(Heartbeat, "heartbeat", 5, lambda _: {}, lambda _members, _data: Heartbeat()),
+    Kind(End, "end", 6, _end_members, _end),
+    Kind(ErrorMessage, "error", 7, _error_members, _error),
+)
+"""All of them but frames."""
+
+KIND_OF = {kind.type: kind for kind in KINDS}
+KIND_NAMED = {kind.name: kind for kind in KINDS}
+KIND_NUMBERED = {kind.number: kind for kind in KINDS}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import Any
 
 import orjson
 
@@ -21,7 +20,7 @@ from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CROP_SIZE, CropEncoding, Rows
 from musetalk_fast.wire.buffers import BufferPool
 from musetalk_fast.wire.json_object import JsonObject, parse_object
-from musetalk_fast.wire.message_json import NAMES, build, crop_encoding, members_of
+from musetalk_fast.wire.message_json import FRAME_NAME, KIND_NAMED, KIND_OF, crop_encoding
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
 from musetalk_fast.wire.stream_checks import MAX_MESSAGE_BYTES, StreamChecker
 
@@ -36,8 +35,6 @@ _END = 8
 """Place of a line's end in what `frame_line` gives."""
 _MAX_JSON = (1 << 16) - 1
 
-_KNOWN = frozenset(NAMES.values())
-
 
 def encode(message: Message) -> bytes:
     """A message as a line.
@@ -46,19 +43,23 @@ def encode(message: Message) -> bytes:
         MessageSizeError: it is longer than a message may be.
     """
     if isinstance(message, Frame):
-        members: dict[str, Any] = {
-            "index": message.index,
-            "source": message.source,
-            "encoding": message.encoding.value,
-            "rows": (message.rows.first, message.rows.count),
-            "width": message.width,
-        }
+        name, members = (
+            FRAME_NAME,
+            {
+                "index": message.index,
+                "source": message.source,
+                "encoding": message.encoding.value,
+                "rows": (message.rows.first, message.rows.count),
+                "width": message.width,
+            },
+        )
         data: bytes | memoryview | None = message.data
     else:
-        members = members_of(message)
+        kind = KIND_OF[type(message)]
+        name, members = kind.name, kind.members(message)
         mask = message.mask if isinstance(message, FaceMessage) else None
         data = None if mask is None else encode_png(mask)
-    head = orjson.dumps({"type": NAMES[type(message)], **members})[:-1]
+    head = orjson.dumps({"type": name, **members})[:-1]
     return _line(head, data, is_text=isinstance(message, Frame) and message.base64)
 
 
@@ -198,14 +199,15 @@ def _message(body: memoryview) -> Message | None:
         raise MessageSizeError(f"{len(head)} bytes of JSON; the limit is {_MAX_JSON}")
     members = parse_object(bytes(head) + b"}", "a message")
     name = members.text("type")
-    if name not in _KNOWN:
+    kind = KIND_NAMED.get(name)
+    if kind is None and name != FRAME_NAME:
         if members.flag("optional", default=False):
             return None
         raise ProtocolError(f"a message of unknown type {name!r}")
     data = memoryview(b"") if place < 0 else body[place + len(_DATA) : -1]
     if place >= 0 and body[-1] != ord('"'):
         raise ProtocolError(f"the data of a {name} does not stand before its checksum")
-    return _frame(members, data) if name == "frame" else build(name, members, _decoded(data))
+    return _frame(members, data) if kind is None else kind.build(members, _decoded(data))
 
 
 def _frame(members: JsonObject, data: memoryview) -> Frame:

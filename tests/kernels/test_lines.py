@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from kernel_frames import Guarded, random_bytes
 
 from musetalk_fast.kernels.crc32c import crc32c
-from musetalk_fast.kernels.lines import ENCODINGS, frame_line
+from musetalk_fast.kernels.lines import frame_line
 from musetalk_fast.kernels.reference import lines as reference
+from musetalk_fast.types import CropEncoding
 
 SIDE = 256
 
@@ -32,11 +33,11 @@ def both(text: bytes, start: int = 0) -> reference.Line | None:
 
 
 @pytest.mark.usefixtures("instruction_set")
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_finds_data_end_and_checksum(encoding: str) -> None:
-    text = line(b"AAAABBBB", encoding=encoding)
+@pytest.mark.parametrize(("number", "encoding"), list(enumerate(CropEncoding)))
+def test_finds_data_end_and_checksum(number: int, encoding: CropEncoding) -> None:
+    text = line(b"AAAABBBB", encoding=encoding.value)
     place = text.index(b"AAAA")
-    expected = (7, 3, ENCODINGS.index(encoding), 5, 1, 2, place, place + 8, len(text))
+    expected = (7, 3, number, 5, 1, 2, place, place + 8, len(text))
     assert both(text) == (*expected, int(text[-11:-3], 16))
     found = both(b"x" * 9 + text + text, 9)
     assert found is not None

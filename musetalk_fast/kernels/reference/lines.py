@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from musetalk_fast.kernels.reference.crc32c import crc32c
 from musetalk_fast.types import CropEncoding
 
-ENCODINGS = tuple(encoding.value for encoding in CropEncoding)
+_ENCODINGS = tuple(encoding.value.encode() for encoding in CropEncoding)
 
 _NUMBER = rb"(0|[1-9][0-9]{0,9})"
-_ENCODING = "|".join(ENCODINGS).encode()
 _HEAD = re.compile(
     rb'{"type":"frame","index":%b,"source":%b,"encoding":"(%b)",'
-    rb'"rows":\[%b,%b\],"width":%b,"data":"' % (_NUMBER, _NUMBER, _ENCODING, *(_NUMBER,) * 3)
+    rb'"rows":\[%b,%b\],"width":%b,"data":"'
+    % (_NUMBER, _NUMBER, b"|".join(_ENCODINGS), _NUMBER, _NUMBER, _NUMBER)
 )
 _TAIL = re.compile(rb'","crc32c":"([0-9a-f]{8})"}\n')
 
 Line: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int]
-"""Index, source, encoding (its place in `ENCODINGS`), first row, rows, width; where in the text
+"""Index, source, encoding (its place in `CropEncoding`), first row, rows, width; where in the text
 the data begins and ends, and the line ends; its checksum."""
 
 
@@ -42,7 +42,7 @@ def frame_line(text: NDArray[np.uint8], start: int, side: int) -> Line | None:
     index, source, first, rows, width = map(int, head.group(1, 2, 4, 5, 6))
     if max(index, source) >> 32 or max(first, rows, width) > side or not width:
         return None
-    encoding, data = ENCODINGS.index(head[3].decode()), head.end()
+    encoding, data = _ENCODINGS.index(head[3]), head.end()
     stop = bytes(view).find(b'"', data) if encoding else data + 4 * rows * width
     tail = _TAIL.match(view, stop) if stop >= 0 else None
     if tail is None or crc32c(text[start : stop + 1], 0) != int(tail[1], 16):
