@@ -76,7 +76,11 @@ class CropRequest(NamedTuple):
 
 
 class Engine(Protocol):
-    """Makes crops. All calls come from worker threads; `infer` is never called twice at once."""
+    """Makes crops.
+
+    Each verb has a worker thread of its own: none is called twice at once, but different ones are
+    called at the same time. `close` may come while an avatar or a recording is still prepared.
+    """
 
     def describe(self) -> EngineInfo:
         """Name, model version and limits."""

@@ -16,10 +16,12 @@ class QueueClosedError(Exception):
 
 
 class FrameQueue(Generic[T]):
-    """A queue of at most `limit` items, filled by a coroutine and emptied by a thread.
+    """A queue filled by coroutines and emptied by a thread; from `limit` items on it is full.
 
-    The coroutine waits without blocking the loop while the queue is full, so that back-pressure
-    reaches the socket. Items cross in batches: one lock and at most one wake-up per batch.
+    Who puts items adds all of them at once, then waits without blocking the loop while the queue is
+    full, so that back-pressure reaches the socket. So it never holds more than `limit - 1` items
+    and one batch of each coroutine that puts. Items cross in batches: one lock and at most one
+    wake-up per batch.
     """
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:

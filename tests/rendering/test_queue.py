@@ -88,3 +88,25 @@ async def test_a_slow_thread_bounds_what_waits() -> None:
     await thread
     # 8 in the queue and half as many in the thread's hands.
     assert most <= 8 + 4 + 1
+
+
+async def test_what_waits_is_less_than_the_limit_and_a_batch_of_each_who_puts() -> None:
+    limit, batch = 8, 5
+    queue: FrameQueue[int] = FrameQueue(limit, asyncio.get_running_loop())
+    most = 0
+
+    async def put_many() -> None:
+        nonlocal most
+        for _ in range(20):
+            await queue.put(range(batch))
+            most = max(most, len(queue._items))
+
+    putting = [asyncio.create_task(put_many()) for _ in range(2)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(queue._items) == 2 * batch, "each has put one batch and waits"
+    thread = asyncio.create_task(asyncio.to_thread(list, queue))
+    await asyncio.gather(*putting)
+    queue.end()
+    assert len(await thread) == 2 * 20 * batch
+    assert most <= limit - 1 + 2 * batch

@@ -38,7 +38,8 @@ class PreviewAvatar:
 class PreviewEngine:
     """Moves the mouth of a photo on a CPU. It is a preview, not MuseTalk.
 
-    Models are loaded with the first avatar. One object serves one thread at a time.
+    Models are loaded with the first avatar. Each verb serves one thread at a time; different verbs
+    may be at work side by side, as in a server.
     """
 
     def __init__(self) -> None:
@@ -62,9 +63,8 @@ class PreviewEngine:
         """
         still = load_still(path, background="white", resolution=None)
         check()
-        if self._finder is None:
-            self._finder = FaceFinder()
-        found = find_face(still.rgb, options, self._finder)
+        finder = self._finder = self._finder or FaceFinder()
+        found = find_face(still.rgb, options, finder)
         check()
         points = found.landmarks.points
         place, mask = jaw_mask(
