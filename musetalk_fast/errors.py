@@ -42,6 +42,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │       ├── FrameOrderError        an index that was not expected
 │       ├── FrameShapeError        a crop of another shape or encoding
 │       └── StreamCutError         the stream ended without `end`
+├── ThreadLimitError           75  the system starts no more threads
 └── InternalError              70  a fault of ours
 """
 
@@ -379,6 +380,17 @@ class StreamCutError(ProtocolError):
     """The stream ended before its `end` message."""
 
     token = "MTF-WIRE-CUT"
+
+
+class ThreadLimitError(MuseTalkError):
+    """The system starts no more threads."""
+
+    token = "MTF-THREADS"
+    exit_code = 75
+    default_hint = (
+        "raise the limit of processes and threads (`ulimit -u`, or the container's), or try again "
+        "when fewer programs run"
+    )
 
 
 class InternalError(MuseTalkError):

@@ -75,26 +75,28 @@ async def _in_thread(work: Callable[[], T]) -> T:
     import asyncio
     import threading
 
-    threads: list[int] = []
+    from musetalk_fast.threads import run_in_thread
+
+    loop = asyncio.get_running_loop()
+    at_work: set[int] = set()
 
     def call() -> T:
-        threads.append(threading.get_ident())
-        return work()
+        at_work.add(threading.get_ident())
+        try:
+            return work()
+        finally:
+            at_work.clear()
 
-    future = asyncio.get_running_loop().run_in_executor(None, call)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        from musetalk_fast.media.avio import reading_ends
-
+    def interrupt_later() -> None:
         # Gently first: what is raised inside FFmpeg's reads gets lost.
-        reading_ends.set()
-        await asyncio.wait([future], timeout=_GENTLE_SECS)
-        while not future.done():
-            if threads:
-                _interrupt(threads[0])
-            await asyncio.wait([future], timeout=_GENTLE_SECS)
-        raise
+        loop.call_later(_GENTLE_SECS, interrupt)
+
+    def interrupt() -> None:
+        for thread in at_work.copy():
+            _interrupt(thread)
+        interrupt_later()
+
+    return await run_in_thread(call, interrupt_later)
 
 
 class _Interrupted(BaseException):
@@ -132,13 +134,24 @@ class _Stop:
         self.number: int | None = None
 
     def __call__(self, number: int) -> None:
-        import threading
+        from musetalk_fast.media.avio import reading_ends
 
         if self.number is not None:
             os._exit(128 + number)
         self.number = number
-        # A thread that is inside a long native call cannot be waited for.
-        guard = threading.Timer(_GRACE_SECS, os._exit, [128 + number])
-        guard.daemon = True
-        guard.start()
         self._task.cancel()
+        reading_ends.set()  # what is raised inside FFmpeg's reads gets lost
+        _exit_later(128 + number)
+
+
+def _exit_later(code: int) -> None:
+    """End the process soon: a thread that is inside a long native call cannot be waited for."""
+    import asyncio
+    import threading
+
+    guard = threading.Timer(_GRACE_SECS, os._exit, [code])
+    guard.daemon = True
+    try:
+        guard.start()
+    except RuntimeError:  # the system starts no more threads
+        asyncio.get_running_loop().call_later(_GRACE_SECS, os._exit, code)

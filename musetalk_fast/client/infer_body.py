@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 from collections.abc import AsyncIterator, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Protocol
 
 import orjson
+
+from musetalk_fast.threads import run_in_thread
 
 _BLOCK = 3 << 16
 """Bytes at a time; base64 takes them in threes."""
 
 
-class PaddedWav(Protocol):
-    """A WAV of 16-bit PCM that covers every frame; `inputs.wav.PaddedWav` is one."""
+class SizedWav(Protocol):
+    """A WAV of 16-bit PCM that covers every frame; `media.wav.PaddedWav` is one."""
 
     @property
     def size(self) -> int:
@@ -35,7 +37,7 @@ class InferBody:
         size: in bytes.
     """
 
-    def __init__(self, png: bytes, recording: PaddedWav, fps: Fraction, bbox_shift: int) -> None:
+    def __init__(self, png: bytes, recording: SizedWav, fps: Fraction, bbox_shift: int) -> None:
         rate = fps.numerator if fps.denominator == 1 else float(fps)
         rest = orjson.dumps({"fps": rate, "bbox_shift": bbox_shift})
         self._png, self._recording = png, recording
@@ -51,7 +53,7 @@ class InferBody:
             yield binascii.b2a_base64(self._png[start : start + _BLOCK], newline=False)
         yield second
         blocks = _in_threes(self._recording.blocks())
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+        while (block := await run_in_thread(partial(next, blocks, None))) is not None:
             yield binascii.b2a_base64(block, newline=False)
         yield last
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.credentials import NOTHING, load_credentials
 from musetalk_fast.config import AUTO_WIRE, BUILTIN, ServerSettings
+from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.media_types import INFER, WIRES, Wire, names_of
 from musetalk_fast.wire.requests import INFER_ENGINE, Health, Info, infer_info
@@ -54,7 +55,7 @@ async def open_server(
     address = parse_address(url)
     if builtin:
         address = replace(address, name=BUILTIN)
-    credentials = NOTHING if builtin else await asyncio.to_thread(load_credentials, settings)
+    credentials = NOTHING if builtin else await run_in_thread(partial(load_credentials, settings))
     connection = await stack.enter_async_context(
         Connection(
             address,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.http_errors import raise_for_refusal
+from musetalk_fast.threads import run_in_thread
 
 _CHUNK = 1 << 18
 
@@ -30,7 +32,7 @@ async def ensure_asset(
             return False
         if response.status != 404:
             await raise_for_refusal(response, where, silence_secs)
-    size = await asyncio.to_thread(_size, content)
+    size = await run_in_thread(partial(_size, content))
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
     body = _chunks(content, size, on_sent)
     async with connection.request("PUT", path, body=body, headers=headers) as response:
@@ -42,6 +44,10 @@ def _size(content: bytes | Path) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
 async def _chunks(content: bytes | Path, size: int, on_sent: OnSent) -> AsyncIterator[bytes]:
     if isinstance(content, bytes):
         for start in range(0, size, _CHUNK):
@@ -49,8 +55,8 @@ async def _chunks(content: bytes | Path, size: int, on_sent: OnSent) -> AsyncIte
             on_sent(min(start + _CHUNK, size), size)
         return
     sent = 0
-    with await asyncio.to_thread(content.open, "rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+    with await run_in_thread(partial(_open, content)) as file:
+        while chunk := await run_in_thread(partial(file.read, _CHUNK)):
             yield chunk
             sent += len(chunk)
             on_sent(sent, size)

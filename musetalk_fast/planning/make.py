@@ -44,6 +44,7 @@ def load_inputs(
     workdir: Path,
     on_event: OnEvent,
     on_still: Callable[[Still], object] = lambda _still: None,
+    on_block: Callable[[float], None] = lambda _secs: None,
 ) -> Inputs:
     """Read, check and normalise both inputs; look for a face.
 
@@ -51,6 +52,7 @@ def load_inputs(
         workdir: folder for the 16 kHz recording.
         on_event: told of progress and of what the user should know.
         on_still: given the picture as soon as it is there.
+        on_block: as `load_speech` has it; may raise to stop.
 
     Raises:
         errors.InputError: the leaf that says what cannot work.
@@ -66,7 +68,7 @@ def load_inputs(
     if settings.avatar.face_check:
         _look_for_face(still, avatar, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
-    speech = load_speech(audio, workdir)
+    speech = load_speech(audio, workdir, on_block)
     _warn(speech.notes, on_event)
     on_event(ProgressEvent(stage="load", done=2, total=2))
     return Inputs(still, speech)

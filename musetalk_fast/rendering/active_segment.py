@@ -12,6 +12,7 @@ from musetalk_fast.errors import FrameOrderError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.rendering.stream_stats import StreamStats
+from musetalk_fast.threads import thread_errors, wait_until_ended
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.messages import Frame, FullFrame
 
@@ -36,6 +37,9 @@ class ActiveSegment:
         encode: makes the part from the crops; runs in a thread of `threads`.
         full_frames: pictures come instead of crops.
 
+    Raises:
+        errors.ThreadLimitError: the system starts no thread for it.
+
     Attributes:
         next_index: the next frame.
         encoded: frames through the encoder; written by its thread only.
@@ -55,7 +59,12 @@ class ActiveSegment:
         loop = asyncio.get_running_loop()
         ahead = _MAX_QUEUED_FULL_FRAMES if full_frames else _MAX_QUEUED_CROPS
         self.queue: FrameQueue[AnyFrame] = FrameQueue(ahead, loop)
-        self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
+        try:
+            with thread_errors():
+                self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
+        except BaseException:
+            self.queue.close()  # the executor keeps the work for a thread that it may still have
+            raise
 
     @property
     def complete(self) -> bool:
@@ -105,7 +114,7 @@ class ActiveSegment:
         """Stop streams and thread; return when the thread has taken its unfinished part away."""
         self.stop_streams()
         self.queue.close()
-        await asyncio.wait([self.part])
+        await wait_until_ended([self.part])
         if not self.part.cancelled():
             self.part.exception()  # seen
 

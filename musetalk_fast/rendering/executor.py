@@ -9,6 +9,7 @@ from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.errors import ProtocolError, ServerError
+from musetalk_fast.events import Event
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.active_segment import ActiveSegment, Encode
@@ -60,7 +61,8 @@ class SegmentExecutor:
         self._job = job
         self._pool = pool
         self._retries = retries
-        self._on_event = on_event
+        self._listener = on_event
+        self._scheduler: Scheduler | None = None
         members = len(pool.members)
         # A server that waits for an encoder is idle: never fewer streams than servers.
         self._limit = min(MAX_STREAMS, max(encoders, members))
@@ -72,6 +74,8 @@ class SegmentExecutor:
         Raises:
             errors.ServerError, errors.InputError: no server is left.
             errors.OutputError: a part could not be encoded or written.
+            errors.ThreadLimitError: the system starts too few threads.
+            BaseException: what `on_event` raises.
         """
         threads = ThreadPoolExecutor(self._limit, "encode")
         begin = partial(self._begin, SegmentEncoder(self._job), threads)
@@ -79,6 +83,7 @@ class SegmentExecutor:
         scheduler = Scheduler(
             segments, self._limit, begin, attempts, self._emit, self._emit_corrupt
         )
+        self._scheduler = scheduler
         for member in self._pool.members:
             member.reset()
         frames = sum(segment.frames for segment in segments)
@@ -89,8 +94,8 @@ class SegmentExecutor:
             await scheduler.wait_for_complete()  # what was made is kept for the next run
             raise
         finally:
-            await scheduler.close()
             threads.shutdown(wait=False)
+            await scheduler.close()
         return scheduler.parts
 
     def _begin(self, encode: Encode, threads: Executor, segment: Segment) -> ActiveSegment:
@@ -138,6 +143,15 @@ class SegmentExecutor:
     def _streams_for(self, member: Member) -> int:
         server = member.opened
         return self._streams if server is None else min(self._streams, server.info.max_streams)
+
+    def _on_event(self, event: Event) -> None:
+        """Pass an event on; a listener that raises ends the render, whoever called him."""
+        try:
+            self._listener(event)
+        except BaseException as error:
+            if self._scheduler is not None:
+                self._scheduler.fail(error)
+            raise
 
     def _emit_corrupt(self, member: Member, error: ProtocolError) -> None:
         self._on_event(failure_event(error, member.corrupted(error)))

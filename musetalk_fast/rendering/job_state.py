@@ -11,6 +11,7 @@ from musetalk_fast.errors import EngineDiffersError, FacesDifferError
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
+from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.face_digest import PreparedFaces
@@ -64,7 +65,7 @@ class JobState:
         """
         async with self._establishing:
             if self.manifest is None:
-                self.manifest = await asyncio.to_thread(self._keep, Manifest(engine, faces))
+                self.manifest = await run_in_thread(partial(self._keep, Manifest(engine, faces)))
             if self.established_at is None:
                 self.established_at = time.monotonic()
         self.check_engine(engine, where)

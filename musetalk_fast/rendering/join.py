@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from musetalk_fast._version import __version__
@@ -14,9 +15,16 @@ from musetalk_fast.video.parts import Part
 
 
 def join_parts(
-    plan: Plan, parts: dict[int, Part], jobdir: JobDirectory, engine: EngineIdentity
+    plan: Plan,
+    parts: dict[int, Part],
+    jobdir: JobDirectory,
+    engine: EngineIdentity,
+    check: Callable[[], None] = lambda: None,
 ) -> Joined:
     """Join all parts of a plan, add the sound, move the video to its place.
+
+    Args:
+        check: called often, and before the video is moved; may raise to stop.
 
     Raises:
         errors.OutputError: the parts do not fit, or writing failed.
@@ -37,4 +45,5 @@ def join_parts(
             metadata={"comment": comment},
             folder=jobdir.path,
             overwrite=plan.overwrite,
+            check=check,
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -15,13 +16,20 @@ from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
 from musetalk_fast.media.image import Asset
-from musetalk_fast.planning import Inputs, OnEvent, Plan, check_place, load_inputs, plan_render
+from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.event_factories import kept_event, plan_event
 from musetalk_fast.rendering.job_state import JobState
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
 from musetalk_fast.rendering.render_job import RenderJob
 from musetalk_fast.rendering.resume import adopt, missing_segments
+from musetalk_fast.threads import (
+    CancelFlag,
+    call_in_loop,
+    in_threads,
+    run_in_thread,
+    thread_errors,
+)
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.parts import Part
 
@@ -112,14 +120,15 @@ class Renderer:
         Raises:
             errors.MuseTalkError: the leaf that says what went wrong.
         """
-        output = check_place(avatar, audio, output, self._settings)
-        with locked_job_directory(output) as jobdir:
+        place = partial(check_place, avatar, audio, output, self._settings)
+        async with in_threads(locked_job_directory(await run_in_thread(place))) as jobdir:
             self._start_servers()
             try:
                 result = await self._render(avatar, audio, jobdir, fresh=fresh)
             except BaseException:
-                if jobdir.holds_parts():
-                    self._on_event(kept_event(jobdir))
+                with suppress(Exception):  # a listener that raises has nothing to add
+                    if jobdir.holds_parts():
+                        self._on_event(kept_event(jobdir))
                 raise
         self._emit_done(result)
         return result
@@ -129,7 +138,7 @@ class Renderer:
     ) -> RenderResult:
         clock = _Clock()
         job = await self._load(avatar, audio, jobdir, fresh=fresh)
-        parts = await asyncio.to_thread(job.state.finished, job.plan.segments)
+        parts = await run_in_thread(partial(job.state.finished, job.plan.segments))
         clock.lap("load")
         made = await self._make(job, parts, clock)
         joined = await self._join(job, parts | made)
@@ -140,25 +149,27 @@ class Renderer:
     async def _load(
         self, avatar: Path, audio: Path, jobdir: JobDirectory, *, fresh: bool
     ) -> RenderJob:
-        loop = asyncio.get_running_loop()
+        loop, flag = asyncio.get_running_loop(), CancelFlag()
 
         def emit(event: Event) -> None:
-            loop.call_soon_threadsafe(self._on_event, event)
+            flag.check()
+            call_in_loop(loop, partial(self._on_event, event))
 
-        def load() -> tuple[Plan, Inputs, Asset]:
+        def load() -> RenderJob:
             pictures: list[Future[Asset]] = []
-            with ThreadPoolExecutor(1, "png") as beside:
+            with ThreadPoolExecutor(1, "png") as beside, thread_errors():
                 inputs = load_inputs(
                     *(avatar, audio, self._settings, jobdir.scratch, emit),
                     on_still=lambda still: pictures.append(beside.submit(still.png)),
+                    on_block=lambda _secs: flag.check(),
                 )
                 plan = plan_render(inputs, jobdir.output, self._settings)
                 plan = adopt(plan, jobdir, emit, fresh=fresh)
-            return plan, inputs, pictures[0].result()
+            return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result())
 
-        plan, inputs, picture = await asyncio.to_thread(load)
-        self._on_event(plan_event(plan))
-        return RenderJob(JobState(plan, jobdir), inputs, picture)
+        job = await run_in_thread(load, flag.set)
+        self._on_event(plan_event(job.plan))
+        return job
 
     async def _make(self, job: RenderJob, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
         """The parts that are missing."""
@@ -178,9 +189,9 @@ class Renderer:
     async def _join(self, job: RenderJob, parts: dict[int, Part]) -> Joined:
         assert job.state.manifest is not None
         self._on_event(ProgressEvent(stage="join", done=0, total=1))
-        joined = await asyncio.to_thread(
-            join_parts, job.plan, parts, job.state.jobdir, job.state.manifest.engine
-        )
+        flag, engine = CancelFlag(), job.state.manifest.engine
+        join = partial(join_parts, job.plan, parts, job.state.jobdir, engine, flag.check)
+        joined = await run_in_thread(join, flag.set)
         self._on_event(ProgressEvent(stage="join", done=1, total=1))
         return joined
 

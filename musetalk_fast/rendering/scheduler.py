@@ -127,6 +127,9 @@ class Scheduler:
 
     def fail(self, error: BaseException) -> None:
         """The render cannot go on."""
+        if isinstance(error, StopIteration):  # a future does not take it: PEP 479
+            stop, error = error, RuntimeError(f"something raised {error!r}")
+            error.__cause__ = stop
         if not self.finished.done():
             self.finished.set_exception(error)
 
@@ -168,15 +171,26 @@ class Scheduler:
         return next((active for active in open_segments if _lags(active, member)), None)
 
     def _start(self, segment: Segment) -> ActiveSegment:
-        active = self._begin(segment)
+        try:
+            active = self._begin(segment)
+        except BaseException:
+            self._waiting.appendleft(segment)  # whoever looks sees that frames are still to come
+            raise
         self._active.append(active)
         active.part.add_done_callback(lambda part: self._segment_ended(active, part))
         return active
 
     def _segment_ended(self, active: ActiveSegment, part: asyncio.Future[Part]) -> None:
-        """The encoding thread has ended."""
+        """The encoding thread has ended; nobody would see what a callback raises."""
         if active not in self._active or self.finished.done():
             return
+        try:
+            self._take(active, part)
+        except BaseException as error:  # noqa: BLE001 - raised where the render is waited for
+            self.fail(error)
+        self._changed.set()
+
+    def _take(self, active: ActiveSegment, part: asyncio.Future[Part]) -> None:
         error = part.exception()
         if isinstance(error, ProtocolError):
             self._retry_corrupt(active, error)
@@ -191,7 +205,6 @@ class Scheduler:
             self._on_part(active.segment, part.result())
             if not self._waiting and not self._active:
                 self.finished.set_result(None)
-        self._changed.set()
 
     def _retry_corrupt(self, active: ActiveSegment, error: ProtocolError) -> None:
         """A crop was garbage, found where it was decoded: its segment is made anew."""

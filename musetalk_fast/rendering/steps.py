@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from musetalk_fast.config import Settings
@@ -29,6 +29,7 @@ from musetalk_fast.rendering.join import join_parts
 from musetalk_fast.rendering.render_job import RenderJob
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.rendering.servers import open_servers
+from musetalk_fast.threads import CancelFlag, run_in_thread
 from musetalk_fast.video.mux import Joined, check_output
 from musetalk_fast.video.parts import Part
 
@@ -67,10 +68,8 @@ async def render_segments(
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
     """
-    jobdir, plan = open_plan(plan_file)
-    segments = _chosen(plan, numbers)
-    state = JobState(plan, jobdir)
-    there = await asyncio.to_thread(state.finished, segments)
+    state, segments = await run_in_thread(partial(_open_record, plan_file, numbers))
+    there = await run_in_thread(partial(state.finished, segments))
     missing = missing_segments(segments, there, on_event)
     made = await _make(state, missing, settings, on_event) if missing else {}
     return [(there | made)[segment.number] for segment in segments]
@@ -126,16 +125,25 @@ async def _make(
 ) -> dict[int, Part]:
     async with AsyncExitStack() as stack:
         workdir = stack.enter_context(tempfile.TemporaryDirectory(prefix="musetalk-"))
-        inputs, picture = await asyncio.to_thread(_load, state.plan, Path(workdir))
+        flag = CancelFlag()
+        load = partial(_load, state.plan, Path(workdir), flag.check)
+        inputs, picture = await run_in_thread(load, flag.set)
         pool = await open_servers(settings, stack, on_event, fallback=False)
         job = RenderJob(state, inputs, picture)
         return await make_parts(job, pool, segments, settings.processing.max_retries, on_event)
 
 
-def _load(plan: Plan, workdir: Path) -> tuple[Inputs, Asset]:
+def _open_record(
+    plan_file: Path, numbers: Collection[int] | None
+) -> tuple[JobState, list[Segment]]:
+    jobdir, plan = open_plan(plan_file)
+    return JobState(plan, jobdir), _chosen(plan, numbers)
+
+
+def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs, Asset]:
     """The plan's inputs, which must be those it was made for."""
     still = load_still(plan.avatar, background=plan.background, resolution=plan.resolution)
-    speech = load_speech(plan.audio, workdir)
+    speech = load_speech(plan.audio, workdir, lambda _secs: check())
     changed = [
         path
         for path, now, then in (

@@ -9,8 +9,8 @@ from functools import partial
 
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.single_flight import JobControl
 from musetalk_fast.server.store import Draft
+from musetalk_fast.threads import CancelFlag, call_in_loop, run_in_thread
 from musetalk_fast.types import SPEECH_RATE
 
 _HEAD = 64
@@ -27,19 +27,16 @@ async def decode_speech(draft: Draft, data: Callable[[], bytes], longest_secs: f
         RefusalError: 413, it is longer than `longest_secs`; what `draft.cover` refuses.
         errors.AudioFormatError, errors.AudioLengthError: no sound, or damaged.
     """
-    watch = JobControl()
-    cover = _from_thread(draft.cover)
-    work = asyncio.ensure_future(
-        asyncio.to_thread(_decode, draft, data, cover, partial(_check, watch, longest_secs))
+    flag = CancelFlag()
+    loop = asyncio.get_running_loop()
+
+    def cover(length: int) -> None:
+        call_in_loop(loop, partial(draft.cover, length))
+
+    # Cancelled or not, its folder must not go while it writes.
+    return await run_in_thread(
+        partial(_decode, draft, data, cover, partial(_check, flag, longest_secs)), flag.set
     )
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        watch.abandoned.set()
-        await asyncio.wait([work])  # its folder must not go while it writes
-        if not work.cancelled():
-            work.exception()  # seen
-        raise
 
 
 def _decode(
@@ -62,20 +59,10 @@ def _decode(
     return load_speech(sound, draft.folder, on_block)
 
 
-def _check(watch: JobControl, longest_secs: float, secs: float) -> None:
-    watch.check()
+def _check(flag: CancelFlag, longest_secs: float, secs: float) -> None:
+    flag.check()
     if secs > longest_secs:
         raise RefusalError(
             *(413, "MTF-REQUEST-SIZE", f"the recording is longer than {longest_secs:g} s"),
             "send it in parts, or use /v1/frames",
         )
-
-
-def _from_thread(call: Callable[[int], None]) -> Callable[[int], None]:
-    """A function of the event loop as one of other threads."""
-    loop = asyncio.get_running_loop()
-
-    async def in_loop(value: int) -> None:
-        call(value)
-
-    return lambda value: asyncio.run_coroutine_threadsafe(in_loop(value), loop).result()

@@ -19,6 +19,7 @@ from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limiter import Limiter
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.store import AssetStore
+from musetalk_fast.threads import run_in_thread, thread_errors
 
 _ENCODERS = 2
 """Threads that encode crops and masks for sockets."""
@@ -101,14 +102,16 @@ async def _load(
     limits, store = services.limits, services.store
     avatar_thread, recording_thread = threads
     try:
-        engine = await loop.run_in_executor(avatar_thread, make_engine)
+        with thread_errors():
+            engine = await loop.run_in_executor(avatar_thread, make_engine)
+            info = engine.describe()
+            batcher = Batcher(engine, loop)
     except Exception as error:  # noqa: BLE001 - told to who started the server
         services.ready.set_exception(error)
         return
-    batcher = Batcher(engine, loop)
     services.ready.set_result(
         Loaded(
-            info=engine.describe(),
+            info=info,
             avatars=avatar_cache(engine, store, avatar_thread, limits.avatars),
             recordings=recording_cache(engine, store, recording_thread, limits.recordings),
             batcher=batcher,
@@ -117,5 +120,5 @@ async def _load(
     try:
         await asyncio.get_running_loop().create_future()
     finally:
-        await asyncio.shield(asyncio.to_thread(batcher.close))
+        await run_in_thread(batcher.close)
         engine.close()

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from musetalk_fast.threads import CancelFlag
 from musetalk_fast.wire.messages import Progress
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class AbandonedError(Exception):
-    """Nobody waits for this work any more."""
-
-
-class JobControl:
+class JobControl(CancelFlag):
     """What a worker thread tells of its work, and how it learns that nobody waits for it."""
 
     def __init__(self) -> None:
-        self.abandoned = threading.Event()
+        super().__init__()
         self.progress: Progress | None = None
-
-    def check(self) -> None:
-        """Raise `AbandonedError` once nobody waits."""
-        if self.abandoned.is_set():
-            raise AbandonedError
 
 
 class _Job(Generic[V]):
@@ -88,7 +79,7 @@ class SingleFlight(Generic[K, V]):
         return result
 
     def _abandon(self, key: K, job: _Job[V]) -> None:
-        job.watch.abandoned.set()
+        job.watch.set()
         job.task.cancel()
         self._forget(key, job)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import shutil
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, TypeVar
-
+from typing import Any, NamedTuple, 
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.storage import AtomicFile, remove_unfinished, sync_file
-
-T = TypeVar("T")
+from musetalk_fast.threads import run_in_thread
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _DRAFT = ".draft-"
@@ -144,7 +142,7 @@ class AssetStore:
             RefusalError: 503, no room.
         """
         with _no_room(path):
-            length = await _done(asyncio.to_thread(sync_file, path))
+            length = await run_in_thread(partial(sync_file, path))
             _publish(path, self._folder / name)
         self._bytes += length - self._sizes.pop(name, 0)
         self._sizes[name] = length
@@ -198,7 +196,7 @@ async def _write(
     async for batch in _batches(chunks):
         length += len(batch)
         reservation.cover(length)
-        await _done(asyncio.to_thread(_append, file, digest, batch))
+        await run_in_thread(partial(_append, file, digest, batch))
     if digest.hexdigest() != name:
         raise RefusalError(
             409, "MTF-ASSET-DIFFERS", f"these bytes are {digest.hexdigest()}, not {name}"
@@ -219,15 +217,10 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(held)
 
 
-async def _done(work: Coroutine[Any, Any, T]) -> T:
-    """Await work in a thread; a cancelled caller goes on only when the thread has let go."""
-    task = asyncio.ensure_future(work)
+async def _write(work: Callable[[], None]) -> None:
+    """Do work on a file in a thread."""
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-
+DROP
 
 def _append(file: AtomicFile, digest: hashlib._Hash, batch: bytes) -> None:
     digest.update(batch)

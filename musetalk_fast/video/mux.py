@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -88,6 +88,7 @@ def join(
     metadata: Mapping[str, str],
     folder: Path | None = None,
     overwrite: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> Joined:
     """Copy the parts behind one another, add the sound, move the file to its place.
 
@@ -101,6 +102,7 @@ def join(
         encoder: that made the parts.
         metadata: of the container: `title`, `comment`.
         folder: where the file is written before it is moved; None: beside the output.
+        check: called with each packet, and before the file is moved; may raise to stop.
 
     Raises:
         errors.EncoderError: the parts were not made by one encoder with one setting.
@@ -112,7 +114,8 @@ def join(
     file = AtomicFile(output, folder)
     try:
         with write_errors(output):
-            _write(parts, file, sound, fps, CONTAINERS[encoder.format], metadata)
+            _write(parts, file, sound, fps, CONTAINERS[encoder.format], metadata, check)
+        check()
         size = file.commit() if overwrite else file.commit_if_absent()
     except BaseException:
         file.discard()
@@ -151,6 +154,7 @@ def _write(
     fps: Fraction,
     container_format: ContainerFormat,
     metadata: Mapping[str, str],
+    check: Callable[[], None],
 ) -> None:
     with av.open(
         file.url,
@@ -165,6 +169,7 @@ def _write(
             sources.append(track.packets())
         # In the order of decoding, so that neither stream waits in memory for the other.
         for _, packet in heapq.merge(*sources, key=lambda timed: timed[0]):
+            check()
             container.mux(packet)
 
 
