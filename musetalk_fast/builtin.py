@@ -73,6 +73,8 @@ class BuiltinServer:
                 pass_fds=(read_end,),
                 start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
             )
+        except OSError as error:  # EAGAIN: the limit of processes is reached
+            raise self._failed(f"cannot be started: {error.strerror}") from error
         finally:
             os.close(read_end)
         self._readers.append(asyncio.create_task(self._keep_log(self._process)))

@@ -41,6 +41,7 @@ def report(error: BaseException, verbosity: Verbosity) -> int:
 def describe(error: BaseException) -> dict[str, str | int | None]:
     """An error's token, exit code, message, where and hint."""
     from musetalk_fast import errors
+    from musetalk_fast.threads import is_thread_limit, thread_limit_error
 
     if isinstance(error, Stopped):
         name = signal.Signals(error.number).name
@@ -56,6 +57,8 @@ def describe(error: BaseException) -> dict[str, str | int | None]:
             where="stdout",
             hint="make room where stdout goes; a video that was finished before is in its place",
         )
+    elif is_thread_limit(error):
+        error = thread_limit_error()
     elif not isinstance(error, errors.MuseTalkError):
         error = errors.InternalError(f"{type(error).__name__}: {error}")
     return _members(error.token, error.exit_code, error.message, error.where, error.hint)

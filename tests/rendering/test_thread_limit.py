@@ -71,6 +71,23 @@ except BaseException as error:
     os._exit(known["exit_code"])
 """
 
+CHILD = """
+import resource
+from musetalk_fast.builtin import BuiltinServer
+from musetalk_fast.cli.signals import run
+from musetalk_fast.errors import ServerFailedError
+
+async def start():
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+    async with BuiltinServer():
+        pass
+
+try:
+    run(start())
+except ServerFailedError as error:
+    print(error)
+"""
+
 
 def _as_nobody() -> list[str]:
     """Root is above the limit; nobody can read no home folder of root, unless he may."""
@@ -125,3 +142,11 @@ async def test_a_signal_is_heard_all_the_same(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (143, "")
     assert done.stdout.startswith("MTF-STOPPED")
     assert os.listdir(folder) == []  # noqa: PTH208 - asyncio's rule forbids the other
+
+
+def test_a_server_that_cannot_be_started_is_named() -> None:
+    pytest.importorskip("resource", reason="this system sets no limits")
+    command = [*_as_nobody(), sys.executable, "-c", CHILD]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "builtin: cannot be started: Resource temporarily unavailable\n"
+    assert done.stderr == ""
