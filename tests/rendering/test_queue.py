@@ -104,7 +104,7 @@ async def test_what_waits_is_less_than_the_limit_and_a_batch_of_each_who_puts() 
     putting = [asyncio.create_task(put_many()) for _ in range(2)]
     for _ in range(20):
         await asyncio.sleep(0)
-    assert len(queue._items) == 2 * batch, "each has put one batch and waits"
+    assert len(queue._items) == 3 * batch, "one put until it was full, the other once more"
     thread = asyncio.create_task(asyncio.to_thread(list, queue))
     await asyncio.gather(*putting)
     queue.end()
