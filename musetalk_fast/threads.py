@@ -73,7 +73,7 @@ async def wait_until_ended(futures: Collection[asyncio.Future[Any]]) -> None:
     while not all(future.done() for future in futures):
         try:
             await asyncio.wait(futures)
-        except asyncio.CancelledError as error:  # noqa: PERF203 - each of them shall be survived
+        except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
         raise cancelled

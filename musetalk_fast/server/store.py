@@ -6,12 +6,13 @@ import hashlib
 import re
 import shutil
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, 
+from typing import NamedTuple
+
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.storage import AtomicFile, remove_unfinished, sync_file
 from musetalk_fast.threads import run_in_thread
@@ -201,7 +202,7 @@ async def _write(
         raise RefusalError(
             409, "MTF-ASSET-DIFFERS", f"these bytes are {digest.hexdigest()}, not {name}"
         )
-    return await _done(asyncio.to_thread(file.sync))
+    return await run_in_thread(file.sync)
 
 
 async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -216,11 +217,6 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if held:
         yield b"".join(held)
 
-
-async def _write(work: Callable[[], None]) -> None:
-    """Do work on a file in a thread."""
-    try:
-DROP
 
 def _append(file: AtomicFile, digest: hashlib._Hash, batch: bytes) -> None:
     digest.update(batch)
