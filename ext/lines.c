@@ -33,8 +33,8 @@ static int number(cursor *at, uint32_t most, uint32_t *value)
         sum = 10 * sum + digit;
     }
     *value = (uint32_t)sum;
-    int zero_first = at->text[begin] == '0' && at->place - begin > 1;
-    return at->place > begin && !zero_first && sum <= most;
+    size_t digits = at->place - begin;
+    return digits && (digits == 1 || at->text[begin] != '0') && sum <= most;
 }
 
 static int encoding(cursor *at, int *value)
@@ -59,9 +59,10 @@ static int head(cursor *at, uint32_t side, mtf_line *line)
 /* Raw data's end follows from its size; that of other data is looked for. */
 static size_t data_end(const cursor *at, const mtf_line *line)
 {
-    size_t rest = at->size - at->place, raw = 4 * (size_t)line->rows * line->width;
+    size_t rest = at->size - at->place;
+    uint64_t pixels = (uint64_t)line->rows * line->width;
     if (!line->encoding)
-        return raw <= rest ? at->place + raw : at->size;
+        return pixels <= rest / 4 ? at->place + 4 * (size_t)pixels : at->size;
     const uint8_t *quote = memchr(at->text + at->place, '"', rest);
     return quote ? (size_t)(quote - at->text) : at->size;
 }

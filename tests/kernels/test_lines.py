@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +19,8 @@ from musetalk_fast.kernels.reference import lines as reference
 from musetalk_fast.types import CropEncoding
 
 SIDE = 256
+COMPILER = shutil.which("cc")
+EXT = Path(__file__).parents[2] / "ext"
 
 
 def line(data: bytes, **members: object) -> bytes:
@@ -115,6 +122,52 @@ def test_reads_nothing_outside() -> None:
             found = frame_line(memory.at_end(text[:stop].copy()), 0, SIDE)
             assert (found is not None) == (stop == len(text))
     assert frame_line(random_bytes(8, 1), 8, SIDE) is None
+
+
+# In a process of its own: what reads one byte too many is killed.
+EVERY_CUT = """
+import ctypes
+import sys
+
+import numpy as np
+from kernel_frames import Guarded
+
+library = ctypes.CDLL(sys.argv[1])
+library.mtf_crc32c_use(0)
+read = library.mtf_line_read
+read.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_void_p]
+line, found = np.frombuffer({line!r}, np.uint8), ctypes.create_string_buffer(128)
+memory = Guarded(len(line))
+for stop in range(len(line) + 1):
+    text = memory.at_end(line[:stop])
+    assert read(text.ctypes.data, stop, {side}, found) == (stop == len(line)), stop
+"""
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+def test_a_line_may_be_cut_at_any_byte_where_memory_ends(tmp_path: Path) -> None:
+    # Not optimised: of a read whose value does not matter, an optimiser leaves nothing to see.
+    library = tmp_path / "lines.so"
+    sources = [str(EXT / name) for name in ("lines.c", "crc32c.c")]
+    subprocess.run([COMPILER, "-shared", "-fPIC", "-O0", *sources, "-o", str(library)], check=True)
+    script = EVERY_CUT.format(line=GOOD, side=SIDE)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(library)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("instruction_set")
+def test_a_raw_frame_larger_than_memory_is_not_whole() -> None:
+    side = (1 << 32) - 1
+    assert (4 << 31 << 31) % (1 << 64) == 0
+    text = line(b"", encoding="raw", rows=[0, 1 << 31], width=1 << 31)
+    assert reference.frame_line(np.frombuffer(text, np.uint8), 0, side) is None
+    assert frame_line(text, 0, side) is None
 
 
 def test_refuses_what_is_not_contiguous() -> None:

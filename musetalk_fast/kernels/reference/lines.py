@@ -44,7 +44,7 @@ def frame_line(text: NDArray[np.uint8], start: int, side: int) -> Line | None:
         return None
     encoding, data = _ENCODINGS.index(head[3]), head.end()
     stop = bytes(view).find(b'"', data) if encoding else data + 4 * rows * width
-    tail = _TAIL.match(view, stop) if stop >= 0 else None
+    tail = _TAIL.match(view, stop) if 0 <= stop < len(view) else None
     if tail is None or crc32c(text[start : stop + 1], 0) != int(tail[1], 16):
         return None
     end = tail.end()
