@@ -109,7 +109,7 @@ cdef class Paste:
             raise ValueError("no planes are open")
         if (
             pixels.view.itemsize != 1
-            or first_row > self.first
+            or not 0 <= first_row <= self.first
             or pixels.view.len < (self.stop - first_row) * self.width * 3
         ):
             raise ValueError("the crop lacks rows")

@@ -36,16 +36,20 @@ cdef class _Frame:
 
     cdef int open(self, buffers, strides, bint write) except -1:
         cdef int component, plane
-        cdef ptrdiff_t stride
+        cdef ptrdiff_t stride, rest, steps
         cdef _View own
         self.views = []
         for component in range(3):
             plane = self.plane_of[component]
             stride = strides[plane]
             own = _View(buffers[plane], write)
+            rest = own.view.len - self.row_bytes[component]
+            steps = self.rows[component] - 1
+            # Divided, as a product may overflow.
             if (
                 stride < self.row_bytes[component]
-                or own.view.len < stride * (self.rows[component] - 1) + self.row_bytes[component]
+                or rest < 0
+                or (steps > 0 and stride > rest // steps)
             ):
                 raise ValueError(f"plane {plane} is too small for its rows")
             self.views.append(own)

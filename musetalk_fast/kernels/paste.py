@@ -14,13 +14,10 @@ import numpy as np
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels import native
 from musetalk_fast.kernels.paste_tables import Tables, tables
-from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.kernels.planes import MAX_SIDE, PixelLayout, Planes, check_size
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.kernels.yuv_matrix import conversion
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Rows
-
-MAX_SIDE = 1 << 15
-"""Largest side of a box and of a frame, in pixels."""
 
 _Native = getattr(native.load("paste"), "Paste", None)
 
@@ -54,7 +51,7 @@ class Paste:
         full_range: bool = False,
         sharp: bool = False,
     ) -> None:
-        _check_frame(width, height)
+        check_size(width, height)
         _check_face(face, width, height)
         self._size = (layout, width, height)
         self._planes: Planes | None = None
@@ -124,7 +121,7 @@ class Paste:
 
     def _check_rows(self, first: int, stop: int) -> None:
         needed = self._rows
-        if needed.count and (first > needed.first or stop < needed.first + needed.count):
+        if needed.count and (not 0 <= first <= needed.first or stop < needed.first + needed.count):
             raise FrameShapeError(
                 f"the crop has rows {first}..{stop - 1}; "
                 f"the mask needs {needed.first}..{needed.first + needed.count - 1}"
@@ -167,11 +164,6 @@ def _rows(prepared: Tables | None) -> Rows:
     spans = [prepared.luma.rows.span, prepared.chroma.rows.span]
     first = min(start for start, _ in spans)
     return Rows(first, max(stop for _, stop in spans) - first)
-
-
-def _check_frame(width: int, height: int) -> None:
-    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-        raise ValueError(f"a frame of {width}x{height} pixels; sides go from 1 to {MAX_SIDE}")
 
 
 def _check_face(face: Face, width: int, height: int) -> None:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from musetalk_fast.kernels.buffers import Bytes, readable, writable
 
+MAX_SIDE = 1 << 15
+"""Largest side of a box and of a frame, in pixels; the kernels count samples in 32 bits."""
+
 
 class Component(NamedTuple):
     """The samples of Y, Cb or Cr.
@@ -67,6 +70,16 @@ def _semiplanar(sample: int) -> tuple[Component, Component, Component]:
     return Component(0, 0, sample), Component(1, 0, 2 * sample), Component(1, sample, 2 * sample)
 
 
+def check_size(width: int, height: int) -> None:
+    """Refuse a frame of another size than the kernels take.
+
+    Raises:
+        ValueError: a side is not in 1..`MAX_SIDE`.
+    """
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ValueError(f"a frame of {width}x{height} pixels; sides go from 1 to {MAX_SIDE}")
+
+
 LAYOUTS: dict[str, PixelLayout] = {
     layout.name: layout
     for layout in (
@@ -92,7 +105,8 @@ class Planes:
         strides: bytes from one row to the next, per plane, not below the bytes of a row.
 
     Raises:
-        ValueError: a plane is missing, read-only, or too small for its rows.
+        ValueError: a side is not in 1..`MAX_SIDE`; a plane is missing, read-only, or too small for
+            its rows.
     """
 
     layout: PixelLayout
@@ -102,6 +116,7 @@ class Planes:
     strides: Sequence[int]
 
     def __post_init__(self) -> None:
+        check_size(self.width, self.height)
         if not len(self.buffers) == len(self.strides) == self.layout.planes:
             raise ValueError(
                 f"{self.layout.name} has {self.layout.planes} planes; "

@@ -31,6 +31,7 @@ from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import conversion
 from musetalk_fast.types import Box, Face, Rows
 
+CONVERSION = conversion("bt709", 8, full_range=False)
 KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 
 
@@ -394,6 +395,35 @@ def test_refuses_crops_by_shape_and_rows() -> None:
         paste.paste(small_crop(Rows(0, 255 - rows.first)), rows.first + 1, planes)
     with pytest.raises(FrameShapeError, match="the mask needs"):
         paste.paste(small_crop(Rows(0, rows.count - 1)), rows.first, planes)
+    with pytest.raises(FrameShapeError, match=r"rows -1\.\.254; the mask needs"):
+        paste.paste(small_crop(Rows(0, 256)), -1, planes)
+
+
+def test_the_kernel_itself_refuses_rows_whose_count_overflows() -> None:
+    native = pytest.importorskip("musetalk_fast.kernels._paste")
+    layout, face = LAYOUTS["yuv420p"], plain_face()
+    prepared = tables(face, (100, 80), layout, CONVERSION, sharp=False)
+    planes = make_planes(layout, 100, 80, seed=1)
+    own = native.Paste(prepared, 0, 256, 256, 100, 80)
+    own.open(planes, planes)
+    for first in (-1, 256 - (1 << 32), 256 - (1 << 56), -(1 << 63)):
+        with pytest.raises(ValueError, match="the crop lacks rows"):
+            own.paste(bytes(3 * 256), first)
+
+
+@pytest.mark.parametrize("stride", [1 << 62, (1 << 63) - 1])
+def test_strides_whose_product_overflows_are_refused(stride: int) -> None:
+    # Both were checked when the planes were made; what has changed since is checked again.
+    layout = LAYOUTS["yuv420p"]
+    planes = make_planes(layout, 100, 80, seed=1)
+    strides = list(planes.strides)
+    planes = Planes(layout, 100, 80, planes.buffers, strides)
+    paste, crop = Paste(plain_face(), 100, 80, layout), small_crop(Rows(0, 256))
+    strides[0] = stride
+    with pytest.raises(ValueError, match="plane 0 is too small for its rows"):
+        paste.paste(crop, 0, planes)
+    with pytest.raises(ValueError, match="plane 0 is too small for its rows"):
+        rgb_to_planes(np.zeros((80, 100, 3), np.uint8), planes)
 
 
 def test_takes_the_bytes_of_a_crop() -> None:

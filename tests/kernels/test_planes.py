@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kernel_frames import make_planes
 
-from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
+from musetalk_fast.kernels.planes import LAYOUTS, MAX_SIDE, PixelLayout, Planes
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
@@ -47,6 +47,13 @@ def test_refuses_planes_by_name_and_number() -> None:
         Planes(layout, 8, 8, [y, u, bytearray(15)], [8, 4, 4])
     with pytest.raises(ValueError, match="plane 0 is read-only"):
         Planes(layout, 8, 8, [bytes(64), u, v], [8, 4, 4])
+
+
+@pytest.mark.parametrize("size", [(0, 8), (8, 0), (-8, 8), (MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)])
+def test_refuses_sizes_that_no_kernel_takes(size: tuple[int, int]) -> None:
+    buffers = [bytearray(MAX_SIDE + 8) for _ in range(3)]
+    with pytest.raises(ValueError, match=f"{size[0]}x{size[1]} pixels; sides go from 1 to"):
+        Planes(LAYOUTS["yuv420p"], *size, buffers, [1, 1, 1])
 
 
 def test_samples_are_a_view() -> None:
