@@ -151,12 +151,12 @@ class JsonObject:
         return tuple(printable(entry, _MAX_TEXT) for entry in value)
 
     def mapping(self, name: str, longest: int = 64) -> dict[str, str]:
-        """An object of at most `longest` short texts by name."""
+        """An object of at most `longest` short, printable texts by name, as they came."""
         value = self._value(name, {})
         if not isinstance(value, dict) or len(value) > longest:
             raise self.wrong(name, f"an object of at most {longest} texts")
-        if not all(isinstance(entry, str) and len(entry) <= _MAX_TEXT for entry in value.values()):
-            raise self.wrong(name, "an object of short texts")
+        if not all(map(_is_short_text, (*value, *value.values()))):
+            raise self.wrong(name, "an object of short, printable texts")
         return dict(value)
 
     def members(self, name: str) -> JsonObject:
@@ -178,6 +178,11 @@ class JsonObject:
 def shown(value: object) -> str:
     """A value from a peer, short and printable."""
     return printable(repr(value)[: 4 * _MAX_SHOWN], _MAX_SHOWN)
+
+
+def _is_short_text(value: object) -> bool:
+    """Half of a surrogate pair is not printable either: it has no UTF-8."""
+    return isinstance(value, str) and len(value) <= _MAX_TEXT and value.isprintable()
 
 
 def _are_integers(value: object, count: int, low: int, high: int) -> bool:

@@ -188,6 +188,12 @@ CHANGES = {
     "an unknown encoding": lambda document: document.update(frame_encoding="bmp"),
     "a text for threads": lambda document: document["encoder"].update(threads="many"),
     "options in a list": lambda document: document["encoder"].update(options=["crf"]),
+    "an option that is no text": lambda document: document["encoder"]["options"].update(
+        crf="\ud800"
+    ),
+    "an option whose name is none": lambda document: document["encoder"].update(
+        options={"\ud800": "20"}
+    ),
     "a later format": lambda document: document.update(format=2),
 }
 

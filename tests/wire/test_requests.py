@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.types import AvatarOptions, Box, CropEncoding, SourceRun
+from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest, Health, Info
 
@@ -150,3 +151,13 @@ def test_another_protocol_is_named() -> None:
 def test_encodings_of_the_future_are_left_out() -> None:
     document = again(INFO.to_json()) | {"encodings": ["avif", "png"]}
     assert Info.from_json(document).encodings == (CropEncoding.PNG,)
+
+
+@pytest.mark.parametrize(
+    "options", [{"a": "\ud800"}, {"\ud800": "a"}, {"a": "\0"}, {"a" * 201: "a"}, {"a": 1}]
+)
+def test_a_mapping_holds_short_printable_texts(options: dict[str, Any]) -> None:
+    members = JsonObject({"right": {"crf": "20"}, "wrong": options}, "the plan")
+    assert members.mapping("right") == {"crf": "20"}
+    with pytest.raises(ProtocolError, match="wrong must be an object of short, printable texts"):
+        members.mapping("wrong")
