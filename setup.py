@@ -2,7 +2,7 @@
 
 MUSETALK_BUILD_EXTENSIONS decides what a missing or failing compiler means: `auto` (the default)
 installs without native kernels, the NumPy references doing their work; `require` fails; `off`
-compiles nothing.
+compiles nothing. MUSETALK_EXTRA_CFLAGS are appended to the compiler's flags (ci/sanitize.sh).
 """
 
 import os
@@ -21,6 +21,7 @@ SOURCES = {
 SHARED = ("base64_vbmi.h", "cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi")
 HEADERS = [f"ext/{name}" for name in (*SHARED, *(f"{kernel}.h" for kernel in SOURCES))]
 FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden"]
+FLAGS += os.environ.get("MUSETALK_EXTRA_CFLAGS", "").split()
 
 
 def extensions(mode: str) -> list[Extension]:
