@@ -37,7 +37,13 @@ sanitized() { LD_PRELOAD=${preload%:} "$python" "$@"; }
 
 sanitized -c 'from musetalk_fast.kernels import native
 assert native.load("lines").__file__.startswith("'"$tree"'"), "another build is in the way"'
-sanitized -m pytest --quiet -p no:cacheprovider tests/kernels tests/wire
+cat >conftest.py <<'PROFILE'
+from hypothesis import HealthCheck, settings
+
+slow = [HealthCheck.too_slow]
+settings.register_profile("sanitized", deadline=None, derandomize=True, suppress_health_check=slow)
+PROFILE
+sanitized -m pytest --quiet -p no:cacheprovider --hypothesis-profile sanitized tests/kernels tests/wire
 sanitized tests/fuzzing/fuzz.py --seconds "$seconds" --folder "$inputs" "$@" || {
     # A sanitizer ends the process: the input that was on stands where it was written.
     [[ ! -e $inputs/on.hex ]] || { head -n 1 "$inputs/on.hex"; echo "its input is $inputs/on.hex"; }
