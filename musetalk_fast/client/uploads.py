@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.http_errors import raise_for_refusal
-from musetalk_fast.threads import run_in_thread
+from musetalk_fast.threads import in_threads, run_in_thread
 
 _CHUNK = 1 << 18
 
@@ -44,8 +45,10 @@ def _size(content: bytes | Path) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with path.open("rb") as file:
+        yield file
 
 
 async def _chunks(content: bytes | Path, size: int, on_sent: OnSent) -> AsyncIterator[bytes]:
@@ -55,7 +58,7 @@ async def _chunks(content: bytes | Path, size: int, on_sent: OnSent) -> AsyncIte
             on_sent(min(start + _CHUNK, size), size)
         return
     sent = 0
-    with await run_in_thread(partial(_open, content)) as file:
+    async with in_threads(_opened(content)) as file:
         while chunk := await run_in_thread(partial(file.read, _CHUNK)):
             yield chunk
             sent += len(chunk)
