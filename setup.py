@@ -16,7 +16,6 @@ SOURCES = {
     "lines": ["lines.c", "crc32c.c"],
     "paste": ["paste.c", "rows.c"],
     "yuv": ["yuv.c", "rows.c"],
-    "png": ["png.c"],
 }
 SHARED = ("base64_vbmi.h", "cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi")
 HEADERS = [f"ext/{name}" for name in (*SHARED, *(f"{kernel}.h" for kernel in SOURCES))]

@@ -1,4 +1,4 @@
-"""JPEG and PNG crops into an array that is used again."""
+"""JPEG crops into an array that is used again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from musetalk_fast.kernels.jpeg import decode_jpeg_into, encode_jpeg
-from musetalk_fast.kernels.png import decode_png_into, encode_png
 from musetalk_fast.types import Crop
 
 
@@ -32,21 +31,6 @@ def test_jpeg(compare: Any) -> None:
         "kernel/jpeg-crop",
         f"a smooth 256x256 crop, quality 95, {len(data)} bytes",
         lambda: decode_jpeg_into(data, out),
-        "PIL.Image.open, np.array",
-        lambda: _pillow(data),
-        rounds=400,
-        timer=time.process_time,
-    )
-
-
-def test_png(compare: Any) -> None:
-    data, out = encode_png(_crop(), level=1), np.empty((256, 256, 3), np.uint8)
-    decode_png_into(data, out)
-    np.testing.assert_array_equal(out, _pillow(data))
-    compare(
-        "kernel/png-crop",
-        f"a smooth 256x256 crop, level 1, {len(data)} bytes",
-        lambda: decode_png_into(data, out),
         "PIL.Image.open, np.array",
         lambda: _pillow(data),
         rounds=400,

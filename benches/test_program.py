@@ -34,8 +34,17 @@ MAX_LEVELS, MAX_MEAN_LEVELS = 3, 0.6
 ON = f"{CPUS} CPUs"
 MB = 1024
 MAX_BEYOND_MB = 150
-NEEDED = ("numpy", "av", "aiohttp", "uvloop", "orjson", "click", "ai_edge_litert.interpreter")
-NEVER = {"numba", "torch", "cv2", "PIL", "scipy", "rich", "simplejpeg", "soxr"}
+NEEDED = (
+    "numpy",
+    "av",
+    "aiohttp",
+    "uvloop",
+    "orjson",
+    "click",
+    "PIL.Image",
+    "ai_edge_litert.interpreter",
+)
+NEVER = {"numba", "torch", "cv2", "scipy", "rich", "simplejpeg", "soxr"}
 HEAVY = {name.partition(".")[0] for name in NEEDED} | NEVER
 
 

@@ -138,7 +138,7 @@ class ImageFormatError(InputError):
     """Not a picture, or a broken one."""
 
     token = "MTF-IMAGE-FORMAT"
-    default_hint = "give a PNG, JPEG, WebP, BMP or TIFF that other programs open"
+    default_hint = "give a PNG, JPEG, WebP, BMP, TIFF or AVIF that other programs open"
 
 
 class ImageSizeError(InputError):

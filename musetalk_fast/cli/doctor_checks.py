@@ -25,6 +25,7 @@ PACKAGES = {
     "av": "av",
     "soxr": "soxr",
     "simplejpeg": "simplejpeg",
+    "pillow": "PIL.Image",
     "orjson": "orjson",
     "aiohttp": "aiohttp",
     "uvloop": "uvloop",

@@ -155,7 +155,7 @@ _FILE = click.Path(path_type=Path, readable=False)
 _FILES = (
     click.option(
         "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
-        required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP or TIFF.",
+        required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP, TIFF, AVIF, HEIC.",
     ),
     click.option(
         "-a", "--speech", "speech", cls=GroupedOption, group="Files", type=_FILE, required=True,

@@ -106,7 +106,7 @@ class AvatarSettings(_Section):
     """`[avatar]`: which face, and where its mouth goes.
 
     Attributes:
-        background: colour under transparent parts: a name (`white`) or `#RRGGBB`.
+        background: colour under transparent parts: a CSS name (`white`) or `#RRGGBB`.
         face_check: look for a face before anything is sent.
     """
 

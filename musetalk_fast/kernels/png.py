@@ -1,6 +1,7 @@
-"""PNG of 8-bit grey and RGB pictures: what the wire and the asset store carry.
+"""PNG: the 8-bit grey and RGB pictures of the wire as arrays, and the bounds of every other kind.
 
-Only these two kinds, not interlaced, are read: masks and crops come as nothing else.
+Filters are undone by Pillow. It neither notices rows that are missing nor pixels that are too many:
+the pixels are inflated here, against the size that the header says.
 Format: PNG specification, third edition (W3C, 2025).
 """
 
@@ -8,34 +9,47 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.kernels import native
 from musetalk_fast.kernels.buffers import Bytes, readable
-from musetalk_fast.kernels.reference import png as reference
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from typing_extensions import Buffer
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR_TYPES = {0: 1, 2: 3}
-"""Bytes of a pixel by PNG's colour type: grey and RGB."""
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+"""Colour types."""
 
+_SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 _PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 """The chunks that make the pixels."""
-
-_PIECE = 4000
-"""Bytes that are inflated at a time: what a picture is read with beside its own array."""
-
-_unfilter = getattr(native.load("png"), "unfilter", reference.unfilter)
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+           (0, 1, 1, 2))  # fmt: skip
+"""Adam7: first column, first row, and the steps to the next (section 8.1)."""
+_BLOCK = 1 << 20
+_MAX_CHUNKS = 1 << 17
+"""A picture of 8192 x 8192 pixels in pieces of 4 KB has as many at most."""
 
 
 class PngError(ValueError):
     """Bytes that are not a whole PNG of a kind that is read here."""
 
 
-class _Header(NamedTuple):
+class Chunk(NamedTuple):
+    """A chunk's type and body; nothing is copied."""
+
+    name: bytes
+    body: memoryview
+
+
+class Header(NamedTuple):
+    """IHDR."""
+
     width: int
     height: int
     depth: int
@@ -45,17 +59,18 @@ class _Header(NamedTuple):
     interlace: int
 
     @property
-    def pixel(self) -> int:
-        """Bytes of a pixel."""
-        return COLOUR_TYPES[self.colour]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.height, self.width, 3) if self.pixel == 3 else (self.height, self.width)
+    def size(self) -> int:
+        """Bytes of the inflated pixels, with a filter's number before each row."""
+        bits = self.depth * _SAMPLES[self.colour]
+        passes = _PASSES if self.interlace else ((0, 0, 1, 1),)
+        sides = ((-((x - self.width) // dx), -((y - self.height) // dy)) for x, y, dx, dy in passes)
+        return sum(down * (1 + (across * bits + 7) // 8) for across, down in sides if across > 0)
 
 
 def encode_png(picture: NDArray[np.uint8], level: int = 3) -> bytes:
     """Encode (h, w) grey or (h, w, 3) RGB uint8; equal pictures give equal bytes.
+
+    Pillow tries every filter on every row and takes twice as long.
 
     Args:
         level: zlib's, 0..9.
@@ -73,11 +88,9 @@ def encode_png(picture: NDArray[np.uint8], level: int = 3) -> bytes:
     lines[:, 0] = 2
     lines[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 8, 2 if picture.ndim == 3 else 0, 0, 0, 0)
+    header = Header(width, height, 8, RGB if picture.ndim == 3 else GREY, 0, 0, 0)
     body = zlib.compress(lines.data, level)
-    return SIGNATURE + b"".join(
-        (_chunk(b"IHDR", header), _chunk(b"IDAT", body), _chunk(b"IEND", b""))
-    )
+    return _file([(b"IHDR", struct.pack(">IIBBBBB", *header)), (b"IDAT", body), (b"IEND", b"")])
 
 
 def decode_png(data: Bytes, max_pixels: int) -> NDArray[np.uint8]:
@@ -93,10 +106,7 @@ def decode_png(data: Bytes, max_pixels: int) -> NDArray[np.uint8]:
     Raises:
         PngError: another format or kind, damaged, cut short, or larger than `max_pixels`.
     """
-    header, chunks = _opened(data, max_pixels)
-    out = np.empty(header.shape, np.uint8)
-    _read_rows(chunks, header, out)
-    return out
+    return np.array(_unfiltered(*_opened(data, max_pixels)))
 
 
 def decode_png_into(data: Bytes, out: NDArray[np.uint8]) -> None:
@@ -106,7 +116,7 @@ def decode_png_into(data: Bytes, out: NDArray[np.uint8]) -> None:
 
     Args:
         data: the whole file.
-        out: (h, w) or (h, w, 3) uint8, C-contiguous, writable; undefined after an error.
+        out: (h, w) or (h, w, 3) uint8, C-contiguous, writable; untouched after an error.
 
     Raises:
         PngError: as `decode_png`, or a picture of another shape than `out`.
@@ -114,17 +124,40 @@ def decode_png_into(data: Bytes, out: NDArray[np.uint8]) -> None:
     """
     if out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError(f"out is {out.dtype}; it must be uint8, C-contiguous and writable")
-    header, chunks = _opened(data, out.size)
-    if header.shape != out.shape:
-        raise PngError(f"PNG of shape {header.shape} where {out.shape} is expected")
-    _read_rows(chunks, header, out)
+    header, parts = _opened(data, out.size)
+    shape = (header.height, header.width, 3)[: 3 if header.colour == RGB else 2]
+    if shape != out.shape:
+        raise PngError(f"PNG of shape {shape} where {out.shape} is expected")
+    np.copyto(out, np.asarray(_unfiltered(header, parts)))
 
 
-def pixels_only(data: Bytes) -> Bytes:
+def pixels_only(data: Buffer) -> Buffer:
     """A PNG of any kind without the chunks that do not change its pixels.
 
-    Other decoders inflate texts and colour profiles to any size before they look at pixels. Every
-    checksum is checked. What holds no such chunks is given back as it is.
+    Other decoders inflate texts and colour profiles to any size before they look at pixels. What
+    holds no such chunks is given back as it is.
+
+    Raises:
+        PngError: not a PNG, damaged or cut short.
+    """
+    parts = list(chunks(data))
+    if all(part.name in _PIXELS for part in parts):
+        return data
+    return _file(part for part in parts if part.name in _PIXELS)
+
+
+def check_pixels(header: Header, parts: Iterable[Chunk]) -> None:
+    """Inflate the pixels of a PNG of any kind once, a block at a time.
+
+    Raises:
+        PngError: they are damaged, or more or fewer than the header says.
+    """
+    for _ in _inflated(header, parts):
+        pass
+
+
+def chunks(data: Bytes) -> Iterator[Chunk]:
+    """The chunks of a PNG; the checksums of those that a decoder must know are checked.
 
     Raises:
         PngError: not a PNG, damaged or cut short.
@@ -132,115 +165,93 @@ def pixels_only(data: Bytes) -> Bytes:
     view = readable("data", data).data
     if view[: len(SIGNATURE)] != SIGNATURE:
         raise PngError("not a PNG: the signature is missing")
-    chunks = list(_chunks(view))
-    if all(name in _PIXELS for name, _ in chunks):
-        return data
-    kept = (_chunk(name, bytes(body)) for name, body in chunks if name in _PIXELS)
-    return SIGNATURE + b"".join(kept)
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     place = len(SIGNATURE)
-    while place + 12 <= len(view):
+    for _ in range(_MAX_CHUNKS):
+        if place + 12 > len(view):
+            break
         (length,) = struct.unpack_from(">I", view, place)
         end = place + 12 + length
         if end > len(view):
             break
-        name, body = bytes(view[place + 4 : place + 8]), view[place + 8 : end - 4]
-        if zlib.crc32(view[place + 4 : end - 4]) != struct.unpack_from(">I", view, end - 4)[0]:
+        name, wanted = bytes(view[place + 4 : place + 8]), view[end - 4 : end]
+        if name in _PIXELS and zlib.crc32(view[place + 4 : end - 4]).to_bytes(4, "big") != wanted:
             raise PngError(f"the checksum of the PNG's chunk {name!r} is wrong")
-        yield name, body
+        if name[:1].isupper() and name not in _PIXELS:
+            raise PngError(f"the PNG has a chunk {name!r} that nobody knows")
+        yield Chunk(name, view[place + 8 : end - 4])
         if name == b"IEND":
             return
         place = end
+    else:
+        raise PngError(f"a PNG of more than {_MAX_CHUNKS} chunks")
     raise PngError("the PNG is cut short")
 
 
-def _header(chunks: Iterator[tuple[bytes, memoryview]], max_pixels: int) -> _Header:
-    name, body = next(chunks)
+def read_header(parts: Iterator[Chunk]) -> Header:
+    """The header, taken from the front of a PNG's chunks.
+
+    Raises:
+        PngError: it is not there, or says what is no picture.
+    """
+    name, body = next(parts)
     if name != b"IHDR" or len(body) != 13:
         raise PngError("the PNG does not begin with its header")
-    header = _Header._make(struct.unpack(">IIBBBBB", body))
+    header = Header._make(struct.unpack(">IIBBBBB", body))
+    if header.colour not in _SAMPLES or header.interlace > 1:
+        raise PngError(f"a PNG of colour type {header.colour}, interlace {header.interlace}")
+    return header
+
+
+def _file(parts: Iterable[tuple[bytes, Buffer]]) -> bytes:
+    """A PNG of chunks."""
+    pieces = [SIGNATURE]
+    for name, body in parts:
+        checksum = zlib.crc32(body, zlib.crc32(name))
+        pieces += [struct.pack(">I", len(memoryview(body))), name, bytes(body)]
+        pieces.append(struct.pack(">I", checksum))
+    return b"".join(pieces)
+
+
+def _opened(data: Bytes, max_pixels: int) -> tuple[Header, Iterator[Chunk]]:
+    parts = chunks(data)
+    header = read_header(parts)
     if not header.width or not header.height or header.width * header.height > max_pixels:
         raise PngError(
             f"a PNG of {header.width}x{header.height} pixels; the limit is {max_pixels} in all"
         )
-    if header.depth != 8 or header.colour not in COLOUR_TYPES or any(header[4:]):
+    if header.depth != 8 or header.colour not in (GREY, RGB) or any(header[4:]):
         raise PngError(
             f"a PNG of {header.depth} bits, colour type {header.colour}, interlace "
             f"{header.interlace}; only 8-bit grey and RGB without interlace are read"
         )
-    return header
+    return header, parts
 
 
-def _opened(data: Bytes, max_pixels: int) -> tuple[_Header, Iterator[tuple[bytes, memoryview]]]:
-    view = readable("data", data).data
-    if view[: len(SIGNATURE)] != SIGNATURE:
-        raise PngError("not a PNG: the signature is missing")
-    chunks = _chunks(view)
-    return _header(chunks, max_pixels), chunks
+def _unfiltered(header: Header, parts: Iterable[Chunk]) -> Image.Image:
+    from PIL import Image
+
+    # Pillow undoes filters only where it inflates: it gets the checked lines as they are, stored.
+    lines = zlib.compress(b"".join(_inflated(header, parts)), 0)
+    mode = "RGB" if header.colour == RGB else "L"
+    try:
+        return Image.frombytes(mode, (header.width, header.height), lines, "zip", mode, 0)
+    except ValueError as error:
+        raise PngError("a row of the PNG has an unknown filter") from error
 
 
-def _read_rows(
-    chunks: Iterator[tuple[bytes, memoryview]], header: _Header, out: NDArray[np.uint8]
-) -> None:
-    """Inflate a few lines at a time and undo their filters into `out`."""
-    rows = out.reshape(header.height, -1)
-    line = rows.shape[1] + 1
-    lines = np.empty((min(header.height, max(1, _PIECE // line)), line), np.uint8)
-    flat, done, total = lines.reshape(-1), 0, header.height * line
-    for start, piece in _inflated(chunks, total):
-        taken = 0
-        while taken < len(piece):
-            place = start + taken - done * line
-            count = min(len(piece) - taken, len(flat) - place)
-            flat.data[place : place + count] = piece[taken : taken + count]
-            taken += count
-            if place + count == len(flat) or start + taken == total:
-                whole = (place + count) // line
-                _undo(lines[:whole], header, rows, done)
-                done += whole
-
-
-def _undo(lines: NDArray[np.uint8], header: _Header, rows: NDArray[np.uint8], first: int) -> None:
-    above = rows[first - 1] if first else None
-    wrong: int = _unfilter(lines, header.pixel, above, rows[first : first + len(lines)])
-    if wrong >= 0:
-        raise PngError(f"row {first + wrong} of the PNG has an unknown filter, {lines[wrong, 0]}")
-
-
-def _inflated(
-    chunks: Iterator[tuple[bytes, memoryview]], total: int
-) -> Iterator[tuple[int, bytes]]:
-    """Pieces of the pixels, each with the number of bytes before it."""
+def _inflated(header: Header, parts: Iterable[Chunk]) -> Iterator[bytes]:
+    """The pixels as they stand in the file, in blocks; the last one is given when all is right."""
     stream, size = zlib.decompressobj(), 0
-    for name, body in chunks:
-        if name == b"IDAT" and not stream.eof:
-            for piece in _pieces(stream, body):
-                if size + len(piece) > total:
-                    raise PngError("the PNG holds more pixels than its header says")
-                yield size, piece
-                size += len(piece)
-        elif name[0:1].isupper() and name not in (b"IDAT", b"PLTE", b"IEND"):
-            raise PngError(f"the PNG has a chunk {name!r} that nobody knows")
-    if size != total or not stream.eof:
-        raise PngError(f"the PNG holds {size} bytes of pixels; its header says {total}")
-
-
-def _pieces(stream: zlib._Decompress, body: memoryview) -> Iterator[bytes]:
-    """What a chunk inflates to; neither its pieces nor the rests that zlib copies are large."""
-    for start in range(0, len(body), _PIECE):
-        rest: bytes | memoryview = body[start : start + _PIECE]
-        while not stream.eof:
+    for name, body in parts:
+        rest: bytes | memoryview = body if name == b"IDAT" else b""
+        while rest and not stream.eof:
             try:
-                piece = stream.decompress(rest, _PIECE)
+                piece = stream.decompress(rest, min(_BLOCK, header.size - size + 1))
             except zlib.error as error:
                 raise PngError(f"the PNG's pixels are damaged: {error}") from error
-            rest = stream.unconsumed_tail
+            rest, size = stream.unconsumed_tail, size + len(piece)
+            if size > header.size:
+                raise PngError("the PNG holds more pixels than its header claims")
             yield piece
-            if len(piece) < _PIECE:
-                break
+    if size != header.size or not stream.eof:
+        raise PngError(f"the PNG holds {size} bytes of pixels; its header says {header.size}")

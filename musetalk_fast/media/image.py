@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from musetalk_fast.errors import ImageFormatError, ImageSizeError, InputError, UsageError
-from musetalk_fast.media.colour import parse_colour
-from musetalk_fast.media.headers import read_header
+from musetalk_fast.errors import ImageSizeError, InputError, UsageError
+from musetalk_fast.media.colours import parse_colour
+from musetalk_fast.media.flat import Flat, flatten
 from musetalk_fast.media.input_file import open_input, read_errors
-from musetalk_fast.media.pixels import Pixels, decode, flatten
+from musetalk_fast.media.picture import MAX_SIDE, MIN_SIDE
+from musetalk_fast.media.picture_file import open_picture
 from musetalk_fast.types import Picture
-
-MIN_SIDE, MAX_SIDE = 64, 8192
-"""Pixels; the larger one is also the most an encoder takes."""
 
 MAX_BYTES = 1 << 28
 """Of the file: as many as 8192 x 8192 pixels of four bytes."""
@@ -68,13 +68,14 @@ class Still:
 
 
 def load_still(path: Path, *, background: str, resolution: tuple[int, int] | None) -> Still:
-    """Read a PNG, JPEG, WebP, BMP or TIFF.
+    """Read a PNG, JPEG, WebP, BMP, TIFF, AVIF or GIF; a HEIC where pillow-heif is installed.
 
-    Colours count as sRGB. The EXIF orientation is applied, transparency laid over `background`,
-    16 bits are rounded to 8. A PNG of 8-bit RGB keeps its exact pixels.
+    Colours are brought to sRGB by the picture's profile; without one they count as sRGB. The EXIF
+    orientation is applied, transparency laid over `background`, 16 bits are rounded to 8. A PNG of
+    8-bit RGB without a profile keeps its exact pixels.
 
     Args:
-        background: colour under transparent parts: a CSS name or `#RRGGBB`.
+        background: colour under transparent parts, as CSS writes it.
         resolution: (width, height) to scale to, exactly, whatever the picture's proportions; None
             keeps its size, less the last column or row where that is odd.
 
@@ -88,31 +89,33 @@ def load_still(path: Path, *, background: str, resolution: tuple[int, int] | Non
     _check_resolution(resolution)
     data = _read(path)
     try:
-        pixels = _upright(data)
+        picture = open_picture(data)
+        flat = flatten(picture, colour)
     except InputError as error:
         error.where = str(path)
         raise
-    flat, was_transparent = flatten(pixels, colour)
-    notes = _notes(flat, resolution, background if was_transparent else None)
-    rgb = np.ascontiguousarray(_sized(flat, resolution))
+    upright = _turned(flat.rgb, _orientation(picture.exif))
+    notes = (*_notes(flat, background), *_stretch_notes(upright, resolution))
+    rgb = np.ascontiguousarray(_sized(upright, resolution))
     return Still(Path(path), rgb, hashlib.sha256(data).hexdigest(), notes)
 
 
-def _notes(
-    flat: Picture, resolution: tuple[int, int] | None, behind: str | None
-) -> tuple[str, ...]:
-    notes = []
-    if behind is not None:
-        notes.append(f"transparent parts were filled with {behind} (--background)")
-    height, width = flat.shape[:2]
+def _notes(flat: Flat, background: str) -> Iterator[str]:
+    if flat.was_transparent:
+        yield f"transparent parts were filled with {background} (--background)"
+    if flat.lost_profile:
+        yield "the colour profile cannot be used: the picture's colours count as sRGB"
+
+
+def _stretch_notes(rgb: Picture, resolution: tuple[int, int] | None) -> Iterator[str]:
+    height, width = rgb.shape[:2]
     across, down = resolution or (width, height)
     stretch = across * height / (down * width)
     if max(stretch, 1 / stretch) > _STRETCH:
-        notes.append(
+        yield (
             f"the picture of {width}x{height} is stretched to {across}x{down} (--resolution): its "
             "proportions change"
         )
-    return tuple(notes)
 
 
 def _check_resolution(resolution: tuple[int, int] | None) -> None:
@@ -138,28 +141,26 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _upright(data: bytes) -> Pixels:
-    header = read_header(data)
-    _check_size(header.width, header.height)
-    return _turned(decode(data, header), header.orientation)
+def _orientation(exif: bytes) -> int:
+    """Orientation of an Exif block, 1 to 8; 1 (as stored) if it has none or is damaged."""
+    from PIL import ExifTags, Image
+
+    block = Image.Exif()
+    try:
+        block.load(exif)
+        found = block.get(ExifTags.Base.Orientation)
+    except (SyntaxError, ValueError, TypeError, struct.error, UserWarning):
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _check_size(width: int, height: int) -> None:
-    if width <= 0 or height <= 0:
-        raise ImageFormatError(f"the picture's header claims {width}x{height} pixels")
-    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
-        raise ImageSizeError(
-            f"{width}x{height} pixels are outside {MIN_SIDE}x{MIN_SIDE} to {MAX_SIDE}x{MAX_SIDE}"
-        )
-
-
-def _turned(pixels: Pixels, orientation: int) -> Pixels:
+def _turned(rgb: Picture, orientation: int) -> Picture:
     """Apply an EXIF orientation (1 to 8; Exif 2.32, section 4.6.4)."""
     if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
+        rgb = rgb.transpose(1, 0, 2)
     flip_across = orientation in (2, 3, 6, 7)
     flip_down = orientation in (3, 4, 7, 8)
-    return pixels[:: -1 if flip_down else 1, :: -1 if flip_across else 1]
+    return rgb[:: -1 if flip_down else 1, :: -1 if flip_across else 1]
 
 
 def _sized(rgb: Picture, resolution: tuple[int, int] | None) -> Picture:
@@ -168,16 +169,6 @@ def _sized(rgb: Picture, resolution: tuple[int, int] | None) -> Picture:
         return rgb[: height - height % 2, : width - width % 2]
     if resolution == (width, height):
         return rgb
-    return _scaled(rgb, *resolution)
+    from PIL import Image
 
-
-def _scaled(rgb: Picture, width: int, height: int) -> Picture:
-    """Lanczos, each channel as a grey picture: FFmpeg scales RGB by way of YUV, which is lossy."""
-    import av
-
-    out = np.empty((height, width, 3), np.uint8)
-    for channel in range(3):
-        plane = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb[..., channel]), format="gray")
-        scaled = plane.reformat(width=width, height=height, interpolation="LANCZOS")
-        out[..., channel] = scaled.to_ndarray()
-    return out
+    return np.asarray(Image.fromarray(rgb).resize(resolution, Image.Resampling.LANCZOS))

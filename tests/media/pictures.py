@@ -62,8 +62,8 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-def tiff(tags: dict[int, tuple[int, ...]], pixels: bytes) -> bytes:
-    """A little-endian TIFF; in `tags`, 0 of tag 273 or 324 grows by where the pixels are."""
+def tiff(tags: dict[int, tuple[int, ...]], pixels: bytes, order: str = "<") -> bytes:
+    """A TIFF; in `tags`, 0 of tag 273 or 324 grows by where the pixels are."""
 
     def built(start: int) -> bytes:
         offset = 8 + 2 + 12 * len(tags) + 4
@@ -71,16 +71,60 @@ def tiff(tags: dict[int, tuple[int, ...]], pixels: bytes) -> bytes:
         for tag, values in sorted(tags.items()):
             wide = tag in (273, 279, 324, 325)
             moved = [value + start if tag in (273, 324) else value for value in values]
-            raw = struct.pack(f"<{len(moved)}{'I' if wide else 'H'}", *moved)
-            head = struct.pack("<HHI", tag, 4 if wide else 3, len(moved))
+            raw = struct.pack(f"{order}{len(moved)}{'I' if wide else 'H'}", *moved)
+            head = struct.pack(f"{order}HHI", tag, 4 if wide else 3, len(moved))
             if len(raw) > 4:
-                entries += head + struct.pack("<I", offset + len(extra))
+                entries += head + struct.pack(f"{order}I", offset + len(extra))
                 extra += raw
             else:
                 entries += head + raw.ljust(4, b"\0")
-        return struct.pack("<4sIH", b"II*\0", 8, len(tags)) + entries + bytes(4) + extra
+        return (
+            struct.pack(f"{order}4sIH", b"II*\0" if order == "<" else b"MM\0*", 8, len(tags))
+            + entries
+            + bytes(4)
+            + extra
+        )
 
     return built(len(built(0))) + pixels
+
+
+def _fixed(*values: float) -> bytes:
+    return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+
+def _profile(kind: bytes, space: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """An ICC profile, version 2.1, for D50."""
+    table, body, at = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, at + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4xI4s4s4s12x4s28x", at + len(body), 0x02100000, kind, space, pcs, b"acsp")
+    return (head + _fixed(0.9642, 1, 0.8249)).ljust(128, b"\0") + table + body
+
+
+def wide_profile() -> bytes:
+    """Gamma 2.2 and the primaries of Adobe RGB (1998), brought to D50."""
+    primaries = (
+        (0.60974, 0.31111, 0.01947),
+        (0.20528, 0.62567, 0.06087),
+        (0.14919, 0.06322, 0.74457),
+    )
+    tags = {
+        name + b"XYZ": b"XYZ \0\0\0\0" + _fixed(*values)
+        for name, values in zip((b"r", b"g", b"b"), primaries, strict=True)
+    }
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256))
+    return _profile(
+        b"mntr", b"RGB ", b"XYZ ", tags | {name + b"TRC": curve for name in (b"r", b"g", b"b")}
+    )
+
+
+def ink_profile() -> bytes:
+    """CMYK of which only black counts: from L* 100 to 0."""
+    lut = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    grid = b"".join(bytes((0 if at % 2 else 255, 128, 128)) for at in range(16))
+    lut += bytes(range(256)) * 4 + grid + bytes(range(256)) * 3
+    return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": lut})
 
 
 def damaged(data: bytes, seed: int) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.media.colour import parse_colour
+from musetalk_fast.media.colours import parse_colour
 from musetalk_fast.media.image import load_still
 from musetalk_fast.media.input_file import file_sha256, open_input
 
@@ -72,6 +72,8 @@ def test_a_disk_that_fails() -> None:
         ("Black", (0, 0, 0)),
         (" teal ", (0, 128, 128)),
         ("#102fA0", (16, 47, 160)),
+        ("#fff", (255, 255, 255)),
+        ("rebeccapurple", (102, 51, 153)),
     ],
 )
 def test_colours(text: str, colour: tuple[int, int, int]) -> None:
@@ -79,7 +81,18 @@ def test_colours(text: str, colour: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "#fff", "#1234567", "#12345g", "puce", "#１２３４５６", "x" * 99]
+    "text",
+    [
+        "",
+        "#12345678",
+        "#1234567",
+        "rgb(256,0,0)",
+        "rgba(0,0,0,0)",
+        "#12345g",
+        "puce",
+        "#１２３４５６",
+        "x" * 99,
+    ],
 )
 def test_what_is_no_colour(text: str) -> None:
     with pytest.raises(errors.UsageError) as caught:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from conftest import PORTRAITS
 from pictures import (
     GREY,
     GREY_ALPHA,
@@ -17,18 +22,22 @@ from pictures import (
     WIDTH,
     chunk,
     eight_bits,
+    ink_profile,
     opened,
     over,
     png,
     saved,
     tiff,
+    wide_profile,
 )
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps, features
 
+from musetalk_fast import errors
 from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.types import Picture
 
 Load = Callable[..., Still]
+DATA = Path(__file__).parents[1] / "data"
 FILLED = "transparent parts were filled with {} (--background)"
 
 
@@ -188,6 +197,157 @@ def test_tiff_of_rare_kinds(load: Load, small: Image.Image, clear: Image.Image) 
     tags = {256: (WIDTH,), 257: (HEIGHT,), 258: (8, 8, 8), 259: (1,), 262: (2,), 277: (3,)}
     tags |= {278: (HEIGHT,), 273: (0, area, 2 * area), 279: (area,) * 3, 284: (2,)}
     assert (load(tiff(tags, planes)).rgb == np.array(small)).all()
+
+
+def test_tiffs_of_tiles_and_with_jpeg_inside(load: Load, small: Image.Image) -> None:
+    data = saved(small, "TIFF", compression="jpeg")
+    _close(load(data), opened(data), 1)
+    left, right = (np.array(small)[:64, at : at + 64] for at in (0, 6))
+    tags = {256: (128,), 257: (64,), 258: (8, 8, 8), 259: (1,), 262: (2,), 277: (3,)}
+    tags |= {322: (64,), 323: (64,), 324: (0, left.size), 325: (left.size, left.size)}
+    got = load(tiff(tags, left.tobytes() + right.tobytes())).rgb
+    assert (got == np.concatenate([left, right], axis=1)).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("count", [3, 4])
+def test_tiffs_of_deep_colours(
+    load: Load, noise: np.random.Generator, order: str, count: int
+) -> None:
+    samples = noise.integers(0, 1 << 16, (HEIGHT, WIDTH, count)).astype(f"{order}u2")
+    size = samples.nbytes
+    tags = {256: (WIDTH,), 257: (HEIGHT,), 258: (16,) * count, 259: (1,), 262: (2,), 277: (count,)}
+    tags |= {278: (HEIGHT,), 273: (0,), 279: (size,)} | ({338: (2,)} if count == 4 else {})
+    eight = eight_bits(samples.astype(int), 16)
+    expected = eight if count == 3 else over(eight[..., :3], eight[..., 3])
+    assert (load(tiff(tags, samples.tobytes(), order)).rgb == expected).all()
+
+
+def test_an_interlaced_png(load: Load, small: Image.Image) -> None:
+    encoder = av.CodecContext.create("png", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "rgb24"
+    encoder.time_base, encoder.flags = Fraction(1), av.codec.context.Flags.interlaced_dct
+    frame = av.VideoFrame.from_ndarray(np.array(small), format="rgb24")
+    data = b"".join(map(bytes, encoder.encode(frame)))
+    assert opened(data).info["interlace"] == 1
+    assert (load(data).rgb == np.array(small)).all()
+
+
+def test_premultiplied_alpha(load: Load, clear: Image.Image) -> None:
+    pixels = np.array(clear)
+    rgb, alpha = pixels[..., :3], pixels[..., 3]
+    multiplied = np.dstack([over(rgb, alpha, (0, 0, 0)), alpha]).astype(np.uint8)
+    tags = {256: (WIDTH,), 257: (HEIGHT,), 258: (8,) * 4, 259: (1,), 262: (2,), 277: (4,)}
+    tags |= {278: (HEIGHT,), 273: (0,), 279: (multiplied.nbytes,), 338: (1,)}
+    got = load(tiff(tags, multiplied.tobytes())).rgb
+    assert np.abs(got - over(rgb, alpha)).max() <= 1
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow was built without AVIF")
+def test_avif(load: Load, small: Image.Image, clear: Image.Image) -> None:
+    data = saved(small, "AVIF")
+    _close(load(data), opened(data), 0)
+    assert load(saved(clear, "AVIF")).notes == (FILLED.format("white"),)
+    exif = Image.Exif()
+    exif[274] = 6
+    data = saved(small, "AVIF", exif=exif)
+    _close(load(data), ImageOps.exif_transpose(opened(data)), 0)
+
+
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_a_gif_of_one_frame(load: Load, small: Image.Image, mode: str) -> None:
+    data = saved(small.convert(mode), "GIF")
+    _close(load(data), opened(data), 0)
+    data = saved(small.convert(mode), "GIF", transparency=0)
+    assert load(data).notes == (FILLED.format("white"),)
+
+
+def test_heic(load: Load) -> None:
+    data = (DATA / "portrait.heic").read_bytes()
+    if importlib.util.find_spec("pillow_heif") is None:
+        with pytest.raises(errors.ImageFormatError, match="HEIC") as caught:
+            load(data)
+        assert "musetalk-fast[heif]" in (caught.value.hint or "")
+    else:
+        _alike(load(data), _portrait(load), 6)
+
+
+def _portrait(load: Load) -> Picture:
+    return load(PORTRAITS["astronaut"].read_bytes()).rgb
+
+
+def _alike(still: Still, expected: Picture, mean: float) -> None:
+    """Coarsely, as lossy formats are: by blocks of 8 x 8 pixels."""
+    width, height = still.width // 8, still.height // 8
+    other = Image.fromarray(expected).resize((width, height), Image.Resampling.BOX)
+    small = Image.fromarray(still.rgb).resize((width, height), Image.Resampling.BOX)
+    assert np.abs(np.array(small).astype(int) - np.array(other)).mean() < mean
+
+
+def test_inks_become_what_their_profile_says(load: Load, noise: np.random.Generator) -> None:
+    inks = noise.integers(0, 256, (HEIGHT, WIDTH, 4)).astype(np.uint8)
+    inks[..., 3] = np.arange(WIDTH) * 3
+    data = saved(Image.fromarray(inks, "CMYK"), "TIFF", icc_profile=ink_profile())
+    linear = ((1 - inks[..., 3] / 255) * 100 + 16) / 116
+    light = np.where(linear > 6 / 29, linear**3, (linear - 4 / 29) * 3 * (6 / 29) ** 2)
+    grey = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light) * 255
+    assert np.abs(load(data).rgb - grey[..., None]).max() <= 2
+    # The same in a JPEG, whose inks are stored the other way round.
+    inks[..., :3] = 0
+    data = saved(
+        Image.fromarray(inks, "CMYK"), "JPEG", quality=100, subsampling=0, icc_profile=ink_profile()
+    )
+    assert np.abs(load(data).rgb - grey[..., None]).max() <= 4
+
+
+def test_a_profile_of_grey_and_of_a_png(load: Load, noise: np.random.Generator) -> None:
+    wide = wide_profile()
+    pixels = noise.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    transform = ImageCms.buildTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(wide)),
+        ImageCms.createProfile("sRGB"),
+        "RGB",
+        "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    expected = ImageCms.applyTransform(picture, transform)
+    assert np.abs(np.array(expected).astype(int) - pixels).max() > 20
+    for kind, options in (("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True})):
+        _close(load(saved(picture, kind, icc_profile=wide, **options)), expected, 0)
+    grey = picture.convert("L")
+    expected = ImageCms.applyTransform(grey.convert("RGB"), transform)
+    _close(load(saved(grey, "PNG", icc_profile=wide)), expected, 0)
+
+
+def test_a_profile_of_srgb_changes_no_pixel(load: Load, small: Image.Image) -> None:
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    still = load(saved(small, "PNG", icc_profile=own))
+    assert (still.rgb == np.array(small)).all()
+    assert still.notes == ()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_a_profile_that_cannot_be_used_is_told(load: Load, small: Image.Image, kind: str) -> None:
+    for profile in (b"damaged" * 40, ink_profile()):
+        data = saved(small, kind, icc_profile=profile)
+        still = load(data)
+        _close(still, opened(data), 1)
+        assert "the colour profile cannot be used" in still.notes[0]
+
+
+def test_a_jpeg_whose_end_mark_alone_is_missing(load: Load, small: Image.Image) -> None:
+    for progressive in (False, True):
+        data = saved(small, "JPEG", progressive=progressive)
+        _close(load(data[:-2]), opened(data), 1)
+
+
+def test_a_film_behind_a_jpeg(load: Load, small: Image.Image) -> None:
+    data = saved(small, "JPEG")
+    film = b"\0\0\0\x18ftypmp42" + b"\xff\xda\0\x01" * 10_000 + b"\xff\xd9"
+    _close(load(data + film), opened(data), 1)
 
 
 def _close(still: Still, other: Image.Image, tolerance: int) -> None:

@@ -1,0 +1,86 @@
+"""What every picture file can do, and what it must keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.errors import ImageFormatError, ImageSizeError, MuseTalkError
+
+MIN_SIDE, MAX_SIDE = 64, 8192
+"""Pixels; the larger one is also the most an encoder takes."""
+
+Samples = NDArray[np.uint8]
+"""(H, W, n) uint8: n is 1 for grey, 3 for RGB, 4 for CMYK (255 is full ink)."""
+
+
+class Band(NamedTuple):
+    """Rows of a picture: its colours, and 255 where it is opaque; None: everywhere."""
+
+    colours: Samples
+    alpha: NDArray[np.uint8] | None
+
+
+class PictureFile(Protocol):
+    """A picture, not yet decoded."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, as stored: not yet turned upright."""
+
+    @property
+    def exif(self) -> bytes:
+        """The Exif block; empty where whoever decodes applies the orientation."""
+
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile; None if there is none, empty if it is damaged."""
+
+    def load(self) -> None:
+        """Decode it all.
+
+        Raises:
+            errors.ImageFormatError: damaged or cut.
+        """
+
+    def band(self, rows: slice) -> Band:
+        """Rows of what was decoded."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture by its header, before anything is allocated for it.
+
+    Raises:
+        errors.ImageFormatError: it has no pixels.
+        errors.ImageSizeError: a side outside 64..8192 pixels.
+    """
+    if width <= 0 or height <= 0:
+        raise ImageFormatError(f"the picture's header claims {width}x{height} pixels")
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
+        raise ImageSizeError(
+            f"{width}x{height} pixels are outside {MIN_SIDE}x{MIN_SIDE} to {MAX_SIDE}x{MAX_SIDE}"
+        )
+
+
+def moving() -> ImageFormatError:
+    """The refusal of what has several frames."""
+    return ImageFormatError(
+        "this is a video or an animation; the avatar must be a still picture",
+        hint="give one of its frames as a PNG or JPEG",
+    )
+
+
+@contextmanager
+def broken(name: str) -> Iterator[None]:
+    """Say what a decoder says of a damaged file; it may raise anything, a warning included."""
+    try:
+        yield
+    except (MuseTalkError, MemoryError):
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ImageFormatError(f"broken {name}: {reason[:200]}") from error
