@@ -24,8 +24,8 @@ _PADDING = 128
 class FullFrameCompositor:
     """Makes frames of whole pictures for one encoder; serves one thread.
 
-    PNGs of every kind are taken. FFmpeg decodes them in about half the time of our own reader,
-    which is made for crops; alpha is left out.
+    PNGs of every kind are taken; alpha is left out. FFmpeg decodes them in about half the time of
+    Pillow, which counts as every frame is one.
 
     Args:
         width, height: of the video, and so of every picture.
