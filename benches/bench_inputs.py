@@ -14,9 +14,10 @@ import numpy as np
 
 from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.face import find_face
-from musetalk_fast.media.image import load_still
-from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture
+from musetalk_fast.media.image import Still, load_still
+from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture, SourceRun
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "portrait.png"
 WIDTH, HEIGHT = 1920, 1080
@@ -41,6 +42,12 @@ def stretched_face() -> Face:
     corner, side = np.array(found.box[:2]), np.array(found.box[2:])
     points = (found.landmarks.points[:, :2] - corner) * np.array(BOX[2:]) / side + np.array(BOX[:2])
     return Face(0, BOX, *jaw_mask(points, BOX, WIDTH, HEIGHT))
+
+
+def still_planes(rgb: Picture, pix_fmt: str = "yuv420p") -> Planes:
+    """A still's planes as a render gets them."""
+    source = StillSource(Still(PORTRAIT, rgb, "", ()))
+    return next(source.planes(SourceRun(0, 0, 1), LAYOUTS[pix_fmt]))
 
 
 def planes_of(frame: av.VideoFrame) -> Planes:

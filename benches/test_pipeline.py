@@ -34,6 +34,7 @@ from benches.bench_inputs import (
     assert_nearly,
     planes_of,
     resize,
+    still_planes,
     stretched_face,
 )
 from musetalk_fast.client.message_stream import _messages
@@ -43,7 +44,7 @@ from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.types import ALL_ROWS, BT709, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve
-from musetalk_fast.wire.crop_codec import CropReader, encode_crop
+from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
 from musetalk_fast.wire.messages import Frame, Message, Start
 from musetalk_fast.wire.stream_encoder import StreamEncoder
@@ -86,8 +87,7 @@ class _Ours:
         self._wire, self._thread = wire, thread
         self._pieces = _pieces(wire, window(face))
         encoder = resolve(OutputSettings(), Path("out.mp4"), WIDTH, HEIGHT, FPS, BT709)
-        self._compositor = StillCompositor(PICTURE, face, encoder, FPS, BT709)
-        self._reader = CropReader()
+        self._compositor = StillCompositor(still_planes(PICTURE, encoder.pix_fmt), face, FPS, BT709)
 
     async def run(self, see: See) -> int:
         loop = asyncio.get_running_loop()
@@ -108,8 +108,7 @@ class _Ours:
     def _compose(self, queue: FrameQueue[Frame], see: See) -> int:
         count = 0
         for frame in queue:
-            crop = self._reader.read(frame)
-            see(self._compositor.compose(crop, frame.rows.first, frame.index))
+            see(self._compositor.compose(frame, frame.index))
             count += 1
         return count
 

@@ -22,13 +22,16 @@ import av
 
 from benches.replay.workload import CROPS, Workload, load_scene
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.media.image import load_still
+from musetalk_fast.kernels.planes import LAYOUTS
+from musetalk_fast.media.avatar import open_avatar
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Segment, cut
-from musetalk_fast.types import BT709
+from musetalk_fast.types import BT709, CropEncoding, SourceRun
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.wire.crop_codec import encode_crop
+from musetalk_fast.wire.messages import Frame
 
 FPS = Fraction(25)
 SEGMENT_SECS = 10.0
@@ -43,10 +46,9 @@ class RenderJob(NamedTuple):
 
 
 def work_of(workload: Workload, frames: int, *, auto: bool = False) -> RenderJob:
-    rgb = load_still(workload.avatar, background="white", resolution=None).rgb
-    height, width = rgb.shape[:2]
+    avatar = open_avatar(workload.avatar, background="white", resolution=None)
     settings = OutputSettings(crf=20, preset="veryfast")
-    encoder = resolve(settings, Path("out.mp4"), width, height, FPS, BT709)
+    encoder = resolve(settings, Path("out.mp4"), avatar.width, avatar.height, FPS, avatar.colour)
     if auto:
         return RenderJob(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
     segments = cut(frames, FPS, SEGMENT_SECS)
@@ -55,13 +57,14 @@ def work_of(workload: Workload, frames: int, *, auto: bool = False) -> RenderJob
 
 
 def compose_all(workload: Workload, encoder: EncoderSettings, kept: int) -> list[av.VideoFrame]:
-    rgb = load_still(workload.avatar, background="white", resolution=None).rgb
-    rows = workload.rows
+    avatar = open_avatar(workload.avatar, background="white", resolution=None)
+    planes = next(avatar.planes(SourceRun(0, 0, 1), LAYOUTS[encoder.pix_fmt]))
+    raw, rows = CropEncoding.RAW, workload.rows
     frames = []
     for crop in workload.crops[:kept]:
-        compositor = StillCompositor(rgb, workload.face, encoder, FPS, BT709)
-        window = crop[rows.first : rows.first + rows.count]
-        frames.append(compositor.compose(window, rows.first, 0))
+        compositor = StillCompositor(planes, workload.face, FPS, avatar.colour)
+        frame = Frame(index=0, source=0, encoding=raw, data=encode_crop(crop, raw, rows), rows=rows)
+        frames.append(compositor.compose(frame, 0))
     return frames
 
 

@@ -14,10 +14,9 @@ import av
 from musetalk_fast.benching.workload import CROPS, FPS, Workload
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.storage import write_errors
-from musetalk_fast.types import BT709, CropEncoding
+from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
-from musetalk_fast.wire.crop_codec import CropReader
 
 _ENCODER_SECS = 1.5
 _FEWEST_FRAMES, _MAX_FRAMES = 25, 250
@@ -42,11 +41,12 @@ class Pipeline:
     """
 
     def __init__(self, workload: Workload, part: Path) -> None:
-        height, width = workload.picture.shape[:2]
+        size = workload.avatar.width, workload.avatar.height
         self._frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
-        self._reader = CropReader()
         self._compositor = workload.compositor()
-        self._part = PartEncoder(part, workload.encoder, width, height, FPS, BT709, 0, "bench")
+        self._part = PartEncoder(
+            part, workload.encoder, *size, FPS, workload.avatar.colour, 0, "bench"
+        )
 
     def __enter__(self) -> Pipeline:
         return self
@@ -66,8 +66,7 @@ class Pipeline:
 
     def _step(self, number: int) -> None:
         frame = self._frames[number % CROPS]
-        crop = self._reader.read(frame)
-        self._part.encode(self._compositor.compose(crop, frame.rows.first, number))
+        self._part.encode(self._compositor.compose(frame, number))
 
 
 def pipeline_us(workload: Workload, folder: Path) -> float:
@@ -99,7 +98,8 @@ def last_stages(workload: Workload, folder: Path) -> Last:
     Raises:
         errors.OutputError: encoding or writing failed.
     """
-    pictures = [workload.compositor().compose(crop, 0, 0) for crop in workload.crops]
+    frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
+    pictures = [workload.compositor().compose(frame, 0) for frame in frames]
     packets, encode_us = _encode(workload, pictures)
     mux_us = _mux(workload, packets, folder / "muxed")
     planes = sum(plane.buffer_size for plane in pictures[0].planes)
@@ -148,8 +148,8 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
 
 
 def _configure(workload: Workload, context: av.VideoCodecContext) -> None:
-    height, width = workload.picture.shape[:2]
-    workload.encoder.configure(context, width, height, FPS, BT709)
+    avatar = workload.avatar
+    workload.encoder.configure(context, avatar.width, avatar.height, FPS, avatar.colour)
 
 
 def _refused(encoder: EncoderSettings, error: av.FFmpegError) -> EncoderError:

@@ -122,8 +122,8 @@ def _short(workload: Workload) -> list[_Measured]:
 def _road(workload: Workload, folder: Path) -> list[_Measured]:
     """The stages that a raw crop on the best wire passes, and all of them together."""
     raw = workload.frame(0, CropEncoding.RAW)
-    compositor, crop = workload.compositor(), CropReader().read(raw)
-    paste = _median_us(lambda: compositor.compose(crop, raw.rows.first, 0))
+    compositor = workload.compositor()
+    paste = _median_us(lambda: compositor.compose(raw, 0))
     received = _received(workload)
     _, receive, message, _ = received[-1]
     last = last_stages(workload, folder)

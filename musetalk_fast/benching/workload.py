@@ -12,9 +12,20 @@ import numpy as np
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.paste import window
+from musetalk_fast.kernels.planes import LAYOUTS
+from musetalk_fast.media.avatar import AvatarSource, StillSource, open_avatar
 from musetalk_fast.media.face import find_face
-from musetalk_fast.media.image import load_still
-from musetalk_fast.types import BT709, CROP_SIZE, Box, Container, Crop, CropEncoding, Face, Picture
+from musetalk_fast.media.image import Still
+from musetalk_fast.types import (
+    CROP_SIZE,
+    Box,
+    Container,
+    Crop,
+    CropEncoding,
+    Face,
+    Picture,
+    SourceRun,
+)
 from musetalk_fast.video.codecs import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
@@ -36,7 +47,7 @@ CROPS = 16
 class Workload:
     """A portrait that speaks, without a server."""
 
-    picture: Picture
+    avatar: AvatarSource
     face: Face
     crops: tuple[Crop, ...]
     encoder: EncoderSettings
@@ -49,14 +60,15 @@ class Workload:
 
     def compositor(self) -> StillCompositor:
         """Makes its frames."""
-        return StillCompositor(self.picture, self.face, self.encoder, FPS, BT709)
+        planes = next(self.avatar.planes(SourceRun(0, 0, 1), LAYOUTS[self.encoder.pix_fmt]))
+        return StillCompositor(planes, self.face, FPS, self.avatar.colour)
 
     @property
     def words(self) -> str:
         """`1920x1080, box 430x430, raw crops, 143 of 256 rows`."""
-        (height, width), box = self.picture.shape[:2], self.face.box
+        size, box = f"{self.avatar.width}x{self.avatar.height}", self.face.box
         rows = window(self.face).count
-        return f"{width}x{height}, box {box.width}x{box.height}, raw crops, {rows} of 256 rows"
+        return f"{size}, box {box.width}x{box.height}, raw crops, {rows} of 256 rows"
 
 
 def make_workload(avatar: Path | None, settings: Settings) -> Workload:
@@ -67,22 +79,23 @@ def make_workload(avatar: Path | None, settings: Settings) -> Workload:
         errors.EncoderError: the encoder does not open here.
     """
     size = settings.output.resolution
+    source: AvatarSource
     if avatar is None:
         width, height = size or SIZE
-        picture = _smooth(height, width, 1)
+        source = StillSource(Still(Path("bench"), _smooth(height, width, 1), "", ()))
         side = min(SIDE, width, height)
         box = Box((width - side) // 2, (height - side) // 2, side, side)
     else:
         background = settings.avatar.background
-        picture = load_still(avatar, background=background, resolution=size).rgb
-        box = find_face(picture, settings.avatar.options()).box
-    height, width = picture.shape[:2]
+        source = open_avatar(avatar, background=background, resolution=size)
+        box = find_face(source.picture(0), settings.avatar.options()).box
+    width, height = source.width, source.height
     closed = _smooth(CROP_SIZE, CROP_SIZE, 2)
     crops = tuple(_speaking(closed, abs(2 * turn / CROPS - 1)) for turn in range(CROPS))
-    return Workload(picture, _face(box, width, height), crops, _encoder(settings, width, height))
+    return Workload(source, _face(box, width, height), crops, _encoder(settings, source))
 
 
-def _encoder(settings: Settings, width: int, height: int) -> EncoderSettings:
+def _encoder(settings: Settings, avatar: AvatarSource) -> EncoderSettings:
     """As it works in a long render: one thread, for a container that takes it."""
     codec = settings.output.codec
     if codec is not None and codec not in CODECS:
@@ -92,7 +105,7 @@ def _encoder(settings: Settings, width: int, height: int) -> EncoderSettings:
     )
     container = next(takers, CONTAINERS[settings.output.format or Container.MP4])
     output = replace(settings.output, format=container.name)
-    return resolve(output, Path("bench"), width, height, FPS, BT709)
+    return resolve(output, Path("bench"), avatar.width, avatar.height, FPS, avatar.colour)
 
 
 def _face(box: Box, width: int, height: int) -> Face:

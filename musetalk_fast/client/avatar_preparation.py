@@ -1,15 +1,16 @@
-"""Has a server prepare an avatar and keeps the faces it found."""
+"""Has a server prepare an avatar and passes on the faces it finds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.types import Box, Face
-from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
 from musetalk_fast.wire.media_types import StreamWire
 from musetalk_fast.wire.messages import End, FaceMessage, Progress
 from musetalk_fast.wire.requests import AvatarRequest
@@ -18,15 +19,32 @@ _MAX_BOX = 4
 """A box may reach beyond the picture, but not to more than this many times its size."""
 
 
+class FaceSink(Protocol):
+    """Takes an avatar's faces in the order of its source frames."""
+
+    @property
+    def digest(self) -> str:
+        """Of all that it took; see `wire.digests.faces_digest`."""
+
+    def add(self, faces: Sequence[Face | None]) -> None:
+        """Take the next ones; it may take its time, as it is called in a thread."""
+
+
 async def prepare_avatar(
     connection: Connection,
     request: AvatarRequest,
     wire: StreamWire,
     size: tuple[int, int],
     source_frames: int,
+    sink: FaceSink,
     on_progress: Callable[[int, int], None],
-) -> PreparedFaces:
+) -> None:
     """`POST /v1/avatars` and check what comes back.
+
+    Args:
+        size: (width, height) of the avatar in pixels.
+        source_frames: of the avatar; as many faces must come, or none in their place.
+        sink: gets the faces as they come, each once and in order.
 
     Raises:
         errors.ProtocolError: faces missing, twice, or not those of the digest.
@@ -34,17 +52,17 @@ async def prepare_avatar(
             `frame_timeout_secs`.
         errors.InputError: the server finds no usable face.
     """
-    faces: list[Face | None] = []
-    end: End | None = None
+    received, is_any_face, end = 0, False, None
     reached: Progress | None = None
     where = connection.address.name
     async with post_for_messages(connection, "/v1/avatars", request.to_json(), wire) as stream:
         stall = StallTimer(connection.frame_timeout_secs, "face and no progress", where)
         async for messages in stream:
             stall.check()
+            faces: list[Face | None] = []
             for message in messages:
                 if isinstance(message, FaceMessage):
-                    _check_due(message, len(faces), source_frames, where)
+                    _check_due(message, received + len(faces), source_frames, where)
                     faces.append(_face(message, size, where))
                     stall.restart()
                 elif isinstance(message, Progress):
@@ -54,7 +72,15 @@ async def prepare_avatar(
                         stall.restart()
                 elif isinstance(message, End):
                     end = message
-    return _checked(tuple(faces), end, source_frames, where)
+            if faces:
+                await asyncio.to_thread(sink.add, faces)
+                received, is_any_face = received + len(faces), is_any_face or any(faces)
+    _check_end(end, received, source_frames, where)
+    assert end is not None
+    if end.details.get("faces") != sink.digest:
+        raise errors.ChecksumError("the faces are not those of their digest", where=where)
+    if not is_any_face:
+        raise errors.NoFaceError("the server finds no face in the avatar", where=where)
 
 
 def _is_further(progress: Progress, reached: Progress | None) -> bool:
@@ -101,16 +127,8 @@ def _inside(inner: Box, outer: Box) -> bool:
     )
 
 
-def _checked(
-    faces: tuple[Face | None, ...], end: End | None, source_frames: int, where: str
-) -> PreparedFaces:
-    digest = faces_digest(faces)
-    if end is None or len(faces) != source_frames or end.count != source_frames:
+def _check_end(end: End | None, received: int, source_frames: int, where: str) -> None:
+    if end is None or received != source_frames or end.count != source_frames:
         raise errors.FrameOrderError(
-            f"{len(faces)} faces for {source_frames} source frames", where=where
+            f"{received} faces for {source_frames} source frames", where=where
         )
-    if end.details.get("faces") != digest:
-        raise errors.ChecksumError("the faces are not those of their digest", where=where)
-    if not any(faces):
-        raise errors.NoFaceError("the server finds no face in the avatar", where=where)
-    return PreparedFaces(faces, digest)

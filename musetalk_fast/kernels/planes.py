@@ -14,9 +14,15 @@ from musetalk_fast.kernels.buffers import Bytes, readable, writable
 MAX_SIDE = 1 << 15
 """Largest side of a box and of a frame, in pixels; the kernels count samples in 32 bits."""
 
+ALPHA = 3
+"""Number of the component beside Y, Cb and Cr."""
+
+_ALIGNMENT = 64
+"""Bytes: a row begins where the widest vectors do."""
+
 
 class Component(NamedTuple):
-    """The samples of Y, Cb or Cr.
+    """The samples of Y, Cb, Cr or alpha.
 
     Attributes:
         plane: number of the plane they lie in.
@@ -36,6 +42,7 @@ class PixelLayout:
     Attributes:
         name: FFmpeg's name of the format.
         components: Y, Cb, Cr. Alpha is not among them: no kernel touches it.
+        alpha: as large as Y; None where the format has none.
         planes: how many planes the format has, alpha's included.
         depth: bits of a sample; above 8 a sample is 16 bits, little endian.
         shift: bits below the sample in its 16 (P010 keeps its 10 on top).
@@ -44,6 +51,7 @@ class PixelLayout:
 
     name: str
     components: tuple[Component, Component, Component]
+    alpha: Component | None = None
     planes: int = 3
     depth: int = 8
     shift: int = 0
@@ -55,9 +63,14 @@ class PixelLayout:
         """Bytes of one sample."""
         return 1 if self.depth == 8 else 2
 
+    @property
+    def all_components(self) -> tuple[Component, ...]:
+        """Y, Cb, Cr, and alpha (number 3) where there is one."""
+        return self.components if self.alpha is None else (*self.components, self.alpha)
+
     def size(self, component: int, width: int, height: int) -> tuple[int, int]:
         """(columns, rows) of a component's samples in a frame of `width` x `height` pixels."""
-        if component == 0:
+        if component in (0, ALPHA):
             return width, height
         return -(-width >> self.chroma_x), -(-height >> self.chroma_y)
 
@@ -89,7 +102,7 @@ LAYOUTS: dict[str, PixelLayout] = {
         PixelLayout("nv12", _semiplanar(1), planes=2, chroma_x=1, chroma_y=1),
         PixelLayout("yuv420p10le", _planar(2), depth=10, chroma_x=1, chroma_y=1),
         PixelLayout("p010le", _semiplanar(2), planes=2, depth=10, shift=6, chroma_x=1, chroma_y=1),
-        PixelLayout("yuva420p", _planar(1), planes=4, chroma_x=1, chroma_y=1),
+        PixelLayout("yuva420p", _planar(1), Component(3, 0, 1), planes=4, chroma_x=1, chroma_y=1),
     )
 }
 
@@ -122,13 +135,26 @@ class Planes:
                 f"{self.layout.name} has {self.layout.planes} planes; "
                 f"got {len(self.buffers)} buffers and {len(self.strides)} strides"
             )
-        for number, component in enumerate(self.layout.components):
+        for number, component in enumerate(self.layout.all_components):
             self._check(number, component.plane)
 
+    @classmethod
+    def allocate(cls, layout: PixelLayout, width: int, height: int) -> Planes:
+        """Planes in new memory: opaque, and 0 in everything else."""
+        strides, rows = [0] * layout.planes, [0] * layout.planes
+        for number, component in enumerate(layout.all_components):
+            row = _row_bytes(layout, number, width, height)
+            strides[component.plane] = -(-row // _ALIGNMENT) * _ALIGNMENT
+            rows[component.plane] = layout.size(number, width, height)[1]
+        buffers = [_aligned(stride * count) for stride, count in zip(strides, rows, strict=True)]
+        planes = cls(layout, width, height, buffers, strides)
+        if layout.alpha is not None:
+            planes.samples(ALPHA)[...] = (1 << layout.depth) - 1 << layout.shift
+        return planes
+
     def _check(self, number: int, plane: int) -> None:
-        columns, rows = self.layout.size(number, self.width, self.height)
-        component = self.layout.components[number]
-        needed = component.offset + (columns - 1) * component.step + self.layout.sample_bytes
+        rows = self.layout.size(number, self.width, self.height)[1]
+        needed = _row_bytes(self.layout, number, self.width, self.height)
         size, stride = len(writable(f"plane {plane}", self.buffers[plane])), self.strides[plane]
         if stride < needed:
             raise ValueError(f"plane {plane}: stride {stride} is below a row's {needed} bytes")
@@ -143,9 +169,23 @@ class Planes:
         buffers = [readable("a plane", buffer).copy() for buffer in self.buffers]
         return Planes(self.layout, self.width, self.height, buffers, self.strides)
 
+    def copy_to(self, other: Planes) -> None:
+        """Write all samples, alpha's too, into planes of the same layout and size.
+
+        Raises:
+            ValueError: they are of another.
+        """
+        if (self.layout, self.width, self.height) != (other.layout, other.width, other.height):
+            raise ValueError(
+                f"planes are {self.layout.name} {self.width}x{self.height}, "
+                f"not {other.layout.name} {other.width}x{other.height}"
+            )
+        for number in range(len(self.layout.all_components)):
+            other.samples(number)[...] = self.samples(number)
+
     def samples(self, component: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """A component's samples as they lie, (rows, columns), a writable view of its plane."""
-        place = self.layout.components[component]
+        place = self.layout.all_components[component]
         columns, rows = self.layout.size(component, self.width, self.height)
         dtype = np.dtype(np.uint8 if self.layout.sample_bytes == 1 else "<u2")
         view: NDArray[np.uint8] | NDArray[np.uint16] = np.ndarray(
@@ -156,3 +196,15 @@ class Planes:
             (self.strides[place.plane], place.step),
         )
         return view
+
+
+def _row_bytes(layout: PixelLayout, number: int, width: int, height: int) -> int:
+    """From the start of a row to the end of a component's last sample."""
+    component, columns = layout.all_components[number], layout.size(number, width, height)[0]
+    return component.offset + (columns - 1) * component.step + layout.sample_bytes
+
+
+def _aligned(size: int) -> NDArray[np.uint8]:
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size]

@@ -7,10 +7,12 @@ A component is kept with 14 bits for the whole range of its code values, whateve
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+
+from musetalk_fast.types import ColourTags
 
 BITS = 14
 """Bits of a component between the kernels' steps."""
@@ -19,6 +21,18 @@ COEFFICIENT_BITS = 9
 """Fraction bits of the conversion's coefficients: the most that keeps them in 16 bits."""
 
 LUMA_WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
+
+_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601"}
+"""ITU-T H.273, table 4: 5 and 6 are the same coefficients."""
+
+_LIMITED, _FULL = 1, 2
+
+
+class Coding(TypedDict):
+    """How a kernel is told of a matrix and a range."""
+
+    matrix: str
+    full_range: bool
 
 
 class Conversion(NamedTuple):
@@ -31,6 +45,18 @@ class Conversion(NamedTuple):
 
     coefficients: NDArray[np.int16]
     offsets: NDArray[np.int32]
+
+
+def coding_of(colour: ColourTags) -> Coding:
+    """The keyword arguments of a kernel that makes such code values.
+
+    Raises:
+        ValueError: no kernel knows the matrix, or the range is not one.
+    """
+    matrix = _MATRICES.get(colour.matrix)
+    if matrix is None or colour.range not in (_LIMITED, _FULL):
+        raise ValueError(f"no conversion to matrix {colour.matrix}, range {colour.range}")
+    return Coding(matrix=matrix, full_range=colour.range == _FULL)
 
 
 def exact_conversion(

@@ -27,9 +27,13 @@ _STRETCH = 1.02
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """Bytes to upload and the name they go by."""
+    """What is uploaded and the name it goes by.
 
-    data: bytes
+    Attributes:
+        data: its bytes, or the file that holds them.
+    """
+
+    data: bytes | Path
     sha256: str
 
 

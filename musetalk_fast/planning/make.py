@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.events import Event, ProgressEvent, WarningEvent
-from musetalk_fast.media.image import Still, load_still
+from musetalk_fast.media.avatar import AvatarSource, open_avatar
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
-from musetalk_fast.types import BT709, SourceRun
+from musetalk_fast.planning.sources import default_fps, source_runs
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.mux import check_output
 
 if TYPE_CHECKING:
     from musetalk_fast.errors import InputError
-
-STILL_FPS = Fraction(25)
-STILL_BIT_DEPTH = 8
 
 OnEvent = Callable[[Event], None]
 
@@ -33,7 +30,7 @@ OnEvent = Callable[[Event], None]
 class Inputs:
     """The avatar and the recording, checked and normalised."""
 
-    still: Still
+    avatar: AvatarSource
     speech: Speech
 
 
@@ -43,7 +40,7 @@ def load_inputs(
     settings: Settings,
     workdir: Path,
     on_event: OnEvent,
-    on_still: Callable[[Still], object] = lambda _still: None,
+    on_avatar: Callable[[AvatarSource], object] = lambda _avatar: None,
     on_block: Callable[[float], None] = lambda _secs: None,
 ) -> Inputs:
     """Read, check and normalise both inputs; look for a face.
@@ -51,27 +48,27 @@ def load_inputs(
     Args:
         workdir: folder for the 16 kHz recording.
         on_event: told of progress and of what the user should know.
-        on_still: given the picture as soon as it is there.
+        on_avatar: given the avatar as soon as it is open.
         on_block: as `load_speech` has it; may raise to stop.
 
     Raises:
         errors.InputError: the leaf that says what cannot work.
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
-    still = load_still(
+    source = open_avatar(
         avatar,
         background=settings.avatar.background,
         resolution=settings.output.resolution,
     )
-    on_still(still)
-    _warn(still.notes, on_event)
+    on_avatar(source)
+    _warn(source.notes, on_event)
     if settings.avatar.face_check:
-        _look_for_face(still, avatar, settings, on_event)
+        _look_for_face(source, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
     _warn(speech.notes, on_event)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(still, speech)
+    return Inputs(source, speech)
 
 
 def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
@@ -80,27 +77,27 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
     Raises:
         errors.OutputError: the encoder does not open, or not for this container.
     """
-    still, speech = inputs.still, inputs.speech
-    fps = Fraction(settings.output.fps or STILL_FPS)
+    source, speech = inputs.avatar, inputs.speech
+    fps = Fraction(settings.output.fps or default_fps(source))
     frames = max(1, math.ceil(speech.duration * fps))
     segments = cut(frames, fps, settings.processing.segment_secs)
-    encoder = resolve(settings.output, output, still.width, still.height, fps, BT709)
+    encoder = resolve(settings.output, output, source.width, source.height, fps, source.colour)
     concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
     return Plan(
-        avatar=still.path,
+        avatar=source.path,
         audio=speech.path,
         output=output,
-        avatar_sha256=still.sha256,
+        avatar_sha256=source.sha256,
         audio_sha256=speech.sha256,
         duration=speech.duration,
         fps=fps,
         frames=frames,
-        width=still.width,
-        height=still.height,
+        width=source.width,
+        height=source.height,
         resolution=settings.output.resolution,
-        colour=BT709,
-        bit_depth=STILL_BIT_DEPTH,
-        sources=(SourceRun(0, 0, frames),),
+        colour=source.colour,
+        bit_depth=source.bit_depth,
+        sources=source_runs(source, frames, fps),
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
         options=settings.avatar.options(),
@@ -143,14 +140,14 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
     return check_output(output, asked.format, overwrite=asked.overwrite, inputs=(avatar, audio))
 
 
-def _look_for_face(still: Still, avatar: Path, settings: Settings, on_event: OnEvent) -> None:
+def _look_for_face(source: AvatarSource, settings: Settings, on_event: OnEvent) -> None:
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import find_face
 
     try:
-        found = find_face(still.rgb, settings.avatar.options())
+        found = find_face(source.picture(0), settings.avatar.options())
     except InputError as error:
-        error.where = str(avatar)
+        error.where = str(source.path)
         error.hint = _face_hint(error, settings.output.resolution)
         raise
     _warn(found.notes, on_event)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 
-from musetalk_fast.errors import EngineDiffersError, FacesDifferError
+from musetalk_fast.errors import EngineDiffersError, FacesDifferError, OutputWriteError
 from musetalk_fast.planning import Plan, Segment
+from musetalk_fast.rendering.face_table import FaceTable, open_face_table
+from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.parts import Part
-from musetalk_fast.wire.face_digest import PreparedFaces
+from musetalk_fast.wire.face_digest import FacesDigest
 
 
 class JobState:
@@ -25,13 +28,16 @@ class JobState:
 
     Attributes:
         manifest: None until the first server is ready.
+        faces: likewise; one for each source frame.
         established_at: when this run's first server was, by `time.monotonic`; None until then.
     """
 
     def __init__(self, plan: Plan, jobdir: JobDirectory) -> None:
         self.plan = plan
         self.jobdir = jobdir
-        self.manifest = self._kept()
+        self.manifest: Manifest | None = None
+        self.faces: FaceTable | None = None
+        self._load()
         self.established_at: float | None = None
         self._establishing = asyncio.Lock()
 
@@ -56,8 +62,25 @@ class JobState:
             where=where,
         )
 
-    async def establish(self, engine: EngineIdentity, faces: PreparedFaces, where: str) -> None:
+    @asynccontextmanager
+    async def receiving(self, source_frames: int) -> AsyncIterator[FaceTableWriter | FacesDigest]:
+        """Takes the faces that a server finds; they are kept only where none are yet."""
+        if self.manifest is not None:
+            yield FacesDigest()
+            return
+        writer = FaceTableWriter(self.jobdir.path / FACES, source_frames)
+        try:
+            yield writer
+        finally:
+            await asyncio.to_thread(writer.discard)
+
+    async def establish(
+        self, offered: Manifest, faces: FaceTableWriter | FacesDigest, where: str
+    ) -> None:
         """Take the first server's word and keep it; hold the others to it.
+
+        Args:
+            faces: of `receiving`, all of them.
 
         Raises:
             errors.EngineDiffersError, errors.FacesDifferError: another one came first.
@@ -65,24 +88,37 @@ class JobState:
         """
         async with self._establishing:
             if self.manifest is None:
-                self.manifest = await run_in_thread(partial(self._keep, Manifest(engine, faces)))
+                assert isinstance(faces, FaceTableWriter)
+                await run_in_thread(partial(self._keep, offered, faces))
             if self.established_at is None:
                 self.established_at = time.monotonic()
-        self.check_engine(engine, where)
-        if self.manifest.faces.digest != faces.digest:
+        self.check_engine(offered.engine, where)
+        assert self.manifest is not None
+        ours = self.manifest
+        if (ours.digest, ours.makes_full_frames) != (offered.digest, offered.makes_full_frames):
             raise FacesDifferError(
                 "it finds other faces in the avatar than the render began with", where=where
             )
 
-    def _keep(self, manifest: Manifest) -> Manifest:
+    def _keep(self, offered: Manifest, faces: FaceTableWriter) -> None:
         """Write it down; another machine may have been first."""
-        if self.jobdir.write_first(FACES, manifest_to_bytes(manifest)):
-            return manifest
-        kept = self._kept()
-        if kept is None:  # damaged: as good as not there
-            self.jobdir.write(FACES, manifest_to_bytes(manifest))
-        return kept or manifest
+        manifest = manifest_to_bytes(offered)
+        self._load()
+        if self.manifest is not None:
+            return
+        path = self.jobdir.path / FACES
+        # Damaged is as good as not there, and is replaced.
+        table = faces.commit(manifest) if path.exists() else faces.commit_if_absent(manifest)
+        if table is not None:
+            self.manifest, self.faces = offered, table
+            return
+        self._load()
+        if self.manifest is None:
+            raise OutputWriteError("somebody keeps damaging the faces", where=str(path))
 
-    def _kept(self) -> Manifest | None:
-        content = self.jobdir.read(FACES)
-        return None if content is None else manifest_from_bytes(content)
+    def _load(self) -> None:
+        """Take what was kept, if it is sound."""
+        table = open_face_table(self.jobdir.path / FACES)
+        manifest = None if table is None else manifest_from_bytes(table.manifest)
+        if table is not None and manifest is not None and manifest.source_frames == table.count:
+            self.manifest, self.faces = manifest, table

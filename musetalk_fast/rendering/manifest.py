@@ -1,4 +1,4 @@
-"""Who makes a render's crops and for which faces: fixed once, kept beside the parts."""
+"""What all servers and parts of a render agree on: kept once, at the head of the face table."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ import orjson
 
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.planning import Plan, Segment
-from musetalk_fast.types import EngineIdentity, Face
-from musetalk_fast.wire import binary
-from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
+from musetalk_fast.types import EngineIdentity
 from musetalk_fast.wire.json_object import parse_object
-from musetalk_fast.wire.media_types import BINARY
-from musetalk_fast.wire.messages import FaceMessage, Start
-from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 _SHORT = 16
 """Digits of a hash that a label shows."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What all servers and all parts of a render agree on."""
+    """Who makes a render's crops, and for which faces.
+
+    Attributes:
+        digest: of the faces; see `wire.digests.faces_digest`.
+        source_frames: how many faces there are, or none in their place.
+        makes_full_frames: finished frames come instead of crops, from a server that says nothing
+            of faces.
+    """
 
     engine: EngineIdentity
-    faces: PreparedFaces
-
-    @property
-    def makes_full_frames(self) -> bool:
-        """Whether finished pictures come: faces are told only where crops are made for them."""
-        return not self.faces.faces
+    digest: str
+    source_frames: int
+    makes_full_frames: bool = False
 
     def label(self, plan: Plan, segment: Segment) -> str:
         """What the part of a segment of this render says of itself."""
-        identity, digest = plan.identity[:_SHORT], self.faces.digest[:_SHORT]
+        identity, digest = plan.identity[:_SHORT], self.digest[:_SHORT]
         return (
             f"{self.engine.name} {self.engine.model} plan {identity} faces {digest} "
             f"frames {segment.start}-{segment.stop}"
@@ -42,44 +41,32 @@ class Manifest:
 
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
-    """A line of JSON for the maker, then the faces as a server sends them on the binary wire."""
-    encoder = StreamEncoder(BINARY)
-    engine, faces = manifest.engine, manifest.faces
-    count = len(faces.faces)
-    start = Start(engine=engine.name, model=engine.model, faces=faces.digest, start=0, stop=count)
-    messages = [orjson.dumps({"is_preview": engine.is_preview}) + b"\n", encoder.encode(start)]
-    messages += [encoder.encode(_message(source, face)) for source, face in enumerate(faces.faces)]
-    messages.append(encoder.end(count, {"faces": faces.digest}))
-    return b"".join(messages)
+    """A JSON object, of less than 2 KB for an engine's and model's names of 200 characters."""
+    engine = manifest.engine
+    return orjson.dumps(
+        {
+            "engine": engine.name,
+            "model": engine.model,
+            "is_preview": engine.is_preview,
+            "faces": manifest.digest,
+            "source_frames": manifest.source_frames,
+            "full_frames": manifest.makes_full_frames,
+        }
+    )
 
 
 def manifest_from_bytes(content: bytes) -> Manifest | None:
     """Read what was kept; None if it is damaged, and then as good as not there."""
-    line, _, stream = content.partition(b"\n")
-    decoder = binary.Decoder()
     try:
-        is_preview = parse_object(line, "the maker").flag("is_preview")
-        messages = decoder.feed(stream)
-        decoder.close()
+        members = parse_object(content, "the manifest")
+        manifest = Manifest(
+            engine=EngineIdentity(
+                members.text("engine"), members.text("model"), members.flag("is_preview")
+            ),
+            digest=members.hexadecimal("faces", 64),
+            source_frames=members.integer("source_frames"),
+            makes_full_frames=members.flag("full_frames"),
+        )
     except ProtocolError:
         return None
-    start = messages[0]
-    faces = tuple(_face(each) for each in messages if isinstance(each, FaceMessage))
-    digest = faces_digest(faces)
-    if not isinstance(start, Start) or start.faces != digest:
-        return None
-    return Manifest(
-        EngineIdentity(start.engine, start.model, is_preview), PreparedFaces(faces, digest)
-    )
-
-
-def _message(source: int, face: Face | None) -> FaceMessage:
-    if face is None:
-        return FaceMessage(source=source)
-    return FaceMessage(source=source, box=face.box, mask_box=face.mask_box, mask=face.mask)
-
-
-def _face(message: FaceMessage) -> Face | None:
-    if message.box is None or message.mask_box is None or message.mask is None:
-        return None
-    return Face(message.source, message.box, message.mask_box, message.mask)
+    return None if manifest.makes_full_frames == bool(manifest.source_frames) else manifest

@@ -160,7 +160,7 @@ class Renderer:
             with ThreadPoolExecutor(1, "png") as beside, thread_errors():
                 inputs = load_inputs(
                     *(avatar, audio, self._settings, jobdir.scratch, emit),
-                    on_still=lambda still: pictures.append(beside.submit(still.png)),
+                    on_avatar=lambda avatar: pictures.append(beside.submit(avatar.asset)),
                     on_block=lambda _secs: flag.check(),
                 )
                 plan = plan_render(inputs, jobdir.output, self._settings)

@@ -15,10 +15,12 @@ from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
+from musetalk_fast.rendering.face_table_writer import FaceTableWriter
+from musetalk_fast.rendering.manifest import Manifest
 from musetalk_fast.rendering.render_job import RenderJob
 from musetalk_fast.rendering.tasks import run_all
 from musetalk_fast.types import EngineIdentity
-from musetalk_fast.wire.face_digest import NO_FACES, PreparedFaces
+from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import INFER, StreamWire
 from musetalk_fast.wire.messages import FullFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
@@ -64,9 +66,11 @@ class Session:
     def open_full_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[FullFrame]]]:
         """Ask for all frames as whole pictures; see `client.infer.open_infer`."""
         server, plan, inputs = self._member.opened, self._job.plan, self._job.inputs
+        png = self._job.picture.data
         assert server is not None
+        assert isinstance(png, bytes)  # `POST /infer` takes stills only
         request = InferRequest(
-            png=self._job.picture.data,
+            png=png,
             recording=inputs.speech.padded(plan.frames / plan.fps),
             fps=plan.fps,
             frames=plan.frames,
@@ -85,7 +89,7 @@ class Session:
         request = FramesRequest(
             avatar=job.picture.sha256,
             options=job.plan.options,
-            faces=job.state.manifest.faces.digest,
+            faces=job.state.manifest.digest,
             audio=job.inputs.speech.wav_sha256,
             fps=job.plan.fps,
             start=first,
@@ -101,17 +105,26 @@ class Session:
         self._emit(server)
         check_limits(server, plan.frame_encoding, plan.fps)
         engine = EngineIdentity(info.engine, info.model, info.is_preview)
-        self._job.state.check_engine(engine, where)
+        state = self._job.state
+        state.check_engine(engine, where)
         if not isinstance(server.wire, StreamWire):
             check_infer_options(plan.options, where)
-            await self._job.state.establish(engine, NO_FACES, where)
+            async with state.receiving(0) as faces:
+                offered = Manifest(
+                    engine=engine, digest=faces.digest, source_frames=0, makes_full_frames=True
+                )
+                await state.establish(offered, faces, where)
             return
         speech, picture = self._job.inputs.speech, self._job.picture
         await run_all(
             self._upload(server, "avatar", picture.sha256, picture.data),
             self._upload(server, "audio", speech.wav_sha256, speech.wav),
         )
-        await self._job.state.establish(engine, await self._prepare(server, server.wire), where)
+        source_frames = self._job.inputs.avatar.frames
+        async with state.receiving(source_frames) as faces:
+            await self._prepare(server, server.wire, faces)
+            offered = Manifest(engine=engine, digest=faces.digest, source_frames=source_frames)
+            await state.establish(offered, faces, where)
 
     async def _upload(
         self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path
@@ -122,15 +135,17 @@ class Session:
 
         await ensure_asset(server.connection, sha256, content, emit)
 
-    async def _prepare(self, server: NegotiatedServer, wire: StreamWire) -> PreparedFaces:
+    async def _prepare(
+        self, server: NegotiatedServer, wire: StreamWire, faces: FaceTableWriter | FacesDigest
+    ) -> None:
         plan = self._job.plan
         request = AvatarRequest(avatar=self._job.picture.sha256, options=plan.options)
 
         def emit(done: int, total: int) -> None:
             self._on_event(ProgressEvent(stage="prepare", done=done, total=total))
 
-        size = (plan.width, plan.height)
-        return await prepare_avatar(server.connection, request, wire, size, 1, emit)
+        size, source_frames = (plan.width, plan.height), self._job.inputs.avatar.frames
+        await prepare_avatar(server.connection, request, wire, size, source_frames, faces, emit)
 
     def _emit(self, server: NegotiatedServer) -> None:
         if not self._member.announced:

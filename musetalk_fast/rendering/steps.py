@@ -10,7 +10,8 @@ from pathlib import Path
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
-from musetalk_fast.media.image import Asset, load_still
+from musetalk_fast.media.avatar import open_avatar
+from musetalk_fast.media.image import Asset
 from musetalk_fast.media.speech import load_speech
 from musetalk_fast.planning import (
     Inputs,
@@ -142,19 +143,19 @@ def _open_record(
 
 def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs, Asset]:
     """The plan's inputs, which must be those it was made for."""
-    still = load_still(plan.avatar, background=plan.background, resolution=plan.resolution)
+    avatar = open_avatar(plan.avatar, background=plan.background, resolution=plan.resolution)
     speech = load_speech(plan.audio, workdir, lambda _secs: check())
     changed = [
         path
         for path, now, then in (
-            (plan.avatar, still.sha256, plan.avatar_sha256),
+            (plan.avatar, avatar.sha256, plan.avatar_sha256),
             (plan.audio, speech.sha256, plan.audio_sha256),
         )
         if now != then
     ]
     if changed:
         raise PlanError("it has changed since the plan was made", where=str(changed[0]))
-    return Inputs(still, speech), still.png()
+    return Inputs(avatar, speech), avatar.asset()
 
 
 def _chosen(plan: Plan, numbers: Collection[int] | None) -> list[Segment]:

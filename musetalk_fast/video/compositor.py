@@ -1,30 +1,49 @@
-"""Crops onto the avatar's picture: reused frames, of which only the mask's rectangle changes."""
+"""What a server sends becomes frames; here, crops on a still's planes, which are used again."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Protocol
 
 import av
 
+from musetalk_fast.errors import FrameShapeError
 from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
-from musetalk_fast.kernels.yuv import rgb_to_planes
-from musetalk_fast.types import ColourTags, Crop, Face, Picture
-from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.types import ColourTags, Face
+from musetalk_fast.wire.crop_codec import CropReader
+from musetalk_fast.wire.messages import Frame, FullFrame
+
+
+class Compositor(Protocol):
+    """Makes the frames of one encoder; serves one thread."""
+
+    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+        """The frame that shows what came.
+
+        It may be the same object every time: encode it before the next is asked for. An encoder
+        that still holds its samples keeps them.
+
+        Args:
+            frame: of the kind that this compositor was made for.
+            index: its number in the segment; becomes the time stamp.
+
+        Raises:
+            errors.FrameShapeError: it is not what it says, or not for this avatar.
+        """
 
 
 class StillCompositor:
-    """Makes the frames of a still avatar for one encoder; serves one thread.
+    """Makes the frames of a still avatar: of a reused frame only the mask's rectangle changes.
 
-    The picture is converted once. A frame costs the mask's rectangle: there the crop is blended
-    with the avatar's samples, whatever the frame before has left.
+    There the crop is blended with the avatar's samples, whatever the frame before has left.
 
     Args:
-        rgb: (H, W, 3) uint8 RGB, C-contiguous: the avatar, of the video's size.
+        avatar: its planes, of the video's size and pixel format; they are only read.
         face: where crops go, and their mask.
-        encoder: whose pixel format the frames have.
         fps: frames a second; the frames' time base is its inverse.
-        colour: what the frames' samples mean.
+        colour: what the avatar's code values mean.
         sharp: scale crops with Lanczos-3 instead of bilinear.
 
     Raises:
@@ -32,65 +51,61 @@ class StillCompositor:
     """
 
     def __init__(
-        self,
-        rgb: Picture,
-        face: Face,
-        encoder: EncoderSettings,
-        fps: Fraction,
-        colour: ColourTags,
-        *,
-        sharp: bool = False,
+        self, avatar: Planes, face: Face, fps: Fraction, colour: ColourTags, *, sharp: bool = False
     ) -> None:
-        height, width = rgb.shape[:2]
-        self._layout = LAYOUTS[encoder.pix_fmt]
-        self._paste = Paste(face, width, height, self._layout, sharp=sharp)
-        self._frame = blank_frame(width, height, encoder.pix_fmt, fps, colour)
+        self._avatar = avatar
+        self._source = face.source
+        self._reader = CropReader()
+        width, height, layout = avatar.width, avatar.height, avatar.layout
+        self._paste = Paste(face, width, height, layout, **coding_of(colour), sharp=sharp)
+        self._frame = blank_frame(width, height, layout.name, fps, colour)
         self._map()
-        rgb_to_planes(rgb, self._planes)
-        self._avatar = self._planes.copy()
+        avatar.copy_to(self._planes)
 
-    def compose(self, crop: Crop | memoryview, first_row: int, index: int) -> av.VideoFrame:
-        """The frame that shows a crop.
-
-        It is the same object every time: encode it before the next is asked for. An encoder
-        that still holds its samples keeps them; the frame then gets new memory.
-
-        Args:
-            crop: (rows, 256, 3) uint8 RGB, C-contiguous, or the bytes of such an array: rows of
-                the crop from `first_row` on.
-            first_row: number of its first row.
-            index: its number in the segment; becomes the time stamp.
-
-        Raises:
-            errors.FrameShapeError: the crop is not such an array, or lacks rows of the mask.
-        """
-        self._frame.make_writable()
+    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+        """The frame that shows a crop; see `Compositor.compose`."""
+        assert isinstance(frame, Frame)
+        if frame.source != self._source:
+            raise FrameShapeError(
+                f"frame {frame.index} is for source frame {frame.source}; there is {self._source}"
+            )
+        crop = self._reader.read(frame)
+        shown = self._frame
+        shown.make_writable()
         if self._place() != self._mapped:
             self._map()
-        self._paste.paste(crop, first_row, self._planes, self._avatar)
-        self._frame.pts = index
-        return self._frame
+        self._paste.paste(crop, frame.rows.first, self._planes, self._avatar)
+        shown.pts = index
+        return shown
 
     def _place(self) -> tuple[int, int]:
         return self._luma.buffer_ptr, self._luma.line_size
 
     def _map(self) -> None:
         """Find the samples again: the frame's memory is new."""
-        frame = self._frame
-        planes = frame.planes
-        self._luma = planes[0]  # `frame.planes` makes new objects every time: too slow per frame
+        self._planes = planes_of(self._frame)
+        # Kept: `frame.planes` makes new objects every time, which is too slow per frame.
+        self._luma = self._frame.planes[0]
         self._mapped = self._place()
-        self._planes = Planes(
-            self._layout, frame.width, frame.height, planes, [plane.line_size for plane in planes]
-        )
 
 
 def blank_frame(
     width: int, height: int, pix_fmt: str, fps: Fraction, colour: ColourTags
 ) -> av.VideoFrame:
-    """A frame with these tags, whose time base is the inverse of `fps`."""
+    """A frame with these tags, whose time base is the inverse of `fps`; its samples are not set."""
     frame = av.VideoFrame(width, height, pix_fmt)
     frame.time_base = 1 / fps
     frame.colorspace, frame.color_range = colour.matrix, colour.range
     frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
     return frame
+
+
+def planes_of(frame: av.VideoFrame) -> Planes:
+    """Where a frame's samples lie, until it is made writable anew.
+
+    Raises:
+        KeyError: its pixel format is not one of `LAYOUTS`.
+    """
+    planes = frame.planes
+    strides = [plane.line_size for plane in planes]
+    return Planes(LAYOUTS[frame.format.name], frame.width, frame.height, planes, strides)

@@ -13,56 +13,50 @@ from musetalk_fast.kernels.buffers import Bytes
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.png import PngError, pixels_only
 from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import ColourTags, Picture
-from musetalk_fast.video.compositor import blank_frame
-from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.wire.messages import FullFrame
+from musetalk_fast.video.compositor import blank_frame, planes_of
+from musetalk_fast.wire.messages import Frame, FullFrame
 
 _PADDING = 128
 
 
 class FullFrameCompositor:
-    """Makes frames of whole pictures for one encoder; serves one thread.
+    """Makes frames of whole pictures for one encoder: a `Compositor`.
 
     PNGs of every kind are taken; alpha is left out. FFmpeg decodes them in about half the time of
     Pillow, which counts as every frame is one.
 
     Args:
         width, height: of the video, and so of every picture.
-        encoder: whose pixel format the frames have.
+        pix_fmt: of the frames; one of `kernels.planes.LAYOUTS`.
         fps: frames a second; the frames' time base is its inverse.
-        colour: what the frames' samples mean.
+        colour: what the frames' code values mean.
     """
 
     def __init__(
-        self, width: int, height: int, encoder: EncoderSettings, fps: Fraction, colour: ColourTags
+        self, width: int, height: int, pix_fmt: str, fps: Fraction, colour: ColourTags
     ) -> None:
         self._size = (width, height)
-        self._layout = LAYOUTS[encoder.pix_fmt]
-        self._frame = blank_frame(width, height, encoder.pix_fmt, fps, colour)
+        self._coding = coding_of(colour)
+        self._frame = blank_frame(width, height, pix_fmt, fps, colour)
+        Planes.allocate(LAYOUTS[pix_fmt], width, height).copy_to(planes_of(self._frame))
         self._rgb = np.empty((height, width, 3), np.uint8)
         self._decoder = _open_decoder(width, height)
 
-    def compose(self, whole: FullFrame, index: int) -> av.VideoFrame:
-        """The frame that shows a picture.
-
-        It is the same object every time: encode it before the next is asked for. An encoder
-        that still holds its samples keeps them; the frame then gets new memory.
-
-        Args:
-            index: its number in the segment; becomes the time stamp.
+    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+        """The frame that shows a picture; see `Compositor.compose`.
 
         Raises:
             errors.FrameShapeError: not a PNG, damaged, or of another size.
         """
-        rgb = self._decode(whole)
-        frame = self._frame
-        frame.make_writable()
-        planes = frame.planes
-        strides = [plane.line_size for plane in planes]
-        rgb_to_planes(rgb, Planes(self._layout, *self._size, planes, strides))
-        frame.pts = index
-        return frame
+        assert isinstance(frame, FullFrame)
+        rgb = self._decode(frame)
+        shown = self._frame
+        shown.make_writable()
+        rgb_to_planes(rgb, planes_of(shown), **self._coding)
+        shown.pts = index
+        return shown
 
     def _decode(self, whole: FullFrame) -> Picture:
         """(H, W, 3) uint8 RGB; valid until the next call."""

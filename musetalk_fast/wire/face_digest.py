@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,12 +14,25 @@ _FACE = struct.Struct("<B8i")
 _NO_FACE = b"\0"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedFaces:
-    """What a server found in an avatar: one face or None per source frame, and their digest."""
+class FacesDigest:
+    """SHA-256 of an avatar's faces as they come; see `faces_digest`."""
 
-    faces: tuple[Face | None, ...]
-    digest: str
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """Of those so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    def add(self, faces: Iterable[Face | None]) -> None:
+        """Take the faces of the next source frames."""
+        for face in faces:
+            if face is None:
+                self._hash.update(_NO_FACE)
+            else:
+                self._hash.update(_FACE.pack(1, *face.box, *face.mask_box))
+                self._hash.update(np.ascontiguousarray(face.mask).data)
 
 
 def faces_digest(faces: Iterable[Face | None]) -> str:
@@ -30,15 +42,6 @@ def faces_digest(faces: Iterable[Face | None]) -> str:
     `x, y, width, height` of the box and of the mask's box as little-endian 32-bit integers, then
     the mask's bytes row by row.
     """
-    digest = hashlib.sha256()
-    for face in faces:
-        if face is None:
-            digest.update(_NO_FACE)
-        else:
-            digest.update(_FACE.pack(1, *face.box, *face.mask_box))
-            digest.update(np.ascontiguousarray(face.mask).data)
-    return digest.hexdigest()
-
-
-NO_FACES = PreparedFaces((), faces_digest(()))
-"""Of a server that makes whole frames and tells nothing of faces."""
+    digest = FacesDigest()
+    digest.add(faces)
+    return digest.digest

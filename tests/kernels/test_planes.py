@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kernel_frames import make_planes
 
-from musetalk_fast.kernels.planes import LAYOUTS, MAX_SIDE, PixelLayout, Planes
+from musetalk_fast.kernels.planes import ALPHA, LAYOUTS, MAX_SIDE, PixelLayout, Planes
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
@@ -60,3 +60,33 @@ def test_samples_are_a_view() -> None:
     planes = make_planes(LAYOUTS["p010le"], 6, 4, seed=1)
     planes.samples(2)[1, 2] = 0x1234
     assert bytes(memoryview(planes.buffers[1]))[12 + 2 * 4 + 2 :][:2] == b"\x34\x12"
+
+
+@pytest.mark.parametrize("size", [(34, 18), (35, 19), (1, 1)])
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_new_planes_are_aligned_zero_and_opaque(layout: PixelLayout, size: tuple[int, int]) -> None:
+    planes = Planes.allocate(layout, *size)
+    for buffer, stride in zip(planes.buffers, planes.strides, strict=True):
+        assert np.asarray(buffer).ctypes.data % 64 == stride % 64 == 0
+    for number in range(len(layout.all_components)):
+        columns, rows = layout.size(number, *size)
+        assert planes.samples(number).shape == (rows, columns)
+        assert (planes.samples(number) == (255 if number == ALPHA else 0)).all()
+
+
+@pytest.mark.parametrize("size", [(34, 18), (35, 19), (1, 1)])
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_all_samples_are_copied_whatever_the_strides(
+    layout: PixelLayout, size: tuple[int, int]
+) -> None:
+    planes, other = make_planes(layout, *size, seed=1, slack=7), Planes.allocate(layout, *size)
+    planes.copy_to(other)
+    for number in range(len(layout.all_components)):
+        assert np.array_equal(planes.samples(number), other.samples(number))
+
+
+def test_planes_of_another_kind_take_no_copy() -> None:
+    planes = Planes.allocate(LAYOUTS["yuv420p"], 8, 8)
+    for layout, side in (("nv12", 8), ("yuv420p", 10)):
+        with pytest.raises(ValueError, match=f"planes are yuv420p 8x8, not {layout}"):
+            planes.copy_to(Planes.allocate(LAYOUTS[layout], side, side))

@@ -15,7 +15,14 @@ import pytest
 from musetalk_fast.errors import PlanError
 from musetalk_fast.planning import Plan, Segment, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
-from musetalk_fast.types import BT709, AvatarOptions, Box, CropEncoding, Scaling, SourceRun
+from musetalk_fast.types import (
+    BT709,
+    AvatarOptions,
+    Box,
+    CropEncoding,
+    Scaling,
+    SourceRun,
+)
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.records import (
@@ -184,6 +191,10 @@ CHANGES = {
     "an unknown container": lambda document: document["encoder"].update(format="avi"),
     "an unknown layout": lambda document: document["encoder"].update(pix_fmt="rgb555"),
     "division by zero": lambda document: document.update(duration=[1, 0]),
+    "no colour": lambda document: document.pop("colour"),
+    "another colour": lambda document: document["colour"].__setitem__(0, 9),
+    "a colour out of range": lambda document: document["colour"].__setitem__(2, 256),
+    "another depth": lambda document: document.update(bit_depth=10),
     "an unknown scaling": lambda document: document.update(scaling="nearest"),
     "an unknown encoding": lambda document: document.update(frame_encoding="bmp"),
     "a text for threads": lambda document: document["encoder"].update(threads="many"),

@@ -25,12 +25,13 @@ import pytest
 from aiohttp.base_protocol import BaseProtocol
 
 from musetalk_fast.client.message_stream import _chunks
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.types import BT709, CROP_SIZE, Box, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.crop_codec import CropReader, encode_crop
+from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame
 
 LIMIT = 4096
@@ -71,7 +72,8 @@ def traced() -> Iterator[None]:
 
 def _compositor() -> StillCompositor:
     width, height = SIZE
-    return StillCompositor(np.zeros((height, width, 3), np.uint8), FACE, ENCODER, FPS, BT709)
+    avatar = Planes.allocate(LAYOUTS[ENCODER.pix_fmt], width, height)
+    return StillCompositor(avatar, FACE, FPS, BT709)
 
 
 class Pipeline:
@@ -84,7 +86,6 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         self._received = aiohttp.StreamReader(BaseProtocol(loop), 1 << 20, loop=loop)
         self._waiting: deque[Frame] = deque()
-        self._reader = CropReader()
         self._compositor = _compositor()
         self._encoder = PartEncoder(path, ENCODER, *SIZE, FPS, BT709, 0, "")
 
@@ -116,10 +117,8 @@ class Pipeline:
         self._waiting.extend(messages)
         while len(self._waiting) > WAITING:
             frame = self._waiting.popleft()
-            with self.peaks.of("crop"):
-                crop = self._reader.read(frame)
             with self.peaks.of("compose"):
-                shown = self._compositor.compose(crop, frame.rows.first, frame.index)
+                shown = self._compositor.compose(frame, frame.index)
             with self.peaks.of("encode"):
                 self._encoder.encode(shown)
             self.places.add(shown.planes[0].buffer_ptr)
@@ -151,7 +150,7 @@ async def test_nothing_large_is_allocated(
     await pipeline.go(_messages(module, encoding), size)
     if size is None:
         del pipeline.peaks.highest["receive"]  # aiohttp joins the pieces of a chunk
-    assert {"parse", "crop", "compose", "encode"} <= set(pipeline.peaks.highest)
+    assert {"parse", "compose", "encode"} <= set(pipeline.peaks.highest)
     assert max(pipeline.peaks.highest.values()) < LIMIT, pipeline.peaks.highest
     assert len(pipeline.places) == 1
 
@@ -160,7 +159,7 @@ async def test_nothing_large_is_allocated(
 async def test_a_png_takes_a_few_times_its_pixels(module: Any, tmp_path: Path) -> None:
     pipeline = Pipeline(module, tmp_path / "part.mp4")
     await pipeline.go(_messages(module, PNG), 256_000)
-    assert pipeline.peaks.highest.pop("crop") < 5 * CROP_SIZE * CROP_SIZE * 3
+    assert pipeline.peaks.highest.pop("compose") < 5 * CROP_SIZE * CROP_SIZE * 3
     assert max(pipeline.peaks.highest.values()) < LIMIT, pipeline.peaks.highest
     assert len(pipeline.places) == 1
 
@@ -182,8 +181,8 @@ def test_frames_that_somebody_holds_would_be_seen_by_their_places() -> None:
     graph.configure()
     compositor, places = _compositor(), set()
     for index in range(3):
-        crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-        shown = compositor.compose(crop, 0, index)
+        crop = bytes(CROP_SIZE * CROP_SIZE * 3)
+        shown = compositor.compose(Frame(index=index, source=0, encoding=RAW, data=crop), index)
         places.add(shown.planes[0].buffer_ptr)
         source.push(shown)  # nobody pulls
     assert len(places) == 3

@@ -12,12 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.types import BT709, CROP_SIZE, Box, ColourTags, Crop, Face, Picture
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.media.avatar import StillSource
+from musetalk_fast.media.image import Still
+from musetalk_fast.types import (
+    BT709,
+    CROP_SIZE,
+    Box,
+    ColourTags,
+    Crop,
+    CropEncoding,
+    Face,
+    Picture,
+    Rows,
+    SourceRun,
+)
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part
+from musetalk_fast.wire.messages import Frame
 
 WIDTH, HEIGHT = 320, 288
 BITS = 8
@@ -31,6 +46,24 @@ def picture() -> Picture:
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     rgb = np.stack([x * 255 // WIDTH, y * 255 // HEIGHT, (x + y) * 255 // (WIDTH + HEIGHT)], -1)
     return rgb.astype(np.uint8)
+
+
+def avatar_planes(rgb: Picture, pix_fmt: str) -> Planes:
+    """A still's planes as a render gets them."""
+    source = StillSource(Still(Path("still.png"), rgb, "", ()))
+    return next(source.planes(SourceRun(0, 0, 1), LAYOUTS[pix_fmt]))
+
+
+def compositor_of(encoder: EncoderSettings, fps: Fraction) -> StillCompositor:
+    """Makes the frames of `picture` for an encoder."""
+    return StillCompositor(avatar_planes(picture(), encoder.pix_fmt), FACE, fps, BT709)
+
+
+def frame_of(crop: Crop, index: int = 0, first_row: int = 0) -> Frame:
+    """A frame that carries a raw crop, or its rows from `first_row` on."""
+    rows = Rows(first_row, len(crop))
+    data = memoryview(crop).cast("B")
+    return Frame(index=index, source=0, encoding=CropEncoding.RAW, data=data, rows=rows)
 
 
 def crop_of(number: int) -> Crop:
@@ -61,10 +94,10 @@ def encode_part(
     colour: ColourTags = BT709,
 ) -> Part:
     """A part whose frames show `numbers`."""
-    compositor = StillCompositor(picture(), FACE, encoder, fps, colour)
+    compositor = compositor_of(encoder, fps)
     part = PartEncoder(path, encoder, WIDTH, HEIGHT, fps, colour, 0, "label")
     for index, number in enumerate(numbers):
-        part.encode(compositor.compose(crop_of(number), 0, index))
+        part.encode(compositor.compose(frame_of(crop_of(number)), index))
     return part.finish()
 
 

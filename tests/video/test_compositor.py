@@ -1,33 +1,37 @@
+"""Crops on a still: bit for bit the reference's planes, in every layout, of odd sizes too."""
+
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from av.filter import Graph
+from numbered_video import avatar_planes, frame_of
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels.paste_tables import tables
-from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.kernels.planes import ALPHA, LAYOUTS, Planes
 from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.kernels.reference import yuv as picture_reference
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import conversion
-from musetalk_fast.types import BT709, CROP_SIZE, Box, Crop, Face, Picture
-from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.types import BT709, CROP_SIZE, Box, ColourTags, Crop, Face, Picture
+from musetalk_fast.video.compositor import StillCompositor, planes_of
 
 WIDTH, HEIGHT = 96, 80
 FPS = Fraction(30000, 1001)
 RANDOM = np.random.default_rng(7)
 RGB: Picture = RANDOM.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+ODD: Picture = RANDOM.integers(0, 256, (81, 97, 3), dtype=np.uint8)
 MASK_BOX = Box(21, 33, 41, 27)
-CONTAINERS = ["yuv420p", "nv12"]
+BT601_FULL = ColourTags(matrix=6, range=2, primaries=6, transfer=6)
 
-
-def _encoder(pix_fmt: str) -> EncoderSettings:
-    return EncoderSettings("libx264", "mp4", pix_fmt, {}, 250, 1)
+every_layout = pytest.mark.parametrize("pix_fmt", LAYOUTS)
+both_sizes = pytest.mark.parametrize("rgb", [RGB, ODD], ids=["96x80", "97x81"])
 
 
 def _face(mask_box: Box = MASK_BOX, weight: int = 128) -> Face:
@@ -35,128 +39,196 @@ def _face(mask_box: Box = MASK_BOX, weight: int = 128) -> Face:
     return Face(0, Box(15, 11, 53, 55), mask_box, mask)
 
 
+def _at_the_corner(rgb: Picture) -> Face:
+    """A mask of every weight down to the last column and row, which chroma shares where odd."""
+    height, width = rgb.shape[:2]
+    mask_box = Box(width - 30, height - 24, 30, 24)
+    mask = np.arange(24 * 30, dtype=np.uint32).astype(np.uint8).reshape(24, 30)
+    return Face(0, Box(width - 47, height - 51, 50, 60), mask_box, mask)
+
+
+def _compositor(
+    rgb: Picture = RGB, face: Face | None = None, pix_fmt: str = "yuv420p", *, sharp: bool = False
+) -> StillCompositor:
+    return StillCompositor(avatar_planes(rgb, pix_fmt), face or _face(), FPS, BT709, sharp=sharp)
+
+
 def _crop() -> Crop:
     return RANDOM.integers(0, 256, (CROP_SIZE, CROP_SIZE, 3), dtype=np.uint8)
 
 
-def _planes(frame: av.VideoFrame) -> Planes:
-    lines = [plane.line_size for plane in frame.planes]
-    return Planes(LAYOUTS[frame.format.name], frame.width, frame.height, frame.planes, lines)
+Samples = list[NDArray[np.uint16]]
 
 
-def _samples(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
-    return [_planes(frame).samples(number).astype(np.uint8) for number in range(3)]
+def _samples(frame: av.VideoFrame) -> Samples:
+    """Copies of all components', alpha's included."""
+    planes = planes_of(frame)
+    return [
+        planes.samples(number).astype(np.uint16)
+        for number in range(len(planes.layout.all_components))
+    ]
 
 
-def _still(pix_fmt: str) -> av.VideoFrame:
-    frame = av.VideoFrame(WIDTH, HEIGHT, pix_fmt)
-    rgb_to_planes(RGB, _planes(frame))
+def _still(rgb: Picture, pix_fmt: str) -> av.VideoFrame:
+    """The picture in a frame of FFmpeg's, by the reference alone."""
+    height, width = rgb.shape[:2]
+    frame = av.VideoFrame(width, height, pix_fmt)
+    planes = planes_of(frame)
+    colours = conversion("bt709", planes.layout.depth, full_range=False)
+    picture_reference.rgb_to_planes(rgb, planes, colours)
+    if planes.layout.alpha is not None:
+        planes.samples(ALPHA)[...] = 255
     return frame
 
 
-@pytest.mark.parametrize("pix_fmt", CONTAINERS)
-def test_nothing_outside_the_mask_is_touched(pix_fmt: str) -> None:
-    face = _face()
-    compositor = StillCompositor(RGB, face, _encoder(pix_fmt), FPS, BT709)
+def _pasted(rgb: Picture, face: Face, crop: Crop, pix_fmt: str, *, sharp: bool) -> Samples:
+    """What the reference makes of the crop on the picture."""
+    wanted = _still(rgb, pix_fmt)
+    planes = planes_of(wanted)
+    colours = conversion("bt709", planes.layout.depth, full_range=False)
+    size = planes.width, planes.height
+    made = tables(face, size, planes.layout, colours, sharp=sharp)
+    reference.paste(made, crop, 0, planes, planes)
+    return _samples(wanted)
+
+
+def _same(ours: Samples, theirs: Samples) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@both_sizes
+@every_layout
+def test_nothing_outside_the_mask_is_touched(pix_fmt: str, rgb: Picture) -> None:
+    face, layout = _face(), LAYOUTS[pix_fmt]
+    compositor = _compositor(rgb, face, pix_fmt)
     for index in range(3):
-        frame = compositor.compose(_crop(), 0, index)
+        frame = compositor.compose(frame_of(_crop()), index)
     box = face.mask_box
     for number, (ours, still) in enumerate(
-        zip(_samples(frame), _samples(_still(pix_fmt)), strict=True)
+        zip(_samples(frame), _samples(_still(rgb, pix_fmt)), strict=True)
     ):
-        shift = 1 if number else 0
+        across, down = (layout.chroma_x, layout.chroma_y) if number in (1, 2) else (0, 0)
         outside = np.ones(still.shape, bool)
-        rows = slice(box.y >> shift, (box.y + box.height + shift) >> shift)
-        outside[rows, box.x >> shift : (box.x + box.width + shift) >> shift] = False
+        rows = slice(box.y >> down, -(-(box.y + box.height) >> down))
+        outside[rows, box.x >> across : -(-(box.x + box.width) >> across)] = False
         assert np.array_equal(ours[outside], still[outside])
-        assert not np.array_equal(ours[~outside], still[~outside])
+        assert np.array_equal(ours[~outside], still[~outside]) == (number == ALPHA)
 
 
+@both_sizes
 @pytest.mark.parametrize("sharp", [False, True])
-@pytest.mark.parametrize("pix_fmt", CONTAINERS)
-def test_planes_are_those_of_the_reference(pix_fmt: str, sharp: bool) -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS, BT709, sharp=sharp)
-    compositor.compose(_crop(), 0, 0)  # must leave no trace
-    crop, layout, wanted = _crop(), LAYOUTS[pix_fmt], _still(pix_fmt)
-    colours = conversion("bt709", 8, full_range=False)
-    made = tables(_face(), (WIDTH, HEIGHT), layout, colours, sharp=sharp)
-    reference.paste(made, crop, 0, _planes(wanted), _planes(wanted))
-    for ours, theirs in zip(
-        _samples(compositor.compose(crop, 0, 1)), _samples(wanted), strict=True
-    ):
-        assert np.array_equal(ours, theirs)
+@every_layout
+def test_planes_are_those_of_the_reference(pix_fmt: str, sharp: bool, rgb: Picture) -> None:
+    for face in (_face(), _at_the_corner(rgb)):
+        compositor = _compositor(rgb, face, pix_fmt, sharp=sharp)
+        compositor.compose(frame_of(_crop()), 0)  # must leave no trace
+        crop = _crop()
+        shown = compositor.compose(frame_of(crop), 1)
+        assert (shown.format.name, shown.height, shown.width) == (pix_fmt, *rgb.shape[:2])
+        assert _same(_samples(shown), _pasted(rgb, face, crop, pix_fmt, sharp=sharp))
 
 
 def test_a_frame_that_nobody_holds_is_used_again() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
-    first = compositor.compose(_crop(), 0, 0)
+    compositor = _compositor()
+    first = compositor.compose(frame_of(_crop()), 0)
     memory = first.planes[0].buffer_ptr
-    second = compositor.compose(_crop(), 0, 1)
+    second = compositor.compose(frame_of(_crop()), 1)
     assert second is first
     assert second.planes[0].buffer_ptr == memory
 
 
-@pytest.mark.parametrize("pix_fmt", CONTAINERS)
+@every_layout
 def test_frames_do_not_shine_through_later_ones(pix_fmt: str) -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder(pix_fmt), FPS, BT709)
+    compositor = _compositor(pix_fmt=pix_fmt)
     first, second = _crop(), _crop()
-    fresh = _samples(compositor.compose(first, 0, 0))
-    compositor.compose(second, 0, 1)
-    again = _samples(compositor.compose(first, 0, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(fresh, again, strict=True))
+    fresh = _samples(compositor.compose(frame_of(first), 0))
+    compositor.compose(frame_of(second), 1)
+    assert _same(fresh, _samples(compositor.compose(frame_of(first), 2)))
 
 
-def test_an_encoder_that_holds_a_frame_keeps_its_samples() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
+@every_layout
+def test_an_encoder_that_holds_a_frame_keeps_its_samples(pix_fmt: str) -> None:
+    compositor = _compositor(pix_fmt=pix_fmt)
     crops = [_crop() for _ in range(4)]
-    alone = [_samples(compositor.compose(crop, 0, i)) for i, crop in enumerate(crops)]
+    alone = [_samples(compositor.compose(frame_of(crop), i)) for i, crop in enumerate(crops)]
     graph = Graph()  # stands for an encoder: it refers to the frames until they are pulled
-    source = graph.add_buffer(width=WIDTH, height=HEIGHT, format="yuv420p", time_base=1 / FPS)
+    source = graph.add_buffer(width=WIDTH, height=HEIGHT, format=pix_fmt, time_base=1 / FPS)
     sink = graph.add("buffersink")
     source.link_to(sink)
     graph.configure()
     for index, crop in enumerate(crops):
-        graph.vpush(compositor.compose(crop, 0, index))
+        graph.vpush(compositor.compose(frame_of(crop), index))
     held = [graph.vpull() for _ in crops]
     for frame, wanted in zip(held, alone, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(_samples(frame), wanted, strict=True))
+        assert _same(_samples(frame), wanted)
 
 
 def test_frames_are_numbered_timed_and_tagged() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
-    frame = compositor.compose(_crop(), 0, 17)
+    frame = _compositor().compose(frame_of(_crop()), 17)
     assert frame.pts == 17
     assert frame.time_base == Fraction(1001, 30000)
     assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)  # BT.709
     assert frame.color_range == 1  # limited
 
 
+def test_colours_are_those_that_the_tags_say() -> None:
+    avatar = Planes.allocate(LAYOUTS["yuv420p"], WIDTH, HEIGHT)
+    rgb_to_planes(RGB, avatar, matrix="bt601", full_range=True)
+    face = replace(_face(weight=255), box=MASK_BOX)
+    red = np.broadcast_to(np.array([255, 0, 0], np.uint8), (CROP_SIZE, CROP_SIZE, 3)).copy()
+    frame = StillCompositor(avatar, face, FPS, BT601_FULL).compose(frame_of(red), 0)
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (6, 6, 6)
+    assert frame.color_range == 2
+    middle = [int(samples[samples.shape[0] * 46 // 80][22]) for samples in _samples(frame)[:1]]
+    assert middle == [76]  # 0.299 x 255, no offset
+
+
+def test_a_matrix_without_a_kernel_is_refused() -> None:
+    unknown = ColourTags(matrix=9, range=1, primaries=9, transfer=16)
+    with pytest.raises(ValueError, match="matrix 9"):
+        StillCompositor(avatar_planes(RGB, "yuv420p"), _face(), FPS, unknown)
+
+
 def test_a_window_of_the_crop_gives_the_same_frame() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
+    compositor = _compositor()
     crop = _crop()
-    whole = _samples(compositor.compose(crop, 0, 0))
+    whole = _samples(compositor.compose(frame_of(crop), 0))
     window = np.ascontiguousarray(crop[90:250])
-    assert all(
-        np.array_equal(a, b)
-        for a, b in zip(whole, _samples(compositor.compose(window, 90, 1)), strict=True)
-    )
+    assert _same(whole, _samples(compositor.compose(frame_of(window, first_row=90), 1)))
+
+
+def test_compositors_of_one_avatar_do_not_touch_it() -> None:
+    avatar = avatar_planes(RGB, "yuv420p")
+    before = [avatar.samples(number).copy() for number in range(3)]
+    compositors = [StillCompositor(avatar, _face(), FPS, BT709) for _ in range(2)]
+    crops = [_crop(), _crop()]
+    for compositor, crop in zip(compositors, crops, strict=True):
+        compositor.compose(frame_of(crop), 0)
+    for compositor, crop in zip(compositors, crops, strict=True):
+        wanted = _pasted(RGB, _face(), crop, "yuv420p", sharp=False)
+        assert _same(_samples(compositor.compose(frame_of(crop), 1)), wanted)
+    assert all(np.array_equal(avatar.samples(number), before[number]) for number in range(3))
 
 
 def test_a_mask_up_to_the_borders() -> None:
     mask = np.full((HEIGHT, WIDTH), 255, np.uint8)
     face = Face(0, Box(-10, -20, WIDTH + 20, HEIGHT + 40), Box(0, 0, WIDTH, HEIGHT), mask)
-    compositor = StillCompositor(RGB, face, _encoder("yuv420p"), FPS, BT709)
     grey = np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
-    for samples in _samples(compositor.compose(grey, 0, 0)):
+    for samples in _samples(_compositor(face=face).compose(frame_of(grey), 0)):
         assert samples.min() == samples.max()
 
 
 def test_a_face_outside_the_picture_is_refused() -> None:
     with pytest.raises(ProtocolError, match="leaves the"):
-        StillCompositor(RGB, _face(Box(60, 60, 41, 27)), _encoder("yuv420p"), FPS, BT709)
+        _compositor(face=_face(Box(60, 60, 41, 27)))
 
 
 def test_a_crop_without_the_rows_of_the_mask_is_refused() -> None:
-    compositor = StillCompositor(RGB, _face(), _encoder("yuv420p"), FPS, BT709)
     with pytest.raises(FrameShapeError, match="the mask needs"):
-        compositor.compose(_crop()[:100], 0, 0)
+        _compositor().compose(frame_of(_crop()[:100]), 0)
+
+
+def test_a_crop_of_another_source_frame_is_refused() -> None:
+    other = replace(frame_of(_crop(), 7), source=3)
+    with pytest.raises(FrameShapeError, match="frame 7 is for source frame 3; there is 0"):
+        _compositor().compose(other, 0)

@@ -20,7 +20,6 @@ from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.png import SIGNATURE, encode_png
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import BT709, Picture
-from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.full_frame import FullFrameCompositor
 from musetalk_fast.wire.messages import FullFrame
 
@@ -35,8 +34,7 @@ def _picture(width: int, height: int, shift: int = 0) -> Picture:
 
 
 def _frames(width: int, height: int, pix_fmt: str = "yuv420p") -> FullFrameCompositor:
-    encoder = EncoderSettings("libx264", "mp4", pix_fmt, {}, 250, 1)
-    return FullFrameCompositor(width, height, encoder, FPS, BT709)
+    return FullFrameCompositor(width, height, pix_fmt, FPS, BT709)
 
 
 def _planes(frame: av.VideoFrame) -> Planes:

@@ -15,14 +15,14 @@ import av
 import numpy as np
 import pytest
 from numbered_video import (
-    FACE,
     HEIGHT,
     WIDTH,
+    compositor_of,
     crop_of,
     decode,
     encode_part,
     encoder_for,
-    picture,
+    frame_of,
 )
 
 from musetalk_fast.errors import EncoderError, OutputWriteError
@@ -42,7 +42,7 @@ X264 = encoder_for(Path("o.mp4"), FPS)
 
 def _open(path: Path, encoder: EncoderSettings = X264) -> tuple[PartEncoder, StillCompositor]:
     part = PartEncoder(path, encoder, WIDTH, HEIGHT, FPS, BT709, 100, "label")
-    return part, StillCompositor(picture(), FACE, encoder, FPS, BT709)
+    return part, compositor_of(encoder, FPS)
 
 
 def _noise(pts: int) -> av.VideoFrame:
@@ -118,7 +118,7 @@ def test_sound_alone_is_no_part(tmp_path: Path) -> None:
 
 def test_a_part_is_not_there_before_it_is_whole(tmp_path: Path) -> None:
     part, compositor = _open(tmp_path / "0.mp4")
-    part.encode(compositor.compose(crop_of(0), 0, 0))
+    part.encode(compositor.compose(frame_of(crop_of(0)), 0))
     assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
     part.finish()
     assert [path.name for path in tmp_path.iterdir()] == ["0.mp4"]
@@ -141,7 +141,7 @@ def test_a_part_is_on_the_disk_before_it_has_its_name(
 def test_an_aborted_part_leaves_nothing(tmp_path: Path) -> None:
     part, compositor = _open(tmp_path / "0.mp4")
     for index in range(5):
-        part.encode(compositor.compose(crop_of(index), 0, index))
+        part.encode(compositor.compose(frame_of(crop_of(index)), index))
     part.abort()
     part.abort()
     assert list(tmp_path.iterdir()) == []
@@ -149,7 +149,7 @@ def test_an_aborted_part_leaves_nothing(tmp_path: Path) -> None:
 
 def test_aborting_a_finished_part_keeps_it(tmp_path: Path) -> None:
     part, compositor = _open(tmp_path / "0.mp4")
-    part.encode(compositor.compose(crop_of(0), 0, 0))
+    part.encode(compositor.compose(frame_of(crop_of(0)), 0))
     finished = part.finish()
     part.abort()
     assert finished.path.stat().st_size == finished.bytes
@@ -170,10 +170,10 @@ def test_a_part_without_frames_is_an_error(tmp_path: Path) -> None:
 
 def test_a_frame_that_cannot_be_encoded_is_named(tmp_path: Path) -> None:
     part, compositor = _open(tmp_path / "0.mp4")
-    part.encode(compositor.compose(crop_of(0), 0, 0))
+    part.encode(compositor.compose(frame_of(crop_of(0)), 0))
     part.finish()
     with pytest.raises(EncoderError, match="encoding failed: End of file") as raised:
-        part.encode(compositor.compose(crop_of(1), 0, 1))
+        part.encode(compositor.compose(frame_of(crop_of(1)), 1))
     assert raised.value.where == "libx264, frame 101"
 
 
@@ -278,7 +278,7 @@ def test_a_folder_that_goes_meanwhile_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "parts"
     folder.mkdir()
     part, compositor = _open(folder / "0.mp4")
-    part.encode(compositor.compose(crop_of(0), 0, 0))
+    part.encode(compositor.compose(frame_of(crop_of(0)), 0))
     shutil.rmtree(folder)
     with pytest.raises(OutputWriteError, match="No such file"):
         part.finish()

@@ -1,0 +1,163 @@
+"""The avatar as what follows sees it: source frames with a size, a rate and colours.
+
+Nothing after this package asks whether it is a still or a video, except the compositor that was
+made for the one or the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.media.image import Asset, Still, load_still
+from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
+
+
+class AvatarSource(Protocol):
+    """An avatar, checked; its frames have the size that the output will have.
+
+    Serves several threads at a time.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The original file."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the original file, in hexadecimal."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+
+    @property
+    def width(self) -> int:
+        """Pixels across; even."""
+
+    @property
+    def height(self) -> int:
+        """Pixels down; even."""
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Source frames a second, exact; None if it does not move."""
+
+    @property
+    def frames(self) -> int:
+        """How many source frames there are."""
+
+    @property
+    def colour(self) -> ColourTags:
+        """What the code values of `planes` mean."""
+
+    @property
+    def pix_fmt(self) -> str:
+        """FFmpeg's name of the pixel format that it comes in, alpha included."""
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a sample."""
+
+    def asset(self) -> Asset:
+        """What a server gets of it."""
+
+    def picture(self, source: int) -> Picture:
+        """A source frame as (height, width, 3) uint8 RGB, for whoever looks for a face."""
+
+    def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
+        """The source frames of a run, one after the other, forward or backward.
+
+        Memory does not grow with the run. What is given is only to be read, and may be
+        overwritten when the next one is asked for.
+
+        Args:
+            layout: how the planes shall lie.
+
+        Raises:
+            IndexError: a source frame that is not there.
+            errors.InputError: it cannot be decoded.
+        """
+
+
+class StillSource:
+    """A picture: one source frame, converted once for each layout."""
+
+    rate: Fraction | None = None
+    frames = 1
+    colour = BT709
+    pix_fmt = "rgb24"
+    bit_depth = 8
+
+    def __init__(self, still: Still) -> None:
+        self._still = still
+        self._planes: dict[str, Planes] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """The original file."""
+        return self._still.path
+
+    @property
+    def sha256(self) -> str:
+        """Of the original file, in hexadecimal."""
+        return self._still.sha256
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+        return self._still.notes
+
+    @property
+    def width(self) -> int:
+        """Pixels across; even."""
+        return self._still.width
+
+    @property
+    def height(self) -> int:
+        """Pixels down; even."""
+        return self._still.height
+
+    def asset(self) -> Asset:
+        """The picture as a PNG."""
+        return self._still.png()
+
+    def picture(self, source: int) -> Picture:
+        """The picture: (height, width, 3) uint8 RGB, C-contiguous."""
+        _check(source)
+        return self._still.rgb
+
+    def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
+        """The same planes for every frame of the run; opaque where the layout has alpha."""
+        for frame in range(run.count):
+            _check(run.first + run.step * frame)
+            yield self._converted(layout)
+
+    def _converted(self, layout: PixelLayout) -> Planes:
+        with self._lock:
+            if layout.name not in self._planes:
+                planes = Planes.allocate(layout, self.width, self.height)
+                rgb_to_planes(self._still.rgb, planes, **coding_of(self.colour))
+                self._planes[layout.name] = planes
+            return self._planes[layout.name]
+
+
+def open_avatar(path: Path, *, background: str, resolution: tuple[int, int] | None) -> AvatarSource:
+    """Open what the path holds: today, a picture; see `image.load_still`.
+
+    Raises:
+        errors.InputError, errors.UsageError: as `image.load_still`.
+    """
+    return StillSource(load_still(path, background=background, resolution=resolution))
+
+
+def _check(source: int) -> None:
+    if source != 0:
+        raise IndexError(f"a still has no source frame {source}")

@@ -1,0 +1,119 @@
+"""Which compositor a segment gets: by what the manifest says, from its own source frames."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from musetalk_fast import errors
+from musetalk_fast.media.avatar import StillSource
+from musetalk_fast.media.image import Still
+from musetalk_fast.planning import Plan
+from musetalk_fast.planning.plan import cut
+from musetalk_fast.rendering.compositing import Compositors, open_compositor
+from musetalk_fast.rendering.face_table import FaceTable
+from musetalk_fast.rendering.face_table_writer import FaceTableWriter
+from musetalk_fast.rendering.manifest import Manifest
+from musetalk_fast.types import (
+    BT709,
+    AvatarOptions,
+    Box,
+    CropEncoding,
+    EngineIdentity,
+    Face,
+    Scaling,
+    SourceRun,
+)
+from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.full_frame import FullFrameCompositor
+from musetalk_fast.wire.messages import Frame
+
+WIDTH, HEIGHT = 96, 80
+RGB = np.random.default_rng(5).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+AVATAR = StillSource(Still(Path("a.png"), RGB, "a" * 64, ()))
+FACE = Face(0, Box(10, 10, 60, 60), Box(14, 40, 50, 28), np.full((28, 50), 200, np.uint8))
+CROPS = Manifest(
+    engine=EngineIdentity("e", "1", is_preview=False), digest="ab" * 32, source_frames=1
+)
+WHOLE = replace(CROPS, source_frames=0, makes_full_frames=True)
+FPS = Fraction(25)
+PLAN = Plan(
+    avatar=Path("a.png"),
+    audio=Path("a.wav"),
+    output=Path("out.mp4"),
+    avatar_sha256="a" * 64,
+    audio_sha256="b" * 64,
+    duration=Fraction(4),
+    fps=FPS,
+    frames=100,
+    width=WIDTH,
+    height=HEIGHT,
+    resolution=None,
+    colour=BT709,
+    bit_depth=8,
+    sources=(SourceRun(0, 0, 100),),
+    segments=cut(100, FPS, 2.0),
+    encoder=EncoderSettings("libx264", "mp4", "yuv420p", {}, 250, 1),
+    options=AvatarOptions(),
+    background="white",
+    frame_encoding=CropEncoding.RAW,
+    scaling=Scaling.BILINEAR,
+    sound=False,
+    overwrite=False,
+)
+CROP = Frame(index=60, source=0, encoding=CropEncoding.RAW, data=bytes(256 * 256 * 3))
+
+
+def _table(folder: Path, *faces: Face | None) -> FaceTable:
+    writer = FaceTableWriter(folder / "faces.bin", len(faces))
+    writer.add(faces)
+    return writer.commit(b"")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_crops_go_onto_the_still(number: int, tmp_path: Path) -> None:
+    segment, faces = PLAN.segments[number], _table(tmp_path, FACE)
+    compositor = open_compositor(PLAN, AVATAR, CROPS, faces, segment)
+    assert isinstance(compositor, StillCompositor)
+    frame = compositor.compose(CROP, 10)
+    assert (frame.width, frame.height, frame.format.name, frame.pts) == (96, 80, "yuv420p", 10)
+
+
+def test_full_frames_need_no_face(tmp_path: Path) -> None:
+    compositor = open_compositor(PLAN, AVATAR, WHOLE, _table(tmp_path), PLAN.segments[0])
+    assert isinstance(compositor, FullFrameCompositor)
+
+
+def test_a_still_without_a_face_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(errors.NoFaceError):
+        open_compositor(PLAN, AVATAR, CROPS, _table(tmp_path, None), PLAN.segments[0])
+
+
+def test_a_face_that_does_not_fit_the_avatar_is_refused(tmp_path: Path) -> None:
+    faces = _table(tmp_path, replace(FACE, mask_box=Box(60, 40, 50, 28)))
+    with pytest.raises(errors.ProtocolError, match="leaves the"):
+        open_compositor(PLAN, AVATAR, CROPS, faces, PLAN.segments[0])
+
+
+def test_a_thread_keeps_its_own(tmp_path: Path) -> None:
+    state = SimpleNamespace(manifest=CROPS, faces=_table(tmp_path, FACE))
+    job: Any = SimpleNamespace(state=state, inputs=SimpleNamespace(avatar=AVATAR), plan=PLAN)
+    compositors = Compositors(job)
+
+    def both() -> list[object]:
+        return [compositors.of(segment) for segment in PLAN.segments]
+
+    ours = both()
+    with ThreadPoolExecutor(1) as thread:
+        theirs = thread.submit(both).result(30)
+    assert ours[0] is ours[1]
+    assert theirs[0] is theirs[1]
+    assert ours[0] is not theirs[0]
