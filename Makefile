@@ -9,7 +9,7 @@ demo: $(BIN)/.installed
 	@echo "The video is $(CURDIR)/demo.mp4"
 
 test: $(BIN)/.tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(BIN)/.tested
 	$(BIN)/ruff check .

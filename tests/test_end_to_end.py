@@ -23,9 +23,9 @@ SPEECH = REPOSITORY / "tests/data/short.wav"
 SILENCE_SECS = 1.5
 
 
-def _builtin(**output: object) -> musetalk_fast.Settings:
+def _settings(url: str = "builtin", **output: object) -> musetalk_fast.Settings:
     return musetalk_fast.Settings(
-        server=ServerSettings(url="builtin"),
+        server=ServerSettings(url=url),
         output=OutputSettings(**output),  # type: ignore[arg-type]
     )
 
@@ -80,7 +80,7 @@ def clip(
     """A finished render of speech followed by silence."""
     folder = tmp_path_factory.mktemp("clip")
     audio = _speech_and_silence(folder / "speech.wav")
-    result = musetalk_fast.render(request.param, audio, folder / "out.mp4", _builtin())
+    result = musetalk_fast.render(request.param, audio, folder / "out.mp4", _settings())
     return request.param, folder, result
 
 
@@ -142,9 +142,10 @@ def test_the_mouth_moves_with_the_sound_and_rests_in_silence(clip: Clip) -> None
     assert spoken.std() > 0.3
 
 
-def test_webm_has_vp9_and_opus(tmp_path: Path) -> None:
+def test_webm_has_vp9_and_opus(tmp_path: Path, preview_server: str) -> None:
     output = tmp_path / "out.webm"
-    result = musetalk_fast.render(PORTRAITS[0], SPEECH, output, _builtin(resolution=(256, 256)))
+    settings = _settings(preview_server, resolution=(256, 256))
+    result = musetalk_fast.render(PORTRAITS[0], SPEECH, output, settings)
     frames, times = _decode(output)
     assert len(frames) == result.frames
     # Matroska counts milliseconds: the nearest tick, never accumulated.
@@ -154,11 +155,13 @@ def test_webm_has_vp9_and_opus(tmp_path: Path) -> None:
         assert container.streams.audio[0].codec.name == "opus"
 
 
-def test_an_exact_fractional_rate_over_several_segments(tmp_path: Path) -> None:
+def test_an_exact_fractional_rate_over_several_segments(
+    tmp_path: Path, preview_server: str
+) -> None:
     output = tmp_path / "out.mp4"
     fps = Fraction(30000, 1001)
     settings = musetalk_fast.Settings(
-        server=ServerSettings(url="builtin"),
+        server=ServerSettings(url=preview_server),
         output=OutputSettings(fps=fps, preset="ultrafast", audio="none"),
         processing=musetalk_fast.ProcessingSettings(segment_secs=1.0),
     )

@@ -43,9 +43,9 @@ def test_a_failed_job_does_not_stop_the_rest(run, tmp_path: Path) -> None:
     assert done.stderr.count("server: builtin") == 1
 
 
-def test_json_names_jobs_and_ends_with_the_summary(run, clips: Path) -> None:
+def test_json_names_jobs_and_ends_with_the_summary(run, clips: Path, preview_server: str) -> None:
     (clips / "bob.wav").unlink()
-    done = run("batch", "clips", "-s", "builtin", "--json", "-o", "out", *SMALL)
+    done = run("batch", "clips", "-s", preview_server, "--json", "-o", "out", *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
     objects = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["job"] for each in objects if each["event"] == "done"} == {"anna", "cleo"}

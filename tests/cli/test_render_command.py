@@ -117,8 +117,8 @@ def test_a_video_in_plain_lines(run, files: Path) -> None:
     assert (files / "out.mp4").stat().st_size > 0
 
 
-def test_a_video_as_json(run) -> None:
-    done = run(*_arguments(), "-s", "builtin", "--json", *SMALL)
+def test_a_video_as_json(run, preview_server: str) -> None:
+    done = run(*_arguments(), "-s", preview_server, "--json", *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
     names = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert {"plan", "server", "upload", "segment", "progress", "done"} <= set(names)
@@ -131,10 +131,10 @@ def test_quiet_says_nothing(run, files: Path) -> None:
     assert (files / "out.mp4").exists()
 
 
-def test_bars_on_a_terminal(files: Path) -> None:
+def test_bars_on_a_terminal(files: Path, preview_server: str) -> None:
     ours, theirs = pty.openpty()
     environ = {**os.environ, "PYTHONPATH": str(Path(musetalk_fast.__file__).parents[1])}
-    command = [*_arguments(), "-s", "builtin", *SMALL]
+    command = [*_arguments(), "-s", preview_server, *SMALL]
     process = subprocess.Popen(
         [sys.executable, "-m", "musetalk_fast", *command],
         cwd=files,
@@ -160,8 +160,8 @@ def test_bars_on_a_terminal(files: Path) -> None:
     assert b"\x1b[3" not in shown  # NO_COLOR
 
 
-def test_a_render_goes_on_when_its_reader_goes_away(files: Path) -> None:
-    command = [*_arguments(), "-s", "builtin", "--json", *SMALL]
+def test_a_render_goes_on_when_its_reader_goes_away(files: Path, preview_server: str) -> None:
+    command = [*_arguments(), "-s", preview_server, "--json", *SMALL]
     environ = {**os.environ, "PYTHONPATH": str(Path(musetalk_fast.__file__).parents[1])}
     with subprocess.Popen(
         [sys.executable, "-m", "musetalk_fast", *command],

@@ -44,7 +44,7 @@ def _frames(path: Path) -> list[bytes]:
         return [content(frame) for frame in container.decode(video=0)]
 
 
-def test_the_stages_make_what_render_makes(run, planned: Path) -> None:
+def test_the_stages_make_what_render_makes(run, planned: Path, preview_server: str) -> None:
     first = run("segment", "-s", "builtin", FOLDER, "2", "0-1")
     assert first.returncode == 0, first.stderr
     assert sorted(path.name for path in (planned / FOLDER).glob("0*")) == [
@@ -63,18 +63,20 @@ def test_the_stages_make_what_render_makes(run, planned: Path) -> None:
     assert joined.stdout.startswith(f"Output: {planned}/out.mp4 (")
     assert not (planned / FOLDER).exists()
     staged = _frames(planned / "out.mp4")
-    whole = run("render", "-q", "-s", "builtin", *INPUTS, *FAST)
+    whole = run("render", "-q", "-s", preview_server, *INPUTS, *FAST)
     assert whole.returncode == 0, whole.stderr
     assert _frames(planned / "out.mp4") == staged
 
 
 @pytest.mark.parametrize("wire", ["auto", "infer"])
-def test_the_video_has_the_colour_tags_of_its_plan(run, planned: Path, wire: str) -> None:
+def test_the_video_has_the_colour_tags_of_its_plan(
+    run, planned: Path, preview_server: str, wire: str
+) -> None:
     path = planned / FOLDER / "plan.json"
     plan = plan_from_json(path.read_bytes(), planned / "out.mp4")
     tagged = ColourTags(matrix=6, range=2, primaries=5, transfer=4)
     path.write_bytes(plan_to_json(replace(plan, colour=tagged)))
-    made = run("segment", "-s", "builtin", "--wire", wire, FOLDER)
+    made = run("segment", "-s", preview_server, "--wire", wire, FOLDER)
     assert made.returncode == 0, made.stderr
     assert run("join", FOLDER).returncode == 0
     with av.open(str(planned / "out.mp4")) as container:
@@ -83,8 +85,8 @@ def test_the_video_has_the_colour_tags_of_its_plan(run, planned: Path, wire: str
         assert (context.color_primaries, context.color_trc) == (5, 4)
 
 
-def test_join_names_the_segments_that_are_missing(run, planned: Path) -> None:
-    assert run("segment", "-q", "-s", "builtin", FOLDER, "1").returncode == 0
+def test_join_names_the_segments_that_are_missing(run, planned: Path, preview_server: str) -> None:
+    assert run("segment", "-q", "-s", preview_server, FOLDER, "1").returncode == 0
     done = run("join", FOLDER)
     assert done.returncode == 73
     assert "segments without a part: 0, 2 (MTF-PARTS)" in done.stderr
@@ -93,10 +95,10 @@ def test_join_names_the_segments_that_are_missing(run, planned: Path) -> None:
 
 @pytest.mark.parametrize(("flags", "taken"), [((), [1]), (("--fresh",), [])])
 def test_render_takes_the_parts_of_a_plan_unless_fresh(
-    run, planned: Path, flags: tuple[str, ...], taken: list[int]
+    run, planned: Path, preview_server: str, flags: tuple[str, ...], taken: list[int]
 ) -> None:
-    assert run("segment", "-q", "-s", "builtin", FOLDER, "1").returncode == 0
-    done = run("render", "--json", "-s", "builtin", *INPUTS, *FAST, *flags)
+    assert run("segment", "-q", "-s", preview_server, FOLDER, "1").returncode == 0
+    done = run("render", "--json", "-s", preview_server, *INPUTS, *FAST, *flags)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     parts = {event["number"]: event["reused"] for event in events if event["event"] == "segment"}
     assert sorted(parts) == [0, 1, 2]
@@ -149,9 +151,9 @@ def test_segment_needs_a_chosen_server_that_answers(run, planned: Path) -> None:
     assert "MTF-SERVER-UNREACHABLE" in done.stderr
 
 
-def test_an_output_that_came_meanwhile_is_kept(run, planned: Path) -> None:
+def test_an_output_that_came_meanwhile_is_kept(run, planned: Path, preview_server: str) -> None:
     assert run("plan", "-q", "--no-overwrite", *INPUTS, *FAST).returncode == 0
-    assert run("segment", "-q", "-s", "builtin", FOLDER).returncode == 0
+    assert run("segment", "-q", "-s", preview_server, FOLDER).returncode == 0
     (planned / "out.mp4").write_bytes(b"somebody's")
     done = run("join", FOLDER)
     assert done.returncode == 73

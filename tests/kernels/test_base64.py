@@ -4,7 +4,7 @@ import base64 as standard
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kernel_frames import Guarded, random_bytes
 
@@ -93,7 +93,6 @@ def test_leaves_what_lies_behind_alone() -> None:
         assert (out[size:] == 0xA5).all()
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_agrees_with_the_standard_library_on_any_text(text: bytes) -> None:
     try:

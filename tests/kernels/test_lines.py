@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kernel_frames import Guarded, random_bytes
 
@@ -105,7 +105,6 @@ def test_other_forms_are_left_to_others(body: bytes) -> None:
     assert both(with_checksum(body)) is None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_noise(noise: bytes, place: int) -> None:
     assert both(noise, min(place, len(noise))) is None

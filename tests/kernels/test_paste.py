@@ -111,7 +111,7 @@ def block_means(values: np.ndarray, step_x: int, step_y: int) -> np.ndarray:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.data(),
     layouts,
@@ -178,7 +178,7 @@ def test_buffers_may_lie_at_any_address(layout: PixelLayout) -> None:
 # --- native and reference ---
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), layout=layouts, sharp=st.booleans(), full=st.booleans())
 def test_every_set_equals_the_reference(
     data: st.DataObject, layout: PixelLayout, sharp: bool, full: bool
@@ -204,7 +204,7 @@ def test_every_set_equals_the_reference(
         assert equal_planes(onto_another, expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(faces(90, 70), layouts, st.integers(0, 9), st.sampled_from(LEVELS))
 def test_onto_an_avatar_gives_what_pasting_into_it_does(
     face: Face, layout: PixelLayout, slack: int, level: int
@@ -223,7 +223,7 @@ def test_onto_an_avatar_gives_what_pasting_into_it_does(
     assert equal_planes(avatar, before)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(faces(90, 70), layouts, st.booleans())
 def test_touches_only_what_the_mask_covers(face: Face, layout: PixelLayout, sharp: bool) -> None:
     planes = make_planes(layout, 90, 70, seed=2, slack=5)
@@ -241,7 +241,7 @@ def test_touches_only_what_the_mask_covers(face: Face, layout: PixelLayout, shar
     assert equal_planes(planes, before), "bytes between samples, or alpha, were written"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(faces(90, 300), layouts, st.booleans())
 def test_the_window_of_a_face_is_enough_for_every_paste(
     face: Face, layout: PixelLayout, sharp: bool

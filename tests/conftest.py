@@ -1,0 +1,63 @@
+"""What the whole suite shares: its worker processes, one Numba cache, one preview server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile(
+    "suite",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two at least: much of the suite waits for other processes."""
+    usable = getattr(os, "sched_getaffinity", lambda _pid: range(os.cpu_count() or 1))
+    return max(2, len(usable(0)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the preview engine once: for all workers, for servers, for commands without a home.
+
+    Workers and children inherit the variable; what is named outside of the suite is kept.
+    """
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="musetalk-numba-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["NUMBA_CACHE_DIR"] = folder.name
+
+
+@pytest.fixture(scope="session")
+def preview_server() -> Iterator[str]:
+    """The address of a server as `serve` starts it, for tests that need any server that speaks."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "musetalk_fast", "serve", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        line = child.stdout.readline()
+        assert line.startswith("listening on "), line
+        yield line.removeprefix("listening on ").strip()
+    finally:
+        child.terminate()
+        child.wait(20)
+        child.stdout.close()
