@@ -18,7 +18,8 @@ lint: $(BIN)/.tested
 types: $(BIN)/.tested
 	$(BIN)/mypy
 
-check: lint types test
+check:
+	$(MAKE) -j3 lint types test
 
 bench: $(BIN)/.tested
 	$(BIN)/python -m pytest benches --rows build/bench.json --bars

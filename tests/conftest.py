@@ -59,5 +59,5 @@ def preview_server() -> Iterator[str]:
         yield line.removeprefix("listening on ").strip()
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(60)
         child.stdout.close()

@@ -117,7 +117,7 @@ def _serving(recipe: str, desk: Path) -> Iterator[str]:
         yield server.stdout.readline().removeprefix("listening on ").strip()
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
         server.stdout.close()
 
 

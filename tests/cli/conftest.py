@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> Run:
             env=environ | variables,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
 
     return run

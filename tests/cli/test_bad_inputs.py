@@ -285,7 +285,7 @@ def test_an_output_folder_without_permission(desk: Path) -> None:
     command = [*drop, sys.executable, "-m", "musetalk_fast", "render", *NOWHERE]
     files = ["-i", "a.png", "-a", "a.wav", "-o", "locked/out.mp4"]
     done = subprocess.run(
-        [*command, *files], cwd=desk, capture_output=True, text=True, timeout=60,
+        [*command, *files], cwd=desk, capture_output=True, text=True, timeout=180,
         env={"HOME": str(desk), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
     )  # fmt: skip
     _check(done, 73, "MTF-OUTPUT-PLACE", "locked")
@@ -455,7 +455,7 @@ def _at_home(desk: Path, url: str, *arguments: str) -> subprocess.CompletedProce
     environ |= {"HOME": str(desk), "XDG_CONFIG_HOME": str(desk), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-c", _AT_HOME, url, *arguments],
-        cwd=desk, env=environ, capture_output=True, text=True, timeout=100,
+        cwd=desk, env=environ, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ async def test_chunks_that_are_none(rest: bytes) -> None:
         port = server.sockets[0].getsockname()[1]
         async with Connection(parse_address(f"http://127.0.0.1:{port}"), 3600) as connection:
             with pytest.raises(errors.ServerError):
-                await asyncio.wait_for(_read(connection), 20)
+                await asyncio.wait_for(_read(connection), 60)
 
 
 async def test_chunks_that_are_none_while_nobody_reads() -> None:
@@ -61,7 +61,7 @@ async def test_chunks_that_are_none_while_nobody_reads() -> None:
         port = server.sockets[0].getsockname()[1]
         async with Connection(parse_address(f"http://127.0.0.1:{port}"), 3600) as connection:
             with pytest.raises(errors.ServerError):
-                await asyncio.wait_for(read_late(connection), 20)
+                await asyncio.wait_for(read_late(connection), 60)
 
 
 async def _read(connection: Connection) -> None:

@@ -333,4 +333,4 @@ async def test_it_is_full_as_long_as_it_says_or_until_a_stream_has_ended() -> No
     assert not waiting.done()
     member.worked(25, 1.0)
     assert not member.is_saturated
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)

@@ -78,7 +78,7 @@ async def test_more_streams_than_a_pool_of_connections_holds() -> None:
 
     async with answering(hold, timeout_secs=20) as connection:
         streams = [asyncio.ensure_future(ask(connection)) for _ in range(40)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for _ in streams:
                 await begun.acquire()
         for stream in streams:
@@ -108,7 +108,9 @@ FRAMES = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"fps": 25, "frames": ['
 
 
 @asynccontextmanager
-async def _dripping(method: str, at_once: bytes, drops: bytes) -> AsyncIterator[Connection]:
+async def _dripping(
+    method: str, at_once: bytes, drops: bytes, timeout_secs: float = 0.3
+) -> AsyncIterator[Connection]:
     """To a server that answers one method in drops, HEAD with 404, and never is silent."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -131,10 +133,10 @@ async def _dripping(method: str, at_once: bytes, drops: bytes) -> AsyncIterator[
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
-        async with Connection(address, 0.3) as connection, asyncio.timeout(6):
+        async with Connection(address, timeout_secs) as connection, asyncio.timeout(60):
             yield connection
         # Its connections are closed: what it writes fails.
-        await asyncio.wait_for(asyncio.gather(*raw_responses), 5)
+        await asyncio.wait_for(asyncio.gather(*raw_responses), 60)
 
 
 async def _upload(connection: Connection) -> None:
@@ -181,7 +183,8 @@ async def test_whole_frames_in_drops() -> None:
 
 
 async def test_line_breaks_between_whole_frames_are_signs_of_life() -> None:
-    async with _dripping("POST", FRAMES, b"\n" * 12 + b"]}") as connection:
+    # In all they take longer than the time-out, each of them a fortieth.
+    async with _dripping("POST", FRAMES, b"\n" * 50 + b"]}", 2.0) as connection:
         with pytest.raises(errors.ProtocolError):  # what comes after them is read
             await _infer(connection)
 
@@ -208,6 +211,6 @@ async def test_a_server_that_takes_no_bytes_of_a_plain_request(tmp_path: Path) -
         address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with Connection(address, 0.5) as connection:
             with pytest.raises(errors.ServerUnreachableError, match=r"takes no bytes for 0\.5 s"):
-                async with asyncio.timeout(20), open_infer(connection, request):
+                async with asyncio.timeout(60), open_infer(connection, request):
                     pass
         closed.set()

@@ -20,13 +20,18 @@ HEALTH = "/health"
 INFO = "/v1/info"
 
 
-def cut(number: int, offset: int = 0, act: Act = Act.RESET) -> Fault:
-    """The answer stops `offset` bytes into message `number`."""
+def cut(
+    number: int,
+    offset: int = 0,
+    act: Act = Act.RESET,
+    once: Callable[[], bool] = lambda: True,
+) -> Fault:
+    """The answer stops `offset` bytes into message `number`, once something is so."""
 
     def change(at: int, message: bytes) -> Iterable[Piece]:
         if at < number:
             return [message]
-        return [message[:offset], act] if offset else [act]
+        return [message[:offset], once, act] if offset else [once, act]
 
     return Fault(f"{act.value} in message {number} at {offset}", lambda: change)
 
@@ -155,6 +160,15 @@ def slowed(secs: float, after: int = 0) -> Fault:
         return [secs, message] if at >= after else [message]
 
     return Fault(f"slowed by {secs:g} s", lambda: change)
+
+
+def held(once: Callable[[], bool], at: int = 0, name: str = "held") -> Fault:
+    """Message `at` comes once something is so."""
+
+    def change(number: int, message: bytes) -> Iterable[Piece]:
+        return [once, message] if number == at else [message]
+
+    return Fault(name, lambda: change)
 
 
 def any_fault(chance: random.Random, path: str) -> Fault:

@@ -14,7 +14,7 @@ from pathlib import Path
 from proxy import Proxy
 from workload import FPS, Workload, environment, parts_of, pictures
 
-_DEADLINE_SECS = 90.0
+_DEADLINE_SECS = 180.0
 
 
 @dataclass
@@ -147,7 +147,7 @@ def children(pid: int) -> set[int]:
 
 
 def _gone(pids: set[int]) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(_alive(pid) for pid in pids):
         if time.monotonic() > deadline:
             return False

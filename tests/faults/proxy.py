@@ -33,6 +33,7 @@ _NO_LOG.disabled = True
 
 HEADER_BYTES = 32
 DROP_SECS = 0.2
+WAIT_SECS = 100.0
 _LENGTH = struct.Struct("<I")
 _LENGTH_AT = 24
 
@@ -56,8 +57,8 @@ class Raw(bytes):
     """Bytes that go to the socket as they are, into the middle of the answer's framing."""
 
 
-Piece: TypeAlias = "bytes | float | Act"
-"""What is sent, seconds to wait, or something else to do."""
+Piece: TypeAlias = "bytes | float | Act | Callable[[], bool]"
+"""What is sent, seconds or a condition to wait for, or something else to do."""
 Change: TypeAlias = Callable[[int, bytes], Iterable[Piece]]
 """Given a message's number in its answer and its bytes: what is sent instead."""
 
@@ -122,10 +123,10 @@ class Proxy:
         self._tls = tls
         self._waiting: list[tuple[str, Fault, int]] = []
         self._lock = threading.Lock()
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._runner: web.ServerRunner | None = None
-        self._transports: set[asyncio.BaseTransport] = set()
+        self._door: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -172,6 +173,7 @@ class Proxy:
     def stop(self) -> None:
         """End for good."""
         self.close()
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -184,32 +186,41 @@ class Proxy:
         if self._runner is not None:
             return
         server = web.Server(
-            self._handle, handler_cancellation=True, access_log=None, logger=_NO_LOG
+            self._answer, handler_cancellation=True, access_log=None, logger=_NO_LOG
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=0.0)
         await self._runner.setup()
-        door = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
-        self.port = door.getsockname()[1]
-        await web.SockSite(self._runner, door, ssl_context=self._tls).start()
+        self._door = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
+        self.port = self._door.getsockname()[1]
+        await web.SockSite(self._runner, self._door, ssl_context=self._tls).start()
 
     async def _close(self) -> None:
         if self._runner is None:
             return
+        assert self._door is not None
+        # A connection that is accepted when its server closes is nobody's (python/cpython#109564).
+        self._loop.remove_reader(self._door.fileno())
+        await asyncio.sleep(0)
         for site in list(self._runner.sites):
             await site.stop()
-        for transport in self._transports:
-            transport.abort()  # type: ignore[attr-defined]
+        await self._cut_all()
         await self._runner.cleanup()
         self._runner = None
+        await self._cut_all()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        transport = request.transport
-        assert transport is not None
-        self._transports.add(transport)
-        try:
-            return await self._answer(request)
-        finally:
-            self._transports.discard(transport)
+    async def _cut_all(self) -> None:
+        """Close every socket, of clients and of the server, those too whose peer does not read."""
+        for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]
+            transport.abort()
+        await asyncio.sleep(0)  # a transport closes its socket in the next round of the loop
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self._cut_all()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
@@ -291,10 +302,8 @@ async def _relay(
             if piece is Act.END:
                 await response.write_eof()
                 return response
-            if piece is Act.HUSH:
-                await asyncio.sleep(3600)
-            elif isinstance(piece, float):
-                await asyncio.sleep(piece)
+            if piece is Act.HUSH or isinstance(piece, float) or callable(piece):
+                await _wait(piece)
             elif piece is Act.DRIP:
                 await _drip(response, message)
             elif isinstance(piece, Raw):
@@ -306,6 +315,16 @@ async def _relay(
         number += 1
     await response.write_eof()
     return response
+
+
+async def _wait(piece: Act | float | Callable[[], bool]) -> None:
+    if not callable(piece):
+        await asyncio.sleep(piece if isinstance(piece, float) else 3600)
+        return
+    end = time.monotonic() + WAIT_SECS
+    while not piece():
+        assert time.monotonic() < end, "what a fault waits for has not come"
+        await asyncio.sleep(0.002)
 
 
 async def _messages(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import random
 import secrets
 import sys
@@ -142,8 +143,8 @@ class Mix:
         self._servers: list[Server] = []
         self._proxies: list[Proxy] = []
 
-    def run(self, secs: float) -> Tally:
-        """Go on for so long, or until a render fails."""
+    def run(self, secs: float = math.inf, rounds: float = math.inf) -> Tally:
+        """Go on for so long, or for so many rounds, or until a render fails."""
         end = time.monotonic() + secs
         with ExitStack() as stack:
             self._servers = stack.enter_context(served(MAX_SERVERS, crop_secs=0.003))
@@ -151,7 +152,7 @@ class Mix:
                 stack.enter_context(proxied(server.address)) for server in self._servers
             ]
             stack.enter_context(_hasty())
-            while time.monotonic() < end and not self.tally.failures:
+            while time.monotonic() < end and self.tally.rounds < rounds and not self.tally.failures:
                 self._round(self.tally.rounds)
                 self.tally.rounds += 1
         return self.tally
@@ -267,7 +268,7 @@ class Mix:
 def _hasty() -> Iterator[None]:
     """Back off for tenths of seconds."""
     before = pool._INITIAL_SECS, pool._MAX_SECS
-    pool._INITIAL_SECS, pool._MAX_SECS = 0.05, 0.3
+    pool._INITIAL_SECS, pool._MAX_SECS = 0.05, 0.6
     try:
         yield
     finally:

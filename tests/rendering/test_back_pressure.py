@@ -124,7 +124,7 @@ async def _receive(address: str, wire: StreamWire, active: ActiveSegment) -> Non
 async def _at_rest(sender: Sender) -> int:
     """What it has sent, once that stays the same."""
     before = -1
-    while before != sender.sent or not before:
+    while before != sender.sent or before <= 32 * len(CROP):
         before = sender.sent
         await asyncio.sleep(0.25)
     return before
@@ -141,11 +141,11 @@ async def test_a_server_waits_for_the_encoder(kind: str, wire: StreamWire, tmp_p
         active = ActiveSegment(Segment(0, 0, FRAMES), encoder, threads)
         receiving = asyncio.ensure_future(_receive(address, wire, active))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 sent = await _at_rest(sender)
                 frame = len(CROP) * (4 if wire == NDJSON else 3) // 3 + 200
                 bound = FRAMES_HELD * frame + READER + _sockets(kind)
-                assert 32 * len(CROP) < sent < bound < FRAMES * len(CROP)
+                assert sent < bound < FRAMES * len(CROP)
                 assert encoder.accepted == []
                 encoder.go.set()
                 await receiving

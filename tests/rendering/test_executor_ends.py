@@ -67,7 +67,7 @@ async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some
     reported: list[Event] = []
     concurrency = _crew(monkeypatch, worker, encoder, reported.append)
     with pytest.raises(RuntimeError, match="flaw"):
-        await asyncio.wait_for(concurrency.make([SEGMENT]), 10)
+        await asyncio.wait_for(concurrency.make([SEGMENT]), 60)
     assert any(isinstance(event, WarningEvent) for event in reported)
 
 
@@ -78,7 +78,7 @@ async def test_a_lane_that_failed_when_all_frames_were_there_matters_to_nobody(
         await _give_all(scheduler)
         raise FLAW
 
-    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 10)
+    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 60)
     assert list(parts) == [0]
 
 
@@ -94,5 +94,5 @@ async def test_a_lane_that_loses_its_cancellation_does_not_keep_the_render(
         except asyncio.CancelledError:
             await scheduler.next_segment(member())
 
-    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 10)
+    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 60)
     assert list(parts) == [0]

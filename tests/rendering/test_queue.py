@@ -34,7 +34,7 @@ async def test_a_full_queue_holds_the_coroutine_not_the_loop() -> None:
         taken.extend(queue)
 
     thread = asyncio.create_task(asyncio.to_thread(take))
-    await asyncio.wait_for(first, 5)
+    await asyncio.wait_for(first, 60)
     queue.end()
     await thread
     assert taken == [1, 2]
@@ -63,7 +63,7 @@ async def test_close_frees_a_waiting_thread() -> None:
     thread = asyncio.create_task(asyncio.to_thread(list, queue))
     await asyncio.sleep(0.02)
     queue.close()
-    assert await asyncio.wait_for(thread, 5) == []
+    assert await asyncio.wait_for(thread, 60) == []
     assert queue.closed
 
 

@@ -59,7 +59,7 @@ async def test_a_cancellation_beside_a_failed_upload_is_not_lost(
     session = Session(Member("a", _server, 3), _job(), lambda _event: None)
     ready = asyncio.ensure_future(session.ready())
     for _ in range(2):
-        await asyncio.wait_for(uploads.begun.acquire(), 10)
+        await asyncio.wait_for(uploads.begun.acquire(), 60)
     uploads.go.set()
     for _ in range(moment):
         await asyncio.sleep(0)

@@ -103,7 +103,7 @@ def run_workers(
         ended = asyncio.ensure_future(asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION))
         try:
             await asyncio.wait(
-                {scheduler.finished, ended}, timeout=10, return_when=asyncio.FIRST_COMPLETED
+                {scheduler.finished, ended}, timeout=60, return_when=asyncio.FIRST_COMPLETED
             )
             for worker in workers:
                 if worker.done():

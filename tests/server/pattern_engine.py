@@ -42,7 +42,7 @@ class PatternEngine:
     Args:
         crop_secs: a crop takes that long.
         throughput: it makes exactly so many crops a second, as long as it is asked for more.
-        load_secs: the engine takes that long to load.
+        loaded: the engine loads until this file is there.
         step: red is so many times the frame's index.
         model: which version it says it is.
         shift: faces are so many pixels further to the right.
@@ -53,12 +53,13 @@ class PatternEngine:
         journal: Path | None = None,
         crop_secs: float = 0.0,
         throughput: float | None = None,
-        load_secs: float = 0.0,
+        loaded: Path | None = None,
         step: int = 1,
         model: str = "1",
         shift: int = 0,
     ) -> None:
-        time.sleep(load_secs)
+        while loaded is not None and not loaded.exists():
+            time.sleep(0.02)
         self._journal = journal
         self._crop_secs = crop_secs
         self._pace = throughput

@@ -28,8 +28,9 @@ def main(text: str) -> int:
         files = (asked["tls"].get(name) for name in ("cert", "key", "client_ca"))
         place["tls"] = server_context(*(name and Path(name) for name in files))
     engine = asked.get("engine", {})
-    if "journal" in engine:
-        engine["journal"] = Path(engine["journal"])
+    for name in ("journal", "loaded"):
+        if name in engine:
+            engine[name] = Path(engine[name])
     number = serve(
         lambda: PatternEngine(**engine),
         ServerOptions(**place),

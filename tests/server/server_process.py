@@ -35,7 +35,7 @@ class Process:
 
     def stop(self, number: int) -> int:
         self.child.send_signal(number)
-        return self.child.wait(20)
+        return self.child.wait(60)
 
 
 @contextmanager
@@ -153,14 +153,12 @@ async def client_of(address: str) -> AsyncIterator[Client]:
     await asyncio.sleep(0)  # sockets close in the next round of the loop
 
 
-async def until(condition: Callable[[], bool], secs: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], secs: float = 60.0) -> None:
     """Wait for something another process does."""
     end = time.monotonic() + secs
-    for _ in range(int(secs / 0.02)):
-        if condition() or time.monotonic() > end:
-            break
+    while not condition():
+        assert time.monotonic() < end, "what was waited for has not come"
         await asyncio.sleep(0.02)
-    assert condition()
 
 
 def frames_of(messages: list[Message]) -> list[Frame]:

