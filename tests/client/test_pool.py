@@ -306,10 +306,10 @@ async def test_the_longest_rest_counts_whoever_heard_of_it() -> None:
     began = asyncio.get_running_loop().time()
     member.failed(LOST, began)
     busy = errors.ServerBusyError("later", retry_after=20.0)
-    assert member.failed(busy, began) == pytest.approx(20.0, abs=0.5)
-    assert member.failed(LOST, math.inf) > 19.0
-    assert member.lagged(errors.ServerSlowError("1 frame a second")) > 19.0
-    assert member.corrupted(errors.FrameShapeError("frame 7")) > 19.0
+    assert member.failed(busy, began) == pytest.approx(20.0, abs=5.0)
+    assert member.failed(LOST, math.inf) > 15.0
+    assert member.lagged(errors.ServerSlowError("1 frame a second")) > 15.0
+    assert member.corrupted(errors.FrameShapeError("frame 7")) > 15.0
     assert member.backing_off
 
 

@@ -211,7 +211,6 @@ async def test_a_stream_that_stops_is_continued_by_whoever_is_idle(
 ) -> None:
     """Its server may say that it lives; others may have sent nothing yet, so have no pace."""
     monkeypatch.setattr(boards, "_POLL_INTERVAL_SECS", 0.02)
-    monkeypatch.setattr(boards, "_STALLED_SECS", 0.3)
     desk = Desk(threads, Encoder(), 1)
     first = member("first")
     active, stats = await _take(desk.scheduler, first)
@@ -219,9 +218,11 @@ async def test_a_stream_that_stops_is_continued_by_whoever_is_idle(
     stats.record_frames(1)
     again = asyncio.ensure_future(desk.scheduler.next_segment(first))
     for name in ("second", "third"):  # the second one stops, too
+        monkeypatch.setattr(boards, "_STALLED_SECS", 3600.0)
         waiting = asyncio.ensure_future(desk.scheduler.next_segment(member(name)))
         await asyncio.wait([waiting], timeout=0.1)
         assert not waiting.done()
+        monkeypatch.setattr(boards, "_STALLED_SECS", 0.0)
         assert await asyncio.wait_for(waiting, 60) is active
         stats = StreamStats(member(name))
         active.streams.append(stats)
