@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
 from musetalk_fast.client.stall import StallTimer
+from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import Box, Face
 from musetalk_fast.wire.media_types import StreamWire
 from musetalk_fast.wire.messages import End, FaceMessage, Progress
@@ -73,7 +74,7 @@ async def prepare_avatar(
                 elif isinstance(message, End):
                     end = message
             if faces:
-                await asyncio.to_thread(sink.add, faces)
+                await run_in_thread(partial(sink.add, faces))
                 received, is_any_face = received + len(faces), is_any_face or any(faces)
     _check_end(end, received, source_frames, where)
     assert end is not None

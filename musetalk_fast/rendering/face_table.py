@@ -84,7 +84,7 @@ class FaceTable:
         try:
             with write_errors(self.path), self.path.open("rb") as file:
                 records = enumerate(_records(file, low, high + 1), low)
-                faces = [_unpacked(state, source) for source, state in records]
+                faces = [_unpacked(record, source) for source, record in records]
         except _DamagedError as error:
             raise OutputWriteError(
                 f"the faces are damaged: {error}",
@@ -106,8 +106,8 @@ class FaceTable:
                 (first,), (last,) = (_places(file, end, end) for end in (0, self.count))
                 if first != records_start(self.count) or last != file.seek(0, os.SEEK_END):
                     return False
-                for source, state in enumerate(_records(file, 0, self.count)):
-                    _check(state, source)
+                for source, record in enumerate(_records(file, 0, self.count)):
+                    _check(record, source)
         except _DamagedError:
             return False
         return True
@@ -157,12 +157,12 @@ def pack_place(place: int) -> bytes:
 def pack_record(source: int, face: Face | None) -> bytes:
     """The record of a source frame."""
     if face is None:
-        state = _RECORD.pack(0, source, 0, *[0] * 8)
+        record = _RECORD.pack(0, source, 0, *[0] * 8)
     else:
         mask = zlib.compress(np.ascontiguousarray(face.mask).data, _DEFLATE_LEVEL)
-        state = _RECORD.pack(0, source, 1, *face.box, *face.mask_box) + mask
-    checksum = crc32c(memoryview(state)[_CHECKSUM_BYTES:])
-    return checksum.to_bytes(_CHECKSUM_BYTES, "little") + state[_CHECKSUM_BYTES:]
+        record = _RECORD.pack(0, source, 1, *face.box, *face.mask_box) + mask
+    checksum = crc32c(memoryview(record)[_CHECKSUM_BYTES:])
+    return checksum.to_bytes(_CHECKSUM_BYTES, "little") + record[_CHECKSUM_BYTES:]
 
 
 def _records(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
@@ -186,22 +186,22 @@ def _places(file: BinaryIO, start: int, stop: int) -> list[int]:
     return places
 
 
-def _check(state: bytes, source: int) -> tuple[int, ...]:
+def _check(record: bytes, source: int) -> tuple[int, ...]:
     """What stands between number and mask of a record that is as it was written."""
-    if len(state) < _RECORD.size:
+    if len(record) < _RECORD.size:
         raise _DamagedError(f"source frame {source} is cut off")
-    checksum, number, *wait_backoff = _RECORD.unpack_from(state)
-    if crc32c(memoryview(state)[_CHECKSUM_BYTES:]) != checksum or number != source:
+    checksum, number, *rest = _RECORD.unpack_from(record)
+    if crc32c(memoryview(record)[_CHECKSUM_BYTES:]) != checksum or number != source:
         raise _DamagedError(f"source frame {source} has changed")
-    return tuple(wait_backoff)
+    return tuple(rest)
 
 
-def _unpacked(state: bytes, source: int) -> Face | None:
-    has_face, *sides = _check(state, source)
+def _unpacked(record: bytes, source: int) -> Face | None:
+    has_face, *sides = _check(record, source)
     if not has_face:
         return None
     box, mask_box = Box(*sides[:4]), Box(*sides[4:])
-    mask = _inflated(memoryview(state)[_RECORD.size :], mask_box)
+    mask = _inflated(memoryview(record)[_RECORD.size :], mask_box)
     if mask is None:
         raise _DamagedError(f"the mask of source frame {source} is not of its size")
     return Face(source, box, mask_box, mask)

@@ -117,9 +117,9 @@ class _Unfinished:
             self._file.discard()
             raise
 
-    def append(self, state: bytes) -> None:
-        self._records.write(state)
-        self._end += len(state)
+    def append(self, record: bytes) -> None:
+        self._records.write(record)
+        self._end += len(record)
         self._index.write(pack_place(self._end))
 
     def finish(self, head: bytes) -> AtomicFile:

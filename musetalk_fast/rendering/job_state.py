@@ -23,7 +23,7 @@ from musetalk_fast.wire.face_digest import FacesDigest
 class JobState:
     """A plan and its folder.
 
-    Engine, model and faces are settled by the first server, or by an earlier run; a server that
+    Engine, model and faces are established by the first server, or by an earlier run; a server that
     differs is of no use.
 
     Attributes:
@@ -72,7 +72,7 @@ class JobState:
         try:
             yield writer
         finally:
-            await asyncio.to_thread(writer.discard)
+            await run_in_thread(writer.discard)
 
     async def establish(
         self, offered: Manifest, faces: FaceTableWriter | FacesDigest, where: str

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from answers import answering
+from raw_responses import answering
 from scripted_server import FACE, Script, frame, message, serving, start
 
 from musetalk_fast import OutputSettings, ServerSettings, Settings, errors, render_async

@@ -10,8 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from answers import answering
 from infer_server_process import infer_server, opened, pattern_server
+from raw_responses import answering
 
 from musetalk_fast import (
     OutputSettings,

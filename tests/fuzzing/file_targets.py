@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from mutation import mutated_json
-from sealing import seal_binary
 from target import Target
 
-from musetalk_fast.errors import PlanError
+from musetalk_fast.errors import OutputWriteError, PlanError
+from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.planning import Plan, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
+from musetalk_fast.rendering.face_table import INDEX_START, open_face_table, pack_head
+from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
 from musetalk_fast.types import (
+    BT709,
     AvatarOptions,
     Box,
     CropEncoding,
@@ -26,7 +31,6 @@ from musetalk_fast.types import (
     SourceRun,
 )
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.wire.face_digest import PreparedFaces, faces_digest
 
 _OUTPUT = Path("/videos/out.mp4")
 
@@ -45,6 +49,8 @@ def _make_plan(rng: random.Random) -> bytes:
         width=640,
         height=480,
         resolution=rng.choice((None, (640, 480))),
+        colour=BT709,
+        bit_depth=8,
         sources=(SourceRun(0, 1, frames),),
         segments=cut(frames, fps, 4.0),
         encoder=EncoderSettings("libx264", "mp4", "yuv420p", {"crf": "20"}, 300, 3),
@@ -74,26 +80,51 @@ def _make_faces(rng: random.Random) -> bytes:
         mask = np.frombuffer(rng.randbytes(width * height), np.uint8).reshape(height, width)
         place = Box(rng.randint(0, 9), 0, width, height)
         faces.append(rng.choice((None, Face(source, Box(-5, 6, 70, 80), place, mask))))
-    maker = EngineIdentity("preview", "1", rng.random() < 0.5)
-    return manifest_to_bytes(Manifest(maker, PreparedFaces(tuple(faces), faces_digest(faces))))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "faces.bin"
+        writer = FaceTableWriter(path, len(faces))
+        writer.add(faces)
+        engine = EngineIdentity("preview", "1", rng.random() < 0.5)
+        manifest = Manifest(engine=engine, digest=writer.digest, source_frames=len(faces))
+        writer.commit(manifest_to_bytes(manifest))
+        return path.read_bytes()
 
 
 def _feed_faces(data: bytes) -> bool:
-    manifest = manifest_from_bytes(data)
-    if manifest is None:
-        return False
-    again = manifest_from_bytes(manifest_to_bytes(manifest))
-    assert again is not None
-    assert (again.maker, again.faces.digest) == (manifest.maker, manifest.faces.digest)
-    return True
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "faces.bin"
+        path.write_bytes(data)
+        table = open_face_table(path)
+        manifest = None if table is None else manifest_from_bytes(table.manifest)
+        if table is None or manifest is None:
+            return False
+        assert manifest_from_bytes(manifest_to_bytes(manifest)) == manifest
+        faces = table.read(SourceRun(0, 1, table.count))
+        assert len(faces) == table.count
+        assert all(face is None or face.mask.shape == face.mask_box[:1:-1] for face in faces)
+        return True
 
 
 def _seal_faces(data: bytes) -> bytes:
-    line, end, stream = data.partition(b"\n")
-    return line + end + seal_binary(stream)
+    """The same damage under right checksums, as far as head and index can be read."""
+    if len(data) < INDEX_START:
+        return data
+    sealed = bytearray(data)
+    count, length = struct.unpack_from("<8xII", data)
+    if length <= INDEX_START - 20:
+        sealed[:INDEX_START] = pack_head(data[20 : 20 + length], count)
+    for entry in range(min(count, 16)):
+        place = INDEX_START + 8 * entry
+        if place + 16 > len(data):
+            break
+        begin, end = struct.unpack_from("<QQ", data, place)
+        if INDEX_START <= begin < end - 4 <= len(data) - 4:
+            checksum = crc32c(memoryview(sealed)[begin + 4 : end])
+            sealed[begin : begin + 4] = checksum.to_bytes(4, "little")
+    return bytes(sealed)
 
 
 TARGETS = (
     Target("plan", _make_plan, _feed_plan, (PlanError,)),
-    Target("faces", _make_faces, _feed_faces, seal=_seal_faces),
+    Target("faces", _make_faces, _feed_faces, (OutputWriteError,), seal=_seal_faces),
 )

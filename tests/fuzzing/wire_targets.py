@@ -21,9 +21,8 @@ from musetalk_fast.kernels.jpeg import encode_jpeg
 from musetalk_fast.types import AvatarOptions, Box, CropEncoding, Rows, SourceRun
 from musetalk_fast.wire import binary, infer, ndjson
 from musetalk_fast.wire.crop_codec import CropReader
+from musetalk_fast.wire.media_types import BINARY, NDJSON, StreamWire
 from musetalk_fast.wire.messages import (
-    BINARY,
-    NDJSON,
     ErrorMessage,
     FaceMessage,
     Frame,
@@ -91,8 +90,8 @@ def _message(rng: random.Random, index: int) -> Message:
     return Frame(index=index, source=0, encoding=encoding, data=rng.randbytes(size), rows=place)
 
 
-def _make_stream(media_type: str, rng: random.Random) -> bytes:
-    encoder, count = StreamEncoder(media_type), rng.randint(0, 5)
+def _make_stream(wire: StreamWire, rng: random.Random) -> bytes:
+    encoder, count = StreamEncoder(wire), rng.randint(0, 5)
     encoding = rng.choice((None, *_ENCODINGS))
     start = Start(engine="e", model="1", faces="ab" * 32, start=0, stop=count, encoding=encoding)
     parts = [encoder.encode(start)]
@@ -199,7 +198,7 @@ def _documents(rng: random.Random) -> list[Any]:
             "protocol": 1,
             "crop_size": 256,
             "encodings": ["raw", "webp"],
-            "wires": [BINARY, NDJSON],
+            "wires": [BINARY.media_type, NDJSON.media_type],
             "max_fps": 60.0,
             "max_size": 8192,
             "max_streams": 2,

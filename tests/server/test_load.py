@@ -168,7 +168,7 @@ async def test_a_client_that_takes_nothing_is_let_go(tmp_path: Path) -> None:
     with running(limits={"stalled_secs": 1.0, "max_streams": 1}) as process:
         async with client_of(process.address) as client:
             body = await client.frames_body(0, 100_000)
-            async with client.post("/v1/frames", body), deadline(60):
+            async with client.post("/v1/frames", body), asyncio.timeout(60):
                 short = body | {"stop": 1, "sources": [[0, 0, 1]]}
                 status, _ = await client.refusal("/v1/frames", short)
                 while status == 429:
