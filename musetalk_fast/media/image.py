@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from musetalk_fast.errors import ImageSizeError, InputError, UsageError
-from musetalk_fast.media.colours import parse_colour
-from musetalk_fast.media.flat import Flat, flatten
 from musetalk_fast.media.input_file import open_input, read_errors
-from musetalk_fast.media.picture import MAX_SIDE, MIN_SIDE
-from musetalk_fast.media.picture_file import open_picture
+from musetalk_fast.media.picture.colours import parse_colour
+from musetalk_fast.media.picture.flatten import Flat, flatten
+from musetalk_fast.media.picture.formats import open_picture
+from musetalk_fast.media.picture.interface import MAX_SIDE, MIN_SIDE
 from musetalk_fast.types import Picture
 
 MAX_BYTES = 1 << 28

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.media.colours import parse_colour
 from musetalk_fast.media.image import load_still
 from musetalk_fast.media.input_file import file_sha256, open_input
+from musetalk_fast.media.picture.colours import parse_colour
 
 
 def test_a_file_is_opened_and_known_by_its_hash(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.errors import ImageFormatError
 from musetalk_fast.kernels import png
-from musetalk_fast.media.jpeg_file import read_jpeg
-from musetalk_fast.media.picture import PictureFile, broken, check_size, moving
-from musetalk_fast.media.pillow_picture import MODES, PillowPicture, low_bytes
+from musetalk_fast.media.picture.interface import PictureFile, broken, check_size, moving
+from musetalk_fast.media.picture.jpeg_file import read_jpeg
+from musetalk_fast.media.picture.pillow_file import MODES, PillowPicture, low_bytes
 
 if TYPE_CHECKING:
     from PIL import ImageFile

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from musetalk_fast.errors import ImageFormatError
-from musetalk_fast.media.picture import Band, Samples
+from musetalk_fast.media.picture.interface import Band, Samples
 
 _SCAN, _EXIF, _PROFILE = 0xDA, 0xE1, 0xE2
 _SCAN_MARKER, _END_MARKER = b"\xff\xda", b"\xff\xd9"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.media.picture import Band, Samples, broken
+from musetalk_fast.media.picture.interface import Band, Samples, broken
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile

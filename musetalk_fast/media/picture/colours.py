@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musetalk_fast.errors import UsageError
-from musetalk_fast.media.picture import Samples
+from musetalk_fast.media.picture.interface import Samples
 
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsProfile, ImageCmsTransform

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.media.colours import ProfileError, ToSrgb
-from musetalk_fast.media.picture import PictureFile, Samples
+from musetalk_fast.media.picture.colours import ProfileError, ToSrgb
+from musetalk_fast.media.picture.interface import PictureFile, Samples
 from musetalk_fast.types import Picture
 
 _BAND_ROWS = 64

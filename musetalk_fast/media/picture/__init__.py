@@ -1,0 +1,1 @@
+"""Picture files: recognised, bounded, decoded, brought to opaque sRGB."""
