@@ -12,15 +12,14 @@ from musetalk_fast.errors import ProtocolError, ServerError
 from musetalk_fast.events import Event
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
-from musetalk_fast.rendering.active_segment import ActiveSegment, Encode
 from musetalk_fast.rendering.encode import SegmentEncoder
-from musetalk_fast.rendering.event_factories import failure_event, segment_event
-from musetalk_fast.rendering.progress import ProgressReporter
-from musetalk_fast.rendering.render_job import RenderJob
+from musetalk_fast.rendering.job import RenderJob
+from musetalk_fast.rendering.progress import ProgressReporter, failure_event, segment_event
 from musetalk_fast.rendering.scheduler import Scheduler
+from musetalk_fast.rendering.segment import ActiveSegment, Encode
 from musetalk_fast.rendering.session import Session
-from musetalk_fast.rendering.tasks import cancel_and_wait
 from musetalk_fast.rendering.worker import Worker
+from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.video.parts import Part
 
 _POLL_INTERVAL_SECS = 1.0

@@ -1,15 +1,61 @@
-"""Counts frames while a render runs, and tells of it a few times a second."""
+"""The events of a render: its plan, its segments, failures, and how far it is."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from musetalk_fast.events import Event, ProgressEvent
-from musetalk_fast.rendering.tasks import cancel_and_wait
+from musetalk_fast.errors import MuseTalkError
+from musetalk_fast.events import Event, PlanEvent, ProgressEvent, SegmentEvent, WarningEvent
+from musetalk_fast.planning import Plan, Segment
+from musetalk_fast.rendering.jobdir import JobDirectory
+from musetalk_fast.tasks import cancel_and_wait
+from musetalk_fast.video.parts import Part
+
+
+def plan_event(plan: Plan) -> PlanEvent:
+    """What is going to be made."""
+    return PlanEvent(
+        avatar=str(plan.avatar),
+        audio=str(plan.audio),
+        output=str(plan.output),
+        frames=plan.frames,
+        fps=str(plan.fps),
+        width=plan.width,
+        height=plan.height,
+        segments=len(plan.segments),
+        encoder=plan.encoder.codec,
+        threads=plan.encoder.threads,
+        frame_encoding=plan.frame_encoding.value,
+    )
+
+
+def segment_event(segment: Segment, part: Part, *, reused: bool = False) -> SegmentEvent:
+    """A segment is a part."""
+    return SegmentEvent(
+        number=segment.number,
+        start=segment.start,
+        stop=segment.stop,
+        bytes=part.bytes,
+        reused=reused,
+    )
+
+
+def failure_event(error: MuseTalkError, secs: float) -> WarningEvent:
+    """A server failed; it is tried again in so many seconds, or never."""
+    again = "left out" if math.isinf(secs) else f"trying again in {secs:.1f} s"
+    return WarningEvent(message=f"{error}; {again}", token=error.token)
+
+
+def kept_event(jobdir: JobDirectory) -> WarningEvent:
+    """The render ends early, but not for nothing."""
+    message = f"finished segments are kept in {jobdir.path}: the same command again continues"
+    return WarningEvent(message=message, token="MTF-PARTS-KEPT")
+
 
 _PERIOD_SECS = 0.1
 

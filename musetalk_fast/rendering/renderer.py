@@ -17,11 +17,10 @@ from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_render
-from musetalk_fast.rendering.event_factories import kept_event, plan_event
-from musetalk_fast.rendering.job_state import JobState
+from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
-from musetalk_fast.rendering.render_job import RenderJob
+from musetalk_fast.rendering.progress import kept_event, plan_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.threads import (
     CancelFlag,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from musetalk_fast.client.pool import Member
 from musetalk_fast.errors import MuseTalkError, ProtocolError, ServerBusyError
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.active_segment import ActiveSegment
+from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.video.parts import Part
 
 _POLL_INTERVAL_SECS = 0.5

@@ -12,7 +12,7 @@ from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerUnreachableError
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.planning import OnEvent
-from musetalk_fast.rendering.event_factories import failure_event
+from musetalk_fast.rendering.progress import failure_event
 
 _FALLBACK_NOTE = (
     f"no MuseTalk server at {DEFAULT_SERVER}: using the built-in preview engine "

@@ -16,9 +16,9 @@ from musetalk_fast.client.uploads import ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
+from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
-from musetalk_fast.rendering.render_job import RenderJob
-from musetalk_fast.rendering.tasks import run_all
+from musetalk_fast.tasks import run_all
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import INFER, StreamWire

@@ -22,12 +22,11 @@ from musetalk_fast.planning import (
     load_inputs,
     plan_render,
 )
-from musetalk_fast.rendering.event_factories import plan_event
 from musetalk_fast.rendering.executor import make_parts
-from musetalk_fast.rendering.job_state import JobState
+from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
-from musetalk_fast.rendering.render_job import RenderJob
+from musetalk_fast.rendering.progress import plan_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.threads import CancelFlag, run_in_thread

@@ -14,13 +14,12 @@ from musetalk_fast.errors import (
     ServerSlowError,
 )
 from musetalk_fast.planning import OnEvent
-from musetalk_fast.rendering.active_segment import ActiveSegment
-from musetalk_fast.rendering.event_factories import failure_event
+from musetalk_fast.rendering.progress import failure_event
 from musetalk_fast.rendering.queue import QueueClosedError
 from musetalk_fast.rendering.scheduler import Scheduler
+from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 from musetalk_fast.rendering.session import Session
-from musetalk_fast.rendering.stream_stats import StreamStats
-from musetalk_fast.rendering.tasks import cancel_and_wait
+from musetalk_fast.tasks import cancel_and_wait
 
 _POLL_INTERVAL_SECS = 1.0
 _GRACE_SECS = 15.0

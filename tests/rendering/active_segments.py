@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 from musetalk_fast.client.pool import Member
-from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.rendering.queue import QueueClosedError
+from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.messages import Frame

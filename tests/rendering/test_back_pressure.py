@@ -19,8 +19,7 @@ from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.frames import open_frames
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.active_segment import ActiveSegment
-from musetalk_fast.rendering.stream_stats import StreamStats
+from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 from musetalk_fast.types import AvatarOptions, CropEncoding, EngineIdentity, SourceRun
 from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
 from musetalk_fast.wire.messages import Frame, Start

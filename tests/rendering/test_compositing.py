@@ -17,7 +17,7 @@ from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
 from musetalk_fast.planning import Plan
 from musetalk_fast.planning.plan import cut
-from musetalk_fast.rendering.compositing import Compositors, open_compositor
+from musetalk_fast.rendering.encode import Compositors, open_compositor
 from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.manifest import Manifest

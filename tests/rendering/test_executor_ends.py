@@ -11,14 +11,14 @@ import pytest
 from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
+from musetalk_fast import tasks as side_by_side
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering import executor as crews
-from musetalk_fast.rendering import tasks as side_by_side
 from musetalk_fast.rendering.executor import SegmentExecutor
 from musetalk_fast.rendering.scheduler import Scheduler
-from musetalk_fast.rendering.stream_stats import StreamStats
+from musetalk_fast.rendering.segment import StreamStats
 
 FLAW = RuntimeError("a flaw of ours")
 SEGMENT = Segment(0, 0, 4)

@@ -101,7 +101,7 @@ def test_the_next_render_keeps_its_folder(is_done: bool, tmp_path: Path) -> None
         with locked_job_directory(output) as theirs:
             theirs.write(PLAN, b"theirs")
             ours.close()
-            assert (theirs.read(PLAN), theirs.job.is_dir()) == (b"theirs", True)
+            assert (theirs.read(PLAN), theirs.scratch.is_dir()) == (b"theirs", True)
             with pytest.raises(errors.OutputBusyError), locked_job_directory(output):
                 pass
     assert list(tmp_path.iterdir()) == []

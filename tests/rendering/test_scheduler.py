@@ -14,9 +14,8 @@ from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering import scheduler as boards
-from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.rendering.scheduler import Scheduler
-from musetalk_fast.rendering.stream_stats import StreamStats
+from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 
 CUT = errors.StreamCutError("cut")
 

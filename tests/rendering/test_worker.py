@@ -15,8 +15,8 @@ from musetalk_fast import errors
 from musetalk_fast.client import pool as pools
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.rendering.scheduler import Scheduler
+from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.rendering.worker import Worker
 from musetalk_fast.wire.messages import Frame
 

@@ -12,9 +12,8 @@ from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.active_segment import ActiveSegment
 from musetalk_fast.rendering.queue import QueueClosedError
-from musetalk_fast.rendering.stream_stats import StreamStats
+from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.rendering.job_state import JobState
+from musetalk_fast.rendering.job import JobState
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
 from musetalk_fast.types import Box, EngineIdentity, Face, SourceRun

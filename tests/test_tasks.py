@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.rendering import tasks as side_by_side
-from musetalk_fast.rendering.tasks import cancel_and_wait, run_all
+from musetalk_fast import tasks as side_by_side
+from musetalk_fast.tasks import cancel_and_wait, run_all
 
 GONE = errors.ServerUnreachableError("gone")
 

@@ -1,4 +1,4 @@
-"""What stands in the parts folder of one plan: finished parts, and what they agree on."""
+"""A render's job: its plan, its folder, what all parts agree on, and its inputs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from musetalk_fast.errors import EngineDiffersError, FacesDifferError, OutputWriteError
-from musetalk_fast.planning import Plan, Segment
+from musetalk_fast.media.image import Asset
+from musetalk_fast.planning import Inputs, Plan, Segment
 from musetalk_fast.rendering.face_table import FaceTable, open_face_table
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
@@ -122,3 +124,21 @@ class JobState:
         manifest = None if table is None else manifest_from_bytes(table.manifest)
         if table is not None and manifest is not None and manifest.source_frames == table.count:
             self.manifest, self.faces = manifest, table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderJob:
+    """A plan's record with its inputs.
+
+    Attributes:
+        picture: the avatar as servers get it.
+    """
+
+    state: JobState
+    inputs: Inputs
+    picture: Asset
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be made."""
+        return self.state.plan
