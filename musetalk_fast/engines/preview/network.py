@@ -84,7 +84,7 @@ def load_network() -> Network:
 
 
 def network_of(weights: dict[str, np.ndarray]) -> Network:
-    """CancelCheck and take arrays named as in `SHAPES`.
+    """Check and take arrays named as in `SHAPES`.
 
     Raises:
         InternalError: an array has another shape or type, or is not finite.
