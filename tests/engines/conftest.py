@@ -12,7 +12,7 @@ from musetalk_fast.media.face import FoundFace, find_face
 from musetalk_fast.media.image import load_still
 from musetalk_fast.types import AvatarOptions, Picture
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PORTRAITS = {
     "smiling": ROOT / "examples" / "portrait.png",
     "closed": ROOT / "tests" / "data" / "grace_hopper.jpg",

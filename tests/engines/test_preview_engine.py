@@ -170,7 +170,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
 
 def test_the_package_alone_loads_no_numba() -> None:
     code = "import sys, musetalk_fast.engines.preview; print('numba' in sys.modules)"
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
 

@@ -17,7 +17,7 @@ from musetalk_fast.engines.preview.speech import AT_REST, mouth_track, pose_at
 from musetalk_fast.errors import InternalError
 from musetalk_fast.types import SPEECH_RATE
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def read(path: Path) -> np.ndarray:
