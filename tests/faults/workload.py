@@ -138,7 +138,7 @@ class Workload:
 
     async def render(self, output: Path, *urls: str, **members: Any) -> EventRecorder:
         """Render with these servers, within the deadline."""
-        recorder = members.pop("told", EventRecorder())
+        recorder = members.pop("recorder", EventRecorder())
         fresh = members.pop("fresh", False)
         settings = self.settings(*urls, **members)
         work = render_async(
