@@ -7,7 +7,7 @@ they are used. All numbers are little-endian:
 | --- | --- |
 | 0 | head: magic, source frames, bytes of the manifest, CRC-32C of these and of the manifest |
 | 20 | the manifest (`manifest`), then nothing up to 4096 |
-| 4096 | index: 64-bit places where the records begin, and where the last one ends |
+| 4096 | index: 64-bit offsets where the records begin, and where the last one ends |
 | after it | one record per source frame, in order |
 
 A record is its CRC-32C, the number of its source frame, 1 or 0 for a face or none, box and mask's

@@ -249,7 +249,7 @@ async def test_servers_that_differ_are_named_and_left_out(
     (of_faces,) = [text for text in recorder.warnings if faces_proxy.url in text]
     assert "pattern 2" in of_model
     assert "faces" in of_faces
-    assert all(text.endswith("left out") for text in (of_model, of_faces))
+    assert all(text.endswith("excluded") for text in (of_model, of_faces))
 
 
 async def test_a_server_that_slows_to_a_crawl_is_left(
