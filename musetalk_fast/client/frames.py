@@ -22,7 +22,7 @@ FrameStream: TypeAlias = AsyncGenerator[list[Frame], None]
 async def open_frames(
     connection: Connection, request: FramesRequest, wire: StreamWire, engine: EngineIdentity
 ) -> AsyncIterator[FrameStream]:
-    """`POST /v1/frames`; give lists of frames as they arrive.
+    """`POST /v1/frames`; return lists of frames as they arrive.
 
     Args:
         engine: who is to make them: a server may have been restarted with another model.

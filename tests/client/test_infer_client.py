@@ -168,7 +168,7 @@ FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
         errors.StreamCutError,
         "before frame 3",
     ),
-    "too few": ({"most": 5}, errors.FrameOrderError, "5 frames came; the answer says 18"),
+    "too few": ({"most": 5}, errors.FrameOrderError, "5 frames came; the response says 18"),
     "another size": ({"size": [64, 64]}, errors.FrameShapeError, "64x64 pixels, not 320x240"),
     "no /infer": ({"no_infer": True}, errors.NotAServerError, "404"),
     "FastAPI's refusal": (

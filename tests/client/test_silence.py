@@ -97,7 +97,9 @@ async def test_a_document_in_drops() -> None:
         return response
 
     async with answering(drip, timeout_secs=0.3) as connection:
-        with pytest.raises(errors.ServerUnreachableError, match=r"no whole answer .* in 0\.6 s"):
+        with pytest.raises(
+            errors.ServerUnreachableError, match=r"no complete response to .* in 0\.6 s"
+        ):
             await connection.health()
 
 
@@ -164,21 +166,25 @@ async def test_a_head_in_drops(method: str, drops: bytes, monkeypatch: pytest.Mo
     """Each byte would give it the time-out anew."""
     monkeypatch.setattr(infers, "_PATIENCE", 0.1)
     async with _dripping(method.replace("INFER", "POST"), b"", drops) as connection:
-        with pytest.raises(errors.ServerUnreachableError, match=r"no whole head .* in 0\.[34] s"):
+        with pytest.raises(
+            errors.ServerUnreachableError, match=r"no complete response head .* in 0\.[34] s"
+        ):
             await ASK[method](connection)
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "INFER"])
 async def test_a_refusal_in_drops(method: str) -> None:
     async with _dripping(method.replace("INFER", "POST"), REFUSAL, b"a" * 4000) as connection:
-        with pytest.raises(errors.ServerUnreachableError, match=r"503 and no whole .* in 0\.6 s"):
+        with pytest.raises(
+            errors.ServerUnreachableError, match=r"503 and no complete body .* in 0\.6 s"
+        ):
             await ASK[method](connection)
 
 
 async def test_whole_frames_in_drops() -> None:
     drops = b'{"index": 0, "data": "' + b"A" * 4000
     async with _dripping("POST", FRAMES, drops) as connection:
-        with pytest.raises(errors.ServerSlowError, match=r"no whole frame in 0\.3 s"):
+        with pytest.raises(errors.ServerSlowError, match=r"no complete frame in 0\.3 s"):
             await _infer(connection)
 
 

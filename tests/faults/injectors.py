@@ -26,7 +26,7 @@ def cut(
     act: Act = Act.RESET,
     once: Callable[[], bool] = lambda: True,
 ) -> Fault:
-    """The answer stops `offset` bytes into message `number`, once something is so."""
+    """The response stops `offset` bytes into message `number`, once something is so."""
 
     def change(at: int, message: bytes) -> Iterable[Piece]:
         if at < number:

@@ -44,9 +44,9 @@ class Act(Enum):
     RESET = "reset"
     """The connection ends without a word (RST)."""
     CUT = "cut"
-    """The connection ends after what was sent has arrived (FIN), in the middle of the answer."""
+    """The connection ends after what was sent has arrived (FIN), in the middle of the response."""
     END = "end"
-    """The answer ends as if it were whole: its framing is correct."""
+    """The response ends as if it were whole: its framing is correct."""
     HUSH = "hush"
     """Nothing more comes; the connection stays."""
     DRIP = "drip"
@@ -54,7 +54,7 @@ class Act(Enum):
 
 
 class Raw(bytes):
-    """Bytes that go to the socket as they are, into the middle of the answer's framing."""
+    """Bytes that go to the socket as they are, into the middle of the response's framing."""
 
 
 Piece: TypeAlias = "bytes | float | Act | Callable[[], bool]"

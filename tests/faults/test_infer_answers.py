@@ -32,12 +32,12 @@ def right(
 
 
 def _cut(share: float, act: Act) -> Fault:
-    """The answer, one JSON document, stops behind a share of its bytes."""
+    """The response, one JSON document, stops behind a share of its bytes."""
 
     def change(_at: int, answer: bytes) -> Iterable[Piece]:
         return [answer[: int(share * len(answer))] or b"{", act]
 
-    return Fault(f"{act.value} after {share:g} of the answer", lambda: change)
+    return Fault(f"{act.value} after {share:g} of the response", lambda: change)
 
 
 async def _survives(

@@ -139,7 +139,7 @@ def _feed_answer(data: bytes) -> bool:
         document = json.loads(data)
     except ValueError:  # members that nobody asks for are not parsed
         return True
-    if isinstance(document.get("frames"), list):  # no list: the answer says why it failed
+    if isinstance(document.get("frames"), list):  # no list: the response says why it failed
         texts = [frame["data"] for frame in document["frames"]]
         assert [frame[2] for frame in found] == list(map(base64.b64decode, texts))
     return True

@@ -1,4 +1,4 @@
-"""The answer of servers that know only POST /infer, read while it arrives."""
+"""The response of servers that know only POST /infer, read while it arrives."""
 
 from __future__ import annotations
 
