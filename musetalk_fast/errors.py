@@ -4,7 +4,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 ├── UsageError                  2  flags that contradict each other
 ├── ConfigError                78  a setting that cannot be read
 │   ├── ConfigFileError            the file is not TOML, or cannot be read
-│   ├── UnknownSettingError        a key nobody knows (the nearest known one is named)
+│   ├── UnknownSettingError        an unknown key (the nearest known one is named)
 │   └── InvalidSettingError        a value outside its bounds
 ├── InputError                 65  what we were given cannot work
 │   ├── InputNotFoundError     66
@@ -52,7 +52,7 @@ from typing import ClassVar
 
 
 class MuseTalkError(Exception):
-    """An expected failure, told in words.
+    """An expected failure, with a message for the user.
 
     Args:
         message: what went wrong, with limit and value where there is one.
@@ -166,7 +166,7 @@ class NoFaceError(InputError):
 
     token = "MTF-NO-FACE"
     default_hint = (
-        "use a frontal portrait with the whole face visible, or name the place with "
+        "use a frontal portrait with the entire face visible, or name the place with "
         "--face-box X,Y,W,H"
     )
 

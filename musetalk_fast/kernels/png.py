@@ -177,7 +177,7 @@ def chunks(data: Bytes) -> Iterator[Chunk]:
         if name in _PIXELS and zlib.crc32(view[place + 4 : end - 4]).to_bytes(4, "big") != wanted:
             raise PngError(f"the checksum of the PNG's chunk {name!r} is wrong")
         if name[:1].isupper() and name not in _PIXELS:
-            raise PngError(f"the PNG has a chunk {name!r} that nobody knows")
+            raise PngError(f"the PNG has an unknown critical chunk {name!r}")
         yield Chunk(name, view[place + 8 : end - 4])
         if name == b"IEND":
             return

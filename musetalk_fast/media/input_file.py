@@ -38,7 +38,7 @@ def open_input(path: Path) -> BinaryIO:
 
 @contextmanager
 def read_errors(path: Path) -> Iterator[None]:
-    """Tell what the system says about reading `path` in our words.
+    """Raise an error of ours where reading `path` fails.
 
     Raises:
         errors.InputUnreadableError: in place of any `OSError`.
