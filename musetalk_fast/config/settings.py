@@ -175,7 +175,7 @@ class ProcessingSettings(_Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a render can be told beside its inputs and its output."""
+    """All settings of a render beside its inputs and its output."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
     avatar: AvatarSettings = field(default_factory=AvatarSettings)

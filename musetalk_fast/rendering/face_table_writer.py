@@ -74,7 +74,7 @@ class FaceTableWriter:
             return FaceTable(self._path, manifest, self._count)
 
     def commit_if_absent(self, manifest: bytes) -> FaceTable | None:
-        """As `commit`, unless a file is there already: then it stays, and the answer is None."""
+        """As `commit`, unless a file is there already: then it stays, and None is returned."""
         with self._lock:
             is_first = self._finished(manifest).commit_if_absent() is not None
             return FaceTable(self._path, manifest, self._count) if is_first else None

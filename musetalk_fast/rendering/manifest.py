@@ -32,7 +32,7 @@ class Manifest:
     makes_full_frames: bool = False
 
     def label(self, plan: Plan, segment: Segment) -> str:
-        """What the part of a segment of this render says of itself."""
+        """The label of a segment's part of this render."""
         identity, digest = plan.identity[:_SHORT], self.digest[:_SHORT]
         return (
             f"{self.engine.name} {self.engine.model} plan {identity} faces {digest} "
