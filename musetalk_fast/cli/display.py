@@ -1,4 +1,4 @@
-"""Shows events: one JSON object per line, plain lines, or nothing; bars are in `bars`."""
+"""Shows events: one JSON object per line, plain lines, or nothing; bars are in `bar_display`."""
 
 from __future__ import annotations
 

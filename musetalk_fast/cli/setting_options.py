@@ -193,7 +193,7 @@ _RENDERING = (
     setting("avatar.bbox_shift", "--bbox-shift", metavar="PIXELS", group="Face",
             help_text="Move the upper edge of the mouth's box, -100 to 100."),
     setting("avatar.extra_margin", "--extra-margin", metavar="PIXELS", group="Face",
-            help_text="Room below the chin, 0 to 100 (default 10)."),
+            help_text="Margin below the chin, 0 to 100 (default 10)."),
     setting("avatar.background", "--background", metavar="COLOUR", group="Face",
             help_text="Behind transparent parts: a name or #RRGGBB (default white)."),
     setting("output.fps", "-f", "--fps", metavar="RATE", group="Video",
