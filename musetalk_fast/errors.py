@@ -21,7 +21,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── OutputPlaceError           no such folder, a folder itself, closed to us
 │   ├── OutputFormatError          unknown extension or container
 │   ├── EncoderError               an encoder that does not open, with the reason
-│   ├── OutputBusyError        75  another render is at work on it
+│   ├── OutputBusyError        75  another render is writing it
 │   ├── PartsError                 parts missing, or made by another engine or model
 │   └── OutputWriteError       74  disk full, folder gone
 ├── ServerError                69  the server is absent or failed
@@ -221,7 +221,7 @@ class EncoderError(OutputError):
 
 
 class OutputBusyError(OutputError):
-    """Another render is at work on this output."""
+    """Another render is writing this output."""
 
     token = "MTF-OUTPUT-BUSY"
     exit_code = 75

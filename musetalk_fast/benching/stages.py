@@ -55,7 +55,7 @@ class Bench:
     Attributes:
         given: size, box and crops, in words.
         encoder: its name and options, in words.
-        encoders: at work at a time, as in a long render.
+        encoders: running concurrently, as in a long render.
         threads: of each.
         stages: from the bytes of a crop to a part; the last is the entire frame.
         fps: frames a second of all encoders together.
@@ -132,7 +132,7 @@ def _pipeline(workload: Workload, folder: Path) -> list[_Measured]:
         ("paste", paste, len(raw.data), True),
         ("encode", last.encode_us, last.planes, True),
         ("mux", last.mux_us, last.packet, True),
-        ("whole frame", receive + pipeline_us(workload, folder), message, True),
+        ("entire frame", receive + pipeline_us(workload, folder), message, True),
     ]
 
 

@@ -175,7 +175,7 @@ class LineDisplay(TextDisplay):
         self._shown: dict[str, tuple[float, float]] = {}
 
     def begin(self, job: str) -> None:
-        """A headline; counting starts anew."""
+        """A headline; counting starts again."""
         self._shown.clear()
         super().begin(job)
 

@@ -55,7 +55,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
 )  # fmt: skip
 @click.option(
     "--api-key-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="Let in only who has the key in this file.",
+    help="Require the key in this file.",
 )  # fmt: skip
 @click.option(
     "--tls-cert", type=click.Path(path_type=Path), metavar="FILE",
@@ -89,7 +89,7 @@ def serve(
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
 
-    SIGTERM lets running streams finish. Without --api-key-file or --tls-client-ca whoever reaches
+    SIGTERM lets running streams finish. Without --api-key-file or --tls-client-ca anyone reaching
     the port can use the server.
     """
     _leave_processors_to_others()
@@ -156,7 +156,9 @@ def _warn(host: str, *, is_open: bool, is_http: bool) -> None:
     if is_open:
         click.echo(f"warning: there is no key: anyone who reaches {host} can use it", err=True)
     if is_http:
-        click.echo("warning: without --tls-cert what is sent here can be read on its way", err=True)
+        click.echo(
+            "warning: without --tls-cert what is sent here can be read on the network", err=True
+        )
 
 
 def _is_loopback(host: str) -> bool:

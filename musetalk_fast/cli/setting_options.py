@@ -133,10 +133,10 @@ _CONNECTING = (
     setting("server.frame_timeout_secs", "--frame-timeout", metavar="SECONDS", group="Server",
             help_text="Longest time without a frame, 0.1 to 36000 (default 300)."),
     setting("server.wire", "--wire", metavar="NAME", group="Server",
-            help_text="auto (default): the best one that the server has. Or insist on one: "
+            help_text="auto (default): the best one that the server has. Or force one:  "
             f"{', '.join(wire.name for wire in WIRES)}."),
     setting("server.api_key_file", "--api-key-file", metavar="FILE", group="Server",
-            help_text="The server's key stands in this file (or in $MUSETALK_API_KEY)."),
+            help_text="The server's key is in this file (or in $MUSETALK_API_KEY)."),
     setting("server.ca_file", "--ca-file", metavar="FILE", group="Server",
             help_text="Trust these certificates instead of the system's."),
     setting("server.cert", "--cert", metavar="FILE", group="Server",

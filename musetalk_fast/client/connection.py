@@ -41,7 +41,7 @@ class Connection:
         address: where it listens.
         timeout_secs: longest silence before it counts as failed.
         credentials: what it is shown.
-        frame_timeout_secs: longest time without a step forward, whatever signs of life come.
+        frame_timeout_secs: longest time without progress, even if keep-alives come.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ _POLL_INTERVAL_SECS = 0.25
 def failing_if_disconnected(response: aiohttp.ClientResponse) -> Iterator[None]:
     """While the context is open, a body that can no longer come fails with ClientPayloadError.
 
-    aiohttp closes a connection whose chunks are no chunks, but does not raise in whoever reads the
-    body, and stops its time-outs: the read would never return.
+    aiohttp closes a connection whose chunks are invalid, but does not raise in a task that reads
+    the body, and stops its time-outs: the read would never return.
     """
     protocol = response.connection.protocol if response.connection else None
     if protocol is None:  # the body is here already

@@ -62,7 +62,7 @@ async def _messages(
                 yield messages
                 spoke = clock()  # what we did meanwhile is not the server's silence
             elif clock() - spoke > silence_secs:
-                # Bytes in drops: no read was long, yet nothing was said.
+                # Bytes trickle in: no read took long, yet no message came.
                 raise errors.ServerSlowError(
                     f"no complete message in {silence_secs:g} s", where=where
                 )

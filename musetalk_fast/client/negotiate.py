@@ -49,7 +49,7 @@ async def open_server(
     Raises:
         errors.ServerUnreachableError, errors.NotAServerError, errors.ServerBusyError,
             errors.NotAuthorisedError: it cannot.
-        errors.ServerRefusedError: it has not the wire that the settings insist on, or none of ours.
+        errors.ServerRefusedError: it lacks the wire that the settings force, or has none of ours.
         errors.InvalidSettingError: the key or a certificate cannot be read.
     """
     address = parse_address(url)
@@ -123,7 +123,7 @@ async def _info(connection: Connection, wire: str, health: Health) -> Info:
 
 
 def _choose(info: Info, setting: str, where: str) -> Wire:
-    """The best wire that both sides have, or the one that the setting insists on."""
+    """The best wire that both sides have, or the one that the setting forces."""
     if setting == INFER.name:
         return INFER  # beside what /v1/info lists
     for wire in WIRES:

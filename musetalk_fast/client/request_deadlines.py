@@ -14,10 +14,10 @@ _POLL_INTERVAL_SECS = 0.1
 
 
 class RequestDeadlines:
-    """A request on its way: connecting, sending its body, waiting for the head of its answer.
+    """The deadlines of a request: connecting, sending its body, waiting for its response head.
 
     Sockets have no time-out for a peer that takes no more bytes, and theirs for one that sends
-    none begins anew with each byte.
+    none starts again with each byte.
 
     Args:
         piece_secs: longest wait for a piece of the body to be taken.

@@ -24,12 +24,12 @@ less than a microsecond: call it between any two steps, best every 50 ms."""
 
 
 def never_cancelled() -> None:
-    """The `Check` of who is always waited for."""
+    """The `Check` of work that is never cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine says of itself.
+    """An engine's description of itself.
 
     Attributes:
         name: the name it is chosen by (`preview`, `musetalk`).

@@ -240,7 +240,7 @@ def _unfiltered(header: Header, parts: Iterable[Chunk]) -> Image.Image:
 
 
 def _inflated(header: Header, parts: Iterable[Chunk]) -> Iterator[bytes]:
-    """The pixels as they stand in the file, in blocks; the last one is given when all is right."""
+    """The pixels as they are in the file, in blocks; the last one once all checks have passed."""
     stream, size = zlib.decompressobj(), 0
     for name, body in parts:
         rest: bytes | memoryview = body if name == b"IDAT" else b""

@@ -44,7 +44,7 @@ class RenderResult:
         output: the file.
         bytes, frames, duration_secs: of the file.
         fps: frames a second while frames were generated and encoded.
-        wall_secs: the whole render.
+        wall_secs: of the entire render.
         engine, model: what made the mouth; `preview` is not MuseTalk.
         stages: seconds spent in each stage.
     """

@@ -45,7 +45,7 @@ class MessageResponse:
     A write waits until the client has taken what came before it, so that nothing piles up here.
 
     Args:
-        request: whose answer it is.
+        request: which it responds to.
         encoder: how messages look as bytes.
         threads: where frames and masks are encoded.
     """

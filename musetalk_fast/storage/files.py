@@ -97,7 +97,7 @@ class AtomicFile:
                 remaining = remaining[self._file.write(remaining) :]
 
     def write_at(self, offset: int, content: bytes) -> None:
-        """Write over what stands at an offset; `write` goes on at the end.
+        """Overwrite what is at an offset; `write` continues at the end.
 
         Raises:
             errors.OutputWriteError: the disk is full or the folder gone.

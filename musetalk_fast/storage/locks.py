@@ -63,7 +63,7 @@ class FolderLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether the file that we locked is the one that stands there now."""
+        """Whether the file that we locked is the one that is there now."""
         try:
             there, ours = self._path.stat(), os.fstat(self._descriptor)
         except FileNotFoundError:

@@ -30,7 +30,7 @@ class Part:
         extradata: the codec's header as the file has it; parts that are joined have the same.
         delay: frames by which the last packet to come late comes late: the display order needs
             decoding to be this far ahead.
-        label: what it says of itself.
+        label: identifies it for a later run.
     """
 
     path: Path

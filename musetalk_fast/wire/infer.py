@@ -1,7 +1,7 @@
 """The response to `POST /infer`, read while it arrives.
 
 One JSON document, `{status, total_frames, fps, frames: [{index, data}], processing_time_secs}`;
-`data` is a PNG in base64. Members may stand in any order and come with others, which are ignored.
+`data` is a PNG in base64. Members may be in any order and come with others, which are ignored.
 Memory holds one frame's text and what the last bytes brought, however long the document is.
 """
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 Reading = Generator[None, None, T]
 
 _MAX_TEXT = 1 << 16
-"""Most bytes of a string that is kept, as it stands in the document."""
+"""Most bytes of a string that is kept, as it is in the document."""
 _MAX_NAME = 256
 _MAX_NUMBER = 64
 _MAX_SKIPPED = 1 << 20
@@ -120,7 +120,7 @@ class JsonScanner:
         return (yield from self._number())
 
     def text(self, longest: int) -> Reading[str]:
-        """A string of at most `longest` bytes, as it stands in the document.
+        """A string of at most `longest` bytes, as it is in the document.
 
         Raises:
             ProtocolError: not a string.

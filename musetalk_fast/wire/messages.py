@@ -16,7 +16,7 @@ class Start:
     """Constants of a stream of frames or faces.
 
     Attributes:
-        engine, model: who makes the crops, and which version of it.
+        engine, model: what makes the crops, and which version of it.
         faces: digest of the avatar's faces.
         start, stop: the range of frames (or of source frames) that follows.
         encoding: how the crops travel; None for a stream of faces.

@@ -27,7 +27,7 @@ def _unchanged(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class FieldCodec:
-    """How the value of a field stands in a JSON object.
+    """How the value of a field is written in a JSON object.
 
     Attributes:
         read: the value of the member of this name; raises ProtocolError, which names the member,

@@ -1,4 +1,4 @@
-"""What a client asks for and what a server says of itself, as JSON and back."""
+"""What a client asks for and how a server describes itself, as JSON and back."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class Info:
     """`GET /v1/info`.
 
     Attributes:
-        engine, model: who makes the crops, and which version of it.
+        engine, model: what makes the crops, and which version of it.
         is_preview: its mouths are a preview, not MuseTalk.
         crop_size: side of a crop in pixels.
         encodings: how crops can travel.

@@ -1,4 +1,4 @@
-"""A JPEG file: what stands before its pixels, and the pixels, through libjpeg-turbo.
+"""A JPEG file: what comes before its pixels, and the pixels, through libjpeg-turbo.
 
 Pillow would accept a truncated one.
 """
@@ -69,7 +69,7 @@ class JpegPicture:
 
 
 def read_jpeg(data: bytes) -> JpegPicture:
-    """Read what stands before the pixels; nothing is decoded.
+    """Read what comes before the pixels; nothing is decoded.
 
     What follows the picture, such as a phone's motion clip, is ignored. A file whose end mark
     alone is missing gets one.
