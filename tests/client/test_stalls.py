@@ -190,7 +190,7 @@ async def _infer(connection: Connection) -> None:
         await _take(stream, [])
 
 
-async def test_line_breaks_and_no_whole_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_line_breaks_and_no_complete_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(infers, "_PATIENCE", 0.1)
 
     async def beat(request: web.BaseRequest) -> web.StreamResponse:
