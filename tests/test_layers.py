@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,15 @@ def test_a_name_stands_in_one_package() -> None:
         folders.setdefault(path.stem, set()).add(path.parent)
     same = {name for name, found in folders.items() if len(found) > 1}
     assert same <= SAME_NAME, sorted(same - SAME_NAME)
+
+
+def test_every_package_and_every_module_of_rendering_is_described() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
+    described = set(re.findall(r"`([a-z_]+)/?`", page))
+    packages = {_package(path) for path in FILES} - {"__init__", "__main__", "_version"}
+    assert packages <= described
+    modules = {path.stem for path in FILES if path.parent.name == "rendering"} - {"__init__"}
+    table = page.partition("## `rendering/`")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`", table)) >= modules
+    rows = re.findall(r"(?m)^\| ([^|]*) \|", table)[2:]
+    assert {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)} == modules

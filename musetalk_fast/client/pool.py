@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from musetalk_fast import errors
+from musetalk_fast.client.backoff import backoff_secs
 from musetalk_fast.client.negotiate import NegotiatedServer
 
-_INITIAL_SECS, _MAX_SECS = 0.5, 30.0
-MAX_RETRY_AFTER_SECS = 300.0
-"""A longer `Retry-After` is capped."""
 _POLL_INTERVAL_SECS = 0.25
 """How often a saturated server is checked for streams that have ended."""
 
@@ -266,16 +263,3 @@ class Pool:
         if alike and kind.exit_code != errors.ServersLostError.exit_code:
             return kind(f"no server is left: {messages}")
         return errors.ServersLostError(f"no server is left: {messages}")
-
-
-def backoff_secs(failures: int, asked: float | None = None) -> float:
-    """Seconds to wait after so many consecutive failures: exponential, with jitter.
-
-    Args:
-        asked: what the server's `Retry-After` says.
-    """
-    if asked is not None:
-        return min(asked, MAX_RETRY_AFTER_SECS)
-    longest: float = min(_MAX_SECS, _INITIAL_SECS * 2 ** min(failures - 1, 16))
-    # Jitter, so that the clients of a restarted server do not all reconnect at once.
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311

@@ -18,13 +18,13 @@ ENGINE_GROUP = "musetalk_fast.engines"
 OnFace: TypeAlias = Callable[[int, int, Face | None], None]
 """Called with `(source, source frames, face or None)` after each source frame."""
 
-Check: TypeAlias = Callable[[], None]
+CancelCheck: TypeAlias = Callable[[], None]
 """Raises once a preparation is abandoned; engines let the error propagate. It costs
 less than a microsecond: call it between any two steps, best every 50 ms."""
 
 
 def never_cancelled() -> None:
-    """The `Check` of work that is never cancelled."""
+    """The `CancelCheck` of work that is never cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Engine(Protocol):
         ...
 
     def prepare_avatar(
-        self, path: Path, options: AvatarOptions, on_face: OnFace, check: Check
+        self, path: Path, options: AvatarOptions, on_face: OnFace, check: CancelCheck
     ) -> PreparedAvatar:
         """Decode an avatar asset and find its face in every source frame.
 
@@ -97,7 +97,7 @@ class Engine(Protocol):
         """
         ...
 
-    def prepare_audio(self, pcm: Pcm, check: Check) -> object:
+    def prepare_audio(self, pcm: Pcm, check: CancelCheck) -> object:
         """Extract what `infer` needs from a complete recording; the server caches it by content."""
         ...
 

@@ -18,7 +18,7 @@ from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.sources import default_fps, source_runs
 from musetalk_fast.video.encoder_selection import resolve
-from musetalk_fast.video.mux import check_output
+from musetalk_fast.video.output_path import check_output
 
 if TYPE_CHECKING:
     from musetalk_fast.errors import InputError

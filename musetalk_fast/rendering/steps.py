@@ -30,7 +30,8 @@ from musetalk_fast.rendering.progress import plan_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.threads import CancelFlag, run_in_thread
-from musetalk_fast.video.mux import Joined, check_output
+from musetalk_fast.video.mux import Joined
+from musetalk_fast.video.output_path import check_output
 from musetalk_fast.video.parts import Part
 
 _MAX_NAMED = 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 
-from musetalk_fast.client.pool import MAX_RETRY_AFTER_SECS, Member, Pool
+from musetalk_fast.client.backoff import MAX_RETRY_AFTER_SECS
+from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.errors import (
     InputError,
     MuseTalkError,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,11 +14,10 @@ from av.container import OutputContainer
 from musetalk_fast.errors import (
     EncoderError,
     OutputExistsError,
-    OutputPlaceError,
 )
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.video.audio_track import AudioTrack, Timed
-from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
+from musetalk_fast.video.containers import CONTAINERS, ContainerFormat
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
 
@@ -36,46 +34,6 @@ class Joined:
     bytes: int
     frames: int
     duration: Fraction
-
-
-def check_output(
-    output: Path,
-    format: str | None,  # noqa: A002
-    *,
-    overwrite: bool,
-    inputs: Iterable[Path] = (),
-) -> Path:
-    """Find out early what would keep the output from being written.
-
-    Args:
-        inputs: what the video is made from, and must not be lost.
-
-    Returns:
-        Where it will be written: the output, or what it links to.
-
-    Raises:
-        errors.OutputFormatError: neither format nor name says what to write.
-        errors.OutputExistsError: it is there and must not be replaced.
-        errors.OutputPlaceError: its place is a folder, its folder missing or closed to us, or
-            it is one of the inputs.
-    """
-    container_of(output, format)
-    with write_errors(output):
-        if output.is_symlink():
-            output = output.resolve()
-        if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
-            raise OutputPlaceError("this is one of the inputs", where=str(output))
-        if output.is_dir():
-            hint = "name a file, such as " + str(output / "video.mp4")
-            raise OutputPlaceError("this is a folder", where=str(output), hint=hint)
-        if not output.parent.is_dir():
-            hint = "make the folder, or correct the path"
-            raise OutputPlaceError("no such folder", where=str(output.parent), hint=hint)
-        if not os.access(output.parent, os.W_OK | os.X_OK):
-            raise OutputPlaceError("no permission to write here", where=str(output.parent))
-        if output.exists():
-            _check_replaceable(output, overwrite=overwrite)
-    return output
 
 
 def join(
@@ -124,13 +82,6 @@ def join(
         raise OutputExistsError("this file has come meanwhile", where=str(output))
     frames = sum(part.frames for part in parts)
     return Joined(bytes=size, frames=frames, duration=frames / fps)
-
-
-def _check_replaceable(output: Path, *, overwrite: bool) -> None:
-    if not overwrite:
-        raise OutputExistsError("this file exists", where=str(output))
-    if not output.is_file():
-        raise OutputPlaceError("this is not a regular file", where=str(output))
 
 
 def _check_parts(parts: Sequence[Part]) -> None:

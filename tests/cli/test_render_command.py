@@ -117,8 +117,8 @@ def test_a_video_in_plain_lines(run, files: Path) -> None:
     assert (files / "out.mp4").stat().st_size > 0
 
 
-def test_a_video_as_json(run, preview_server: str) -> None:
-    done = run(*_arguments(), "-s", preview_server, "--json", *SMALL)
+def test_a_video_as_json(run) -> None:
+    done = run(*_arguments(), "-s", "builtin", "--json", *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
     names = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert {"plan", "server", "upload", "segment", "progress", "done"} <= set(names)

@@ -17,6 +17,7 @@ from musetalk_fast.client.connection import Connection
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import AvatarOptions, Face
 from musetalk_fast.wire.face_digest import FacesDigest, faces_digest
+from musetalk_fast.wire.media_types import BINARY
 from musetalk_fast.wire.requests import AvatarRequest
 
 COUNT = 40
@@ -74,7 +75,7 @@ async def _prepare(parts: list[bytes], sink: Sink, stall: asyncio.Event | None =
         serving(Avatars(parts=parts, stall=stall)) as url,
         Connection(parse_address(url), 20) as connection,
     ):
-        await prepare_avatar(connection, REQUEST, (512, 512), COUNT, sink, lambda *_: None)
+        await prepare_avatar(connection, REQUEST, BINARY, (512, 512), COUNT, sink, lambda *_: None)
 
 
 async def test_faces_are_passed_on_in_order() -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.client import pool as pools
-from musetalk_fast.client.pool import Member, Pool, backoff_secs
+from musetalk_fast.client import backoff
+from musetalk_fast.client.backoff import backoff_secs
+from musetalk_fast.client.pool import Member, Pool
 
 if TYPE_CHECKING:
     from musetalk_fast.client.negotiate import NegotiatedServer
@@ -43,7 +44,7 @@ def _member(*answers: errors.MuseTalkError | None, tries: int = 3, name: str = "
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "_INITIAL_SECS", 0.01)
+    monkeypatch.setattr(backoff, "_INITIAL_SECS", 0.01)
 
 
 def test_pauses_double_with_jitter_up_to_a_limit() -> None:
@@ -57,7 +58,7 @@ def test_pauses_double_with_jitter_up_to_a_limit() -> None:
 def test_retry_after_is_taken_as_it_is_within_reason() -> None:
     assert backoff_secs(7, 2.5) == 2.5
     assert backoff_secs(1, 0.0) == 0.0
-    assert backoff_secs(1, 1e12) == pools.MAX_RETRY_AFTER_SECS
+    assert backoff_secs(1, 1e12) == backoff.MAX_RETRY_AFTER_SECS
 
 
 async def test_failures_in_a_row_make_a_server_lost() -> None:

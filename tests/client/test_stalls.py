@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from infer_server_process import padded
 from raw_responses import answering
 from scripted_server import FACE, Script, frame, message, serving, start
 
@@ -28,6 +27,7 @@ from musetalk_fast.client.infer import InferRequest, open_infer
 from musetalk_fast.config import ProcessingSettings
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import AvatarOptions, CropEncoding, EngineIdentity, SourceRun
+from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import BINARY
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 
@@ -58,7 +58,7 @@ class Pulse(Script):
     async def _beat(self, request: web.Request) -> web.StreamResponse:
         self.begun += 1
         await request.read()
-        response = web.StreamResponse(headers={"Content-Type": BINARY})
+        response = web.StreamResponse(headers={"Content-Type": BINARY.media_type})
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
             await self._say(response)
@@ -141,7 +141,13 @@ async def test_time_that_we_take_does_not_count() -> None:
 async def _prepare(connection: Connection, reported: list[int]) -> None:
     request = AvatarRequest(avatar="0" * 64, options=AvatarOptions())
     await prepare_avatar(
-        connection, request, (512, 512), 1, lambda done, _total: reported.append(done)
+        connection,
+        request,
+        BINARY,
+        (512, 512),
+        1,
+        FacesDigest(),
+        lambda done, _total: reported.append(done),
     )
 
 
@@ -174,23 +180,18 @@ async def test_a_preparation_that_moves_may_take_longer() -> None:
     assert reported == [*range(1, len(reported) + 1)]
 
 
-def _infer_request() -> InferRequest:
-    wav = io.BytesIO()
-    with wave.open(wav, "wb") as sound:
-        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
-        sound.writeframes(bytes(32_000))
-    return InferRequest(
-        png=encode_png(FACE.mask), wav=wav.getvalue(), fps=Fraction(25), frames=25, width=64,
-        height=64,
-    )  # fmt: skip
-
-
-async def _infer(connection: Connection) -> None:
-    async with open_infer(connection, _infer_request()) as stream:
+async def _infer(connection: Connection, folder: Path) -> None:
+    sound = padded(folder, 16_000, Fraction(1))
+    request = InferRequest(
+        png=encode_png(FACE.mask), recording=sound, fps=Fraction(25), frames=25, width=64, height=64
+    )
+    async with open_infer(connection, request) as stream:
         await _take(stream, [])
 
 
-async def test_line_breaks_and_no_complete_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_line_breaks_and_no_complete_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(infers, "_PATIENCE", 0.1)
 
     async def beat(request: web.BaseRequest) -> web.StreamResponse:
@@ -207,7 +208,7 @@ async def test_line_breaks_and_no_complete_frames(monkeypatch: pytest.MonkeyPatc
     async with answering(beat, 20) as connection, asyncio.timeout(60):
         connection.frame_timeout_secs = LIMIT_SECS
         with pytest.raises(errors.ServerSlowError, match=r"no frame in 0\.5 s"):
-            await _infer(connection)
+            await _infer(connection, tmp_path)
 
 
 async def test_a_render_is_tried_again_and_then_ends(tmp_path: Path) -> None:

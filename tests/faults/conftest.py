@@ -9,7 +9,7 @@ import pytest
 from proxy import Proxy, proxied
 from workload import Right, Server, Workload, pictures, served
 
-from musetalk_fast.client import pool
+from musetalk_fast.client import backoff
 from musetalk_fast.types import CropEncoding
 
 
@@ -69,5 +69,5 @@ def right(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Right:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off for hundredths of seconds."""
-    monkeypatch.setattr(pool, "_INITIAL_SECS", 0.02)
-    monkeypatch.setattr(pool, "_MAX_SECS", 0.1)
+    monkeypatch.setattr(backoff, "_INITIAL_SECS", 0.02)
+    monkeypatch.setattr(backoff, "_MAX_SECS", 0.1)

@@ -24,7 +24,7 @@ from injectors import ASSETS, AVATARS, FRAMES, HEALTH, INFO, any_fault
 from proxy import Fault, Proxy, proxied
 from workload import Server, Workload, pictures, served
 
-from musetalk_fast.client import pool
+from musetalk_fast.client import backoff
 from musetalk_fast.errors import ServersLostError, ServerUnreachableError
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.media_types import BINARY, NDJSON
@@ -269,12 +269,12 @@ class Mix:
 @contextmanager
 def _hasty() -> Iterator[None]:
     """Back off for tenths of seconds."""
-    before = pool._INITIAL_SECS, pool._MAX_SECS
-    pool._INITIAL_SECS, pool._MAX_SECS = 0.05, 0.6
+    before = backoff._INITIAL_SECS, backoff._MAX_SECS
+    backoff._INITIAL_SECS, backoff._MAX_SECS = 0.05, 0.6
     try:
         yield
     finally:
-        pool._INITIAL_SECS, pool._MAX_SECS = before
+        backoff._INITIAL_SECS, backoff._MAX_SECS = before
 
 
 def main() -> int:

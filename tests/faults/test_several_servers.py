@@ -27,7 +27,7 @@ from workload import (
 )
 
 from musetalk_fast import Renderer, errors
-from musetalk_fast.client import pool
+from musetalk_fast.client import backoff
 from musetalk_fast.rendering import worker
 from musetalk_fast.server.tls import server_context
 from musetalk_fast.types import CropEncoding
@@ -130,7 +130,7 @@ def _frames(parts: dict[str, int]) -> set[int]:
 async def test_killed_and_started_again(
     workload: Workload, right: Right, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_MAX_SECS", 1.0)  # a server takes its time to start
+    monkeypatch.setattr(backoff, "_MAX_SECS", 1.0)  # a server takes its time to start
     chance = random.Random(4)
     with served(crop_secs=0.02) as (server,), proxied(server.address) as proxy:
         output = tmp_path / "out.mp4"

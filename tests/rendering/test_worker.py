@@ -12,7 +12,7 @@ import pytest
 from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
-from musetalk_fast.client import pool as pools
+from musetalk_fast.client import backoff
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.scheduler import Scheduler
@@ -86,7 +86,7 @@ def run_workers(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Server], Awaitable[Scheduler]]:
     """Runs all workers of a server on two segments, until they end or the parts are made."""
-    monkeypatch.setattr(pools, "_INITIAL_SECS", 0.05)
+    monkeypatch.setattr(backoff, "_INITIAL_SECS", 0.05)
 
     async def run(server: Server) -> Scheduler:
         one = member(tries=RETRIES)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast import errors
-from musetalk_fast.engines.base import Check, CropRequest, EngineInfo, OnFace
+from musetalk_fast.engines.base import CancelCheck, CropRequest, EngineInfo, OnFace
 from musetalk_fast.media.image import load_still
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face, Pcm
 
@@ -73,7 +73,7 @@ class PatternEngine:
         return EngineInfo(name="pattern", model=self._model, is_preview=False, max_batch=4)
 
     def prepare_avatar(
-        self, path: Path, options: AvatarOptions, on_face: OnFace, check: Check
+        self, path: Path, options: AvatarOptions, on_face: OnFace, check: CancelCheck
     ) -> PatternAvatar:
         document, width, height = self._open(path)
         sources = int(document.get("sources", 1))
@@ -89,7 +89,7 @@ class PatternEngine:
             on_face(source, sources, faces[-1])
         return PatternAvatar(width, height, tuple(faces))
 
-    def prepare_audio(self, pcm: Pcm, check: Check) -> Pcm:
+    def prepare_audio(self, pcm: Pcm, check: CancelCheck) -> Pcm:
         check()
         self._note("audio", 1, len(pcm))
         return pcm

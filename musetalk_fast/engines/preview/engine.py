@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast._version import __version__
-from musetalk_fast.engines.base import Check, CropRequest, EngineInfo, OnFace
+from musetalk_fast.engines.base import CancelCheck, CropRequest, EngineInfo, OnFace
 from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
 from musetalk_fast.engines.preview.render import paint
@@ -52,7 +52,7 @@ class PreviewEngine:
         )
 
     def prepare_avatar(
-        self, path: Path, options: AvatarOptions, on_face: OnFace, check: Check
+        self, path: Path, options: AvatarOptions, on_face: OnFace, check: CancelCheck
     ) -> PreviewAvatar:
         """Load a still picture, find its face and solve its poses.
 
@@ -77,7 +77,7 @@ class PreviewEngine:
         on_face(0, 1, face)
         return PreviewAvatar(still.width, still.height, (face,), (mouth,))
 
-    def prepare_audio(self, pcm: Pcm, check: Check) -> NDArray[np.float32]:
+    def prepare_audio(self, pcm: Pcm, check: CancelCheck) -> NDArray[np.float32]:
         """The mouth's movement through a recording: (T, 3) float32 open, wide, rest."""
         return np.asarray(mouth_track(pcm, check=check), np.float32)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.base import Check, never_cancelled
+from musetalk_fast.engines.base import CancelCheck, never_cancelled
 from musetalk_fast.engines.preview.anatomy import MouthSpace
 from musetalk_fast.engines.preview.crop import photo_crop
 from musetalk_fast.engines.preview.interior import Interior, make_interior
@@ -77,7 +77,7 @@ class Posed(NamedTuple):
 
 
 def make_mouth(
-    picture: Picture, points: NDArray[np.float32], box: Box, check: Check = never_cancelled
+    picture: Picture, points: NDArray[np.float32], box: Box, check: CancelCheck = never_cancelled
 ) -> Mouth:
     """Prepare a face: about a third of a second.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.base import Check, never_cancelled
+from musetalk_fast.engines.base import CancelCheck, never_cancelled
 from musetalk_fast.engines.preview import loudness
 from musetalk_fast.engines.preview.loudness import PIECE, Pieces, Surroundings, Voice
 from musetalk_fast.engines.preview.mel import RATE, Floats, feature_count, log_mel
@@ -41,7 +41,7 @@ AT_REST = (0.0, 0.0, 1.0)
 _LEAST = np.array((0, -1, 0), np.float32)
 
 
-def mouth_track(pcm: Pcm, block: int = BLOCK, check: Check = never_cancelled) -> Floats:
+def mouth_track(pcm: Pcm, block: int = BLOCK, check: CancelCheck = never_cancelled) -> Floats:
     """The mouth's movement through a recording, a hundred times a second.
 
     Memory grows with the track only; any block gives the same track, but for the order of
@@ -94,7 +94,7 @@ def pose_at(track: Floats, frame: int, fps: tuple[int, int]) -> tuple[float, flo
 
 
 def surroundings_of(
-    pcm: Pcm, network: Network, block: int = BLOCK, check: Check = never_cancelled
+    pcm: Pcm, network: Network, block: int = BLOCK, check: CancelCheck = never_cancelled
 ) -> Surroundings:
     """What each piece of a recording is judged by; at least one sample."""
     count, edge = feature_count(pcm), loudness.EDGE

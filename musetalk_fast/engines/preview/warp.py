@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.base import Check
+from musetalk_fast.engines.base import CancelCheck
 from musetalk_fast.engines.preview.anatomy import MouthSpace, Points
 from musetalk_fast.engines.preview.motion import FaceShape, Features, inside_lips, posed
 from musetalk_fast.engines.preview.region import NODES, Region
@@ -52,7 +52,7 @@ def build_atlas(
     space: MouthSpace,
     region: Region,
     free: NDArray[np.float64],
-    check: Check,
+    check: CancelCheck,
 ) -> Atlas:
     """Solve all poses of a face.
 

@@ -12,7 +12,7 @@ from musetalk_fast.errors import (
     OutputFormatError,
     OutputPlaceError,
 )
-from musetalk_fast.video.mux import check_output
+from musetalk_fast.video.output_path import check_output
 
 
 def test_a_new_file_in_a_folder_is_fine(tmp_path: Path) -> None:
