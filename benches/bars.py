@@ -13,8 +13,8 @@ BARS = {
     "program/1080p-binary": 0.95,
     "program/1080p-ndjson": 0.93,
     "program/512-binary": 0.86,
-    "program/plain-client": 25.0,
-    "program/png-road": 150.0,
+    "program/naive-client": 25.0,
+    "program/png-files": 150.0,
     "program/wall-80s": 1.05,
     "program/wall-5s": 0.87,
     "program/start": 0.66,
@@ -33,10 +33,10 @@ def is_missed(name: str, ratio: float, spread: float) -> bool:
 
 
 def in_words(name: str, ratio: float, spread: float) -> str:
-    """A row's bar and how the row stands to it."""
+    """A row's bar and whether the row meets it."""
     if name not in BARS:
         return "no bar"
-    stands = "ok"
+    verdict = "ok"
     if is_below(name, ratio):
-        stands = "MISSED" if is_missed(name, ratio, spread) else "below, within the spread"
-    return f"bar {BARS[name]:g} {stands}"
+        verdict = "MISSED" if is_missed(name, ratio, spread) else "below, within the spread"
+    return f"bar {BARS[name]:g} {verdict}"

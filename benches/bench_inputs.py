@@ -1,6 +1,6 @@
-"""What the in-process benches share: a picture, a crop and a real face's mask, and the plain way.
+"""What the in-process benches share: a picture, a crop and a real face's mask, and the naive way.
 
-The plain way is what everyone writes: OpenCV scales, NumPy blends in RGB, PyAV converts the whole
+The naive way is what is usually written: OpenCV scales, NumPy blends in RGB, PyAV converts the full
 frame.
 """
 
@@ -23,7 +23,7 @@ PORTRAIT = Path(__file__).parents[1] / "examples" / "portrait.png"
 WIDTH, HEIGHT = 1920, 1080
 BOX = Box(701, 277, 430, 430)
 MAX_LEVELS, MAX_MEAN_LEVELS = 3, 0.6
-"""By which the plain way differs from ours: it rounds in RGB and converts in steps of its own."""
+"""By which the naive way differs from ours: it rounds in RGB and converts in steps of its own."""
 
 
 def smooth(height: int, width: int, seed: int) -> Picture:
@@ -46,8 +46,8 @@ def stretched_face() -> Face:
 
 def still_planes(rgb: Picture, pix_fmt: str = "yuv420p") -> Planes:
     """A still's planes as a render gets them."""
-    source = StillSource(Still(PORTRAIT, rgb, "", ()))
-    return next(source.planes(SourceRun(0, 0, 1), LAYOUTS[pix_fmt]))
+    avatar = StillSource(Still(PORTRAIT, rgb, "", ()))
+    return next(avatar.planes(SourceRun(0, 0, 1), LAYOUTS[pix_fmt]))
 
 
 def planes_of(frame: av.VideoFrame) -> Planes:
@@ -65,7 +65,7 @@ def resize(crop: Crop, interpolation: int = cv2.INTER_LINEAR) -> Crop:
     return cv2.resize(crop, (BOX.width, BOX.height), interpolation=interpolation)
 
 
-class Plain:
+class Naive:
     """Blends scaled crops into the picture, and converts all of it."""
 
     def __init__(self, face: Face) -> None:
@@ -76,10 +76,10 @@ class Plain:
     def __call__(self, scaled: Crop) -> av.VideoFrame:
         x, y, width, height = self._place
         own = scaled[y - BOX.y : y - BOX.y + height, x - BOX.x : x - BOX.x + width]
-        whole = PICTURE.copy()
-        part = whole[y : y + height, x : x + width]
+        full = PICTURE.copy()
+        part = full[y : y + height, x : x + width]
         part[:] = part + self._weights * (own.astype(np.float32) - part) + 0.5
-        return to_yuv(whole)
+        return to_yuv(full)
 
 
 def assert_nearly(

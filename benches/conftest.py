@@ -36,7 +36,7 @@ _rows = pytest.StashKey[list[Row]]()
 _notes = pytest.StashKey[list[str]]()
 
 
-class JobState(Protocol):
+class AddRow(Protocol):
     """Adds a row from times that were measured elsewhere."""
 
     def __call__(
@@ -52,7 +52,7 @@ class JobState(Protocol):
 
 
 @pytest.fixture
-def state(request: pytest.FixtureRequest) -> JobState:
+def add_row(request: pytest.FixtureRequest) -> AddRow:
     rows = request.config.stash[_rows]
 
     def add(**values: Any) -> None:
@@ -73,9 +73,9 @@ class Compare:
     Noise of the machine meets both alike that way.
     """
 
-    def __init__(self, benchmark: Any, state: JobState) -> None:
+    def __init__(self, benchmark: Any, add_row: AddRow) -> None:
         self._benchmark = benchmark
-        self._record = state
+        self._add_row = add_row
 
     def __call__(
         self,
@@ -98,9 +98,9 @@ class Compare:
         """
         turn, own, other = 0, [], []
 
-        def timed(job: Callable[[], object], times: list[float]) -> None:
+        def timed(call: Callable[[], object], times: list[float]) -> None:
             began = timer()
-            job()
+            call()
             times.append(timer() - began)
 
         def run_rival() -> None:
@@ -109,10 +109,10 @@ class Compare:
                 timed(theirs, other)
             turn += 1
 
-        for job in (ours, theirs):
-            job()
+        for call in (ours, theirs):
+            call()
         self._benchmark.pedantic(timed, (ours, own), setup=run_rival, rounds=rounds)
-        self._record(
+        self._add_row(
             name=name,
             input=given,
             ours_us=statistics.median(own) * 1e6,
@@ -132,8 +132,8 @@ def spread(ours: list[float], rivals: list[float]) -> float:
 
 
 @pytest.fixture
-def compare(benchmark: Any, state: JobState) -> Compare:
-    return Compare(benchmark, state)
+def compare(benchmark: Any, add_row: AddRow) -> Compare:
+    return Compare(benchmark, add_row)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""The answer to POST /infer, against the fastest parsers that have it whole."""
+"""The response of POST /infer, against the fastest parsers of the complete document."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _as_it_arrives(text: bytes) -> list[Any]:
     return found
 
 
-def _whole(text: bytes) -> list[Any]:
+def _complete(text: bytes) -> list[Any]:
     joined = b"".join(text[at : at + CHUNK] for at in range(0, len(text), CHUNK))
     decode = pybase64.b64decode
     return [decode(frame["data"], validate=True) for frame in orjson.loads(joined)["frames"]]
@@ -52,16 +52,16 @@ def test_answer(
     compare: Any, benchmark: Any, note: Callable[[str], None], pytestconfig: pytest.Config
 ) -> None:
     text, pictures = _answer()
-    assert [bytes(data) for data in _as_it_arrives(text)] == _whole(text) == pictures
+    assert [bytes(data) for data in _as_it_arrives(text)] == _complete(text) == pictures
     compare(
-        "wire/plain-40-frames",
+        "wire/infer-40-frames",
         f"an answer of {FRAMES} PNGs of 512x512, {len(text) >> 20} MB, in pieces of {CHUNK}",
         lambda: _as_it_arrives(text),
-        "orjson + pybase64, whole",
-        lambda: _whole(text),
+        "orjson + pybase64, complete",
+        lambda: _complete(text),
         rounds=20,
     )
     speed = len(text) / 1e6 / benchmark.stats.stats.median
-    note(f"wire/plain-40-frames: {speed:.0f} MB of base64 a second; at least {LEAST_MB}")
-    # A whole run has the machine for itself; a comparison of two revisions may not.
+    note(f"wire/infer-40-frames: {speed:.0f} MB of base64 a second; at least {LEAST_MB}")
+    # A full run has the machine for itself; a comparison of two revisions may not.
     assert speed >= LEAST_MB or not pytestconfig.getoption("bars")

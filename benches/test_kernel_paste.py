@@ -14,7 +14,7 @@ from benches.bench_inputs import (
     HEIGHT,
     PICTURE,
     WIDTH,
-    Plain,
+    Naive,
     assert_nearly,
     planes_of,
     resize,
@@ -51,15 +51,15 @@ class _Ours:
 
 
 def test_against_opencv_numpy_pyav(compare: Any, face: Face) -> None:
-    ours, plain = _Ours(face), Plain(face)
+    ours, naive = _Ours(face), Naive(face)
     ours()
-    assert_nearly(ours.planes, planes_of(plain(resize(CROP))))
+    assert_nearly(ours.planes, planes_of(naive(resize(CROP))))
     compare(
         "kernel/paste-430",
         GIVEN,
         ours,
         "cv2.resize, NumPy blend, PyAV reformat",
-        lambda: plain(resize(CROP)),
+        lambda: naive(resize(CROP)),
         rounds=800,
         rival_every=10,
         timer=time.process_time,
@@ -68,9 +68,9 @@ def test_against_opencv_numpy_pyav(compare: Any, face: Face) -> None:
 
 def test_against_opencvs_resize_alone(compare: Any, face: Face) -> None:
     """Half of the work: only the scaling, of all rows, in RGB; blended, it is what ours shows."""
-    ours, plain = _Ours(face), Plain(face)
+    ours, naive = _Ours(face), Naive(face)
     ours()
-    assert_nearly(ours.planes, planes_of(plain(resize(CROP))))
+    assert_nearly(ours.planes, planes_of(naive(resize(CROP))))
     compare(
         "kernel/paste-430-resize",
         GIVEN,
@@ -82,10 +82,10 @@ def test_against_opencvs_resize_alone(compare: Any, face: Face) -> None:
 
 
 def test_sharp_against_opencv_numpy_pyav(compare: Any, face: Face) -> None:
-    ours, plain = _Ours(face, sharp=True), Plain(face)
+    ours, naive = _Ours(face, sharp=True), Naive(face)
 
     def theirs() -> av.VideoFrame:
-        return plain(resize(CROP, cv2.INTER_LANCZOS4))
+        return naive(resize(CROP, cv2.INTER_LANCZOS4))
 
     ours()
     assert_nearly(ours.planes, planes_of(theirs()), MAX_SHARP_LEVELS, MAX_MEAN_SHARP_LEVELS)

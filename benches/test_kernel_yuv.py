@@ -1,4 +1,4 @@
-"""A whole picture into planes, once per avatar."""
+"""An RGB picture into planes, once per avatar."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The road of a frame without its encoder: pieces of a socket to planes, in this process.
+"""The pipeline of a frame without its encoder: pieces of a socket to planes, in this process.
 
-Ours is the client's own: aiohttp's stream, the decoder of the wire, the hand-over to a thread, the
+Ours is the client's own: aiohttp's stream, the decoder of the wire, the queue to a thread, the
 compositor there. The rival's is the obvious one over NDJSON, with the fastest parsers.
 """
 
@@ -30,7 +30,7 @@ from benches.bench_inputs import (
     HEIGHT,
     PICTURE,
     WIDTH,
-    Plain,
+    Naive,
     assert_nearly,
     planes_of,
     resize,
@@ -118,12 +118,12 @@ class _Obvious:
 
     def __init__(self, face: Face) -> None:
         self._pieces = _pieces(NDJSON, ALL_ROWS)
-        self._paste = Plain(face)
+        self._paste = Naive(face)
 
     def run(self, see: See) -> int:
-        count, rest = 0, b""
+        count, remainder = 0, b""
         for piece in self._pieces:
-            *lines, rest = (rest + piece).split(b"\n")
+            *lines, remainder = (remainder + piece).split(b"\n")
             for line in lines:
                 message = orjson.loads(line)
                 if message["type"] == "frame":
@@ -135,7 +135,7 @@ class _Obvious:
 
 
 @pytest.mark.parametrize("wire", STREAM_WIRES, ids=lambda wire: wire.name)
-def test_against_the_obvious_road(compare: Any, face: Face, wire: StreamWire) -> None:
+def test_against_the_naive_pipeline(compare: Any, face: Face, wire: StreamWire) -> None:
     with ThreadPoolExecutor(1) as thread, closing(asyncio.new_event_loop()) as loop:
         ours, theirs = _Ours(face, wire, thread), _Obvious(face)
         own: list[Any] = []
@@ -147,10 +147,10 @@ def test_against_the_obvious_road(compare: Any, face: Face, wire: StreamWire) ->
             assert_nearly(*pair)
         assert loop.run_until_complete(ours.run(id)) == theirs.run(id) == FRAMES
         compare(
-            f"road/1080p-{wire.name}",
+            f"pipeline/1080p-{wire.name}",
             f"{FRAMES} frames of 1920x1080, box 430, pieces of 113 to 256 KB, raw window; CPU",
             lambda: loop.run_until_complete(ours.run(id)),
-            "whole crops over NDJSON: orjson, pybase64, cv2.resize, NumPy blend, PyAV reformat",
+            "full crops over NDJSON: orjson, pybase64, cv2.resize, NumPy blend, PyAV reformat",
             lambda: theirs.run(id),
             rounds=40,
             rival_every=8,

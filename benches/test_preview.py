@@ -54,7 +54,7 @@ def ours(mouth: Any) -> None:
         render.paint(mouth, pose_mouth(mouth, pose))
 
 
-def plain(mouth: Any) -> None:
+def in_numpy(mouth: Any) -> None:
     for pose in POSES:
         reference.paint(mouth, pose_mouth(mouth, pose))
 
@@ -79,8 +79,8 @@ def test_kernel(benchmark: Any, mouth: Any) -> None:
     benchmark(ours, mouth)
 
 
-def test_plain_numpy(benchmark: Any, mouth: Any) -> None:
-    benchmark(plain, mouth)
+def test_numpy(benchmark: Any, mouth: Any) -> None:
+    benchmark(in_numpy, mouth)
 
 
 def test_prepare(benchmark: Any, face: Any) -> None:
@@ -90,7 +90,7 @@ def test_prepare(benchmark: Any, face: Any) -> None:
 
 @pytest.mark.usefixtures("one_core")
 def test_beats_plain_numpy(mouth: Any, note: Callable[[str], None]) -> None:
-    gain = ratio(lambda: ours(mouth), lambda: plain(mouth), rounds=5)
+    gain = ratio(lambda: ours(mouth), lambda: in_numpy(mouth), rounds=5)
     note(f"preview engine: {gain:.1f} times the crops a second of plain NumPy")
     assert gain > LEAST_RATIO
 

@@ -1,4 +1,4 @@
-"""The whole program against a server in another process that has every answer ready.
+"""The program against a server in another process that has every response ready.
 
 CPU time is the system's word on the process. The cost of a frame is marginal: what a long run
 takes beyond a short one, by the frames between them. Ours and the rivals have two processors, the
@@ -22,7 +22,7 @@ import pytest
 
 from benches.conftest import spread
 from benches.replay.content import make_workload
-from benches.replay.encoder_alone import compose_all, encode, work_of
+from benches.replay.encoder_alone import compose_all, encode, setup_of
 from benches.replay.process import CPUS, Spent, module, peak_kb, replaying, spent
 from benches.replay.workload import CROPS, Workload
 
@@ -30,7 +30,7 @@ LOOK = ("--crf", "20", "--preset", "veryfast", "--audio", "none")
 COMPARED = 20
 """Frames."""
 MAX_LEVELS, MAX_MEAN_LEVELS = 3, 0.6
-"""By which the plain client's samples differ from ours: both round in steps of their own."""
+"""By which the naive client's samples differ from ours: both round in steps of their own."""
 ON = f"{CPUS} CPUs"
 MB = 1024
 MAX_BEYOND_MB = 150
@@ -57,11 +57,11 @@ class Add(Protocol):
 
 
 @pytest.fixture
-def add(state: Callable[..., None], note: Callable[[str], None]) -> Add:
+def add(add_row: Callable[..., None], note: Callable[[str], None]) -> Add:
     def row(name: str, given: str, own: list[float], rival: str, others: list[float]) -> None:
         ratios = (other / ours for ours, other in zip(own, others, strict=True))
         note(f"{name}, round by round: {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
-        state(
+        add_row(
             name=name,
             input=given,
             ours_us=median(own),
@@ -74,7 +74,7 @@ def add(state: Callable[..., None], note: Callable[[str], None]) -> Add:
 
 
 class Stage(NamedTuple):
-    """A scene and the server that plays it."""
+    """A workload and the server that replays it."""
 
     workload: Workload
     url: str
@@ -96,8 +96,8 @@ class Stage(NamedTuple):
     def alone(self, frames: int, *options: str) -> Spent:
         return module("encoder_alone", self.workload.folder, str(frames), *options)
 
-    def plain(self, frames: int, *options: str | Path) -> Spent:
-        return module("plain_client", self.url, self.workload.folder, str(frames), *options)
+    def naive(self, frames: int, *options: str | Path) -> Spent:
+        return module("naive_client", self.url, self.workload.folder, str(frames), *options)
 
     def assert_frames(self, frames: int) -> None:
         """The last video has so many."""
@@ -142,8 +142,10 @@ def _marginal(run: Callable[[int], Spent], short: int, long: int) -> float:
 def _assert_same_video(stage: Stage, frames: int) -> None:
     """What a render shows is what its encoder makes of the frames in memory, bit for bit."""
     stage.render(frames)
-    job = work_of(stage.workload, frames)
-    packets = encode(job.segments[0], job.encoder, compose_all(stage.workload, job.encoder, CROPS))
+    setup = setup_of(stage.workload, frames)
+    packets = encode(
+        setup.segments[0], setup.encoder, compose_all(stage.workload, setup.encoder, CROPS)
+    )
     decoder = av.CodecContext.create("h264", "r")
     theirs = (frame for packet in packets for frame in decoder.decode(packet))
     with av.open(str(stage.workload.folder / "out.mp4")) as video:
@@ -158,9 +160,9 @@ def _first(frames: Iterator[av.VideoFrame]) -> list[np.ndarray]:
 
 
 def _assert_same_picture(stage: Stage, kept: Path, *options: str) -> None:
-    """The plain client's last frame is nearly ours, which `_assert_same_video` holds."""
-    stage.plain(COMPARED, "--keep", kept, *options)
-    ours = compose_all(stage.workload, work_of(stage.workload, COMPARED).encoder, COMPARED)[-1]
+    """The naive client's last frame is nearly ours, which `_assert_same_video` holds."""
+    stage.naive(COMPARED, "--keep", kept, *options)
+    ours = compose_all(stage.workload, setup_of(stage.workload, COMPARED).encoder, COMPARED)[-1]
     difference = np.abs(np.load(kept).astype(int) - ours.to_ndarray())
     assert difference.max() <= MAX_LEVELS
     assert difference.mean() < MAX_MEAN_LEVELS
@@ -207,10 +209,12 @@ class Outside(NamedTuple):
     rival: str
 
 
-PLAIN = "aiohttp, json, base64, OpenCV, PyAV from_ndarray"
+NAIVE = "aiohttp, json, base64, OpenCV, PyAV from_ndarray"
 OUTSIDE = [
-    Outside("program/plain-client", (1000, 6000), (50, 450), (), PLAIN),
-    Outside("program/png-road", (1000, 6000), (25, 125), ("--png",), f"{PLAIN}, through PNG files"),
+    Outside("program/naive-client", (1000, 6000), (50, 450), (), NAIVE),
+    Outside(
+        "program/png-files", (1000, 6000), (25, 125), ("--png",), f"{NAIVE}, through PNG files"
+    ),
 ]
 
 
@@ -227,7 +231,7 @@ def test_outside_the_encoder(
         return full.render(frames, null=True)
 
     def theirs(frames: int) -> Spent:
-        return full.plain(frames, *case.options)
+        return full.naive(frames, *case.options)
 
     own, other = [], []
     for _ in range(rounds):
@@ -285,7 +289,7 @@ def test_memory(full: Stage, add: Add) -> None:
 
 def test_memory_beyond_the_encoders(full: Stage, add: Add, note: Callable[[str], None]) -> None:
     frames = 1000
-    encoders = work_of(full.workload, frames).encoders
+    encoders = setup_of(full.workload, frames).encoders
     assert encoders == CPUS
     own, other = [], []
     for _ in range(3):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Is HEAD slower than REV? Builds both, runs HEAD's benches on each in turn, compares medians: those
-# of kernels and stages, and with --program the whole program's own cost, its encoder left out.
+# of kernels and stages, and with --program the program's own cost without its encoder.
 # Fails where a row takes over 10 % longer and the difference is beyond the runs' own noise.
 #
 #   ci/bench.sh --against REV [--runs N] [--program] [pytest arguments, such as -k base64]
@@ -11,7 +11,7 @@ while [[ $# -gt 0 ]]; do
     case $1 in
         --against) against=${2:?$usage}; shift 2 ;;
         --runs) runs=${2:?$usage}; shift 2 ;;
-        --program) program="benches/test_program.py::test_outside_the_encoder[program/plain-client]"; shift ;;
+        --program) program="benches/test_program.py::test_outside_the_encoder[program/naive-client]"; shift ;;
         *) break ;;
     esac
 done
@@ -47,7 +47,7 @@ bench() { # SIDE RUN ARGUMENTS
     (cd "$folder/$side" && PYTHONPATH=$folder/$side "$python" -m pytest --quiet --rootdir . \
         -c "$folder/now/pyproject.toml" -p no:cacheprovider --continue-on-collection-errors \
         --rows "$folder/$side.$run.json" --brief \
-        benches/test_kernel_*.py benches/test_{part,plain,road}.py ${program:+"$program"} "$@"
+        benches/test_kernel_*.py benches/test_{part,bench_infer,pipeline}.py ${program:+"$program"} "$@"
     ) >"$folder/$side.$run.log" 2>&1
 }
 for ((run = 1; run <= runs; run++)); do

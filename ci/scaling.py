@@ -2,7 +2,7 @@
 
 ci/scaling.py [--most 6] [--secs 60]
 
-Small pictures, so that the encoder is not the limit. Frames a second are those of the whole time
+Small pictures, so that the encoder is not the limit. Frames a second are those of the entire time
 in which frames are made, from the first request to the last part. Exit code 1 if a render reaches
 less than 0.95 of what its servers make though the client does not use up its processors.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/faults")]
 
-from scaling import PACE, Measured, reached, usable_processors  # noqa: E402
+from scaling import THROUGHPUT, Measured, reached, usable_processors  # noqa: E402
 from workload import Workload, served  # noqa: E402
 
 
@@ -33,16 +33,16 @@ def main() -> int:
     faults = []
     with (
         tempfile.TemporaryDirectory(prefix="scaling-") as name,
-        served(asked.most, throughput=PACE) as servers,
+        served(asked.most, throughput=THROUGHPUT) as servers,
     ):
         for count in range(1, asked.most + 1):
             urls = [server.address for server in servers[:count]]
             row = _measure(Path(name), asked.secs * count, urls)
             print(f"{count:7}  {row.fps:8.1f}  {row.share:18.3f}  {row.cpu:17.2f}", flush=True)
             faults.append(row.fault(usable_processors()))
-    emitted = [fault for fault in faults if fault]
-    print("\n".join(emitted or ["every render kept up, or the client used up its processors"]))
-    return 1 if emitted else 0
+    reported = [fault for fault in faults if fault]
+    print("\n".join(reported or ["every render kept up, or the client used up its processors"]))
+    return 1 if reported else 0
 
 
 def _measure(folder: Path, secs: float, urls: list[str]) -> Measured:

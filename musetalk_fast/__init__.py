@@ -40,7 +40,7 @@ __all__ = [
     "render_async",
 ]
 
-_HOMES = {
+_MODULES = {
     "AvatarSettings": ("config", "AvatarSettings"),
     "OutputSettings": ("config", "OutputSettings"),
     "ProcessingSettings": ("config", "ProcessingSettings"),
@@ -63,7 +63,7 @@ if not TYPE_CHECKING:  # else every misspelt name would pass a type checker
 
         if name in ("errors", "events"):
             return importlib.import_module(f"{__name__}.{name}")
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module, attribute = _HOMES[name]
+        module, attribute = _MODULES[name]
         return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)

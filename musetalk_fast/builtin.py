@@ -30,14 +30,14 @@ class BuiltinServer:
         self.address = ""
         self._process: asyncio.subprocess.Process | None = None
         self._lifeline = -1
-        self._home: Path | None = None
+        self._runtime_dir: Path | None = None
         self._log: deque[str] = deque(maxlen=20)
         self._readers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> BuiltinServer:
-        self._home = Path(tempfile.mkdtemp(prefix="musetalk-"))
+        self._runtime_dir = Path(tempfile.mkdtemp(prefix="musetalk-"))
         try:
-            await self._start(self._home)
+            await self._start(self._runtime_dir)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -56,17 +56,17 @@ class BuiltinServer:
             await _stop(self._process)
         for reader in self._readers:
             reader.cancel()
-        if self._home is not None:
-            shutil.rmtree(self._home, ignore_errors=True)
+        if self._runtime_dir is not None:
+            shutil.rmtree(self._runtime_dir, ignore_errors=True)
 
-    async def _start(self, home: Path) -> None:
+    async def _start(self, runtime_dir: Path) -> None:
         # The child exits when this pipe closes: the kernel does that even after a kill -9 of ours.
         read_end, self._lifeline = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "musetalk_fast", "serve", "--engine", "preview"),
-                *_listen_at(home),
-                *("--home", str(home), "--lifeline-fd", str(read_end)),
+                *_listen_at(runtime_dir),
+                *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(read_end)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -105,8 +105,8 @@ class BuiltinServer:
         return ServerFailedError(f"{what}{': ' + tail if tail else ''}", where=_NAME, hint=hint)
 
 
-def _listen_at(home: Path) -> tuple[str, ...]:
-    socket = home / "s"
+def _listen_at(runtime_dir: Path) -> tuple[str, ...]:
+    socket = runtime_dir / "s"
     if len(os.fsencode(socket)) <= _MAX_SOCKET_PATH:
         return ("--unix", str(socket))
     return ("--host", "127.0.0.1", "--port", "0")

@@ -4,7 +4,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 ├── UsageError                  2  flags that contradict each other
 ├── ConfigError                78  a setting that cannot be read
 │   ├── ConfigFileError            the file is not TOML, or cannot be read
-│   ├── UnknownSettingError        a key nobody knows (the nearest known one is named)
+│   ├── UnknownSettingError        an unknown key (the nearest known one is named)
 │   └── InvalidSettingError        a value outside its bounds
 ├── InputError                 65  what we were given cannot work
 │   ├── InputNotFoundError     66
@@ -21,7 +21,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── OutputPlaceError           no such folder, a folder itself, closed to us
 │   ├── OutputFormatError          unknown extension or container
 │   ├── EncoderError               an encoder that does not open, with the reason
-│   ├── OutputBusyError        75  another render is at work on it
+│   ├── OutputBusyError        75  another render is writing it
 │   ├── PartsError                 parts missing, or made by another engine or model
 │   └── OutputWriteError       74  disk full, folder gone
 ├── ServerError                69  the server is absent or failed
@@ -52,7 +52,7 @@ from typing import ClassVar
 
 
 class MuseTalkError(Exception):
-    """An expected failure, told in words.
+    """An expected failure, with a message for the user.
 
     Args:
         message: what went wrong, with limit and value where there is one.
@@ -166,7 +166,7 @@ class NoFaceError(InputError):
 
     token = "MTF-NO-FACE"
     default_hint = (
-        "use a frontal portrait with the whole face visible, or name the place with "
+        "use a frontal portrait with the entire face visible, or name the place with "
         "--face-box X,Y,W,H"
     )
 
@@ -221,7 +221,7 @@ class EncoderError(OutputError):
 
 
 class OutputBusyError(OutputError):
-    """Another render is at work on this output."""
+    """Another render is writing this output."""
 
     token = "MTF-OUTPUT-BUSY"
     exit_code = 75

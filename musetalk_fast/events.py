@@ -1,4 +1,4 @@
-"""What a render tells its caller while it runs.
+"""What a render reports to its caller while it runs.
 
 Each event is one line of `--json`: its class names the `event`, its fields the members.
 """

@@ -1,4 +1,4 @@
-"""Tasks side by side, of which none hides that whoever waits for them is cancelled."""
+"""Concurrent tasks, none of which may swallow a cancellation of the task that awaits them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 _AGAIN_SECS = 1.0
 
 
-async def run_all(*works: Coroutine[Any, Any, None]) -> None:
-    """Do all of this at the same time; where one of them fails, the others are cancelled.
+async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run all coroutines concurrently; if one of them fails, the others are cancelled.
 
     Not `asyncio.gather`: cancelled in the moment after one has failed, it raises that failure and
     the cancellation is lost.
@@ -18,7 +18,7 @@ async def run_all(*works: Coroutine[Any, Any, None]) -> None:
     Raises:
         BaseException: what the first that failed has raised.
     """
-    tasks = [asyncio.ensure_future(work) for work in works]
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in tasks:
@@ -31,7 +31,7 @@ async def run_all(*works: Coroutine[Any, Any, None]) -> None:
 async def cancel_and_wait(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks; return when they have ended, whatever they end with.
 
-    One that goes on, because something in it has lost the cancellation, is cancelled again.
+    A task that continues because something in it has lost the cancellation is cancelled again.
     """
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:

@@ -1,4 +1,4 @@
-"""Blocking work in threads that nobody leaves behind: who is cancelled waits until it has ended."""
+"""Blocking work in threads that are never left behind: cancellation waits until they have ended."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ T = TypeVar("T")
 
 
 class AbandonedError(Exception):
-    """Nobody waits for this work any more."""
+    """The work in a thread was cancelled."""
 
 
 class CancelFlag:
-    """How work in a thread learns that nobody waits for it."""
+    """Cancels work in a thread, which polls it."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def set(self) -> None:
-        """Nobody waits from now on; from any thread."""
+        """Cancel the work; from any thread."""
         self._event.set()
 
     def check(self) -> None:
-        """Raise `AbandonedError` once nobody waits; it costs less than a microsecond."""
+        """Raise `AbandonedError` once the flag is set; it costs less than a microsecond."""
         if self._event.is_set():
             raise AbandonedError
 
@@ -38,14 +38,14 @@ class CancelFlag:
 async def run_in_thread(work: Callable[[], T], on_cancel: Callable[[], None] = lambda: None) -> T:
     """Do blocking work in a thread of its own.
 
-    Who is cancelled here goes on only when the work has ended, so that a lock or a folder that he
+    A cancelled caller continues only when the work has ended, so that a lock or a folder that it
     holds outlives it; what it returned or raised is dropped then.
 
     Not `asyncio.to_thread`: that leaves the thread behind, and a loop whose pool of threads could
     not start one cannot close it either.
 
     Args:
-        on_cancel: called on cancellation: may tell the work to stop, as `CancelFlag.set` does.
+        on_cancel: called on cancellation: may ask the work to stop, as `CancelFlag.set` does.
 
     Raises:
         errors.ThreadLimitError: the system starts no more threads.
@@ -54,7 +54,7 @@ async def run_in_thread(work: Callable[[], T], on_cancel: Callable[[], None] = l
     ended: Future[T] = Future()
     context = contextvars.copy_context()
     with thread_errors():
-        threading.Thread(target=_settle, args=(ended, context.run, work)).start()
+        threading.Thread(target=_resolve, args=(ended, context.run, work)).start()
     waiting = asyncio.wrap_future(ended)
     try:
         await asyncio.wait([waiting])
@@ -81,9 +81,9 @@ async def wait_until_ended(futures: Collection[asyncio.Future[Any]]) -> None:
 
 @asynccontextmanager
 async def in_threads(context: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """Enter and leave a blocking context in threads; it is not told which error leaves it.
+    """Enter and leave a blocking context in threads; it does not get the error that leaves it.
 
-    It is left as well where its entering was cancelled.
+    It is left as well if entering it was cancelled.
     """
     stack = ExitStack()
     try:
@@ -102,13 +102,13 @@ def call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], T]) -> T:
         What it returns; what it raises is raised here, and only here.
     """
     ended: Future[T] = Future()
-    loop.call_soon_threadsafe(_settle, ended, call)
+    loop.call_soon_threadsafe(_resolve, ended, call)
     return ended.result()
 
 
 @contextmanager
 def thread_errors() -> Iterator[None]:
-    """Tell in our words that no thread can be started.
+    """Raise an error of ours if no thread can be started.
 
     Raises:
         errors.ThreadLimitError: in place of Python's `RuntimeError`.
@@ -122,7 +122,7 @@ def thread_errors() -> Iterator[None]:
 
 
 def is_thread_limit(error: BaseException) -> bool:
-    """Whether an error is Python's word for a thread that the system did not start."""
+    """Whether an error is Python's for a thread that the system did not start."""
     return isinstance(error, RuntimeError) and "start new thread" in str(error)
 
 
@@ -144,7 +144,7 @@ def _process_limit() -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
 
 
-def _settle(ended: Future[T], call: Callable[..., T], *args: Any) -> None:
+def _resolve(ended: Future[T], call: Callable[..., T], *args: Any) -> None:
     """Call it; what it returns or raises is the future's."""
     try:
         result = call(*args)

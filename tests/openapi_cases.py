@@ -27,7 +27,7 @@ ASSETS = {
     "@dumb": speech(0.2, first=-13),
     "@noise": b"RIFF no recording",
 }
-UNKNOWN = sha256(b"nobody sent this")
+UNKNOWN = sha256(b"never sent")
 LIMITS = {"max_asset_bytes": 1 << 20, "max_infer_bytes": 1 << 20, "heartbeat_secs": 1.0}
 
 AVATAR = {"avatar": "@video"}

@@ -70,13 +70,13 @@ def test_a_bar_is_missed_beyond_the_spread(ratio: float, spread: float, words: s
     assert in_words("kernel/x", ratio, spread) == "no bar"
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_only_a_whole_run_is_kept_and_judged(whole: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", [False, True])
+def test_only_a_full_run_is_kept_and_judged(full: bool, tmp_path: Path) -> None:
     table = tmp_path / "rows.json"
-    options = ["--bars", "--rows", str(table)] if whole else []
+    options = ["--bars", "--rows", str(table)] if full else []
     command = [sys.executable, "-m", "pytest", "benches/test_kernel_crc32c.py", *options]
     run = subprocess.run(command, cwd=SCRIPT.parents[1], capture_output=True, text=True)
-    assert run.returncode == int(whole), run.stdout + run.stderr
+    assert run.returncode == int(full), run.stdout + run.stderr
     assert "kernel/crc32c-113664" in run.stdout
-    assert table.exists() == whole
-    assert ("kernel/paste-430: not measured" in run.stdout) == whole
+    assert table.exists() == full
+    assert ("kernel/paste-430: not measured" in run.stdout) == full

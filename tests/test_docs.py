@@ -1,4 +1,4 @@
-"""The README tells the truth: its recipes run, its commands exist."""
+"""The README is right: its recipes run, its commands exist."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _blocks(kind: str) -> list[str]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A folder with what the recipes name."""
     (tmp_path / "clips").mkdir()
-    for home, base in ((tmp_path, "portrait"), (tmp_path / "clips", "anna")):
-        shutil.copy(REPOSITORY / "examples/portrait.png", home / f"{base}.png")
-    for home, base in ((tmp_path, "speech"), (tmp_path / "clips", "anna")):
-        shutil.copy(REPOSITORY / "tests/data/short.wav", home / f"{base}.wav")
+    for place, base in ((tmp_path, "portrait"), (tmp_path / "clips", "anna")):
+        shutil.copy(REPOSITORY / "examples/portrait.png", place / f"{base}.png")
+    for place, base in ((tmp_path, "speech"), (tmp_path / "clips", "anna")):
+        shutil.copy(REPOSITORY / "tests/data/short.wav", place / f"{base}.wav")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     ours = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
@@ -46,13 +46,13 @@ def desk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(command: list[str], desk: Path) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    home = {"HOME": str(desk), "XDG_CONFIG_HOME": str(desk / "config")}
+    environ = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")}
     return subprocess.run(
         command,
-        cwd=desk,
-        env=os.environ | {"PATH": path} | home,
+        cwd=folder,
+        env=os.environ | {"PATH": path} | environ,
         capture_output=True,
         text=True,
         timeout=180,
@@ -60,14 +60,14 @@ def _run(command: list[str], desk: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("recipe", _blocks("sh"), ids=lambda text: text.split("\n")[0][-50:])
-def test_shell_recipe_runs(recipe: str, desk: Path, preview_server: str) -> None:
+def test_shell_recipe_runs(recipe: str, folder: Path, preview_server: str) -> None:
     if recipe != BUILTIN:  # one of them starts it; the others are about something else
         recipe = recipe.replace("-s builtin", f"-s {preview_server}")
-    done = _run(["bash", "-euc", recipe], desk)
+    done = _run(["bash", "-euc", recipe], folder)
     assert done.returncode == 0, done.stderr
     for name in re.findall(r"-o (out\.\w+)", recipe):
         dry = "render -n" in recipe
-        assert (desk / name).exists() is not dry
+        assert (folder / name).exists() is not dry
 
 
 def test_one_recipe_starts_the_builtin_server() -> None:
@@ -75,8 +75,8 @@ def test_one_recipe_starts_the_builtin_server() -> None:
 
 
 @pytest.mark.parametrize("recipe", _blocks("python"), ids=["python"])
-def test_python_recipe_runs(recipe: str, desk: Path) -> None:
-    done = _run([sys.executable, "-c", recipe], desk)
+def test_python_recipe_runs(recipe: str, folder: Path) -> None:
+    done = _run([sys.executable, "-c", recipe], folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["75", "preview"]
 
@@ -91,32 +91,32 @@ def test_python_recipe_runs(recipe: str, desk: Path) -> None:
     ],
 )
 def test_serve_recipe_and_a_client_of_it(
-    desk: Path, serving: str, asking: str, address: str
+    folder: Path, serving: str, asking: str, address: str
 ) -> None:
     (serve,), (client,) = _blocks(serving), _blocks(asking)
-    with _serving(serve, desk) as chosen:
-        done = _run(["bash", "-euc", client.replace(address, chosen)], desk)
+    with _serving(serve, folder) as chosen:
+        done = _run(["bash", "-euc", client.replace(address, chosen)], folder)
     assert done.returncode == 0, done.stderr
 
 
-def test_recipe_with_several_servers(desk: Path) -> None:
+def test_recipe_with_several_servers(folder: Path) -> None:
     (serve,), (client,) = _blocks("sh serve"), _blocks("sh servers")
-    with _serving(serve, desk) as one, _serving(serve, desk) as other:
+    with _serving(serve, folder) as one, _serving(serve, folder) as other:
         for number, chosen in ((8001, one), (8002, other)):
             client = client.replace(f"http://127.0.0.1:{number}", chosen)
-        done = _run(["bash", "-euc", client], desk)
+        done = _run(["bash", "-euc", client], folder)
     assert done.returncode == 0, done.stderr
     assert all(f"server: {each} " in done.stderr for each in (one, other))
 
 
 @contextmanager
-def _serving(recipe: str, desk: Path) -> Iterator[str]:
+def _serving(recipe: str, folder: Path) -> Iterator[str]:
     """Run a server's recipe while the context is open; gives its address."""
     path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     # The port of the recipe may be taken here: the system chooses one.
     server = subprocess.Popen(
         ["bash", "-euc", "exec " + re.sub(r"--port \d+", "--port 0", recipe)],
-        cwd=desk,
+        cwd=folder,
         env=os.environ | path,
         stdout=subprocess.PIPE,
         text=True,

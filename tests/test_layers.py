@@ -102,7 +102,7 @@ def test_there_is_no_import_cycle() -> None:
 
 
 def test_a_name_stands_in_one_package() -> None:
-    """Whoever looks for a file by its name finds one."""
+    """A file is found by its name."""
     folders: dict[str, set[Path]] = {}
     for path in FILES:
         folders.setdefault(path.stem, set()).add(path.parent)

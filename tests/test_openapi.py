@@ -63,7 +63,7 @@ def follow(reference: str) -> Any:
     return node
 
 
-def plain(node: dict[str, Any]) -> dict[str, Any]:
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
     """What an object says, by reference or itself."""
     return follow(node["$ref"]) if "$ref" in node else node
 
@@ -128,7 +128,7 @@ def test_its_parts_are_what_openapi_wants() -> None:
         assert operation["responses"]
         for status, response in operation["responses"].items():
             assert re.fullmatch(r"[1-5]\d\d", status)
-            assert plain(response)["description"]
+            assert resolved(response)["description"]
     for schema in SPEC["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
@@ -163,12 +163,12 @@ async def ask(client: Client, case: Case) -> None:
         answer = await response.read()
         assert response.status == case.status, answer
         documented = OPERATIONS[case.operation]["responses"][str(response.status)]
-        check(response, answer, plain(documented))
+        check(response, answer, resolved(documented))
 
 
 def check(response: aiohttp.ClientResponse, answer: bytes, documented: dict[str, Any]) -> None:
     for name, header in documented.get("headers", {}).items():
-        validator(plain(header)["schema"]).validate(response.headers[name])
+        validator(resolved(header)["schema"]).validate(response.headers[name])
     content = documented.get("content")
     if content is None or response.method == "HEAD":
         assert answer == b""
@@ -218,7 +218,7 @@ async def test_answers_of_a_server_that_is_busy_and_then_stops() -> None:
 
 
 async def test_answers_of_a_server_that_has_a_key() -> None:
-    with running(place={"api_key": "open sesame"}) as process:
+    with running(options={"api_key": "open sesame"}) as process:
         async with client_of(process.address) as client:
             for case in KEYLESS:
                 await ask(client, case)
@@ -273,7 +273,7 @@ async def test_every_kind_of_message_is_met(server: Process) -> None:
                     message = json.loads(line)
                     LINE.validate(message)
                     met.add(message["type"])
-    schemas = [plain(one) for one in SPEC["components"]["schemas"]["Message"]["oneOf"]]
+    schemas = [resolved(one) for one in SPEC["components"]["schemas"]["Message"]["oneOf"]]
     assert met == {schema["properties"]["type"]["const"] for schema in schemas}
 
 
@@ -283,8 +283,8 @@ async def test_what_the_file_says_of_bodies_is_what_the_server_says(
 ) -> None:
     async with client_of(server.address) as client:
         for operation, members in cases:
-            whole = POSTS[operation] | members
-            await ask(client, Case(operation, verdict, whole))
+            body = POSTS[operation] | members
+            await ask(client, Case(operation, verdict, body))
             schema = OPERATIONS[operation]["requestBody"]["content"][JSON]["schema"]
-            is_right = validator(schema).is_valid(json.loads(named(json.dumps(whole))))
+            is_right = validator(schema).is_valid(json.loads(named(json.dumps(body))))
             assert is_right is (verdict == 200), members

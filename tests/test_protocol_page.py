@@ -73,7 +73,7 @@ def server() -> Iterator[Process]:
         yield process
 
 
-def test_the_stranger_is_one() -> None:
+def test_the_independent_client_is_one() -> None:
     assert "musetalk_fast" not in Path(independent_client.__file__).read_text()
 
 
@@ -223,7 +223,7 @@ def mask_bytes(png: bytes) -> bytes:
         return picture.tobytes()
 
 
-def test_a_stranger_reads_a_live_server(server: Process, media_type: str) -> None:
+def test_an_independent_client_reads_a_live_server(server: Process, media_type: str) -> None:
     picture = upload(server, avatar(sources=3, faceless=[1], tag=media_type))
     sound = upload(server, speech(1.0, first=1 + (media_type == NDJSON)))
     start, *faces, end = stream(server, "/v1/avatars", media_type, avatar=picture)
@@ -288,11 +288,13 @@ def test_a_cut_stream_goes_on_from_the_last_good_index(server: Process, media_ty
     picture, sound = avatar(sources=9, tag=f"cut {media_type}"), speech(0.3)
     names = {"avatar": upload(server, picture), "audio": sha256(sound), "fps": [25, 1]}
     request(server, "PUT", f"/v1/assets/{sha256(sound)}", sound)
-    whole = stream(server, "/v1/frames", media_type, **names, start=0, stop=9, sources=[[0, 1, 9]])
-    good = [message for message in whole if message["type"] == "frame"][:4]
-    rest = stream(server, "/v1/frames", media_type, **names, start=4, stop=9, sources=[[4, 1, 5]])
-    frames = good + [message for message in rest if message["type"] == "frame"]
-    assert frames == [message for message in whole if message["type"] == "frame"]
+    full = stream(server, "/v1/frames", media_type, **names, start=0, stop=9, sources=[[0, 1, 9]])
+    good = [message for message in full if message["type"] == "frame"][:4]
+    remaining = stream(
+        server, "/v1/frames", media_type, **names, start=4, stop=9, sources=[[4, 1, 5]]
+    )
+    frames = good + [message for message in remaining if message["type"] == "frame"]
+    assert frames == [message for message in full if message["type"] == "frame"]
 
 
 def test_the_curl_session(server: Process, tmp_path: Path) -> None:

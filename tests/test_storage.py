@@ -1,4 +1,4 @@
-"""Atomic files and locks: nothing half-written, nothing of somebody else's removed."""
+"""Atomic files and locks: nothing half-written, nothing of another process removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from musetalk_fast import errors
 from musetalk_fast.storage import AtomicFile, FolderLock, remove_unfinished
 
 
-def test_what_nobody_writes_goes(tmp_path: Path) -> None:
+def test_what_no_process_writes_is_removed(tmp_path: Path) -> None:
     (tmp_path / "a.mp4.0badcafe.tmp").write_bytes(b"half")
     written = AtomicFile(tmp_path / "b.mp4")
     remove_unfinished(tmp_path)
@@ -38,7 +38,7 @@ def test_where_a_lock_needs_a_file_open_for_writing(
         lock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", picky)
-    test_what_nobody_writes_goes(tmp_path)
+    test_what_no_process_writes_is_removed(tmp_path)
 
 
 def test_what_is_not_ours_to_write_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_writing_at_an_offset_goes_on_at_the_end(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"headcdef"
 
 
-def test_failures_are_told_in_the_words_of_the_caller(tmp_path: Path) -> None:
+def test_failures_become_the_errors_of_the_caller(tmp_path: Path) -> None:
     @contextmanager
     def error_context(path: Path) -> Iterator[None]:
         try:

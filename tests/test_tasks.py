@@ -1,4 +1,4 @@
-"""Whoever waits for several tasks can be cancelled at every moment, and they end with him."""
+"""A task that awaits several others can be cancelled at any moment, and they end with it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import asyncio
 
 import pytest
 
-from musetalk_fast import errors
-from musetalk_fast import tasks as side_by_side
+from musetalk_fast import errors, tasks
 from musetalk_fast.tasks import cancel_and_wait, run_all
 
 GONE = errors.ServerUnreachableError("gone")
 
 
 class Works:
-    """One that fails when told, one that goes on for ever."""
+    """One that fails when asked, one that never ends."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -91,10 +90,10 @@ async def test_all_have_ended_when_one_has_failed() -> None:
 async def test_one_that_loses_a_cancellation_is_cancelled_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(side_by_side, "_AGAIN_SECS", 0.05)
+    monkeypatch.setattr(tasks, "_AGAIN_SECS", 0.05)
     works = Works()
-    tasks = [asyncio.ensure_future(works.stubborn()), asyncio.ensure_future(works.fails())]
+    running = [asyncio.ensure_future(works.stubborn()), asyncio.ensure_future(works.fails())]
     await _turns(5)
-    await asyncio.wait_for(cancel_and_wait(tasks), 60)
+    await asyncio.wait_for(cancel_and_wait(running), 60)
     assert works.ended == ["once", "goes on"]
-    assert all(task.done() for task in tasks)
+    assert all(task.done() for task in running)

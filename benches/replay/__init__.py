@@ -1,1 +1,1 @@
-"""What the whole-program benches are made of; each file that is run is a process of its own."""
+"""What the benches of the program are made of; each file that is run is a process of its own."""

@@ -1,4 +1,4 @@
-"""Makes a scene; apart from it, because the preview engine is large in memory."""
+"""Makes a workload; apart from it, because the preview engine is large in memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make_workload(folder: Path, width: int, height: int, side: int) -> Workload:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "avatar.png").write_bytes(encode_png(picture))
     np.save(folder / "crops.npy", crops)
-    np.savez(folder / "scene.npz", box=box, mask_box=face.mask_box, mask=face.mask)
+    np.savez(folder / "workload.npz", box=box, mask_box=face.mask_box, mask=face.mask)
     return Workload(folder, face, crops)
 
 

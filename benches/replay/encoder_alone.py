@@ -1,4 +1,4 @@
-"""The rival of a whole render: the encoder alone, fed with frames that lie ready in memory.
+"""The rival of a render: the encoder alone, with frames that are ready in memory.
 
     python -m benches.replay.encoder_alone FOLDER FRAMES [--threads auto] [--kept N]
 
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import av
 
-from benches.replay.workload import CROPS, Workload, load_scene
+from benches.replay.workload import CROPS, Workload, load_workload
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.avatar import open_avatar
@@ -37,23 +37,25 @@ FPS = Fraction(25)
 SEGMENT_SECS = 10.0
 
 
-class RenderJob(NamedTuple):
-    """The same encoder, segments and number of encoders at a time as a render has."""
+class EncoderSetup(NamedTuple):
+    """The same encoder, segments and number of concurrent encoders as a render has."""
 
     encoder: EncoderSettings
     segments: tuple[Segment, ...]
     encoders: int
 
 
-def work_of(workload: Workload, frames: int, *, auto: bool = False) -> RenderJob:
+def setup_of(workload: Workload, frames: int, *, auto: bool = False) -> EncoderSetup:
     avatar = open_avatar(workload.avatar, background="white", resolution=None)
     settings = OutputSettings(crf=20, preset="veryfast")
     encoder = resolve(settings, Path("out.mp4"), avatar.width, avatar.height, FPS, avatar.colour)
     if auto:
-        return RenderJob(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
+        return EncoderSetup(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
     segments = cut(frames, FPS, SEGMENT_SECS)
     concurrency = choose_concurrency(len(segments), processors())
-    return RenderJob(replace(encoder, threads=concurrency.threads), segments, concurrency.encoders)
+    return EncoderSetup(
+        replace(encoder, threads=concurrency.threads), segments, concurrency.encoders
+    )
 
 
 def compose_all(workload: Workload, encoder: EncoderSettings, kept: int) -> list[av.VideoFrame]:
@@ -87,21 +89,21 @@ def main() -> None:
     parser.add_argument("--threads", choices=["auto"])
     parser.add_argument("--kept", type=int, default=CROPS)
     asked = parser.parse_args()
-    workload = load_scene(asked.folder)
-    job = work_of(workload, asked.frames, auto=asked.threads == "auto")
-    sets = [compose_all(workload, job.encoder, asked.kept) for _ in range(job.encoders)]
+    workload = load_workload(asked.folder)
+    setup = setup_of(workload, asked.frames, auto=asked.threads == "auto")
+    sets = [compose_all(workload, setup.encoder, asked.kept) for _ in range(setup.encoders)]
     began = time.monotonic()
 
     def count(segment: Segment) -> int:
         # A frame serves one encoder at a time: its time stamp is set before it goes in.
         frames = sets.pop()
         try:
-            return sum(1 for _ in encode(segment, job.encoder, frames))
+            return sum(1 for _ in encode(segment, setup.encoder, frames))
         finally:
             sets.append(frames)
 
-    with ThreadPoolExecutor(job.encoders) as threads:
-        assert sum(threads.map(count, job.segments)) == asked.frames
+    with ThreadPoolExecutor(setup.encoders) as threads:
+        assert sum(threads.map(count, setup.segments)) == asked.frames
     print(time.monotonic() - began)
 
 

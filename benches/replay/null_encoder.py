@@ -28,10 +28,10 @@ class NullEncoder(PartEncoder):
 
     def __init__(self, path: Any, encoder: EncoderSettings, *args: Any) -> None:
         # The preset that reorders nothing: a packet for every frame, at once.
-        plain = replace(encoder, options={**encoder.options, "preset": "ultrafast"})
-        super().__init__(path, plain, *args)
+        ultrafast = replace(encoder, options={**encoder.options, "preset": "ultrafast"})
+        super().__init__(path, ultrafast, *args)
         width, height, fps, colour = args[:4]
-        self._tape = _tape(_Key(plain), width, height, fps, colour)
+        self._tape = _tape(_Key(ultrafast), width, height, fps, colour)
 
     def _encoded(self, frame: av.VideoFrame | None) -> list[av.Packet[av.VideoStream]]:
         if frame is None:

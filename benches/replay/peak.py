@@ -1,4 +1,4 @@
-"""Runs a program of this folder and tells how much memory it had at most.
+"""Runs a program of this folder and reports its peak memory.
 
     python -m benches.replay.peak FILE NAME ARGUMENTS
 

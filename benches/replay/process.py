@@ -1,6 +1,6 @@
 """Processes, and what the system says they have cost.
 
-What is measured runs on as many processors as it is told, whatever the machine has.
+What is measured runs on as many processors as it is given, whatever the machine has.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def peak_kb(name: str, *arguments: str | Path, cpus: int = CPUS) -> int:
 
 @contextmanager
 def replaying(folder: Path, *options: str) -> Iterator[str]:
-    """A replay server of a scene; gives its address."""
+    """A replay server of a workload; yields its address."""
     child = subprocess.Popen(
         [sys.executable, "-m", "benches.replay.server", str(folder), *options],
         cwd=ROOT,

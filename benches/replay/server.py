@@ -3,7 +3,7 @@
     python -m benches.replay.server FOLDER [--unix PATH] [--ndjson]
 
 It prints `listening on ADDRESS`. As aiohttp does, it frames a stream in chunks, one a message.
-`GET /asked` tells when frames were first asked for since the last such question, by
+`GET /asked` says when frames were first asked for since the last such question, by
 `time.monotonic`.
 """
 
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import orjson
 
 from benches.replay.store import Pieces, Store
-from benches.replay.workload import load_scene
+from benches.replay.workload import load_workload
 from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, accepted_by
 from musetalk_fast.wire.requests import FramesRequest
 
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--ndjson", action="store_true", help="have no other wire")
     asked = parser.parse_args()
     wires = (NDJSON,) if asked.ndjson else STREAM_WIRES
-    server = Server(Store(load_scene(asked.folder), wires))
+    server = Server(Store(load_workload(asked.folder), wires))
     if asked.unix:
         bound = socket.socket(socket.AF_UNIX)
         bound.bind(str(asked.unix))

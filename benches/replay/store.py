@@ -24,10 +24,10 @@ Pieces = list[bytes]
 
 
 class Store:
-    """Answers to one scene's requests."""
+    """Responses to one workload's requests."""
 
     def __init__(self, workload: Workload, wires: tuple[StreamWire, ...]) -> None:
-        self._scene = workload
+        self._workload = workload
         self._wires = wires
         self._digest = faces_digest([workload.face])
         self._payloads: dict[tuple[Any, ...], bytes] = {}
@@ -53,11 +53,11 @@ class Store:
 
     def faces(self, wire: StreamWire) -> list[Pieces]:
         """The stream of `/v1/avatars`."""
-        face: Face = self._scene.face
+        face: Face = self._workload.face
         encoder = StreamEncoder(wire)
         start = Start(engine=ENGINE, model=MODEL, faces=self._digest, start=0, stop=1)
-        emitted = FaceMessage(source=0, box=face.box, mask_box=face.mask_box, mask=face.mask)
-        messages = [encoder.encode(start), encoder.encode(emitted)]
+        message = FaceMessage(source=0, box=face.box, mask_box=face.mask_box, mask=face.mask)
+        messages = [encoder.encode(start), encoder.encode(message)]
         messages.append(encoder.end(1, {"faces": self._digest}))
         return [[message] for message in messages]
 
@@ -92,15 +92,15 @@ class Store:
 
     def _made(self, index: int, asked: FramesRequest, wire: StreamWire) -> tuple[Pieces, int]:
         """A message whose payload is shared with all that show the same crop."""
-        rows = self._scene.rows if asked.window else ALL_ROWS
-        data = encode_crop(self._scene.crops[index % CROPS], asked.encoding, rows)
+        rows = self._workload.rows if asked.window else ALL_ROWS
+        data = encode_crop(self._workload.crops[index % CROPS], asked.encoding, rows)
         frame = Frame(index=index, source=0, encoding=asked.encoding, data=data, rows=rows)
         codec = wire.codec()
-        whole = codec.encode(frame)
+        encoded = codec.encode(frame)
         if wire == BINARY:
-            head, tail = 32, len(whole)
+            head, tail = 32, len(encoded)
         else:
-            head, tail = whole.index(b'"data":"') + 8, whole.rindex(b'","crc32c"')
+            head, tail = encoded.index(b'"data":"') + 8, encoded.rindex(b'","crc32c"')
         shared = (index % CROPS, asked.encoding, asked.window, wire)
-        payload = self._payloads.setdefault(shared, whole[head:tail])
-        return [whole[:head], payload, whole[tail:]], codec.checksum_of(whole)
+        payload = self._payloads.setdefault(shared, encoded[head:tail])
+        return [encoded[:head], payload, encoded[tail:]], codec.checksum_of(encoded)

@@ -1,4 +1,4 @@
-"""A speaking portrait of any size: its picture, its face and its crops, from `making.py`."""
+"""A speaking portrait of any size: its picture, its face and its crops, from `content.py`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Workload:
         return window(self.face)
 
     def speech(self, frames: int) -> Path:
-        """A recording of that many frames at 25 a second: nobody listens."""
+        """A recording of that many frames at 25 a second: silence."""
         path = self.folder / f"{frames}.wav"
         if not path.exists():
             with wave.open(str(path), "wb") as file:
@@ -47,9 +47,9 @@ class Workload:
         return path
 
 
-def load_scene(folder: Path) -> Workload:
-    """What `make_workload` has kept; crops that nobody looks at take no memory."""
-    kept = np.load(folder / "scene.npz")
+def load_workload(folder: Path) -> Workload:
+    """What `make_workload` has stored; crops that are not read take no memory."""
+    kept = np.load(folder / "workload.npz")
     boxes = (Box(*map(int, kept[name])) for name in ("box", "mask_box"))
     return Workload(
         folder, Face(0, *boxes, kept["mask"]), np.load(folder / "crops.npy", mmap_mode="r")

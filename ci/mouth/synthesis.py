@@ -44,23 +44,23 @@ def recordings(sentences: Sequence[str], each: int) -> Iterator[Recording]:
 
 
 def speak(text: str, voice: str, stretch: float) -> Recording:
-    """One sentence by flite, which tells when each of its phonemes ends."""
+    """One sentence by flite, which reports when each of its phonemes ends."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "speech.wav")
         command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch}"]
         command += ["-psdur", "-t", text, "-o", str(path)]
-        emitted = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         with wave.open(str(path)) as file:
             if file.getframerate() != RATE:
                 raise SystemExit(f"flite's voice {voice} has {file.getframerate()} Hz, not {RATE}")
             pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
     count = len(pcm) // HOP
-    return Recording(pcm[: count * HOP], labels(list(_phones(emitted)), count))
+    return Recording(pcm[: count * HOP], labels(list(_phones(printed)), count))
 
 
-def _phones(emitted: str) -> Iterator[Phone]:
+def _phones(printed: str) -> Iterator[Phone]:
     start = 0.0
-    for each in emitted.split():
+    for each in printed.split():
         name, end = each.split(":")
         yield Phone(start, float(end) - start, _NAMES.get(name, name.upper()))
         start = float(end)

@@ -16,7 +16,7 @@ from phonemes import CLOSED, targets
 from synthesis import Recording, recordings
 
 import musetalk_fast.engines.preview
-from musetalk_fast.engines.preview.loudness import EDGE, Pieces, Surroundings, Verbosity
+from musetalk_fast.engines.preview.loudness import EDGE, Pieces, Surroundings, Voice
 from musetalk_fast.engines.preview.mel import BANDS, Floats, log_mel
 from musetalk_fast.engines.preview.network import (
     CONTEXT,
@@ -90,7 +90,7 @@ def gather(spoken: list[Recording], random: np.random.Generator) -> Examples:
     spectra, moments, wanted, weights = [], [], [], []
     start = 0
     for (features, names), each in zip(heard, pieces, strict=True):
-        around = Surroundings.of(each, Verbosity(voice, 100.0))
+        around = Surroundings.of(each, Voice(voice, 100.0))
         spectra.append(around.hear(features, 0).spectra)
         moments.append(np.arange(start + CONTEXT, start + len(names) - CONTEXT))
         wanted.append(targets(names, REACH))

@@ -61,10 +61,10 @@ def plan_all(jobs: Iterable[Job], settings: Settings) -> list[Outcome[Plan]]:
 async def render_all(
     jobs: Sequence[Job], settings: Settings, listener: BatchListener
 ) -> list[Outcome[RenderResult]]:
-    """Render one job after another with one server; a job that fails does not stop the rest.
+    """Render one job after another with one server; a job that fails does not stop the others.
 
     Raises:
-        errors.ServerError: the server cannot be opened; none chosen and none at home is an error.
+        errors.ServerError: the server cannot be opened; if none was chosen, the default one.
         errors.OutputWriteError: the folder for the videos cannot be made.
     """
     outcomes = []

@@ -1,4 +1,4 @@
-"""One encoding thread's way from received frames to a part, and its last stages by themselves."""
+"""One encoding thread's pipeline from received frames to a part, and its last stages alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Last(NamedTuple):
 
 
 class Pipeline:
-    """Crops become pictures, pictures a part that nobody keeps; serves one thread. A context.
+    """Composes and encodes frames into a part that is discarded; serves one thread. A context.
 
     Args:
         part: where it is written.
@@ -55,7 +55,7 @@ class Pipeline:
         self._part.abort()
 
     def run(self, began: float) -> int:
-        """Make a part until a second or two after `began`; give the number of its frames.
+        """Make a part until a second or two after `began`; return the number of its frames.
 
         Raises:
             errors.OutputError: encoding or writing failed.
@@ -78,7 +78,7 @@ def pipeline_us(workload: Workload, folder: Path) -> float:
 
 
 def pipelines_fps(workload: Workload, encoders: int, folder: Path) -> float:
-    """Frames a second of so many roads side by side."""
+    """Frames a second of so many concurrent pipelines."""
     with ExitStack() as stack:
         paths = [folder / f"of-{number}" for number in range(encoders)]
         pipelines = [stack.enter_context(Pipeline(workload, path)) for path in paths]
@@ -128,7 +128,7 @@ def _encode(workload: Workload, pictures: list[av.VideoFrame]) -> tuple[Packets,
 
 def _mux(workload: Workload, packets: Packets, path: Path) -> float:
     encoder = workload.encoder
-    # Written in place: the bench's folder is temporary, and nobody keeps what is in it.
+    # Written in place: the bench's folder is temporary, and its content is discarded.
     with write_errors(path), av.open(str(path), "w", format=encoder.part_muxer) as container:
         stream = container.add_stream(encoder.codec, rate=FPS)
         assert isinstance(stream, av.VideoStream)
@@ -157,7 +157,7 @@ def _refused(encoder: EncoderSettings, error: av.FFmpegError) -> EncoderError:
 
 
 def _until_enough(step: Callable[[int], None], began: float) -> int:
-    """Call it with 0, 1, ... for a second or two; give how often."""
+    """Call it with 0, 1, ... for a second or two; return how often."""
     count = 0
     while count < _FEWEST_FRAMES or (
         count < _MAX_FRAMES and time.perf_counter() - began < _ENCODER_SECS

@@ -27,7 +27,7 @@ from musetalk_fast.wire.messages import Frame
 _STAGE_SECS = 0.1
 _BATCHES = 5
 _LONG = 1000
-"""Segments of a long render: it has as many encoders as the machine is good for."""
+"""Segments of a long render: it has as many encoders as suit the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Stage:
         name: of the stage.
         us: microseconds a frame, of one thread.
         mb_s: megabytes (10^6 bytes) of its input a second.
-        share: of the whole frame's time; None for what the default road does not pass, or what
+        share: of the entire frame's time; None for what the default pipeline does not use, or what
             is part of another stage.
     """
 
@@ -55,9 +55,9 @@ class Bench:
     Attributes:
         given: size, box and crops, in words.
         encoder: its name and options, in words.
-        encoders: at work at a time, as in a long render.
+        encoders: running concurrently, as in a long render.
         threads: of each.
-        stages: from the bytes of a crop to a part; the last is the whole frame.
+        stages: from the bytes of a crop to a part; the last is the entire frame.
         fps: frames a second of all encoders together.
     """
 
@@ -85,18 +85,18 @@ def run_bench(avatar: Path | None, settings: Settings) -> Bench:
     concurrency = choose_concurrency(_LONG, processors(), in_software=workload.encoder.in_software)
     workload = replace(workload, encoder=replace(workload.encoder, threads=concurrency.threads))
     with tempfile.TemporaryDirectory(prefix="musetalk-") as folder:
-        measured = [*_short(workload), *_road(workload, Path(folder))]
+        measured = [*_short(workload), *_pipeline(workload, Path(folder))]
         fps = pipelines_fps(workload, concurrency.encoders, Path(folder))
-    whole = measured[-1][1]
+    total = measured[-1][1]
     stages = tuple(
-        Stage(name, us, size / us, us / whole if passed else None)
+        Stage(name, us, size / us, us / total if passed else None)
         for name, us, size, passed in measured
     )
     return Bench(workload.words, _encoder_words(workload.encoder), *concurrency, stages, fps)
 
 
 _Measured = tuple[str, float, float, bool]
-"""Name, microseconds, bytes in, and whether it is one of the default road's stages."""
+"""Name, microseconds, bytes in, and whether it is one of the default pipeline's stages."""
 
 
 def _short(workload: Workload) -> list[_Measured]:
@@ -106,7 +106,7 @@ def _short(workload: Workload) -> list[_Measured]:
     assert isinstance(text, Frame)
     out = bytearray(len(raw.data))
     jpeg, png = (workload.frame(0, encoding) for encoding in (CropEncoding.JPEG, CropEncoding.PNG))
-    works: list[tuple[str, Callable[[], object], int]] = [
+    cases: list[tuple[str, Callable[[], object], int]] = [
         ("base64 decode", lambda: decode_into(text.data, out), len(text.data)),
         ("checksum", lambda: crc32c(message), len(message)),
         ("decode JPEG", lambda: reader.read(jpeg), len(jpeg.data)),
@@ -115,11 +115,11 @@ def _short(workload: Workload) -> list[_Measured]:
     for wire in STREAM_WIRES:
         codec = wire.codec()
         encoded = codec.encode(raw)
-        works.append((f"parse {wire.name}", partial(codec.Decoder().feed, encoded), len(encoded)))
-    return [(name, _median_us(job), size, False) for name, job, size in works]
+        cases.append((f"parse {wire.name}", partial(codec.Decoder().feed, encoded), len(encoded)))
+    return [(name, _median_us(call), size, False) for name, call, size in cases]
 
 
-def _road(workload: Workload, folder: Path) -> list[_Measured]:
+def _pipeline(workload: Workload, folder: Path) -> list[_Measured]:
     """The stages that a raw crop on the best wire passes, and all of them together."""
     raw = workload.frame(0, CropEncoding.RAW)
     compositor = workload.compositor()
@@ -132,7 +132,7 @@ def _road(workload: Workload, folder: Path) -> list[_Measured]:
         ("paste", paste, len(raw.data), True),
         ("encode", last.encode_us, last.planes, True),
         ("mux", last.mux_us, last.packet, True),
-        ("whole frame", receive + pipeline_us(workload, folder), message, True),
+        ("entire frame", receive + pipeline_us(workload, folder), message, True),
     ]
 
 

@@ -72,27 +72,29 @@ class Workload:
 
 
 def make_workload(avatar: Path | None, settings: Settings) -> Workload:
-    """A scene from an avatar, or a made-up one.
+    """A workload from an avatar, or a synthetic one.
 
     Raises:
         errors.InputError: the avatar cannot be used.
         errors.EncoderError: the encoder does not open here.
     """
     size = settings.output.resolution
-    source: AvatarSource
+    avatar_source: AvatarSource
     if avatar is None:
         width, height = size or SIZE
-        source = StillSource(Still(Path("bench"), _smooth(height, width, 1), "", ()))
+        avatar_source = StillSource(Still(Path("bench"), _smooth(height, width, 1), "", ()))
         side = min(SIDE, width, height)
         box = Box((width - side) // 2, (height - side) // 2, side, side)
     else:
         background = settings.avatar.background
-        source = open_avatar(avatar, background=background, resolution=size)
-        box = find_face(source.picture(0), settings.avatar.options()).box
-    width, height = source.width, source.height
+        avatar_source = open_avatar(avatar, background=background, resolution=size)
+        box = find_face(avatar_source.picture(0), settings.avatar.options()).box
+    width, height = avatar_source.width, avatar_source.height
     closed = _smooth(CROP_SIZE, CROP_SIZE, 2)
     crops = tuple(_speaking(closed, abs(2 * turn / CROPS - 1)) for turn in range(CROPS))
-    return Workload(source, _face(box, width, height), crops, _encoder(settings, source))
+    return Workload(
+        avatar_source, _face(box, width, height), crops, _encoder(settings, avatar_source)
+    )
 
 
 def _encoder(settings: Settings, avatar: AvatarSource) -> EncoderSettings:

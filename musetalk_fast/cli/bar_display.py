@@ -45,7 +45,7 @@ class BarDisplay(TextDisplay):
         self._console.print(printable(text, _MAX_LENGTH))
 
     def begin(self, job: str) -> None:
-        """A headline; the bars start anew."""
+        """A headline; the bars start again."""
         self.close()
         super().begin(job)
 

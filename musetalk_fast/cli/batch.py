@@ -47,8 +47,8 @@ def batch(
 ) -> int:
     """Make a video for each avatar and recording in INPUTS that have the same base name.
 
-    One server makes all of them: the one chosen with -s, or the one at http://localhost:8000. A
-    job that fails does not stop the rest; the exit code is then 1.
+    One server makes all of them: the one chosen with -s, or the default http://localhost:8000. A
+    job that fails does not stop the others; the exit code is then 1.
     """
     from musetalk_fast.batching import pair, plan_all, render_all
     from musetalk_fast.cli.display_selection import open_display
@@ -57,10 +57,10 @@ def batch(
     settings = load(ctx)
     pairing = pair(inputs, outputs, f".{settings.output.format or 'mp4'}", avatar)
     with open_display(verbosity_of(ctx)) as display:
-        _tell_left_over(pairing, display)
+        _warn_left_over(pairing, display)
         if dry_run:
             planned = run_blocking(lambda: plan_all(pairing.jobs, settings))
-            return _tell_plans(planned, display)
+            return _show_plans(planned, display)
         listener = _BatchListener(display)
         run(render_all(pairing.jobs, settings, listener))
         return listener.summarise()
@@ -97,14 +97,14 @@ class _BatchListener:
         return _summarise(self._rows, "done", self._display)
 
 
-def _tell_left_over(pairing: Pairing, display: Display) -> None:
+def _warn_left_over(pairing: Pairing, display: Display) -> None:
     from musetalk_fast.events import WarningEvent
 
     for reason in pairing.left_over:
         display(WarningEvent(message=reason, token="MTF-LEFT-OVER"))
 
 
-def _tell_plans(outcomes: Sequence[Outcome[Plan]], display: Display) -> int:
+def _show_plans(outcomes: Sequence[Outcome[Plan]], display: Display) -> int:
     from musetalk_fast.cli.formatting import frame_count
 
     rows = []

@@ -51,12 +51,12 @@ def _table(result: Bench) -> str:
         f"{'stage':<15} {'us/frame':>10} {'MB/s':>8} {'share':>7}",
         *map(_line, result.stages),
         "",
-        f"{result.fps:.0f} frames a second with {_crew(result)}",
+        f"{result.fps:.0f} frames a second with {_concurrency(result)}",
     ]
     return "\n".join(lines)
 
 
-def _crew(result: Bench) -> str:
+def _concurrency(result: Bench) -> str:
     encoders, threads = result.encoders, result.threads
     return f"{encoders} {_noun('encoder', encoders)} of {threads} {_noun('thread', threads)}"
 

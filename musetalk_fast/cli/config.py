@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def config() -> None:
-    """Show the settings and the file they may stand in.
+    """Show the settings and the file they may come from.
 
     A flag comes before the variable MUSETALK_SECTION_KEY, that before the file, and that before
     the default.

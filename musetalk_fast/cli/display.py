@@ -1,4 +1,4 @@
-"""Shows events: one JSON object per line, plain lines, or nothing; bars are in `bars`."""
+"""Shows events: one JSON object per line, plain lines, or nothing; bars are in `bar_display`."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class LineDisplay(TextDisplay):
         self._shown: dict[str, tuple[float, float]] = {}
 
     def begin(self, job: str) -> None:
-        """A headline; counting starts anew."""
+        """A headline; counting starts again."""
         self._shown.clear()
         super().begin(job)
 

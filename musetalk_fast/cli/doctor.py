@@ -24,7 +24,7 @@ _MARKS = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
 def doctor(ctx: click.Context) -> int:
     """Look at the program, its packages, kernels and encoders, the settings and the server.
 
-    Each problem comes with the line that mends it. The exit code is 0 if renders can work, else 1.
+    Each problem comes with a fix. The exit code is 0 if renders can work, else 1.
     """
     from musetalk_fast.cli.doctor_checks import PROBLEM, check_all
 

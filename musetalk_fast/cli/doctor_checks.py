@@ -1,4 +1,4 @@
-"""What `doctor` looks at; each problem has the line that mends it."""
+"""What `doctor` looks at; each problem has a fix."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Flags = dict[tuple[str, str], Any]
 """(section, key) -> value."""
 
 _PATIENCE_SECS = 5.0
-_REPORT = "mend what is named above; if nothing is, please report this line"
+_REPORT = "fix what is named above; if nothing is, please report this line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Check:
         name: what was looked at.
         state: `ok`, `note` (works, but not at its best) or `problem` (a render would fail).
         detail: what is there.
-        fix: one line that mends it.
+        fix: one line that fixes it.
     """
 
     name: str
@@ -74,7 +74,7 @@ def check_all(flags: Flags) -> Iterator[Check]:
 def _unbroken(name: str, checks: Iterator[Check]) -> Iterator[Check]:
     try:
         yield from checks
-    except Exception as error:  # noqa: BLE001 - what is broken must not hide the rest
+    except Exception as error:  # noqa: BLE001 - one broken check must not hide the others
         reason = str(error).partition("\n")[0]
         yield Check(name, PROBLEM, f"{type(error).__name__}: {reason}", _REPORT)
 
@@ -144,11 +144,11 @@ def _compiled_code(_flags: Flags) -> Iterator[Check]:
     import platformdirs
 
     named = os.environ.get("NUMBA_CACHE_DIR")
-    homes = ([named] if named else []) + [
+    folders = ([named] if named else []) + [
         platformdirs.user_cache_dir("musetalk-fast"),
         tempfile.gettempdir(),
     ]
-    kept = next((home for home in homes if _writable(Path(home))), None)
+    kept = next((folder for folder in folders if _writable(Path(folder))), None)
     if kept is not None:
         yield Check("compiled code", OK, f"kept below {kept}")
     else:

@@ -19,11 +19,11 @@ _MAX_LENGTH = 4000
 
 
 class ReaderGone(BaseException):
-    """Whoever read our stdout has gone: no error, but nothing is left to say."""
+    """The reader of our stdout has gone: no error, but no output is possible."""
 
 
 def report(error: BaseException, verbosity: Verbosity) -> int:
-    """Tell what went wrong; the exit code it means."""
+    """Print what went wrong; returns the exit code for it."""
     if isinstance(error, ReaderGone):
         return NO_READER
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -51,11 +51,11 @@ def describe(error: BaseException) -> dict[str, str | int | None]:
         hint = f"see `{path or 'musetalk-fast'} --help`"
         error = errors.UsageError(error.format_message().rstrip("."), hint=hint)
     elif isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-        # What has a name was written by who knows more; stdout has none.
+        # An error with a file name was handled where it occurred; stdout has none.
         error = errors.OutputWriteError(
             f"cannot write: {error.strerror}",
             where="stdout",
-            hint="make room where stdout goes; a video that was finished before is in its place",
+            hint="free space where stdout goes; a video that was finished before is in its place",
         )
     elif is_thread_limit(error):
         error = thread_limit_error()

@@ -38,7 +38,7 @@ def server_line(event: ServerEvent) -> str:
 def wire_line(event: ServerEvent, plan: PlanEvent | None) -> str:
     """`wire: binary, raw crops, the rows that the mask needs`."""
     if event.wire == INFER.name:
-        return f"wire: {event.wire}, whole frames"
+        return f"wire: {event.wire}, full frames"
     encoding = f"{plan.frame_encoding} crops, " if plan else ""
     return f"wire: {event.wire}, {encoding}the rows that the mask needs"
 
@@ -93,7 +93,7 @@ def size(count: int) -> str:
 
 
 def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
-    """What a dry run tells of a plan."""
+    """What a dry run shows of a plan."""
     return {
         "avatar": str(plan.avatar),
         "audio": str(plan.audio),

@@ -30,9 +30,9 @@ def render(
 ) -> None:
     """Make a video in which the avatar speaks the recording.
 
-    The output appears whole or not at all. The same command again continues a render that was
-    interrupted: its finished parts stand in OUTPUT.parts. If no server is chosen and none answers
-    at home, the built-in engine makes a preview, and the program says so.
+    The output appears only when it is complete. The same command again resumes a render that was
+    interrupted: its finished parts are in OUTPUT.parts. If no server is chosen and the default one
+    does not answer, the built-in engine makes a preview, and the program says so.
     """
     from musetalk_fast.cli.signals import start_quickly
 

@@ -41,7 +41,7 @@ def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
     """Make the parts of these segments of PLAN (default: all), a file that `plan` wrote.
 
     Finished parts are left as they are. Any number of machines may do this at a time over a
-    shared folder; the same segment twice does no harm.
+    shared folder; the same segment may be made twice.
     """
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.signals import run, start_quickly

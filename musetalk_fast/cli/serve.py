@@ -39,7 +39,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
 @click.option("--engine", default="preview", show_default=True, help="Who makes the mouths.")
 @click.option(
     "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024),
-    help="Requests that may work at a time; more are told to come back.",
+    help="Concurrent requests; more are refused with 503.",
 )  # fmt: skip
 @click.option(
     "--store-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
@@ -55,7 +55,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
 )  # fmt: skip
 @click.option(
     "--api-key-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="Let in only who has the key in this file.",
+    help="Require the key in this file.",
 )  # fmt: skip
 @click.option(
     "--tls-cert", type=click.Path(path_type=Path), metavar="FILE",
@@ -69,7 +69,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     "--tls-client-ca", type=click.Path(path_type=Path), metavar="FILE",
     help="Let in only clients with a certificate of these authorities.",
 )  # fmt: skip
-@click.option("--home", type=click.Path(path_type=Path, file_okay=False), hidden=True)
+@click.option("--runtime-dir", type=click.Path(path_type=Path, file_okay=False), hidden=True)
 @click.option("--lifeline-fd", type=click.IntRange(3), hidden=True)
 def serve(
     host: str,
@@ -84,12 +84,12 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
-    home: Path | None,
+    runtime_dir: Path | None,
     lifeline_fd: int | None,
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
 
-    SIGTERM lets running streams finish. Without --api-key-file or --tls-client-ca whoever reaches
+    SIGTERM lets running streams finish. Without --api-key-file or --tls-client-ca anyone reaching
     the port can use the server.
     """
     _leave_processors_to_others()
@@ -101,20 +101,20 @@ def serve(
     limits = Limits(
         max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
     )
-    place = ServerOptions(
+    options = ServerOptions(
         host=host,
         port=port,
         socket=socket,
         store_dir=store_dir,
-        home=home,
+        runtime_dir=runtime_dir,
         lifeline=lifeline_fd,
         api_key=read_key_file(api_key_file) if api_key_file else None,
         tls=_tls(socket, tls_cert, tls_key, tls_client_ca),
     )
     make_engine = find_engine(engine)
     if not (socket or _is_loopback(host)):
-        _warn(host, is_open=not (api_key_file or tls_client_ca), is_plain=place.tls is None)
-    number = serve(make_engine, place, limits, partial(_announce, engine))
+        _warn(host, is_open=not (api_key_file or tls_client_ca), is_http=options.tls is None)
+    number = serve(make_engine, options, limits, partial(_announce, engine))
     if number is not None:
         from musetalk_fast.cli.signals import Stopped
 
@@ -152,11 +152,13 @@ def _tls(
     return server_context(cert, key, client_ca)
 
 
-def _warn(host: str, *, is_open: bool, is_plain: bool) -> None:
+def _warn(host: str, *, is_open: bool, is_http: bool) -> None:
     if is_open:
-        click.echo(f"warning: there is no key: whoever reaches {host} can use it", err=True)
-    if is_plain:
-        click.echo("warning: without --tls-cert what is sent here can be read on its way", err=True)
+        click.echo(f"warning: there is no key: anyone who reaches {host} can use it", err=True)
+    if is_http:
+        click.echo(
+            "warning: without --tls-cert what is sent here can be read on the network", err=True
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -133,10 +133,10 @@ _CONNECTING = (
     setting("server.frame_timeout_secs", "--frame-timeout", metavar="SECONDS", group="Server",
             help_text="Longest time without a frame, 0.1 to 36000 (default 300)."),
     setting("server.wire", "--wire", metavar="NAME", group="Server",
-            help_text="auto (default): the best one that the server has. Or insist on one: "
+            help_text="auto (default): the best one that the server has. Or force one:  "
             f"{', '.join(wire.name for wire in WIRES)}."),
     setting("server.api_key_file", "--api-key-file", metavar="FILE", group="Server",
-            help_text="The server's key stands in this file (or in $MUSETALK_API_KEY)."),
+            help_text="The server's key is in this file (or in $MUSETALK_API_KEY)."),
     setting("server.ca_file", "--ca-file", metavar="FILE", group="Server",
             help_text="Trust these certificates instead of the system's."),
     setting("server.cert", "--cert", metavar="FILE", group="Server",
@@ -193,7 +193,7 @@ _RENDERING = (
     setting("avatar.bbox_shift", "--bbox-shift", metavar="PIXELS", group="Face",
             help_text="Move the upper edge of the mouth's box, -100 to 100."),
     setting("avatar.extra_margin", "--extra-margin", metavar="PIXELS", group="Face",
-            help_text="Room below the chin, 0 to 100 (default 10)."),
+            help_text="Margin below the chin, 0 to 100 (default 10)."),
     setting("avatar.background", "--background", metavar="COLOUR", group="Face",
             help_text="Behind transparent parts: a name or #RRGGBB (default white)."),
     setting("output.fps", "-f", "--fps", metavar="RATE", group="Video",

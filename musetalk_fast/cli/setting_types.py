@@ -49,10 +49,10 @@ class SettingType(click.ParamType):  # type: ignore[type-arg]
 
 
 class SoundType(SettingType):
-    """`--audio`: whoever gives it a recording meant `-a`."""
+    """`--audio`: a recording given here was meant for `-a`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The word; a file is told from it."""
+        """The choice; a file name is recognised and refused."""
         if isinstance(value, str) and value not in self.kind.choices and Path(value).suffix:
             self.fail(
                 f"{self.kind.wanted}: the output's sound; name the recording with -a FILE",
@@ -63,7 +63,7 @@ class SoundType(SettingType):
 
 
 class ServerType(SettingType):
-    """`-s`: told at once what no address is."""
+    """`-s`: an invalid address is refused at once."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The addresses."""
@@ -76,7 +76,7 @@ class ServerType(SettingType):
 
 
 def check_addresses(urls: Iterable[str]) -> None:
-    """Refuse what no server can be at.
+    """Refuse invalid addresses.
 
     Raises:
         errors.InvalidSettingError: one of them is no address.

@@ -39,7 +39,7 @@ def stop_on_sigterm() -> None:
 
 
 def start_quickly() -> None:
-    """Leave the garbage collector off until `run`: it would search what is imported, for nothing.
+    """Disable the garbage collector until `run`: it would scan imported modules for nothing.
 
     A tenth of the time that a render takes to start.
     """
@@ -52,7 +52,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         Stopped: a signal came, and the coroutine has cleaned up.
     """
-    gc.freeze()  # modules stay: they are not to be searched again and again
+    gc.freeze()  # modules stay: they need not be scanned again and again
     gc.enable()
     import uvloop
 
@@ -100,7 +100,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 
 class _Interrupted(BaseException):
-    """Raised in a thread whose answer nobody awaits any more."""
+    """Raised in a thread whose result is not needed any more."""
 
 
 def _interrupt(thread: int) -> None:

@@ -11,12 +11,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Verbosity:
-    """How a run talks.
+    """How much a run prints, and in which form.
 
     Attributes:
         json: one object per line on stdout, and nothing else.
         quiet: nothing but errors.
-        verbose: more than usual; a traceback for what nobody expected.
+        verbose: more than usual; a traceback for unexpected errors.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Verbosity:
 
 
 def verbosity_of(ctx: click.Context) -> Verbosity:
-    """The run's voice."""
+    """The run's verbosity."""
     return ctx.ensure_object(Verbosity)
 
 
@@ -58,4 +58,4 @@ def _set(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         return
     setattr(verbosity, str(param.name), True)
     if verbosity.quiet and (verbosity.json or verbosity.verbose):
-        raise click.UsageError("-q says nothing: leave out --json and -v", ctx)
+        raise click.UsageError("-q prints nothing: drop --json and -v", ctx)

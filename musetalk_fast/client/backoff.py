@@ -1,4 +1,4 @@
-"""How long a server that failed is left alone: exponential backoff with jitter."""
+"""How long a failed server backs off: exponentially, with jitter."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import random
 
 _INITIAL_SECS, _MAX_SECS = 0.5, 30.0
 MAX_RETRY_AFTER_SECS = 300.0
-"""A `Retry-After` beyond it is cut: who knows what the server means."""
+"""A longer `Retry-After` is capped."""
 
 
 def backoff_secs(failures: int, asked: float | None = None) -> float:
-    """Seconds to wait after so many failures in a row: doubling, with jitter.
+    """Seconds to wait after so many consecutive failures: exponential, with jitter.
 
     Args:
         asked: what the server's `Retry-After` says.
@@ -18,5 +18,5 @@ def backoff_secs(failures: int, asked: float | None = None) -> float:
     if asked is not None:
         return min(asked, MAX_RETRY_AFTER_SECS)
     longest: float = min(_MAX_SECS, _INITIAL_SECS * 2 ** min(failures - 1, 16))
-    # Jitter, so that clients of a server that comes back do not all come at once.
+    # Jitter, so that the clients of a restarted server do not all reconnect at once.
     return longest * random.uniform(0.5, 1.0)  # noqa: S311

@@ -29,7 +29,7 @@ _READ_BUFFER = 1 << 20
 _CONNECT_SECS = 10.0
 """For name, socket and TLS together."""
 _NO_LIMIT = 0
-"""Of connections at a time: whoever asks knows how many streams there should be."""
+"""Of concurrent connections: the caller decides how many streams there should be."""
 _HUNG_UP = "look at its log; if it asks for a certificate of ours, add --cert and --key"
 """Many servers close without the alert that would say so."""
 
@@ -41,7 +41,7 @@ class Connection:
         address: where it listens.
         timeout_secs: longest silence before it counts as failed.
         credentials: what it is shown.
-        frame_timeout_secs: longest time without a step forward, whatever signs of life come.
+        frame_timeout_secs: longest time without progress, even if keep-alives come.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Connection:
         silence_secs: float | None = None,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request and give its answer, whatever its status; redirects are not followed.
+        """Send a request and yield its response, whatever its status; redirects are not followed.
 
         An error that leaves the context does not repeat the key.
 
         Args:
-            body: too long for the time-out as a whole: each piece has it.
+            body: the time-out applies to each piece, not to all of it.
             silence_secs: longest silence, if not the connection's.
 
         Raises:
@@ -138,14 +138,14 @@ class Connection:
         Raises:
             errors.NotAServerError: what answers is no MuseTalk server.
         """
-        # A short answer in drops is never silent: it has a deadline of its own.
+        # A short response that trickles in is never silent: it has a deadline of its own.
         secs = 2 * self.timeout_secs
         try:
             async with asyncio.timeout(secs):
                 return await self._document(path)
         except TimeoutError:
             raise errors.ServerUnreachableError(
-                f"no whole answer to {path} in {secs:g} s", where=self.address.name
+                f"no complete response to {path} in {secs:g} s", where=self.address.name
             ) from None
 
     async def _document(self, path: str) -> object:
@@ -172,7 +172,7 @@ class Connection:
             raise errors.NotAServerError(error.message, where=where) from None
 
     def _meaning(self, error: BaseException, silence_secs: float) -> errors.ServerError:
-        """A failure of sockets or of HTTP as one of our errors."""
+        """A failure of sockets or of HTTP as a leaf of `errors`."""
         where = self.address.name
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return errors.ServerUnreachableError(
@@ -183,7 +183,7 @@ class Connection:
         if (of_tls := tls_error(error, where)) is not None:
             return of_tls
         if isinstance(error, aiohttp.ClientPayloadError):
-            return errors.StreamCutError("the answer ended early", where=where)
+            return errors.StreamCutError("the response ended early", where=where)
         if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
             return errors.NotAServerError("what answers is not HTTP", where=where)
         hung_up = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
@@ -200,7 +200,7 @@ def _timeout(silence_secs: float) -> aiohttp.ClientTimeout:
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Tells a `RequestDeadlines` when its request has a connection."""
+    """Notifies a `RequestDeadlines` when its request has a connection."""
 
     async def connected(_session: aiohttp.ClientSession, context: Any, _params: object) -> None:
         context.trace_request_ctx.connected()
@@ -226,7 +226,7 @@ def _parse(body: bytes, where: str) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise errors.NotAServerError(
-            "the answer is not JSON: another program listens there", where=where
+            "the response is not JSON: another program listens there", where=where
         ) from None
 
 

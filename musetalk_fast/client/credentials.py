@@ -41,7 +41,7 @@ class Credentials:
             error.hint = error.hint.replace(self.api_key, _STARS)
 
     def notes(self, address: Address) -> tuple[str, ...]:
-        """What the user should know about a connection to `address`, as whole sentences."""
+        """What the user should know about a connection to `address`, as complete sentences."""
         if self.api_key and address.base.startswith("http://") and not _is_near(address):
             return (f"the API key travels unencrypted to {address.name}: use https",)
         return ()

@@ -15,8 +15,8 @@ _POLL_INTERVAL_SECS = 0.25
 def failing_if_disconnected(response: aiohttp.ClientResponse) -> Iterator[None]:
     """While the context is open, a body that can no longer come fails with ClientPayloadError.
 
-    aiohttp closes a connection whose chunks are no chunks, but does not tell whoever reads the
-    body, and stops its time-outs: the read would never return.
+    aiohttp closes a connection whose chunks are invalid, but does not raise in a task that reads
+    the body, and stops its time-outs: the read would never return.
     """
     protocol = response.connection.protocol if response.connection else None
     if protocol is None:  # the body is here already
@@ -36,7 +36,7 @@ def failing_if_disconnected(response: aiohttp.ClientResponse) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # What aiohttp says to whoever begins to wait after the end, before we have looked.
+        # What aiohttp raises in a reader that begins to wait after the end, before we check.
         if protocol.transport is None and not content.is_eof() and content.exception() is None:
             raise aiohttp.ClientPayloadError("its framing is broken") from error
         raise

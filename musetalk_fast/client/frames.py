@@ -22,10 +22,10 @@ FrameStream: TypeAlias = AsyncGenerator[list[Frame], None]
 async def open_frames(
     connection: Connection, request: FramesRequest, wire: StreamWire, engine: EngineIdentity
 ) -> AsyncIterator[FrameStream]:
-    """`POST /v1/frames`; give lists of frames as they arrive.
+    """`POST /v1/frames`; return lists of frames as they arrive.
 
     Args:
-        engine: who is to make them: a server may have been restarted with another model.
+        engine: the one expected: a server may have been restarted with another model.
 
     Raises:
         errors.ProtocolError: the leaf that says how the stream is not what was asked for.
@@ -58,7 +58,7 @@ class FrameCheck:
 
     Args:
         request: what was asked for.
-        engine: who is to make it.
+        engine: the one expected.
         where: the server's name for messages.
     """
 

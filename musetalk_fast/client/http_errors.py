@@ -71,7 +71,7 @@ def _raise_for_redirect(response: aiohttp.ClientResponse, where: str) -> None:
         return
     try:
         target = urlsplit(response.headers.get("Location", ""))
-        # Not the rest of it: there may be secrets in there.
+        # Not all of it: it may contain secrets.
         place = f"{target.scheme}://{target.hostname}" + (f":{target.port}" if target.port else "")
     except ValueError:
         target = None
@@ -104,7 +104,7 @@ async def _body(response: aiohttp.ClientResponse, where: str, longest_secs: floa
         raise
     except TimeoutError:
         raise errors.ServerUnreachableError(
-            f"answers {response.status} and no whole words in {longest_secs:g} s", where=where
+            f"answers {response.status} and no complete body in {longest_secs:g} s", where=where
         ) from None
     return body
 

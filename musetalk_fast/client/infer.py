@@ -1,4 +1,4 @@
-"""Whole frames from a server that knows only `POST /infer`."""
+"""Full frames from a server that knows only `POST /infer`."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class InferRequest:
 
 
 def check_infer_options(options: AvatarOptions, where: str) -> None:
-    """Refuse what the plain contract has no words for.
+    """Refuse what `POST /infer` cannot express.
 
     Raises:
         errors.ServerRefusedError: a choice of the face other than `bbox_shift`.
     """
     if options != AvatarOptions(bbox_shift=options.bbox_shift):
         raise errors.ServerRefusedError(
-            "knows only POST /infer, which cannot be told which face or margin to take",
+            "knows only POST /infer, which has no options for face and margin",
             where=where,
             hint="leave --face, --face-box, --face-center and --extra-margin away",
         )
@@ -64,13 +64,13 @@ def check_infer_options(options: AvatarOptions, where: str) -> None:
 async def open_infer(
     connection: Connection, request: InferRequest
 ) -> AsyncIterator[AsyncIterator[list[FullFrame]]]:
-    """`POST /infer`; give lists of frames as they arrive, every index once and in order.
+    """`POST /infer`; yield lists of frames as they arrive, every index once and in order.
 
-    The recording is read while it is sent, and the answer while it arrives: neither is ever
-    held whole.
+    The recording is read while it is sent, and the response while it arrives: neither is ever
+    in memory as a whole.
 
     Raises:
-        errors.ProtocolError: the leaf that says how the answer is not what was asked for.
+        errors.ProtocolError: the leaf that says how the response is not what was asked for.
         errors.ServerSlowError: line breaks, but no frame in time.
         errors.ServerError, errors.InputError: the server refuses or fails.
     """
@@ -115,11 +115,13 @@ async def _frames(
             if found:
                 stall = StallTimer(connection.frame_timeout_secs, "frame", where)
             stall.check()
-            if found or chunk.isspace():  # our own server's sign of life is a line break
+            if found or chunk.isspace():  # our own server's keep-alive is a line break
                 spoke = clock()
             elif clock() - spoke > silence_secs:
-                # Bytes in drops: no read was long, yet nothing was said.
-                raise errors.ServerSlowError(f"no whole frame in {silence_secs:g} s", where=where)
+                # Bytes trickle in: no read took long, yet no frame came.
+                raise errors.ServerSlowError(
+                    f"no complete frame in {silence_secs:g} s", where=where
+                )
             chunk = await _next(response, silence_secs)
         _check_end(decoder, request)
     except errors.MuseTalkError as error:

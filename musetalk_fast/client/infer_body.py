@@ -39,9 +39,9 @@ class InferBody:
 
     def __init__(self, png: bytes, recording: SizedWav, fps: Fraction, bbox_shift: int) -> None:
         rate = fps.numerator if fps.denominator == 1 else float(fps)
-        rest = orjson.dumps({"fps": rate, "bbox_shift": bbox_shift})
+        tail = orjson.dumps({"fps": rate, "bbox_shift": bbox_shift})
         self._png, self._recording = png, recording
-        self._joints = (b'{"image":"', b'","audio":"', b'",' + rest[1:])
+        self._joints = (b'{"image":"', b'","audio":"', b'",' + tail[1:])
         texts = _base64_size(len(png)) + _base64_size(recording.size)
         self.size = sum(map(len, self._joints)) + texts
 
@@ -60,13 +60,13 @@ class InferBody:
 
 def _in_threes(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces whose base64 can be put one behind the other."""
-    rest = b""
+    remainder = b""
     for block in blocks:
-        joined = rest + block
-        whole = len(joined) // 3 * 3
-        yield joined[:whole]
-        rest = joined[whole:]
-    yield rest
+        joined = remainder + block
+        size = len(joined) // 3 * 3
+        yield joined[:size]
+        remainder = joined[size:]
+    yield remainder
 
 
 def _base64_size(size: int) -> int:

@@ -24,10 +24,10 @@ _MAX_CHUNKS = 16
 async def post_for_messages(
     connection: Connection, path: str, body: Mapping[str, Any], wire: StreamWire
 ) -> AsyncIterator[AsyncIterator[list[Message]]]:
-    """POST a JSON body; give its answer's messages in lists, as many as have come.
+    """POST a JSON body; return its answer's messages in lists, as many as have come.
 
     Raises:
-        errors.ServerError: the answer is a refusal, is not the wire, or an `error` message.
+        errors.ServerError: the response is a refusal, is not the wire, or an `error` message.
     """
     async with connection.request(
         "POST",
@@ -62,8 +62,10 @@ async def _messages(
                 yield messages
                 spoke = clock()  # what we did meanwhile is not the server's silence
             elif clock() - spoke > silence_secs:
-                # Bytes in drops: no read was long, yet nothing was said.
-                raise errors.ServerSlowError(f"no whole message in {silence_secs:g} s", where=where)
+                # Bytes trickle in: no read took long, yet no message came.
+                raise errors.ServerSlowError(
+                    f"no complete message in {silence_secs:g} s", where=where
+                )
         decoder.close()
     except errors.ProtocolError as error:
         error.where = error.where or where
@@ -79,8 +81,8 @@ async def _chunks(content: aiohttp.StreamReader) -> AsyncGenerator[list[bytes], 
     while True:
         chunks: list[bytes] = []
         while not chunks or (_is_waiting(content, taken) and len(chunks) < _MAX_CHUNKS):
-            chunk, is_whole = await content.readchunk()
-            if not chunk and not is_whole:
+            chunk, is_complete = await content.readchunk()
+            if not chunk and not is_complete:
                 break
             taken += len(chunk)
             chunks.append(chunk)

@@ -18,7 +18,7 @@ from musetalk_fast.wire.media_types import INFER, WIRES, Wire, names_of
 from musetalk_fast.wire.requests import INFER_ENGINE, Health, Info, infer_info
 
 _PROBE_SECS = 3.0
-"""How long a server that nobody chose may take to say what it is."""
+"""How long the default server may take to answer a probe."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class NegotiatedServer:
 
     Attributes:
         builtin: it is our own child.
-        wire: of its answers; `INFER`: whole frames, from `client.infer`.
+        wire: of its responses; `INFER`: full frames, from `client.infer`.
         notes: what the user should know about the connection.
     """
 
@@ -49,7 +49,7 @@ async def open_server(
     Raises:
         errors.ServerUnreachableError, errors.NotAServerError, errors.ServerBusyError,
             errors.NotAuthorisedError: it cannot.
-        errors.ServerRefusedError: it has not the wire that the settings insist on, or none of ours.
+        errors.ServerRefusedError: it lacks the wire that the settings force, or has none of ours.
         errors.InvalidSettingError: the key or a certificate cannot be read.
     """
     address = parse_address(url)
@@ -106,24 +106,24 @@ def check_limits(server: NegotiatedServer, encoding: CropEncoding, fps: Fraction
 
 async def _health(connection: Connection, wire: str) -> Health:
     document = await connection.document("/health")
-    plain = Health.from_infer(document)
-    if plain is None and document is None and wire == INFER.name:
+    infer_health = Health.from_infer(document)
+    if infer_health is None and document is None and wire == INFER.name:
         return _UNKNOWN
-    return plain or connection.read("/health", document, Health.from_json)
+    return infer_health or connection.read("/health", document, Health.from_json)
 
 
 async def _info(connection: Connection, wire: str, health: Health) -> Info:
-    is_plain = not health.protocol
-    if is_plain and wire == INFER.name:
+    is_infer_only = not health.protocol
+    if is_infer_only and wire == INFER.name:
         return infer_info(health)
     document = await connection.document("/v1/info")
-    if is_plain and document is None:
+    if is_infer_only and document is None:
         return infer_info(health)
     return connection.read("/v1/info", document, Info.from_json)
 
 
 def _choose(info: Info, setting: str, where: str) -> Wire:
-    """The best wire that both sides have, or the one that the setting insists on."""
+    """The best wire that both sides have, or the one that the setting forces."""
     if setting == INFER.name:
         return INFER  # beside what /v1/info lists
     for wire in WIRES:
@@ -146,4 +146,4 @@ _UNKNOWN = Health(
     gpu_name=None,
     engine=INFER_ENGINE,
 )
-"""A server of which somebody said that it knows `POST /infer`, and that does not say it itself."""
+"""A server that the settings declare to know `POST /infer`, and that does not say so itself."""

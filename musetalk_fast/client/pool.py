@@ -1,4 +1,4 @@
-"""The servers of a render: how each one behaves, and when to try it again."""
+"""The servers of a render: their state, failures and backoff."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from musetalk_fast.client.backoff import backoff_secs
 from musetalk_fast.client.negotiate import NegotiatedServer
 
 _POLL_INTERVAL_SECS = 0.25
-"""How often who waits for room looks whether a stream has ended."""
+"""How often a saturated server is checked for streams that have ended."""
 
 _PERMANENT = (
     errors.NotAuthorisedError,
@@ -19,16 +19,16 @@ _PERMANENT = (
     errors.EngineDiffersError,
     errors.InputError,
 )
-"""Trying again would bring the same answer."""
+"""A retry would fail in the same way."""
 
 _PERMANENT_IF_REPEATED = (errors.NotAServerError, errors.ServerRefusedError)
-"""The same; but damage on the way can look like it, so a server must say it twice."""
+"""Likewise; but corruption in transit can look like it, so only if it is repeated."""
 
 _TRANSIENT = (errors.ServerBusyError, errors.ServerFailedError, errors.ProtocolError)
-"""A server that answers so at first may yet become ready."""
+"""A server that fails so at first may yet become ready."""
 
 OnFailure = Callable[["Member", errors.MuseTalkError, float], None]
-"""Told of a member's failure, and in how many seconds it is tried again."""
+"""Called with a member, its failure, and the seconds until it is tried again."""
 
 
 class Member:
@@ -37,15 +37,15 @@ class Member:
     Args:
         name: how messages call it.
         connect: opens the connection and asks what the server can do.
-        tries: so many failures in a row may follow the first before it counts as lost; it is
+        tries: consecutive failures after the first before it counts as lost; it is
             still tried now and then while other servers work.
 
     Attributes:
         error: its last failure.
-        excluded: it is of no use for this render, whatever happens.
+        excluded: it is not used for this render any more.
         throughput: frames a second of its last streams, or None.
-        streams: at work now.
-        announced: the user was told of it.
+        streams: running now.
+        announced: its `ServerEvent` was emitted.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Member:
         self._failed_at = self._resume_at = self._saturated_until = 0.0
 
     async def server(self) -> NegotiatedServer:
-        """What it can do; asked once, and again of a child of ours that has died: of a new one.
+        """The connected server; opened once, and again where a child of ours has died.
 
         Raises:
             errors.ServerError: it does not answer, or is no MuseTalk server.
@@ -79,31 +79,31 @@ class Member:
 
     @property
     def opened(self) -> NegotiatedServer | None:
-        """What it can do, if it ever answered."""
+        """The server, if it ever answered."""
         return self._server
 
     @property
     def lost(self) -> bool:
-        """Whether nothing is to be hoped for from it; a stream that goes on is hope."""
+        """Whether it is given up; never while a stream of it runs."""
         return not self.streams and (self.excluded or self._failures > self._tries)
 
     @property
     def backing_off(self) -> bool:
-        """Whether it must not be asked now."""
+        """Whether it must not be used now."""
         return self.excluded or self._resume_at > asyncio.get_running_loop().time()
 
     @property
     def is_saturated(self) -> bool:
-        """Whether it said that it works for us as much as it can."""
+        """Whether it said that it serves as many of our streams as it can."""
         return self.streams > 0 and self._saturated_until > asyncio.get_running_loop().time()
 
     @property
     def available(self) -> bool:
-        """Whether it may be asked now, and what it was last asked for did not fail."""
+        """Whether it may be used now, and its last request did not fail."""
         return not (self.backing_off or self.is_saturated or self._failures)
 
     def reset(self) -> None:
-        """A new render begins: what it was left out for may not concern this one."""
+        """A new render begins: what it was excluded for may not concern this one."""
         self.excluded = False
         self._failures = self._corrupted = self._lagged = 0
         self._resume_at = self._saturated_until = 0.0
@@ -112,7 +112,7 @@ class Member:
         """Count a failure; streams that began before the last one fail for the same reason.
 
         Args:
-            began: when the work that failed had begun, by the loop's clock.
+            began: when the failed operation had begun, by the loop's clock.
 
         Returns:
             Seconds until it should be tried again; infinity for never.
@@ -135,7 +135,7 @@ class Member:
         )
 
     def lagged(self, error: errors.MuseTalkError) -> float:
-        """Count a stream that was far behind the others'; it is no failure: it may be all we have.
+        """Count a stream much slower than the others'; not a failure: it may be all we have.
 
         Returns:
             Seconds until it should be tried again.
@@ -145,7 +145,7 @@ class Member:
         return self._back_off(backoff_secs(self._lagged))
 
     def corrupted(self, error: errors.MuseTalkError) -> float:
-        """Count garbage among its frames, found only after the stream had ended well.
+        """Count a corrupt frame, detected only after its stream had ended well.
 
         Returns:
             Seconds until it should be tried again; infinity for never.
@@ -158,11 +158,11 @@ class Member:
         return self._back_off(backoff_secs(self._corrupted))
 
     def saturated(self, secs: float) -> None:
-        """It can do no more for now than it does; a stream of ours that ends makes room."""
+        """It can serve no more streams for now, until one of ours ends."""
         self._saturated_until = asyncio.get_running_loop().time() + secs
 
     def succeeded(self) -> None:
-        """A part was made of its frames: they were not garbage."""
+        """A part was made of its frames: they were not corrupt."""
         self._corrupted = 0
 
     def worked(self, frames: int, secs: float) -> None:
@@ -177,22 +177,22 @@ class Member:
 
     def _is_definite(self, error: errors.MuseTalkError) -> bool:
         if isinstance(error, errors.NotAServerError):
-            return self._server is None  # what was one is one, whatever garbles its answers
+            return self._server is None  # what was one still is, whatever corrupts its responses
         return isinstance(error, _PERMANENT_IF_REPEATED)
 
     async def wait_backoff(self) -> None:
-        """Return when it should be tried."""
+        """Return once its backoff is over."""
         while (secs := self._left()) > 0:  # noqa: ASYNC110 - others may make it longer, or shorter
             await asyncio.sleep(secs)
 
     def _left(self) -> float:
-        """Seconds to rest before it is worth another look."""
+        """Seconds until it should be tried."""
         now = asyncio.get_running_loop().time()
-        room = min(_POLL_INTERVAL_SECS, self._saturated_until - now) if self.is_saturated else 0.0
-        return max(room, self._resume_at - now)
+        poll = min(_POLL_INTERVAL_SECS, self._saturated_until - now) if self.is_saturated else 0.0
+        return max(poll, self._resume_at - now)
 
     def _back_off(self, secs: float) -> float:
-        """Rest for so long, or as long as it was to rest anyway; gives the seconds."""
+        """Back off for so long, or longer if it was to anyway; returns the seconds."""
         now = asyncio.get_running_loop().time()
         self._resume_at = max(self._resume_at, now + secs)
         return self._resume_at - now
@@ -205,7 +205,7 @@ class Pool:
         self.members = tuple(members)
 
     async def open(self, on_failure: OnFailure = lambda _member, _error, _secs: None) -> None:
-        """Ask every server what it can do; return once one has answered.
+        """Open every server; return once one has answered.
 
         Raises:
             errors.ServerError: none did; see `check`.
@@ -229,15 +229,15 @@ class Pool:
 
     def best_throughput(self, but: Member) -> float | None:
         """Frames a second of the fastest other server that is available."""
-        paces = [
+        throughputs = [
             member.throughput
             for member in self.members
             if member is not but and member.throughput is not None and member.available
         ]
-        return max(paces, default=None)
+        return max(throughputs, default=None)
 
     async def _ask(self, member: Member, on_failure: OnFailure) -> bool:
-        """Ask it; once more if the answer was lost on the way, longer if it may become ready."""
+        """Open it; retried once if the response was lost, longer if it may become ready."""
         first = True
         while True:
             await member.wait_backoff()
@@ -256,10 +256,10 @@ class Pool:
         failures = [member.error for member in self.members if member.error is not None]
         if len(failures) == 1:
             return failures[0]
-        emitted = "; ".join(str(error) for error in failures)
+        messages = "; ".join(str(error) for error in failures)
         kind = type(failures[0])
         alike = all(type(error) is kind for error in failures)
-        # What all of them say of us, of our inputs or of their load has an exit code of its own.
+        # An error that all of them share may have an exit code of its own.
         if alike and kind.exit_code != errors.ServersLostError.exit_code:
-            return kind(f"no server is left: {emitted}")
-        return errors.ServersLostError(f"no server is left: {emitted}")
+            return kind(f"no server is left: {messages}")
+        return errors.ServersLostError(f"no server is left: {messages}")

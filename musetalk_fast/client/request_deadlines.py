@@ -14,14 +14,14 @@ _POLL_INTERVAL_SECS = 0.1
 
 
 class RequestDeadlines:
-    """A request on its way: connecting, sending its body, waiting for the head of its answer.
+    """The deadlines of a request: connecting, sending its body, waiting for its response head.
 
     Sockets have no time-out for a peer that takes no more bytes, and theirs for one that sends
-    none begins anew with each byte.
+    none starts again with each byte.
 
     Args:
         piece_secs: longest wait for a piece of the body to be taken.
-        head_secs: longest wait for the whole head after that.
+        head_secs: longest wait for the complete response head after that.
     """
 
     def __init__(self, piece_secs: float, head_secs: float) -> None:
@@ -61,7 +61,7 @@ class RequestDeadlines:
                 left = self._due - self._clock()
                 if left <= 0:
                     raise ServerUnreachableError(self._what_is_late(), where=where)
-                # A little more, so that silence after the last byte is told as silence.
+                # A little more, so that silence after the last byte is reported as silence.
                 longest = _POLL_INTERVAL_SECS + (0.0 if math.isinf(left) else left)
                 await asyncio.wait({asked}, timeout=longest)
             return asked.result()
@@ -75,4 +75,4 @@ class RequestDeadlines:
     def _what_is_late(self) -> str:
         if self._has_more:
             return f"takes no bytes for {self._piece_secs:g} s"
-        return f"no whole head of an answer in {self._head_secs:g} s"
+        return f"no complete response head in {self._head_secs:g} s"

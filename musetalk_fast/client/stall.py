@@ -33,7 +33,7 @@ class StallTimer:
         self._due = self._clock() + self._limit_secs
 
     def check(self) -> None:
-        """To be called with every sign of life.
+        """To be called with every keep-alive.
 
         Raises:
             errors.ServerSlowError: the last step forward is too long ago.

@@ -57,7 +57,7 @@ def _unverified(error: ssl.SSLCertVerificationError, where: str) -> TlsError:
     elif error.verify_code in _EXPIRED:
         hint = "renew the server's certificate, and look at the clocks"
     else:
-        hint = "if you trust who signed it, name that certificate with --ca-file"
+        hint = "if you trust its issuer, name the issuer's certificate with --ca-file"
     return TlsError(f"its certificate is not valid: {error.verify_message}", where=where, hint=hint)
 
 

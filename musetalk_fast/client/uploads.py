@@ -15,7 +15,7 @@ from musetalk_fast.threads import in_threads, run_in_thread
 _CHUNK = 1 << 18
 
 OnSent = Callable[[int, int], None]
-"""Told `(bytes sent, bytes in all)`."""
+"""Called with `(bytes sent, bytes in total)`."""
 
 
 async def ensure_asset(

@@ -1,4 +1,4 @@
-"""The configuration file: where it is, what stands in it, and in which line."""
+"""The configuration file: where it is, what it contains, and in which line."""
 
 from __future__ import annotations
 

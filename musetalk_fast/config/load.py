@@ -64,7 +64,7 @@ def load_settings(
 
     Raises:
         errors.ConfigFileError: the file cannot be read.
-        errors.UnknownSettingError: a key or variable nobody knows; the nearest is named.
+        errors.UnknownSettingError: an unknown key or variable; the nearest is named.
         errors.InvalidSettingError: a value that its setting does not take.
     """
     environ = os.environ if environ is None else environ
@@ -87,15 +87,15 @@ def load_settings(
 
 
 def _sourced(settings: Settings, given: Mapping[Name, tuple[Any, str]]) -> Iterator[SettingValue]:
-    for section, home in SECTIONS.items():
-        for key, kind in kinds(home).items():
+    for section, settings_type in SECTIONS.items():
+        for key, kind in kinds(settings_type).items():
             value = getattr(getattr(settings, section), key)
             origin = given[section, key][1] if (section, key) in given else "default"
             yield SettingValue(section, key, kind, value, origin)
 
 
 def _given(given: Iterable[Name], section: str) -> list[str]:
-    return [key for home, key in given if home == section]
+    return [key for owner, key in given if owner == section]
 
 
 def _from_file(file: ConfigFile) -> dict[Name, tuple[Any, str]]:
@@ -127,9 +127,9 @@ def _from_file(file: ConfigFile) -> dict[Name, tuple[Any, str]]:
 
 
 def _unknown_section(name: str, file: ConfigFile) -> UnknownSettingError:
-    homes = [section for section, kind in SECTIONS.items() if name in kinds(kind)]
-    hint = f"it belongs below [{homes[0]}]" if homes else _nearest(name, SECTIONS)
-    what = "setting" if homes else "section"
+    sections = [section for section, kind in SECTIONS.items() if name in kinds(kind)]
+    hint = f"it belongs below [{sections[0]}]" if sections else _nearest(name, SECTIONS)
+    what = "setting" if sections else "section"
     return UnknownSettingError(f"no {what} {name!r} here", where=file.where(name), hint=hint)
 
 
@@ -155,7 +155,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Name, tuple[Any, str]]
 
 
 def _setting_of(variable: str) -> Name | None:
-    """The setting that a variable names; None for a variable of somebody else."""
+    """The setting that a variable names; None for a variable of another program."""
     if variable == KEY_VARIABLE:
         return _KEY
     section, _, key = variable.removeprefix(PREFIX).lower().partition("_")

@@ -16,6 +16,7 @@ from musetalk_fast.config.api_key import KEY
 from musetalk_fast.config.value_types import (
     FACE_BOX,
     POINT,
+    Integer,
     Kind,
     Number,
     Rate,
@@ -23,7 +24,6 @@ from musetalk_fast.config.value_types import (
     Switch,
     Text,
     Texts,
-    Whole,
     Word,
 )
 from musetalk_fast.errors import InvalidSettingError
@@ -61,7 +61,7 @@ class _Section:
             except ValueError as error:
                 where = f"{type(self).__name__}.{item.name}"
                 raise InvalidSettingError(str(error), where=where) from None
-            # Frozen; a whole number given as a rate becomes the fraction it means.
+            # Frozen; an integer given as a rate becomes the fraction it means.
             object.__setattr__(self, item.name, value)
 
 
@@ -72,14 +72,14 @@ def kinds(section: type) -> dict[str, Kind]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings(_Section):
-    """`[server]`: who makes the mouth.
+    """`[server]`: what makes the mouth.
 
     Attributes:
         url: `http(s)://HOST:PORT`, `unix:/PATH` or `builtin`, one or several, kept as a tuple;
             None: localhost, else built-in.
         timeout_secs: longest silence of a server before it counts as failed.
         frame_timeout_secs: longest time without a frame, or without a step forward of a
-            preparation, whatever signs of life come meanwhile.
+            preparation, even if keep-alives come.
         wire: the only one to use, by its name in `wire.media_types`; `auto`: the best one that the
             server has.
         api_key: sent as a bearer token. Neither a flag nor a file says it.
@@ -114,8 +114,8 @@ class AvatarSettings(_Section):
     face_box: Box | None = field(default=None, metadata={"kind": FACE_BOX})
     face_center: tuple[int, int] | None = field(default=None, metadata={"kind": POINT})
     face_check: bool = field(default=True, metadata={"kind": Switch()})
-    bbox_shift: int = field(default=0, metadata={"kind": Whole(-100, 100)})
-    extra_margin: int = field(default=10, metadata={"kind": Whole(0, 100)})
+    bbox_shift: int = field(default=0, metadata={"kind": Integer(-100, 100)})
+    extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
     background: str = field(default="white", metadata={"kind": Text("a name or #RRGGBB", 40)})
 
     def options(self) -> AvatarOptions:
@@ -151,7 +151,7 @@ class OutputSettings(_Section):
     codec: str | None = field(
         default=None, metadata={"kind": Text("the name of an FFmpeg encoder", 40)}
     )
-    crf: int | None = field(default=None, metadata={"kind": Whole(0, 63)})
+    crf: int | None = field(default=None, metadata={"kind": Integer(0, 63)})
     preset: str | None = field(default=None, metadata={"kind": Word(*PRESETS)})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
     audio: str = field(default="auto", metadata={"kind": Word("auto", "none")})
@@ -169,13 +169,13 @@ class ProcessingSettings(_Section):
     """
 
     segment_secs: float = field(default=10.0, metadata={"kind": Number(1, 600, "seconds")})
-    max_retries: int = field(default=5, metadata={"kind": Whole(0, 100)})
+    max_retries: int = field(default=5, metadata={"kind": Integer(0, 100)})
     frame_encoding: CropEncoding = field(default=CropEncoding.RAW, metadata={"kind": _ENCODING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a render can be told beside its inputs and its output."""
+    """All settings of a render beside its inputs and its output."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
     avatar: AvatarSettings = field(default_factory=AvatarSettings)

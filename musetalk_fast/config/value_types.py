@@ -79,14 +79,14 @@ class Kind(ABC):
         return ValueError(f"must be {self.wanted}, not {shown}")
 
 
-class Whole(Kind):
+class Integer(Kind):
     """An integer from `low` to `high`."""
 
     textual = False
 
     def __init__(self, low: int, high: int) -> None:
         self._low, self._high = low, high
-        self.wanted = f"a whole number from {low} to {high}"
+        self.wanted = f"an integer from {low} to {high}"
 
     def _from_text(self, text: str) -> int:
         return int(text)
@@ -160,7 +160,7 @@ class Size(Kind):
         return tuple(int(side) for side in text.lower().split("x"))
 
     def _checked(self, value: object) -> tuple[int, int]:
-        width, height = _whole_numbers(value, 2)
+        width, height = _integers(value, 2)
         for side in (width, height):
             if _between(side, self._low, self._high) % 2:
                 raise ValueError
@@ -172,7 +172,7 @@ class Size(Kind):
 
 
 class Numbers(Kind):
-    """Whole numbers between commas, as many as `names` has letters.
+    """Integers between commas, as many as `names` has letters.
 
     Args:
         names: how messages call them: `X,Y`.
@@ -193,7 +193,7 @@ class Numbers(Kind):
         return tuple(int(number) for number in text.split(","))
 
     def _checked(self, value: object) -> object:
-        numbers = _whole_numbers(value, self._count)
+        numbers = _integers(value, self._count)
         for index, number in enumerate(numbers):
             _between(number, 1 if index in self._positive else -self._FAR, self._FAR)
         return self._make(*numbers)
@@ -230,7 +230,7 @@ class Word(Kind):
     Args:
         choices: the words.
         make: what a word becomes; an enumeration for example.
-        counted: a whole number from 0 is accepted too, and kept as text.
+        counted: an integer from 0 is accepted too, and kept as text.
     """
 
     def __init__(
@@ -310,7 +310,7 @@ def _between(value: _T, low: float, high: float) -> _T:
     return value
 
 
-def _whole_numbers(value: object, count: int) -> tuple[int, ...]:
+def _integers(value: object, count: int) -> tuple[int, ...]:
     if not isinstance(value, tuple | list) or len(value) != count:
         raise TypeError
     if not all(isinstance(number, int) and not isinstance(number, bool) for number in value):

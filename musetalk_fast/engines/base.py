@@ -16,20 +16,20 @@ ENGINE_GROUP = "musetalk_fast.engines"
 """Entry-point group by which engines are found; each entry is a callable without arguments."""
 
 OnFace: TypeAlias = Callable[[int, int, Face | None], None]
-"""Told `(source, source frames, face or None)` after each source frame."""
+"""Called with `(source, source frames, face or None)` after each source frame."""
 
 CancelCheck: TypeAlias = Callable[[], None]
-"""Raises once nobody waits for a preparation any more; whoever prepares lets that pass. It costs
+"""Raises once a preparation is abandoned; engines let the error propagate. It costs
 less than a microsecond: call it between any two steps, best every 50 ms."""
 
 
 def never_cancelled() -> None:
-    """The `CancelCheck` of who is always waited for."""
+    """The `CancelCheck` of work that is never cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine says of itself.
+    """An engine's description of itself.
 
     Attributes:
         name: the name it is chosen by (`preview`, `musetalk`).
@@ -98,7 +98,7 @@ class Engine(Protocol):
         ...
 
     def prepare_audio(self, pcm: Pcm, check: CancelCheck) -> object:
-        """Extract what `infer` needs from a whole recording; the server keeps it by content."""
+        """Extract what `infer` needs from a complete recording; the server caches it by content."""
         ...
 
     def infer(self, batch: Sequence[CropRequest]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ _native = native.load("lines")
 
 
 def frame_line(text: Bytes, start: int, side: int) -> Line | None:
-    """The whole line of a frame that begins at `start`, its checksum right.
+    """The complete line of a frame that begins at `start`, its checksum right.
 
     Args:
         text: contiguous bytes.
@@ -21,8 +21,8 @@ def frame_line(text: Bytes, start: int, side: int) -> Line | None:
         side: the most rows and the largest width.
 
     Returns:
-        What `reference.lines.Line` lists. None where the line is not whole, not in the one form
-        that is read here, or damaged: whoever parses JSON knows more.
+        What `reference.lines.Line` lists. None where the line is not complete, not in the one form
+        that is read here, or damaged: a JSON parser says more.
 
     Raises:
         ValueError: `text` is not C-contiguous.

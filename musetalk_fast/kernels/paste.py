@@ -23,7 +23,7 @@ _Native = getattr(native.load("paste"), "Paste", None)
 
 
 class Paste:
-    """A face made ready: taps of its box and weights of its mask for one pixel layout.
+    """A prepared face: taps of its box and weights of its mask for one pixel layout.
 
     One `Paste` serves one thread at a time: it holds the scratch memory of its kernel.
 

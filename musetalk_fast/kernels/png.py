@@ -177,7 +177,7 @@ def chunks(data: Bytes) -> Iterator[Chunk]:
         if name in _PIXELS and zlib.crc32(view[place + 4 : end - 4]).to_bytes(4, "big") != wanted:
             raise PngError(f"the checksum of the PNG's chunk {name!r} is wrong")
         if name[:1].isupper() and name not in _PIXELS:
-            raise PngError(f"the PNG has a chunk {name!r} that nobody knows")
+            raise PngError(f"the PNG has an unknown critical chunk {name!r}")
         yield Chunk(name, view[place + 8 : end - 4])
         if name == b"IEND":
             return
@@ -240,7 +240,7 @@ def _unfiltered(header: Header, parts: Iterable[Chunk]) -> Image.Image:
 
 
 def _inflated(header: Header, parts: Iterable[Chunk]) -> Iterator[bytes]:
-    """The pixels as they stand in the file, in blocks; the last one is given when all is right."""
+    """The pixels as they are in the file, in blocks; the last one once all checks have passed."""
     stream, size = zlib.decompressobj(), 0
     for name, body in parts:
         rest: bytes | memoryview = body if name == b"IDAT" else b""

@@ -1,4 +1,4 @@
-"""A whole RGB picture into the planes of a frame, once per avatar."""
+"""An RGB picture into the planes of a frame, once per avatar."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _LIMITED, _FULL = 1, 2
 
 
 class Coding(TypedDict):
-    """How a kernel is told of a matrix and a range."""
+    """A matrix and a range as a kernel takes them."""
 
     matrix: str
     full_range: bool

@@ -47,7 +47,7 @@ _OTHER_WEIGHT = 0.5
 class AudioDecoder:
     """Decodes the first (or default) sound track of a file.
 
-    Priming samples of the codec are left out, as the container demands. Use as a context.
+    Priming samples of the codec are skipped, as the container demands. Use as a context.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
@@ -239,7 +239,7 @@ def _weights(layout: av.AudioLayout) -> Samples:
 def _mixed(chunks: list[Samples], weights: Samples) -> Samples:
     """Mix the channels of interleaved floats, (n, channels) each."""
     samples = np.concatenate(chunks)
-    # Float files may hold what is no number, or thunder; either would poison the resampler.
+    # Float files may hold NaN or enormous values; either would poison the resampler.
     np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     np.clip(samples, -_MAX_LEVEL, _MAX_LEVEL, out=samples)
     mono: Samples = samples @ weights

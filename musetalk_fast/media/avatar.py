@@ -69,7 +69,7 @@ class AvatarSource(Protocol):
         """What a server gets of it."""
 
     def picture(self, source: int) -> Picture:
-        """A source frame as (height, width, 3) uint8 RGB, for whoever looks for a face."""
+        """A source frame as (height, width, 3) uint8 RGB, for face detection."""
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The source frames of a run, one after the other, forward or backward.

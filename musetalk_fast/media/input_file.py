@@ -22,7 +22,7 @@ def open_input(path: Path) -> BinaryIO:
         errors.InputUnreadableError: a folder, a pipe or a device, or no permission.
     """
     try:
-        # Asked before opening: a pipe without a writer would hold us for ever.
+        # Asked before opening: a pipe without a writer would block us forever.
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputUnreadableError("this is a folder", where=str(path))
@@ -38,7 +38,7 @@ def open_input(path: Path) -> BinaryIO:
 
 @contextmanager
 def read_errors(path: Path) -> Iterator[None]:
-    """Tell what the system says about reading `path` in our words.
+    """Raise an error of ours where reading `path` fails.
 
     Raises:
         errors.InputUnreadableError: in place of any `OSError`.

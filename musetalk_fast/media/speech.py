@@ -71,7 +71,7 @@ def load_speech(
     Args:
         path: WAV, FLAC, MP3, M4A, OGG, Opus, or a video.
         workdir: folder for the WAV, which is named after the recording's hash.
-        on_block: told the seconds decoded so far, before each second or two of them is written;
+        on_block: called with the seconds decoded so far, before each second or two is written;
             may raise to stop.
 
     Raises:

@@ -1,4 +1,4 @@
-"""WAV files: read within bounds, written as samples come, there only when whole."""
+"""WAV files: read within bounds, written as samples come, atomically."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class WavWriter:
 
     def __init__(self, path: Path) -> None:
         self.samples = 0
-        # Somebody's voice: others need not read it.
+        # A recording is private: other users need not read it.
         self._file = AtomicFile(path, error_context=_write_errors, mode=0o600)
 
     def __enter__(self) -> WavWriter:

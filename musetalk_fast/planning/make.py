@@ -47,7 +47,7 @@ def load_inputs(
 
     Args:
         workdir: folder for the 16 kHz recording.
-        on_event: told of progress and of what the user should know.
+        on_event: called with progress and warnings.
         on_avatar: given the avatar as soon as it is open.
         on_block: as `load_speech` has it; may raise to stop.
 
@@ -55,20 +55,20 @@ def load_inputs(
         errors.InputError: the leaf that says what cannot work.
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
-    source = open_avatar(
+    avatar_source = open_avatar(
         avatar,
         background=settings.avatar.background,
         resolution=settings.output.resolution,
     )
-    on_avatar(source)
-    _warn(source.notes, on_event)
+    on_avatar(avatar_source)
+    _warn(avatar_source.notes, on_event)
     if settings.avatar.face_check:
-        _look_for_face(source, settings, on_event)
+        _look_for_face(avatar_source, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
     _warn(speech.notes, on_event)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(source, speech)
+    return Inputs(avatar_source, speech)
 
 
 def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
@@ -77,27 +77,27 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
     Raises:
         errors.OutputError: the encoder does not open, or not for this container.
     """
-    source, speech = inputs.avatar, inputs.speech
-    fps = Fraction(settings.output.fps or default_fps(source))
+    avatar, speech = inputs.avatar, inputs.speech
+    fps = Fraction(settings.output.fps or default_fps(avatar))
     frames = max(1, math.ceil(speech.duration * fps))
     segments = cut(frames, fps, settings.processing.segment_secs)
-    encoder = resolve(settings.output, output, source.width, source.height, fps, source.colour)
+    encoder = resolve(settings.output, output, avatar.width, avatar.height, fps, avatar.colour)
     concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
     return Plan(
-        avatar=source.path,
+        avatar=avatar.path,
         audio=speech.path,
         output=output,
-        avatar_sha256=source.sha256,
+        avatar_sha256=avatar.sha256,
         audio_sha256=speech.sha256,
         duration=speech.duration,
         fps=fps,
         frames=frames,
-        width=source.width,
-        height=source.height,
+        width=avatar.width,
+        height=avatar.height,
         resolution=settings.output.resolution,
-        colour=source.colour,
-        bit_depth=source.bit_depth,
-        sources=source_runs(source, frames, fps),
+        colour=avatar.colour,
+        bit_depth=avatar.bit_depth,
+        sources=source_runs(avatar, frames, fps),
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
         options=settings.avatar.options(),
@@ -140,14 +140,14 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
     return check_output(output, asked.format, overwrite=asked.overwrite, inputs=(avatar, audio))
 
 
-def _look_for_face(source: AvatarSource, settings: Settings, on_event: OnEvent) -> None:
+def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> None:
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import find_face
 
     try:
-        found = find_face(source.picture(0), settings.avatar.options())
+        found = find_face(avatar_source.picture(0), settings.avatar.options())
     except InputError as error:
-        error.where = str(source.path)
+        error.where = str(avatar_source.path)
         error.hint = _face_hint(error, settings.output.resolution)
         raise
     _warn(found.notes, on_event)

@@ -1,4 +1,4 @@
-"""Joins the stages of a render, with bounded queues; the only room that knows them all."""
+"""Joins the stages of a render, with bounded queues; the only package that knows them all."""
 
 from musetalk_fast.rendering.renderer import Renderer, RenderResult, render, render_async
 

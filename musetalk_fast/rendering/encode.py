@@ -83,7 +83,7 @@ class SegmentEncoder:
         self._compositors = Compositors(job)
 
     def __call__(self, active: ActiveSegment) -> Part:
-        """Paste and encode a feed's frames until it ends.
+        """Paste and encode a segment's frames until they end.
 
         Raises:
             errors.FrameShapeError: a crop that is not what its header says.

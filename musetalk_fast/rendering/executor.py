@@ -1,4 +1,4 @@
-"""Servers and encoders at work on the segments of one render."""
+"""Runs the servers and encoders that make the segments of one render."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from musetalk_fast.video.parts import Part
 _POLL_INTERVAL_SECS = 1.0
 
 MAX_STREAMS = 32
-"""Segments in the making at a time, each with a thread and its encoder's memory."""
+"""Active segments at a time, each with a thread and its encoder's memory."""
 
 
 async def make_parts(
     job: RenderJob, pool: Pool, segments: Sequence[Segment], retries: int, on_event: OnEvent
 ) -> dict[int, Part]:
-    """The parts of these segments, by number, with as many encoders as the machine is good for.
+    """The parts of these segments, by number, with as many encoders as suit the machine.
 
     Args:
-        retries: failures in a row after which a server or a segment is given up.
+        retries: consecutive failures after which a server or a segment is given up.
 
     Raises:
         errors.ServerError, errors.InputError: no server is left.
@@ -51,7 +51,7 @@ class SegmentExecutor:
     Args:
         pool: the servers; each gets as many streams as keep the encoders busy.
         encoders: that keep the processors busy.
-        retries: failures in a row after which a server or a segment is given up.
+        retries: consecutive failures after which a server or a segment is given up.
     """
 
     def __init__(
@@ -116,8 +116,8 @@ class SegmentExecutor:
                     timeout=_POLL_INTERVAL_SECS,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                # A server that fails when all frames are there matters to nobody, unless some of
-                # them turn out to be garbage.
+                # Once all frames have come, a failing server does not matter, unless some of
+                # them turn out to be corrupt.
                 if scheduler.needs_frames and not scheduler.finished.done():
                     self._check(workers)
             scheduler.finished.result()
@@ -125,7 +125,7 @@ class SegmentExecutor:
             await cancel_and_wait(workers)
 
     def _check(self, workers: Sequence[asyncio.Task[None]]) -> None:
-        """Raise what a worker has failed with, or that none is at work any more."""
+        """Raise what a worker has failed with, or that none is running."""
         ended = [worker for worker in workers if worker.done()]
         for worker in ended:
             worker.result()
@@ -144,7 +144,7 @@ class SegmentExecutor:
         return self._streams if server is None else min(self._streams, server.info.max_streams)
 
     def _on_event(self, event: Event) -> None:
-        """Pass an event on; a listener that raises ends the render, whoever called him."""
+        """Pass an event on; a listener that raises ends the render, wherever it is called from."""
         try:
             self._listener(event)
         except BaseException as error:

@@ -7,7 +7,7 @@ they are used. All numbers are little-endian:
 | --- | --- |
 | 0 | head: magic, source frames, bytes of the manifest, CRC-32C of these and of the manifest |
 | 20 | the manifest (`manifest`), then nothing up to 4096 |
-| 4096 | index: 64-bit places where the records begin, and where the last one ends |
+| 4096 | index: 64-bit offsets where the records begin, and where the last one ends |
 | after it | one record per source frame, in order |
 
 A record is its CRC-32C, the number of its source frame, 1 or 0 for a face or none, box and mask's
@@ -73,7 +73,7 @@ class FaceTable:
         """The faces of a run's source frames, in its order; no other record is read.
 
         Raises:
-            IndexError: a source frame that the table has not.
+            IndexError: a source frame that is not in the table.
             errors.OutputWriteError: it cannot be read, or is damaged there.
         """
         if run.count < 1:
@@ -114,7 +114,7 @@ class FaceTable:
 
 
 def open_face_table(path: Path) -> FaceTable | None:
-    """A table that was kept, or None; a damaged one is as good as not there.
+    """A table that was stored, or None; a damaged one counts as absent.
 
     Raises:
         errors.OutputWriteError: it is there and cannot be read.
@@ -143,7 +143,7 @@ def records_start(count: int) -> int:
 
 
 def pack_head(manifest: bytes, count: int) -> bytes:
-    """All that stands before the index."""
+    """All that comes before the index."""
     head = _HEAD.pack(_MAGIC, count, len(manifest), 0)[:-_CHECKSUM_BYTES]
     checksum = crc32c(manifest, crc32c(head)).to_bytes(_CHECKSUM_BYTES, "little")
     return (head + checksum + manifest).ljust(INDEX_START, b"\0")
@@ -187,7 +187,7 @@ def _places(file: BinaryIO, start: int, stop: int) -> list[int]:
 
 
 def _check(record: bytes, source: int) -> tuple[int, ...]:
-    """What stands between number and mask of a record that is as it was written."""
+    """What comes between number and mask of a record that is as it was written."""
     if len(record) < _RECORD.size:
         raise _DamagedError(f"source frame {source} is cut off")
     checksum, number, *rest = _RECORD.unpack_from(record)

@@ -1,4 +1,4 @@
-"""Makes a face table while the faces come: whole or not there, in memory of one face."""
+"""Writes a face table as the faces come: atomically, in the memory of one face."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FaceTableWriter:
 
     @property
     def digest(self) -> str:
-        """Of the faces that have come; see `wire.digests.faces_digest`."""
+        """Of the faces that have come; see `wire.face_digest`."""
         return self._digest.digest
 
     def add(self, faces: Iterable[Face | None]) -> None:
@@ -74,13 +74,13 @@ class FaceTableWriter:
             return FaceTable(self._path, manifest, self._count)
 
     def commit_if_absent(self, manifest: bytes) -> FaceTable | None:
-        """As `commit`, unless a file is there already: then it stays, and the answer is None."""
+        """As `commit`, unless a file is there already: then it stays, and None is returned."""
         with self._lock:
             is_first = self._finished(manifest).commit_if_absent() is not None
             return FaceTable(self._path, manifest, self._count) if is_first else None
 
     def discard(self) -> None:
-        """Leave nothing behind; does no harm after `commit`."""
+        """Leave nothing behind; has no effect after `commit`."""
         with self._lock:
             self._discarded = True
             if self._file is not None:
@@ -102,7 +102,7 @@ class FaceTableWriter:
 
 
 class _Unfinished:
-    """The file of a table in the making: index and records grow side by side."""
+    """The file of an unfinished table: index and records grow in parallel."""
 
     def __init__(self, path: Path, count: int) -> None:
         self._file = AtomicFile(path)

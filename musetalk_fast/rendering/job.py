@@ -1,4 +1,4 @@
-"""A render's job: its plan, its folder, what all parts agree on, and its inputs."""
+"""A render's job: its plan, its job directory, its manifest, and its inputs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from musetalk_fast.wire.face_digest import FacesDigest
 
 
 class JobState:
-    """A plan and its folder.
+    """A plan and its job directory.
 
     Engine, model and faces are established by the first server, or by an earlier run; a server that
-    differs is of no use.
+    differs is refused.
 
     Attributes:
         manifest: None until the first server is ready.
@@ -66,7 +66,7 @@ class JobState:
 
     @asynccontextmanager
     async def receiving(self, source_frames: int) -> AsyncIterator[FaceTableWriter | FacesDigest]:
-        """Takes the faces that a server finds; they are kept only where none are yet."""
+        """Takes the faces that a server finds; they are stored only if none are yet."""
         if self.manifest is not None:
             yield FacesDigest()
             return
@@ -79,14 +79,14 @@ class JobState:
     async def establish(
         self, offered: Manifest, faces: FaceTableWriter | FacesDigest, where: str
     ) -> None:
-        """Take the first server's word and keep it; hold the others to it.
+        """Store the manifest of the first server; refuse one that differs from it.
 
         Args:
             faces: of `receiving`, all of them.
 
         Raises:
-            errors.EngineDiffersError, errors.FacesDifferError: another one came first.
-            errors.OutputWriteError: it cannot be kept.
+            errors.EngineDiffersError, errors.FacesDifferError: another manifest came first.
+            errors.OutputWriteError: it cannot be stored.
         """
         async with self._establishing:
             if self.manifest is None:
@@ -103,23 +103,23 @@ class JobState:
             )
 
     def _keep(self, offered: Manifest, faces: FaceTableWriter) -> None:
-        """Write it down; another machine may have been first."""
+        """Store the manifest and its faces; another machine may have been first."""
         manifest = manifest_to_bytes(offered)
         self._load()
         if self.manifest is not None:
             return
         path = self.jobdir.path / FACES
-        # Damaged is as good as not there, and is replaced.
+        # A damaged table counts as absent, and is replaced.
         table = faces.commit(manifest) if path.exists() else faces.commit_if_absent(manifest)
         if table is not None:
             self.manifest, self.faces = offered, table
             return
         self._load()
         if self.manifest is None:
-            raise OutputWriteError("somebody keeps damaging the faces", where=str(path))
+            raise OutputWriteError("another process keeps damaging the faces", where=str(path))
 
     def _load(self) -> None:
-        """Take what was kept, if it is sound."""
+        """Load what was stored, if it is valid."""
         table = open_face_table(self.jobdir.path / FACES)
         manifest = None if table is None else manifest_from_bytes(table.manifest)
         if table is not None and manifest is not None and manifest.source_frames == table.count:
@@ -128,7 +128,7 @@ class JobState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RenderJob:
-    """A plan's record with its inputs.
+    """The state of a job with its inputs.
 
     Attributes:
         picture: the avatar as servers get it.

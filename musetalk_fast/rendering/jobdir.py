@@ -23,7 +23,7 @@ class JobDirectory:
     """The files of one render beside its output.
 
     Args:
-        path: the folder; the output is its name without `.parts`.
+        path: the directory; the output is its name without `.parts`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,11 +42,11 @@ class JobDirectory:
         return self.path / _SCRATCH
 
     def part_path(self, number: int, suffix: str) -> Path:
-        """Where the part of a segment stands once it is finished."""
+        """Where the part of a segment is once it is finished."""
         return self.path / f"{number:08d}{suffix}"
 
     def read_plan(self) -> Plan | None:
-        """The plan that was kept, or None.
+        """The plan that was stored, or None.
 
         Raises:
             errors.PlanError: it is damaged.
@@ -60,7 +60,7 @@ class JobDirectory:
             raise
 
     def write_plan(self, plan: Plan) -> None:
-        """Keep the plan."""
+        """Store the plan."""
         self.write(PLAN, plan_to_json(plan))
 
     def read(self, name: str) -> bytes | None:
@@ -78,7 +78,7 @@ class JobDirectory:
         return content if len(content) <= LONGEST else b""
 
     def write(self, name: str, content: bytes) -> None:
-        """Keep a small file; whole or not at all."""
+        """Write a small file atomically."""
         file = AtomicFile(self.path / name)
         try:
             file.write(content)
@@ -88,7 +88,7 @@ class JobDirectory:
             raise
 
     def write_first(self, name: str, content: bytes) -> bool:
-        """Keep a small file unless another process has kept one; whether we did."""
+        """Write a small file unless another process has written one; whether we did."""
         file = AtomicFile(self.path / name)
         try:
             file.write(content)
@@ -99,10 +99,10 @@ class JobDirectory:
     def finished(
         self, plan: Plan, segments: Iterable[Segment], label: Callable[[Segment], str]
     ) -> dict[int, Part]:
-        """The parts that are there, by segment; those that are damaged or of another make are not.
+        """The parts that are there, by segment; not those that are damaged or of another render.
 
         Args:
-            label: what the part of a segment must say of itself.
+            label: the label that the part of a segment must carry.
         """
         parts = {}
         for segment in segments:
@@ -113,16 +113,16 @@ class JobDirectory:
         return parts
 
     def keep(self) -> None:
-        """Do not remove the folder, though no part may be in it."""
+        """Do not remove the directory, even if it has no parts."""
         self._kept = True
 
     def done(self) -> None:
-        """Have everything removed on the way out: the video is there."""
+        """Have everything removed on exit: the video is finished."""
         self._done = True
 
     @property
     def of_use(self) -> bool:
-        """Whether somebody will want it later."""
+        """Whether a later run can use it."""
         return not self._done and (self._kept or self.holds_parts())
 
     def holds_parts(self) -> bool:
@@ -143,12 +143,12 @@ class JobDirectory:
 
 @contextmanager
 def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
-    """Make the folder or take the one that is there, for this process alone.
+    """Create the job directory or open the one that exists, for this process alone.
 
-    On the way out it is removed, unless parts are in it that will be wanted.
+    On exit it is removed, unless a later run can use its parts.
 
     Raises:
-        errors.OutputBusyError: another render is at work on this output.
+        errors.OutputBusyError: another render is writing this output.
         errors.OutputWriteError: it cannot be made.
     """
     path = output.with_name(output.name + SUFFIX)
@@ -162,7 +162,7 @@ def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
         yield jobdir
     finally:
         try:
-            # Somebody may have taken the folder away by hand; then another's may stand here.
+            # It may have been removed by hand, and another process may have made a new one.
             if lock.is_held:
                 _leave(jobdir)
         finally:
@@ -172,10 +172,10 @@ def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
 
 
 def _leave(jobdir: JobDirectory) -> None:
-    """Remove what nobody will want, as long as the folder is locked.
+    """Remove what no later run can use, as long as the directory is locked.
 
-    The lock goes last: whoever comes from then on makes a new one, and the folder, not empty any
-    more, stays. A plan outlives its parts, so that a removal cut short leaves a render to continue.
+    The lock goes last: the next process makes a new one, and the directory, no longer empty,
+    stays. The plan outlives its parts, so that after an interrupted removal a render can resume.
     """
     shutil.rmtree(jobdir.scratch, ignore_errors=True)
     if jobdir.of_use:
@@ -191,7 +191,7 @@ def _acquire(lock: FolderLock, path: Path, output: Path) -> None:
     with write_errors(path):
         is_ours = lock.acquire()
     if not is_ours:
-        raise OutputBusyError("another render is at work on this file", where=str(output))
+        raise OutputBusyError("another render is writing this file", where=str(output))
 
 
 def _usable(path: Path, plan: Plan, label: str) -> Part | None:

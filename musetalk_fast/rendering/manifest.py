@@ -1,4 +1,4 @@
-"""What all servers and parts of a render agree on: kept once, at the head of the face table."""
+"""What all servers and parts of a render agree on: stored once, in the face table's header."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Manifest:
     """Who makes a render's crops, and for which faces.
 
     Attributes:
-        digest: of the faces; see `wire.digests.faces_digest`.
-        source_frames: how many faces there are, or none in their place.
+        digest: of the faces; see `wire.face_digest`.
+        source_frames: how many faces there are, or of source frames without one.
         makes_full_frames: finished frames come instead of crops, from a server that says nothing
             of faces.
     """
@@ -32,7 +32,7 @@ class Manifest:
     makes_full_frames: bool = False
 
     def label(self, plan: Plan, segment: Segment) -> str:
-        """What the part of a segment of this render says of itself."""
+        """The label of a segment's part of this render."""
         identity, digest = plan.identity[:_SHORT], self.digest[:_SHORT]
         return (
             f"{self.engine.name} {self.engine.model} plan {identity} faces {digest} "
@@ -56,7 +56,7 @@ def manifest_to_bytes(manifest: Manifest) -> bytes:
 
 
 def manifest_from_bytes(content: bytes) -> Manifest | None:
-    """Read what was kept; None if it is damaged, and then as good as not there."""
+    """Read what was stored; None if it is damaged, which counts as absent."""
     try:
         members = parse_object(content, "the manifest")
         manifest = Manifest(

@@ -35,7 +35,7 @@ def plan_event(plan: Plan) -> PlanEvent:
 
 
 def segment_event(segment: Segment, part: Part, *, reused: bool = False) -> SegmentEvent:
-    """A segment is a part."""
+    """The part of a segment is finished."""
     return SegmentEvent(
         number=segment.number,
         start=segment.start,
@@ -46,13 +46,13 @@ def segment_event(segment: Segment, part: Part, *, reused: bool = False) -> Segm
 
 
 def failure_event(error: MuseTalkError, secs: float) -> WarningEvent:
-    """A server failed; it is tried again in so many seconds, or never."""
-    again = "left out" if math.isinf(secs) else f"trying again in {secs:.1f} s"
+    """A server failed; it is retried after so many seconds, or never."""
+    again = "excluded" if math.isinf(secs) else f"trying again in {secs:.1f} s"
     return WarningEvent(message=f"{error}; {again}", token=error.token)
 
 
 def kept_event(jobdir: JobDirectory) -> WarningEvent:
-    """The render ends early, but not for nothing."""
+    """The render ends early, but its finished segments are kept."""
     message = f"finished segments are kept in {jobdir.path}: the same command again continues"
     return WarningEvent(message=message, token="MTF-PARTS-KEPT")
 
@@ -75,7 +75,7 @@ class Counts(Protocol):
 
 
 class ProgressReporter:
-    """Tells how far a render is.
+    """Emits the progress of a render.
 
     Args:
         frames: to be made.
@@ -91,7 +91,7 @@ class ProgressReporter:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Tell of what has changed while the context is open, and at its end."""
+        """Emit changes while the context is open, and at its end."""
         self._began = time.monotonic()
         ticker = asyncio.create_task(self._tick())
         try:
@@ -99,7 +99,7 @@ class ProgressReporter:
         finally:
             await cancel_and_wait([ticker])
         if not ticker.cancelled():
-            ticker.result()  # whoever listens has failed
+            ticker.result()  # a listener has raised
         self._emit()
 
     async def _tick(self) -> None:
@@ -110,7 +110,7 @@ class ProgressReporter:
     def _emit(self) -> None:
         received, encoded = self._counts.received, self._counts.encoded
         if not received:
-            self._began = time.monotonic()  # uploads and preparation are no frames
+            self._began = time.monotonic()  # uploads and preparation do not count
         fps = encoded / max(1e-9, time.monotonic() - self._began)
         left = self._frames - encoded
         if (received, encoded) == self._emitted:

@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 class QueueClosedError(Exception):
-    """The other side is gone: nothing put from now on would be taken."""
+    """The other side is gone: nothing put from now on would be consumed."""
 
 
 class FrameQueue(Generic[T]):
-    """A queue filled by coroutines and emptied by a thread; from `limit` items on it is full.
+    """A queue filled by coroutines and drained by a thread; from `limit` items on it is full.
 
-    Who puts items adds all of them at once, then waits without blocking the loop while the queue is
+    `put` adds all its items at once, then waits without blocking the loop while the queue is
     full, so that back-pressure reaches the socket. So it never holds more than `limit - 1` items
     and one batch of each coroutine that puts. Items cross in batches: one lock and at most one
     wake-up per batch.
@@ -36,10 +36,10 @@ class FrameQueue(Generic[T]):
         self._closed = False
 
     async def put(self, items: Iterable[T]) -> None:
-        """Add items in order; return once there is room for more.
+        """Add items in order; return once there is space for more.
 
         Raises:
-            QueueClosedError: the thread has stopped taking.
+            QueueClosedError: the consumer thread has stopped.
         """
         with self._lock:
             if self._closed:
@@ -90,8 +90,8 @@ class FrameQueue(Generic[T]):
                 self._items.popleft()
                 for _ in range(min(len(self._items), max(1, self._limit // 2)))
             ]
-            room = len(self._items) < self._limit
-        if room and not self._not_full.is_set():
+            has_space = len(self._items) < self._limit
+        if has_space and not self._not_full.is_set():
             self._wake()
         return batch
 

@@ -1,4 +1,4 @@
-"""Renders videos: the public face of the room."""
+"""Renders videos: the public interface of the package."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class RenderResult:
         output: the file.
         bytes, frames, duration_secs: of the file.
         fps: frames a second while frames were generated and encoded.
-        wall_secs: the whole render.
-        engine, model: who made the mouth; `preview` is not MuseTalk.
+        wall_secs: of the entire render.
+        engine, model: what made the mouth; `preview` is not MuseTalk.
         stages: seconds spent in each stage.
     """
 
@@ -65,8 +65,8 @@ class Renderer:
 
     Args:
         settings: how.
-        on_event: told of everything that happens, on the event loop's thread.
-        fallback: use the built-in engine if no server was chosen and none is at home.
+        on_event: called with every event, on the event loop's thread.
+        fallback: use the built-in engine if no server was chosen and the default does not answer.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Renderer:
     ) -> None:
         if self._pool is not None:
             self._pool.cancel()
-            # Its own failure was told by whoever needed it; here it only has to be over.
+            # Its failure was raised where the pool was needed; here it only has to end.
             await asyncio.gather(self._pool, return_exceptions=True)
         await self._stack.aclose()
 
@@ -109,7 +109,7 @@ class Renderer:
     async def render(
         self, avatar: Path, audio: Path, output: Path, *, fresh: bool = False
     ) -> RenderResult:
-        """Render one video; the output appears whole or not at all.
+        """Render one video; the output appears only when it is complete.
 
         Parts of an interrupted render of the same plan are used again.
 
@@ -156,10 +156,10 @@ class Renderer:
 
         def load() -> RenderJob:
             pictures: list[Future[Asset]] = []
-            with ThreadPoolExecutor(1, "png") as beside, thread_errors():
+            with ThreadPoolExecutor(1, "png") as png_thread, thread_errors():
                 inputs = load_inputs(
                     *(avatar, audio, self._settings, jobdir.scratch, emit),
-                    on_avatar=lambda avatar: pictures.append(beside.submit(avatar.asset)),
+                    on_avatar=lambda avatar: pictures.append(png_thread.submit(avatar.asset)),
                     on_block=lambda _secs: flag.check(),
                 )
                 plan = plan_render(inputs, jobdir.output, self._settings)
@@ -260,10 +260,10 @@ def render(
     Args:
         avatar: a picture with a face.
         audio: a recording, or a video with a sound track.
-        output: the video to write; it appears whole or not at all.
-        settings: how; the default uses a server at home or the built-in preview.
+        output: the video to write; it appears only when it is complete.
+        settings: how; the default uses the default server or the built-in preview.
         fresh: start over instead.
-        on_event: told of everything that happens (`musetalk_fast.events`).
+        on_event: called with every event (`musetalk_fast.events`).
 
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong, where, and what to do.

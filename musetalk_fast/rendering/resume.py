@@ -1,4 +1,4 @@
-"""Continues an interrupted render where its parts end; archives another's, and restores them."""
+"""Resumes an interrupted render where its parts end; archives and restores those of others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def archive_parts(jobdir: JobDirectory, kept: Plan | None) -> Path:
         kept: their plan; None if it is damaged.
 
     Raises:
-        errors.OutputWriteError: the folder does not let us.
+        errors.OutputWriteError: the directory does not permit it.
     """
     archived = next(path for path in _names(jobdir, kept) if not _is_there(path))
     with write_errors(archived):
@@ -36,10 +36,10 @@ def archive_parts(jobdir: JobDirectory, kept: Plan | None) -> Path:
 
 
 def restore_parts(jobdir: JobDirectory, plan: Plan) -> None:
-    """Move what was set aside of this plan into its folder, but for what is there already.
+    """Move what was archived of this plan back into its directory, except what exists already.
 
     Raises:
-        errors.OutputWriteError: the folder does not let us.
+        errors.OutputWriteError: the directory does not permit it.
     """
     for archived in _archives(jobdir, plan):
         with write_errors(archived.path):
@@ -48,7 +48,7 @@ def restore_parts(jobdir: JobDirectory, plan: Plan) -> None:
 
 
 def discard_archives(jobdir: JobDirectory, plan: Plan) -> None:
-    """Remove what was set aside of this plan."""
+    """Remove what was archived of this plan."""
     for archived in _archives(jobdir, plan):
         shutil.rmtree(archived.path, ignore_errors=True)
 
@@ -79,30 +79,30 @@ def _names(jobdir: JobDirectory, plan: Plan | None) -> Iterator[Path]:
     yield from (jobdir.path.with_name(f"{name}.{number}") for number in count(2))
 
 
-def _move(source: JobDirectory, target: JobDirectory) -> None:
-    """The plan is copied first and leaves last: cut short, both are folders of the same render."""
-    content = source.read(PLAN)
+def _move(origin: JobDirectory, target: JobDirectory) -> None:
+    """The plan is copied first and removed last: interrupted, both belong to the same render."""
+    content = origin.read(PLAN)
     if content is not None:
         target.write_first(PLAN, content)
-    for entry in source.contents():
-        place = target.path / entry.name
-        if place.exists():
+    for entry in origin.contents():
+        destination = target.path / entry.name
+        if destination.exists():
             entry.unlink()
         else:
-            entry.rename(place)
+            entry.rename(destination)
 
 
 def adopt(plan: Plan, jobdir: JobDirectory, on_event: OnEvent, *, fresh: bool = False) -> Plan:
     """The plan that is followed: with the number of threads that earlier parts were made with.
 
-    Parts of another plan are moved aside; a warning says where to. Those of this plan that were
-    moved aside for another come back.
+    Parts of another plan are archived; a warning says where. Archived parts of this plan are
+    restored.
 
     Args:
-        fresh: remove what is in the folder, and what was moved aside of this plan.
+        fresh: remove what is in the directory, and what was archived of this plan.
 
     Raises:
-        errors.OutputWriteError: the folder does not let us.
+        errors.OutputWriteError: the directory does not permit it.
     """
     if fresh:
         jobdir.empty()
@@ -132,13 +132,13 @@ def _clear_directory(jobdir: JobDirectory, kept: Plan | None, on_event: OnEvent)
         return
     archived = archive_parts(jobdir, kept)
     message = f"{jobdir.path} held parts of another render; they are now in {archived}"
-    on_event(WarningEvent(message=message, token="MTF-PARTS-ASIDE"))
+    on_event(WarningEvent(message=message, token="MTF-PARTS-ARCHIVED"))
 
 
 def missing_segments(
     segments: Iterable[Segment], parts: Mapping[int, Part], on_event: OnEvent
 ) -> list[Segment]:
-    """The segments without a part; the others are told of."""
+    """The segments without a part; the others are emitted as reused."""
     missing = []
     for segment in segments:
         if segment.number in parts:

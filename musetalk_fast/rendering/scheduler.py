@@ -1,4 +1,4 @@
-"""Which segments wait, which are in the making, which are parts; what a free server does next."""
+"""Which segments wait, are active, or are finished; which one an idle server gets next."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.video.parts import Part
 
 _POLL_INTERVAL_SECS = 0.5
-"""How often an idle server looks whether another one lags."""
+"""How often an idle server checks whether another one lags."""
 
 _LAG_FACTOR = 2.0
-"""A stream lags if its rest would take this many times what the idle server needs for it."""
+"""A stream lags if its remaining frames would take this many times as long as elsewhere."""
 _STALLED_SECS = 5.0
-"""A stream without a frame for so long lags, whatever the idle server can do."""
+"""A stream without a frame for so long lags, however slow the idle server is."""
 
 
 class Scheduler:
-    """The segments of a render, handed out to whoever asks.
+    """Hands out the segments of a render.
 
     Args:
         segments: to be made.
-        limit: that lack frames at a time; as many more may be in their encoders.
-        begin: opens the feed of a segment.
-        attempts: without a frame, after which a segment's failure is the render's.
-        on_part: told of each finished part.
-        on_corrupt: told whose frame could not be decoded.
+        limit: of segments that need frames at a time; as many more may be in their encoders.
+        begin: activates a segment.
+        attempts: without a frame, after which a failing segment fails the render.
+        on_part: called with each finished part.
+        on_corrupt: called with the server whose frame could not be decoded.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Scheduler:
         return bool(self._waiting) or any(_is_open(active) for active in self._active)
 
     async def next_segment(self, member: Member) -> ActiveSegment | None:
-        """Wait for something that this server should do.
+        """Wait for a segment for this server.
 
         Returns:
-            None: it must rest first.
+            None: it has to back off first.
         """
         while not member.backing_off:
             active = None if member.is_saturated else self._pick(member)
@@ -87,10 +87,10 @@ class Scheduler:
         return None
 
     async def wait_until_frames_needed(self, member: Member) -> bool:
-        """Wait until frames are to come, as they may be again where one was garbage.
+        """Wait until frames are needed; they may be again after one was corrupt.
 
         Returns:
-            False: this server must rest first.
+            False: this server has to back off first.
         """
         while not member.backing_off:
             if self.needs_frames:
@@ -99,10 +99,10 @@ class Scheduler:
         return False
 
     def segment_of(self, index: int) -> ActiveSegment | None:
-        """The feed of the segment that a frame belongs to; None if it is a part already.
+        """The segment that a frame belongs to, made active; None if it is finished already.
 
-        For a server that sends all frames in order: the limit does not count, as the feeds before
-        are full.
+        For a server that sends all frames in order: the limit does not apply, as the segments
+        before are complete.
         """
         for active in self._active:
             if active.segment.start <= index < active.segment.stop:
@@ -114,9 +114,9 @@ class Scheduler:
         return None
 
     def stream_failed(self, active: ActiveSegment, error: MuseTalkError) -> None:
-        """A stream of this feed failed; somebody will continue it.
+        """A stream of this segment failed; another one will continue it.
 
-        A segment at which every attempt fails must not keep the servers busy for ever; a server
+        A segment at which every attempt fails must not keep the servers busy forever; a server
         that is busy has not attempted it.
         """
         if not isinstance(error, ServerBusyError):
@@ -140,7 +140,7 @@ class Scheduler:
             await asyncio.wait(complete)
 
     async def close(self) -> None:
-        """Abandon what is in the making."""
+        """Abandon the active segments."""
         await asyncio.gather(*(active.abandon() for active in self._active))
         if self.finished.done() and not self.finished.cancelled():
             self.finished.exception()  # seen
@@ -174,14 +174,14 @@ class Scheduler:
         try:
             active = self._begin(segment)
         except BaseException:
-            self._waiting.appendleft(segment)  # whoever looks sees that frames are still to come
+            self._waiting.appendleft(segment)  # `needs_frames` stays true
             raise
         self._active.append(active)
         active.part.add_done_callback(lambda part: self._segment_ended(active, part))
         return active
 
     def _segment_ended(self, active: ActiveSegment, part: asyncio.Future[Part]) -> None:
-        """The encoding thread has ended; nobody would see what a callback raises."""
+        """The encoding thread has ended; what a callback raises would be lost."""
         if active not in self._active or self.finished.done():
             return
         try:
@@ -207,7 +207,7 @@ class Scheduler:
                 self.finished.set_result(None)
 
     def _retry_corrupt(self, active: ActiveSegment, error: ProtocolError) -> None:
-        """A crop was garbage, found where it was decoded: its segment is made anew."""
+        """A crop was corrupt, which its decoder found: its segment starts over."""
         self._active.remove(active)
         active.stop_streams()
         error.where = error.where or active.current_contributor.name
@@ -220,12 +220,12 @@ class Scheduler:
 
 
 def _is_open(active: ActiveSegment) -> bool:
-    """Whether it lacks frames and its thread takes them."""
+    """Whether it needs frames and its thread takes them."""
     return not active.complete and not active.queue.closed
 
 
 def _lags(active: ActiveSegment, member: Member) -> bool:
-    """Whether `member` should begin the rest of this segment too."""
+    """Whether `member` should stream the remaining frames of this segment too."""
     streams = active.streams
     if active.queue.backlogged or any(stats.member is member for stats in streams):
         return False

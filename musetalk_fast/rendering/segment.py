@@ -1,4 +1,4 @@
-"""The frames of a segment, each taken once, and the statistics of the streams that bring them."""
+"""The frames of a segment, each taken once, and statistics of the streams that deliver them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from musetalk_fast.wire.messages import Frame, FullFrame
 
 
 class StreamStats:
-    """A stream's measure; time in which we did not read does not count against its server.
+    """A stream's statistics; time in which we did not read does not count against its server.
 
     Attributes:
         member: the server.
         frames: that it has sent.
-        accepted: of them, those that no other stream had sent before.
+        accepted: those of them that no other stream had sent before.
     """
 
     def __init__(self, member: Member) -> None:
@@ -62,7 +62,7 @@ class StreamStats:
 
     @property
     def silent_secs(self) -> float:
-        """Of these, since it sent a frame."""
+        """Of these, the seconds since its last frame."""
         return self.secs - self._received_at
 
     @property
@@ -84,23 +84,23 @@ class StreamStats:
 _MAX_QUEUED_CROPS = 32
 """Between socket and encoder: 6 MB of raw ones."""
 _MAX_QUEUED_FULL_FRAMES = 8
-"""A whole picture is some 3 MB at 1920x1080."""
+"""A full frame is some 3 MB at 1920x1080."""
 
 Encode = Callable[["ActiveSegment"], Part]
 
 AnyFrame: TypeAlias = Frame | FullFrame
-"""A crop, or a finished picture from a server that knows only those."""
+"""A crop, or a full frame from a `POST /infer` server."""
 
 
 class ActiveSegment:
-    """Takes a segment's crops from one stream or several and hands them to its encoding thread.
+    """Takes a segment's crops from one stream or several and queues them for its encoder.
 
-    Every frame is taken once: a stream that begins at `next_index` continues one that was cut, and
-    of two streams at once the one that is ahead is used, the other's frames are dropped.
+    Every frame is taken once: a stream that begins at `next_index` continues an interrupted one,
+    and of two concurrent streams the one that is ahead is used, the other's frames are dropped.
 
     Args:
         encode: makes the part from the crops; runs in a thread of `threads`.
-        full_frames: pictures come instead of crops.
+        full_frames: full frames come instead of crops.
 
     Raises:
         errors.ThreadLimitError: the system starts no thread for it.
@@ -108,7 +108,7 @@ class ActiveSegment:
     Attributes:
         next_index: the next frame.
         encoded: frames through the encoder; written by its thread only.
-        streams: the streams that feed it now.
+        streams: those that deliver its frames now.
         failed_attempts: attempts in a row that brought no frame.
     """
 
@@ -122,13 +122,13 @@ class ActiveSegment:
         self.streams: list[StreamStats] = []
         self._contributors: list[tuple[int, Member]] = []
         loop = asyncio.get_running_loop()
-        ahead = _MAX_QUEUED_FULL_FRAMES if full_frames else _MAX_QUEUED_CROPS
-        self.queue: FrameQueue[AnyFrame] = FrameQueue(ahead, loop)
+        limit = _MAX_QUEUED_FULL_FRAMES if full_frames else _MAX_QUEUED_CROPS
+        self.queue: FrameQueue[AnyFrame] = FrameQueue(limit, loop)
         try:
             with thread_errors():
                 self.part: asyncio.Future[Part] = loop.run_in_executor(threads, encode, self)
         except BaseException:
-            self.queue.close()  # the executor keeps the work for a thread that it may still have
+            self.queue.close()  # the executor keeps the job for a thread that it may still have
             raise
 
     @property
@@ -153,7 +153,7 @@ class ActiveSegment:
         return [member for first, member in self._contributors if first <= frame][-1]
 
     async def offer(self, frames: Sequence[AnyFrame], stats: StreamStats) -> None:
-        """Take those frames that are due; return once there is room for more.
+        """Take those frames that are due; return once there is space for more.
 
         Raises:
             errors.FrameOrderError: frames are missing before them.
@@ -170,13 +170,13 @@ class ActiveSegment:
         try:
             await self.queue.put(new)
         finally:
-            # Cancelled or not: they are in the queue, and nobody will bring the last ones again.
+            # Cancelled or not: they are queued, and no stream will send the last ones again.
             if self.complete:
                 self.queue.end()
                 self.stop_streams(but=stats)
 
     async def abandon(self) -> None:
-        """Stop streams and thread; return when the thread has taken its unfinished part away."""
+        """Stop streams and thread; return when the thread has removed its unfinished part."""
         self.stop_streams()
         self.queue.close()
         await wait_until_ended([self.part])
@@ -184,7 +184,7 @@ class ActiveSegment:
             self.part.exception()  # seen
 
     def stop_streams(self, but: StreamStats | None = None) -> None:
-        """Cancel the streams that feed it."""
+        """Cancel its streams."""
         for stats in self.streams:
             if stats is not but:
                 stats.stop()

@@ -1,4 +1,4 @@
-"""Opens the servers that a render uses: the chosen ones, the one at home, or the built-in."""
+"""Opens the servers that a render uses: the chosen ones, the default one, or the built-in."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
 
 
 class Session:
-    """Has one server ready for one render; once, and again after a failure."""
+    """Prepares one server for one render; once, and again after a failure."""
 
     def __init__(self, member: Member, job: RenderJob, on_event: OnEvent) -> None:
         self._member = member
@@ -37,10 +37,10 @@ class Session:
         self._is_valid = False
 
     async def ready(self) -> bool:
-        """Return once the server has all it needs, and makes what the others make.
+        """Return once the server has all it needs, and agrees with the others.
 
         Returns:
-            False: it was left out meanwhile.
+            False: it was excluded meanwhile.
 
         Raises:
             errors.ServerError, errors.InputError: it refuses, fails, or differs from the others.
@@ -64,7 +64,7 @@ class Session:
         return self._member.opened is not None and self._member.opened.wire == INFER
 
     def open_full_frames(self) -> AbstractAsyncContextManager[AsyncIterator[list[FullFrame]]]:
-        """Ask for all frames as whole pictures; see `client.infer.open_infer`."""
+        """Ask for all frames as full frames; see `client.infer.open_infer`."""
         server, plan, inputs = self._member.opened, self._job.plan, self._job.inputs
         png = self._job.picture.data
         assert server is not None

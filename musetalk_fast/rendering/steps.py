@@ -57,9 +57,9 @@ def write_plan(
 async def render_segments(
     plan_file: Path, numbers: Collection[int] | None, settings: Settings, *, on_event: OnEvent
 ) -> list[Part]:
-    """Make the parts of some segments; those that are finished are left as they are.
+    """Make the parts of some segments; those that are finished are not made again.
 
-    Safe to run twice at a time, on several machines over a shared folder.
+    Safe to run twice at a time, on several machines over a shared directory.
 
     Args:
         plan_file: as `write_plan` made it.
@@ -69,7 +69,7 @@ async def render_segments(
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
     """
-    state, segments = await run_in_thread(partial(_open_record, plan_file, numbers))
+    state, segments = await run_in_thread(partial(_open_job_state, plan_file, numbers))
     there = await run_in_thread(partial(state.finished, segments))
     missing = missing_segments(segments, there, on_event)
     made = await _make(state, missing, settings, on_event) if missing else {}
@@ -105,11 +105,11 @@ def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
 
 
 def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
-    """A plan file, or the folder it stands in.
+    """Open a plan file, or the directory it is in.
 
     Raises:
         errors.InputNotFoundError: there is none.
-        errors.PlanError: it is damaged, or does not stand in a folder for parts.
+        errors.PlanError: it is damaged, or not in a job directory.
     """
     path = plan_file / PLAN if plan_file.name.endswith(SUFFIX) else plan_file
     jobdir = JobDirectory(path.absolute().parent)
@@ -134,7 +134,7 @@ async def _make(
         return await make_parts(job, pool, segments, settings.processing.max_retries, on_event)
 
 
-def _open_record(
+def _open_job_state(
     plan_file: Path, numbers: Collection[int] | None
 ) -> tuple[JobState, list[Segment]]:
     jobdir, plan = open_plan(plan_file)
@@ -142,7 +142,7 @@ def _open_record(
 
 
 def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs, Asset]:
-    """The plan's inputs, which must be those it was made for."""
+    """Load the plan's inputs, which must be those it was made for."""
     avatar = open_avatar(plan.avatar, background=plan.background, resolution=plan.resolution)
     speech = load_speech(plan.audio, workdir, lambda _secs: check())
     changed = [

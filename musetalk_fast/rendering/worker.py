@@ -1,4 +1,4 @@
-"""One stream after another from one server, for as long as the render needs it."""
+"""Streams segments from one server, for as long as the render needs it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from musetalk_fast.tasks import cancel_and_wait
 _POLL_INTERVAL_SECS = 1.0
 _GRACE_SECS = 15.0
 _SLOW_FACTOR = 8.0
-"""A stream this many times slower than the fastest server's is given up after some time."""
+"""A stream this many times slower than the fastest server's is given up."""
 
 
 class Worker:
     """Takes segments from the scheduler for one server.
 
     Args:
-        session: has the server ready for this render.
+        session: prepares the server for this render.
         pool: of which the server is a member.
-        full_frames: held by the worker whose server makes whole frames, all of them in one answer.
+        full_frames: lock of the one worker that streams full frames, all of them in one response.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Worker:
         self._began = math.inf
 
     async def run(self) -> None:
-        """Work until cancelled, or until the server is left out.
+        """Run until cancelled, or until the server is excluded.
 
         Raises:
             errors.MuseTalkError: no server is left.
         """
         while not self._member.excluded:
             await self._member.wait_backoff()
-            self._began = math.inf  # of several workers one at a time makes it ready
+            self._began = math.inf  # of several workers one at a time sets it up
             try:
                 if not await self._session.ready():
                     return
@@ -75,7 +75,7 @@ class Worker:
                 await self._handle_failure(error)
 
     async def _work_next(self) -> None:
-        """Work at a segment, unless another worker finds meanwhile that the server must rest."""
+        """Stream a segment, unless another worker finds that the server has to back off."""
         active = await self._scheduler.next_segment(self._member)
         if active is not None:
             self._began = self._loop.time()
@@ -83,14 +83,13 @@ class Worker:
 
     async def _work_infer(self) -> None:
         async with self._infer_lock:
-            if await self._scheduler.wait_until_frames_needed(
-                self._member
-            ):  # since another worker had its turn
+            # Another worker had its turn meanwhile.
+            if await self._scheduler.wait_until_frames_needed(self._member):
                 self._began = self._loop.time()
                 await self._stream_all()
 
     async def _stream(self, active: ActiveSegment) -> None:
-        """Have the server send the rest of a segment."""
+        """Stream the remaining frames of a segment."""
         stats = StreamStats(self._member)
         active.streams.append(stats)
         streaming = stats.start(self._receive(active, stats))
@@ -103,7 +102,7 @@ class Worker:
             active.streams.remove(stats)
 
     async def _stream_all(self) -> None:
-        """Have the server send every frame; those that are parts already are dropped."""
+        """Stream every frame; those of finished segments are dropped."""
         stats = StreamStats(self._member)
         await self._watch_stream(stats, stats.start(self._receive_all(stats)))
 
@@ -121,7 +120,7 @@ class Worker:
         except QueueClosedError:
             pass  # its encoding thread has ended; the scheduler knows why
         except MuseTalkError:
-            if stats.accepted:  # a step forward: the next failure is a first one again
+            if stats.accepted:  # progress resets the backoff
                 self._member.worked(stats.frames, stats.secs)
             raise
         finally:
@@ -146,7 +145,7 @@ class Worker:
                             await active.offer([frame], stats)
 
     def _is_too_slow(self, stats: StreamStats) -> bool:
-        """Whether others should rather have its segment; then it rests, longer each time."""
+        """Whether another server should take over; then it backs off, longer each time."""
         best = self._pool.best_throughput(self._member)
         if best is None or stats.secs < _GRACE_SECS or stats.throughput * _SLOW_FACTOR > best:
             return False
@@ -160,7 +159,7 @@ class Worker:
     async def _handle_failure(self, error: MuseTalkError) -> None:
         """Count a failure of the server."""
         if isinstance(error, ServerBusyError) and self._member.streams:
-            # It works for us as much as it can; this stream is one too many for now.
+            # It serves as many streams as it can; this one is too many for now.
             self._member.saturated(
                 min(error.retry_after or _POLL_INTERVAL_SECS, MAX_RETRY_AFTER_SECS)
             )

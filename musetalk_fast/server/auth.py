@@ -1,4 +1,4 @@
-"""Who may use a server: whoever has its key."""
+"""Authorises requests by the server's key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def has_access(request: web.Request) -> bool:
     if key is None:
         return True
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # In constant time: how long it takes tells nothing about the key.
+    # In constant time: how long it takes reveals nothing about the key.
     right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), key.encode())
     return right and scheme.lower() == "bearer"
 

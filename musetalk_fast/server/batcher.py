@@ -18,7 +18,7 @@ _Batch = list[tuple["CropStream", CropRequest]]
 
 
 class CropStream:
-    """The crops of one request, in order. Made by `Batcher.open`; a context that gives them up."""
+    """The crops of one request, in order. Made by `Batcher.open`; a context that cancels them."""
 
     def __init__(
         self, batcher: Batcher, requests: Iterator[CropRequest], count: int, limit: int
@@ -27,7 +27,7 @@ class CropStream:
         self._requests = requests
         self._wanted = count  # not yet asked of the engine
         self._left = count  # not yet taken
-        self._room = limit
+        self._capacity = limit
         self._taken = 0  # and not yet released
         self._crops: list[Crop] = []
         self._error: Exception | None = None
@@ -62,16 +62,16 @@ class CropStream:
     # What follows is the batcher's: the first three under its lock, the last on the loop.
 
     def next_request(self) -> CropRequest | None:
-        """The next crop to make, if there is room for it."""
-        if not self._wanted or not self._room:
+        """The next crop to make, if there is capacity for it."""
+        if not self._wanted or not self._capacity:
             return None
         self._wanted -= 1
-        self._room -= 1
+        self._capacity -= 1
         return next(self._requests)
 
     def release(self) -> None:
         """The crops taken last are gone."""
-        self._room += self._taken
+        self._capacity += self._taken
         self._taken = 0
 
     def give_up(self) -> None:
@@ -104,7 +104,7 @@ class Batcher:
         self._thread.start()
 
     def open(self, requests: Iterator[CropRequest], count: int) -> CropStream:
-        """A stream of `count` crops; while two batches of it wait to be sent, it gets no turn."""
+        """A stream of `count` crops; while two batches of it wait to be sent, no more are made."""
         stream = CropStream(self, requests, count, 2 * self._max_batch)
         with self._changed:
             self._streams.append(stream)
@@ -112,7 +112,7 @@ class Batcher:
         return stream
 
     def release(self, stream: CropStream) -> None:
-        """A stream has room again."""
+        """A stream has capacity again."""
         with self._changed:
             stream.release()
             self._changed.notify()
@@ -147,7 +147,7 @@ class Batcher:
         return None
 
     def _collect(self) -> _Batch:
-        """One crop of each stream in turn, until the batch is full or nobody wants more."""
+        """One crop of each stream in turn, until the batch is full or none wants more."""
         batch: _Batch = []
         idle = 0
         while len(batch) < self._max_batch and idle < len(self._streams):
@@ -164,7 +164,7 @@ class Batcher:
     def _infer(self, batch: _Batch) -> list[_Result]:
         try:
             crops = _checked(self._engine.infer([request for _, request in batch]), len(batch))
-        except Exception as error:  # noqa: BLE001 - an engine may raise anything; clients are told
+        except Exception as error:  # noqa: BLE001 - an engine may raise anything; clients get it as an error
             return self._infer_alone(batch, error)
         return [(stream, [crop], None) for (stream, _), crop in zip(batch, crops, strict=True)]
 

@@ -28,10 +28,10 @@ class RefusalError(Exception):
     """A request that is not served.
 
     Args:
-        status: of the answer; 429 and 503 ask to try again.
+        status: of the response; 429 and 503 ask to try again.
         code: stable token.
         hint: what the client can do about it.
-        headers: of the answer, beside `Retry-After`.
+        headers: of the response, beside `Retry-After`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class RefusalError(Exception):
         return self.status >= 500 or self.status == 429
 
     def response(self) -> web.Response:
-        """The answer."""
+        """The response."""
         document = {"code": self.code, "message": self.message, "hint": self.hint}
         return web.Response(
             status=self.status,
@@ -79,7 +79,7 @@ def refusal_of(error: Exception) -> RefusalError:
         return error
     for kind, status in _STATUS:
         if isinstance(error, kind):
-            # An input's name is a path of this server: nobody's business.
+            # An input's name is a path of this server, which clients must not see.
             hint = None if kind is errors.ProtocolError else error.hint
             return RefusalError(status, error.token, error.message, hint)
     if isinstance(error, web.HTTPException):
@@ -98,6 +98,6 @@ async def answer_refusals(
     try:
         return await handler(request)
     except ConnectionError:
-        return web.Response()  # the client has gone: there is nobody to be told, nothing to log
+        return web.Response()  # the client has disconnected: nothing to answer, nothing to log
     except Exception as error:  # noqa: BLE001 - nothing else stands between it and the client
         return refusal_of(error).response()

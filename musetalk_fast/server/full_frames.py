@@ -1,4 +1,4 @@
-"""Crops pasted into a whole RGB picture, for clients that want finished frames."""
+"""Crops pasted into the avatar's RGB picture, for clients that want full frames."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def _decode(
     packed = data()
     size = len(packed) + _HEAD
     cover(size)
-    sound.write_bytes(packed)  # not whole or not at all: only we read it, and the draft goes
+    sound.write_bytes(packed)  # not atomic: only we read it, and the draft is removed
     del packed
 
     def on_block(secs: float) -> None:

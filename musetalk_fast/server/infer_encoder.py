@@ -1,4 +1,4 @@
-"""The plain contract of other servers: one JSON document with whole frames, sent as it is made."""
+"""The response of `POST /infer`: one JSON document of full frames, sent as it is made."""
 
 from __future__ import annotations
 

@@ -27,39 +27,39 @@ from musetalk_fast.server.store_directory import StoreDirectory, store_directory
 T = TypeVar("T")
 
 _CLEAN_UP_SECS = 2.0
-"""For ending; then the process goes, whatever a native call is at."""
+"""For cleaning up; then the process exits, even inside a native call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Where a server listens, who may come in, and where it keeps its assets.
+    """Where a server listens, who may use it, and where it keeps its assets.
 
     Attributes:
         socket: path of a Unix socket; None: TCP at `host` and `port` (0: any free one).
-        store_dir: None: a folder in `home`.
-        home: a folder that goes with the process, its Unix socket in it; None: one of our own.
-        lifeline: a pipe's end; the server stops when the other end closes.
-        api_key: what requests must carry; None: everybody may come in.
-        tls: speak https at the TCP address.
+        store_dir: None: a directory in `runtime_dir`.
+        runtime_dir: removed with the process, its Unix socket in it; None: a temporary one.
+        lifeline: read end of a pipe; the server stops when the other end closes.
+        api_key: what requests must carry; None: no key is needed.
+        tls: serve https at the TCP address.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     socket: Path | None = None
     store_dir: Path | None = None
-    home: Path | None = None
+    runtime_dir: Path | None = None
     lifeline: int | None = None
     api_key: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
 
 
 def serve(
-    make_engine: MakeEngine, place: ServerOptions, limits: Limits, announce: Callable[[str], None]
+    make_engine: MakeEngine, options: ServerOptions, limits: Limits, announce: Callable[[str], None]
 ) -> int | None:
     """Serve until SIGTERM (running streams may finish), SIGINT or the end of the lifeline.
 
     Args:
-        announce: told `http(s)://HOST:PORT` or `unix:/PATH` once the engine is loaded.
+        announce: called with `http(s)://HOST:PORT` or `unix:/PATH` once the engine is loaded.
 
     Returns:
         The signal that cut running streams short, or None.
@@ -69,20 +69,20 @@ def serve(
         Exception: what the engine raised while it was loaded.
     """
     logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
-    with store_directory(place.store_dir, place.home) as folder:
-        work = _serve(make_engine, place, folder, limits, announce)
+    with store_directory(options.store_dir, options.runtime_dir) as folder:
+        work = _serve(make_engine, options, folder, limits, announce)
         return uvloop.run(work)
 
 
 async def _serve(
     make_engine: MakeEngine,
-    place: ServerOptions,
+    options: ServerOptions,
     folder: StoreDirectory,
     limits: Limits,
     announce: Callable[[str], None],
 ) -> int | None:
-    app = create_app(make_engine, folder.path, limits, place.api_key)
-    stop = _Stop(place.lifeline)
+    app = create_app(make_engine, folder.path, limits, options.api_key)
+    stop = _Stop(options.lifeline)
     runner = web.AppRunner(
         app,
         handler_cancellation=True,
@@ -90,11 +90,11 @@ async def _serve(
         access_log=None,
         shutdown_timeout=0.1,
     )
-    scheme = "https" if place.tls else "http"
-    with open_socket(place.host, place.port, place.socket, scheme) as listening:
+    scheme = "https" if options.tls else "http"
+    with open_socket(options.host, options.port, options.socket, scheme) as listening:
         try:
             await runner.setup()
-            await web.SockSite(runner, listening.socket, ssl_context=place.tls).start()
+            await web.SockSite(runner, listening.socket, ssl_context=options.tls).start()
             services = app[SERVICES]
             if await stop.unless(services.ready):
                 announce(listening.address)
@@ -108,7 +108,7 @@ async def _serve(
 
 
 class _Stop:
-    """How the process is asked to stop: first with time for running streams, then without."""
+    """Requests to stop: graceful first, so that running streams may finish, then at once."""
 
     def __init__(self, lifeline: int | None) -> None:
         self.asked = asyncio.Event()
@@ -118,7 +118,7 @@ class _Stop:
         loop.add_signal_handler(signal.SIGTERM, self._ask, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._hurry, signal.SIGINT)
         if lifeline is not None:
-            loop.add_reader(lifeline, self._lifeline_moved, lifeline)
+            loop.add_reader(lifeline, self._on_lifeline, lifeline)
 
     @property
     def exit_code(self) -> int:
@@ -155,14 +155,14 @@ class _Stop:
         self.asked.set()
         self._hurried.set()
 
-    def _lifeline_moved(self, lifeline: int) -> None:
+    def _on_lifeline(self, lifeline: int) -> None:
         if not os.read(lifeline, 64):
             asyncio.get_running_loop().remove_reader(lifeline)
             self._hurry()
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Not what a client sent that is no HTTP: it is told, and aiohttp would log a traceback."""
+    """Not malformed HTTP of a client: it gets a 400, and aiohttp would log a traceback."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 

@@ -106,7 +106,7 @@ async def _load(
             engine = await loop.run_in_executor(avatar_thread, make_engine)
             info = engine.describe()
             batcher = Batcher(engine, loop)
-    except Exception as error:  # noqa: BLE001 - told to who started the server
+    except Exception as error:  # noqa: BLE001 - reported by the process that serves
         services.ready.set_exception(error)
         return
     services.ready.set_result(

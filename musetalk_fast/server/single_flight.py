@@ -15,7 +15,7 @@ V = TypeVar("V")
 
 
 class JobControl(CancelFlag):
-    """What a worker thread tells of its work, and how it learns that nobody waits for it."""
+    """The progress that a worker thread reports, and the flag by which it is cancelled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _Job(Generic[V]):
 class SingleFlight(Generic[K, V]):
     """Results by key: the last `keep` of them, and one job for all who wait for the same.
 
-    A job whose last waiter goes away is abandoned. A failure is told to its waiters and forgotten.
+    A job whose last waiter goes away is cancelled. A failure is raised in its waiters, not cached.
 
     Args:
         make: does the work for a key.

@@ -73,7 +73,7 @@ def _bind_unix(path: Path) -> socket.socket:
         path.unlink()
     bound = socket.socket(socket.AF_UNIX)
     try:
-        # Nobody else gets in, not even between bind and chmod.
+        # No other user can connect, not even between bind and chmod.
         before = os.umask(0o177)
         try:
             bound.bind(str(path))
@@ -86,7 +86,7 @@ def _bind_unix(path: Path) -> socket.socket:
 
 
 def _is_dead(path: Path) -> bool:
-    """Whether a socket is there that nobody listens at: its server was killed."""
+    """Whether a stale socket is there: its server was killed."""
     if not path.is_socket():
         return False
     with socket.socket(socket.AF_UNIX) as probe:

@@ -24,14 +24,14 @@ _BATCH = 1 << 20
 
 
 class _Reservation:
-    """Room on disk for an asset on its way: as announced, more if more comes."""
+    """Disk space for an asset being received: as announced, more if more comes."""
 
     def __init__(self, reserve: Callable[[int, int], None]) -> None:
         self._reserve = reserve
         self.size = 0
 
     def cover(self, length: int) -> None:
-        """Have room for that many bytes in all; raises what the store refuses."""
+        """Reserve that many bytes in total; raises what the store refuses."""
         if length > self.size:
             self._reserve(length, length - self.size)
             self.size = length
@@ -42,7 +42,7 @@ class Draft(NamedTuple):
 
     Attributes:
         folder: for files that become assets or go.
-        cover: called in the event loop: have room for that many bytes in the folder; raises what
+        cover: called in the event loop: reserves that many bytes in the folder; raises what
             the store refuses.
     """
 
@@ -53,11 +53,11 @@ class Draft(NamedTuple):
 class AssetStore:
     """Keeps the least recently used assets within a byte budget; those in use are never evicted.
 
-    An asset is there whole or not at all. One server owns the folder.
+    An asset appears atomically. One server owns the folder.
 
     Args:
         folder: created if need be; what an earlier server left there is kept.
-        budget: most bytes on disk, those on their way included.
+        budget: most bytes on disk, incoming ones included.
         longest: most bytes of one asset.
     """
 
@@ -107,11 +107,11 @@ class AssetStore:
             How many there were.
 
         Raises:
-            RefusalError: 413 too long, 409 not the bytes of that name, 503 no room now.
+            RefusalError: 413 too long, 409 not the bytes of that name, 503 no space now.
         """
         with self._reservation() as reservation:
             reservation.cover(size or 0)
-            file = AtomicFile(self._folder / name, error_context=_no_room, mode=0o600)
+            file = AtomicFile(self._folder / name, error_context=_no_space, mode=0o600)
             try:
                 length = await _write(name, chunks, file, reservation)
                 # On the loop: nothing is evicted between this and being counted as there. What a
@@ -140,9 +140,9 @@ class AssetStore:
             name: SHA-256 of its bytes.
 
         Raises:
-            RefusalError: 503, no room.
+            RefusalError: 503, no space.
         """
-        with _no_room(path):
+        with _no_space(path):
             length = await run_in_thread(partial(sync_file, path))
             _publish(path, self._folder / name)
         self._bytes += length - self._sizes.pop(name, 0)
@@ -158,7 +158,7 @@ class AssetStore:
 
     def _reserve(self, size: int, more: int) -> None:
         self._check_length(size)
-        self._make_room(more)
+        self._make_space(more)
         self._bytes += more
 
     def _check_length(self, length: int) -> None:
@@ -167,7 +167,7 @@ class AssetStore:
                 413, "MTF-REQUEST-SIZE", f"the asset is longer than {self._longest} bytes"
             )
 
-    def _make_room(self, size: int) -> None:
+    def _make_space(self, size: int) -> None:
         for name in list(self._sizes):
             if self._bytes + size <= self._budget:
                 return
@@ -187,7 +187,7 @@ class AssetStore:
                 self._bytes += stat.st_size
             elif path.name.startswith(_DRAFT):
                 shutil.rmtree(path)
-        self._make_room(0)
+        self._make_space(0)
 
 
 async def _write(
@@ -229,7 +229,7 @@ def _publish(path: Path, target: Path) -> None:
 
 
 @contextmanager
-def _no_room(_path: Path) -> Iterator[None]:
+def _no_space(_path: Path) -> Iterator[None]:
     """What the disk does not take, a client may try again later."""
     try:
         yield
@@ -238,4 +238,4 @@ def _no_room(_path: Path) -> Iterator[None]:
 
 
 def _full(reason: str) -> RefusalError:
-    return RefusalError(503, "MTF-STORE-FULL", f"there is no room for the asset: {reason}")
+    return RefusalError(503, "MTF-STORE-FULL", f"there is no space for the asset: {reason}")

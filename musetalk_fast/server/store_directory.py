@@ -1,4 +1,4 @@
-"""Where a server keeps its assets: a folder that stays, or one that goes with the process."""
+"""Where a server keeps its assets: a persistent directory, or one removed with the process."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from musetalk_fast.storage import FolderLock
 
 @dataclass(frozen=True, slots=True)
 class StoreDirectory:
-    """The folder of the assets, held by this process alone.
+    """The directory of the assets, locked by this process.
 
     Attributes:
         path: of the assets.
-        home: what goes with the process, the assets in it; None: everything stays.
+        runtime_dir: removed with the process, the assets in it; None: everything is kept.
     """
 
     path: Path
-    home: Path | None = None
+    runtime_dir: Path | None = None
 
     def leave(self) -> None:
-        """Remove what goes with the process."""
-        if self.home is not None:
-            shutil.rmtree(self.home, ignore_errors=True)
+        """Remove the runtime directory."""
+        if self.runtime_dir is not None:
+            shutil.rmtree(self.runtime_dir, ignore_errors=True)
 
 
 @contextmanager
-def store_directory(folder: Path | None, home: Path | None) -> Iterator[StoreDirectory]:
-    """Hold the folder of the assets while the context is open.
+def store_directory(folder: Path | None, runtime_dir: Path | None) -> Iterator[StoreDirectory]:
+    """Lock the directory of the assets while the context is open.
 
     Args:
-        folder: one that stays; None: one in `home`.
-        home: one that goes with the process; None, too: a new one.
+        folder: a persistent one; None: one in `runtime_dir`.
+        runtime_dir: removed with the process; None: a new one.
 
     Raises:
-        UsageError: the folder cannot be used, or another server uses it.
+        UsageError: the directory cannot be used, or another server uses it.
     """
     if folder is None:
-        # Nobody else knows its name: there is nothing to lock.
-        place = home or Path(tempfile.mkdtemp(prefix="musetalk-store-"))
-        temporary = StoreDirectory(place / "store", place)
+        # No other process knows its name: there is nothing to lock.
+        parent = runtime_dir or Path(tempfile.mkdtemp(prefix="musetalk-store-"))
+        temporary = StoreDirectory(parent / "store", parent)
         try:
             yield temporary
         finally:

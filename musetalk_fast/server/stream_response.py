@@ -23,11 +23,11 @@ _TICK_SECS = 0.5
 
 
 class Encoder(Protocol):
-    """Messages as bytes: a wire, or the plain contract."""
+    """Messages as bytes: of a wire, or of `POST /infer`."""
 
     @property
     def media_type(self) -> str:
-        """Of the whole answer."""
+        """Of the response."""
         ...
 
     def encode(self, message: Message) -> bytes:
@@ -45,7 +45,7 @@ class MessageResponse:
     A write waits until the client has taken what came before it, so that nothing piles up here.
 
     Args:
-        request: whose answer it is.
+        request: which it responds to.
         encoder: how messages look as bytes.
         threads: where frames and masks are encoded.
     """
@@ -67,7 +67,7 @@ class MessageResponse:
         """Do the work that writes here; an error becomes the stream's last message.
 
         Raises:
-            Exception: the work failed before the answer began.
+            Exception: the work failed before the response began.
         """
         try:
             await work(self)

@@ -12,7 +12,7 @@ def server_context(cert: Path, key: Path | None, client_ca: Path | None) -> ssl.
     """TLS 1.2 or 1.3 with a certificate of ours.
 
     Args:
-        key: of the certificate; None: it stands in the same file.
+        key: of the certificate; None: it is in the same file.
         client_ca: only clients with a certificate of these authorities get in; None: all do.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear atomically."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ErrorContext: TypeAlias = Callable[[Path], AbstractContextManager[None]]
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Tell what the system says about writing `path` in our words.
+    """Raise an error of ours where writing `path` fails.
 
     Raises:
         errors.OutputPlaceError: the system does not take so long a name.
@@ -47,7 +47,7 @@ class AtomicFile:
     """A file that is written under another name and moved to its place when it is done.
 
     The name is its own, so that two processes may write the same file: the last one stays. A
-    lock that dies with its owner tells a file in the making from one that a crash left.
+    lock that dies with its owner distinguishes a file being written from one that a crash left.
 
     Args:
         path: its place; what is there stays until `commit`.
@@ -56,7 +56,7 @@ class AtomicFile:
         mode: the file's permissions, less the umask.
 
     Raises:
-        errors.OutputWriteError: the folder does not let us; or what `error_context` makes of it.
+        errors.OutputWriteError: it is not permitted; or what `error_context` makes of it.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class AtomicFile:
             errors.OutputWriteError: the disk is full or the folder gone.
         """
         with self._error_context(self.path):
-            rest = memoryview(content)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            remaining = memoryview(content)
+            while remaining:
+                remaining = remaining[self._file.write(remaining) :]
 
     def write_at(self, offset: int, content: bytes) -> None:
-        """Write over what stands at an offset; `write` goes on at the end.
+        """Overwrite what is at an offset; `write` continues at the end.
 
         Raises:
             errors.OutputWriteError: the disk is full or the folder gone.
@@ -159,12 +159,12 @@ class AtomicFile:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what crashes left in a folder: unfinished files that nobody writes.
+    """Remove what crashes left in a folder: unfinished files that no process is writing.
 
-    Those that we may not write are somebody else's, and stay.
+    Those that we may not write belong to another user, and stay.
 
     Raises:
-        errors.OutputWriteError: the folder does not let us.
+        errors.OutputWriteError: the directory does not permit it.
     """
     with write_errors(folder):
         for path in folder.glob(f"*{UNFINISHED}"):
@@ -185,17 +185,17 @@ def sync_file(path: Path) -> int:
         return file.seek(0, os.SEEK_END)
 
 
-def _moved_first(source: Path, target: Path) -> bool:
-    """Give a file another name, if nobody has it."""
+def _moved_first(path: Path, target: Path) -> bool:
+    """Rename a file, unless the new name exists."""
     try:
-        os.link(source, target)
+        os.link(path, target)
     except FileExistsError:
         return False
     except OSError as error:
         # A file system without links: between these two lines another may be first.
         if error.errno not in _NO_LINKS or target.exists():
             raise
-        source.replace(target)
+        path.replace(target)
     return True
 
 

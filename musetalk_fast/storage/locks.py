@@ -36,7 +36,7 @@ def try_lock(descriptor: int) -> bool:
 class FolderLock:
     """A folder for one process alone: a lock file in it that dies with its owner.
 
-    Its owner may remove the file, and the folder with it: whoever comes then makes new ones.
+    Its owner may remove the file, and the folder with it: the next process makes new ones.
 
     Args:
         folder: made if need be; its parent is there.
@@ -63,7 +63,7 @@ class FolderLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether the file that we locked is the one that stands there now."""
+        """Whether the file that we locked is the one that is there now."""
         try:
             there, ours = self._path.stat(), os.fstat(self._descriptor)
         except FileNotFoundError:

@@ -43,12 +43,12 @@ class AudioTrack:
     def __init__(
         self, frames: Iterable[av.AudioFrame], container: OutputContainer, encoder: str
     ) -> None:
-        rest = iter(frames)
-        # What a container says of its sound is not always so: the first frame knows.
-        first = next(rest, None)
+        remaining = iter(frames)
+        # A container's audio parameters are not always right; the first frame's are.
+        first = next(remaining, None)
         if first is None:
             raise AudioFormatError("the recording has no samples")
-        self._frames = chain([first], rest)
+        self._frames = chain([first], remaining)
         self._encoder = encoder
         self._packer = av.AudioResampler(format="flt")
         rate = _rate(encoder, first.sample_rate)
@@ -78,10 +78,10 @@ class AudioTrack:
         yield from self._timed(None)
 
     def _cleaned(self) -> Iterator[av.AudioFrame]:
-        """Float recordings may hold what is no number, or thunder; encoders refuse both."""
+        """Float recordings may hold NaN or enormous values; encoders refuse both."""
         for frame in self._frames:
             if frame.format.name.startswith(("flt", "dbl")):
-                # Packed: PyAV's arrays of planes go astray from eight channels on.
+                # Packed: PyAV's arrays of planes are wrong from eight channels on.
                 yield from map(_finite, self._packed(frame))
             else:
                 yield frame

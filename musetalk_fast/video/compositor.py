@@ -101,7 +101,7 @@ def blank_frame(
 
 
 def planes_of(frame: av.VideoFrame) -> Planes:
-    """Where a frame's samples lie, until it is made writable anew.
+    """Where a frame's samples are, until it is made writable again.
 
     Raises:
         KeyError: its pixel format is not one of `LAYOUTS`.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import av
 
 _LOG_LOCK = threading.Lock()
-"""FFmpeg's log level is one for the whole process."""
+"""FFmpeg's log level is global to the process."""
 
 
 def try_encoder(
@@ -44,7 +44,7 @@ def _open_once(
     import av
     from av.codec.codec import UnknownCodecError
 
-    # SVT-AV1 tells its life on stderr unless told to keep to errors.
+    # SVT-AV1 logs to stderr unless limited to errors.
     os.environ.setdefault("SVT_LOG", "1")
     try:
         _encode(settings, width, height, fps, colour)

@@ -1,4 +1,4 @@
-"""What an encoder is told, resolved for a render."""
+"""The settings of an encoder, resolved for a render."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """Everything an encoder is told beside size and rate.
+    """All settings of an encoder beside size and rate.
 
     Attributes:
         codec: FFmpeg's name.

@@ -1,4 +1,4 @@
-"""Whole frames from a server into the encoder's planes."""
+"""Full frames from a server into the encoder's planes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PADDING = 128
 
 
 class FullFrameCompositor:
-    """Makes frames of whole pictures for one encoder: a `Compositor`.
+    """Decodes full frames for one encoder: a `Compositor`.
 
-    PNGs of every kind are taken; alpha is left out. FFmpeg decodes them in about half the time of
-    Pillow, which counts as every frame is one.
+    PNGs of every kind are taken; alpha is ignored. FFmpeg decodes them in about half the time of
+    Pillow, which matters as every frame is one.
 
     Args:
         width, height: of the video, and so of every picture.
@@ -58,17 +58,17 @@ class FullFrameCompositor:
         shown.pts = index
         return shown
 
-    def _decode(self, whole: FullFrame) -> Picture:
+    def _decode(self, received: FullFrame) -> Picture:
         """(H, W, 3) uint8 RGB; valid until the next call."""
         try:
-            decoded = self._decoder.decode(_packet(pixels_only(whole.data)))
+            decoded = self._decoder.decode(_packet(pixels_only(received.data)))
         except (PngError, av.FFmpegError) as error:
             self._decoder = _open_decoder(*self._size)
             reason = error if isinstance(error, PngError) else error.strerror
-            raise FrameShapeError(f"frame {whole.index}: {reason}") from None
+            raise FrameShapeError(f"frame {received.index}: {reason}") from None
         if len(decoded) != 1 or (decoded[0].width, decoded[0].height) != self._size:
             raise FrameShapeError(
-                f"frame {whole.index} is not a picture of {self._size[0]}x{self._size[1]} pixels"
+                f"frame {received.index} is not a picture of {self._size[0]}x{self._size[1]} pixels"
             )
         return self._packed(decoded[0].reformat(format="rgb24"))
 

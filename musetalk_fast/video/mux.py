@@ -53,7 +53,7 @@ def join(
     Frame i is shown at exactly i/fps; in WebM at the nearest millisecond.
 
     Args:
-        parts: of the whole video, in order.
+        parts: all of the video's, in order.
         output: what is there is replaced when all is done, if `overwrite`.
         sound: the recording as decoded, from its first sample on; None: a silent video.
         fps: frames a second.
@@ -114,19 +114,19 @@ def _write(
         container_options=dict(container_format.muxer_options),
     ) as container:
         container.metadata.update(metadata)
-        sources = [_pictures(parts, _add_pictures(container, parts[0], fps), fps)]
+        packets = [_pictures(parts, _add_pictures(container, parts[0], fps), fps)]
         if sound is not None:
             track = AudioTrack(sound, container, container_format.sound_encoder)
-            sources.append(track.packets())
+            packets.append(track.packets())
         # In the order of decoding, so that neither stream waits in memory for the other.
-        for _, packet in heapq.merge(*sources, key=lambda timed: timed[0]):
+        for _, packet in heapq.merge(*packets, key=lambda timed: timed[0]):
             check()
             container.mux(packet)
 
 
 def _add_pictures(container: OutputContainer, part: Part, fps: Fraction) -> av.VideoStream:
-    with open_part(part.path) as source:
-        stream = container.add_stream_from_template(source.streams.video[0], opaque=True)
+    with open_part(part.path) as opened:
+        stream = container.add_stream_from_template(opened.streams.video[0], opaque=True)
     # MP4 counts in a multiple of the rate's numerator: exact for every rate.
     stream.time_base = 1 / fps
     stream.codec_context.framerate = fps

@@ -1,4 +1,4 @@
-"""Where a video will be written: what would keep it from appearing there is found out early."""
+"""Where a video will be written: what would prevent that is found early."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_output(
     overwrite: bool,
     inputs: Iterable[Path] = (),
 ) -> Path:
-    """Find out early what would keep the output from being written.
+    """Check early for what would prevent the output from being written.
 
     Args:
         inputs: what the video is made from, and must not be lost.

@@ -1,4 +1,4 @@
-"""Frames of one segment into one part: a file that is whole or not there."""
+"""Encodes the frames of one segment into one part: a file that appears atomically."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PartEncoder:
         fps: frames a second.
         colour: what the frames' samples mean.
         start: index of the segment's first frame, for messages.
-        label: what the part says of itself, for whoever finds it later.
+        label: identifies the part for a later run.
 
     Raises:
         errors.EncoderError: the encoder is not in this build, or does not take its settings.
@@ -112,7 +112,7 @@ class PartEncoder:
         return Part(path, self._frames, size, part_header(path), self._delay, self._label)
 
     def abort(self) -> None:
-        """Leave nothing behind; does no harm after `finish`."""
+        """Leave nothing behind; has no effect after `finish`."""
         with suppress(av.FFmpegError):
             if self._container is not None:
                 self._container.close()

@@ -30,7 +30,7 @@ class Part:
         extradata: the codec's header as the file has it; parts that are joined have the same.
         delay: frames by which the last packet to come late comes late: the display order needs
             decoding to be this far ahead.
-        label: what it says of itself.
+        label: identifies it for a later run.
     """
 
     path: Path
@@ -66,19 +66,19 @@ def part_header(path: Path) -> bytes:
     Raises:
         errors.OutputWriteError: it cannot be read or is damaged.
     """
-    with open_part(path) as source:
-        return source.streams.video[0].codec_context.extradata or b""
+    with open_part(path) as opened:
+        return opened.streams.video[0].codec_context.extradata or b""
 
 
 def part_label(path: Path) -> str:
-    """What a part says of itself.
+    """The label of a part.
 
     Raises:
         errors.OutputWriteError: it cannot be read or is damaged.
     """
-    with open_part(path) as source:
+    with open_part(path) as opened:
         # Matroska's names of tags are in capitals.
-        tags = {name.lower(): text for name, text in source.metadata.items()}
+        tags = {name.lower(): text for name, text in opened.metadata.items()}
         return tags.get("comment", "")
 
 
@@ -89,11 +89,11 @@ def part_packets(path: Path, fps: Fraction) -> Iterator[tuple[int, av.Packet[av.
         errors.OutputWriteError: it cannot be read, is damaged, or no key frame comes first.
     """
     first = True
-    with open_part(path) as source:
-        stream = source.streams.video[0]
+    with open_part(path) as opened:
+        stream = opened.streams.video[0]
         assert stream.time_base is not None
         ticks = 1 / (stream.time_base * fps)
-        for packet in source.demux(stream):
+        for packet in opened.demux(stream):
             # Not `dts is None`, which ends many loops: Matroska's first packets have none either.
             if packet.size == 0:
                 continue

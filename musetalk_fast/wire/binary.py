@@ -47,7 +47,7 @@ class _Header(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of the whole message."""
+        """Bytes of the complete message."""
         return _HEADER.size + self.payload_length
 
 
@@ -93,7 +93,7 @@ def _pack(
 class Decoder:
     """Bytes in pieces of any size become messages.
 
-    A message that lies whole inside one piece is not copied: a frame's `data` is a view of the
+    A message that is complete in one piece is not copied: a frame's `data` is a view of the
     piece. Only a message across pieces is put together, once.
 
     Args:
@@ -111,7 +111,7 @@ class Decoder:
         """Of the message that is on, once all of it is there."""
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take the next bytes of the stream; give the messages that they complete.
+        """Take the next bytes of the stream; return the messages that they complete.
 
         Raises:
             ProtocolError: the leaf that says what is wrong with them.
@@ -131,7 +131,7 @@ class Decoder:
         self._checker.close(self._filled)
 
     def _step(self, view: memoryview, messages: list[Message]) -> memoryview:
-        """Take one message, or what there is of it; give the rest."""
+        """Take one message, or what there is of it; return the remaining bytes."""
         if not self._filled:
             self._checker.begin()
             self._header = self._checked(view) if len(view) >= _HEADER.size else None
@@ -153,9 +153,9 @@ class Decoder:
         if self._header is None and self._filled == due:
             self._header = self._checked(self._part)
         if self._header is not None and self._filled == self._header.size:
-            whole = memoryview(self._part)[: self._filled]
+            encoded = memoryview(self._part)[: self._filled]
             self._part, self._filled = bytearray(), 0
-            self._finish(self._header, whole, messages)
+            self._finish(self._header, encoded, messages)
         return view[taken:]
 
     def _checked(self, message: bytearray | memoryview) -> _Header:
@@ -173,9 +173,9 @@ class Decoder:
             )
         return header
 
-    def _finish(self, header: _Header, whole: memoryview, messages: list[Message]) -> None:
-        payload = whole[_HEADER.size :].toreadonly()
-        if crc32c(payload, crc32c(whole[:_CHECKED])) != header.checksum:
+    def _finish(self, header: _Header, encoded: memoryview, messages: list[Message]) -> None:
+        payload = encoded[_HEADER.size :].toreadonly()
+        if crc32c(payload, crc32c(encoded[:_CHECKED])) != header.checksum:
             raise ChecksumError(f"the checksum of a message of type {header.type} is wrong")
         message = _message(header, payload)
         self._checker.accept(message, header.checksum)

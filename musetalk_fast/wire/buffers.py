@@ -1,11 +1,11 @@
-"""Room for messages that come in pieces, used again when nobody looks at it any more."""
+"""Buffers for messages that come in pieces, reused once no view of them is alive."""
 
 from __future__ import annotations
 
 from collections import deque
 
 _MAX_COUNT = 64
-"""Rooms that are kept: more than there are crops between socket and encoder."""
+"""Buffers that are kept: more than there are crops between socket and encoder."""
 _GRANULARITY = 1 << 12
 """Bytes to which sizes are rounded up: the lines of frames 9 and 10 differ by one."""
 _MAX_VALUE = 1 << 19
@@ -13,7 +13,7 @@ _MAX_VALUE = 1 << 19
 
 
 class BufferPool:
-    """Buffers of one stream. Frames are done with in the order in which they came."""
+    """Buffers of one stream. Frames are released in the order in which they came."""
 
     def __init__(self) -> None:
         self._buffers: deque[bytearray] = deque()
@@ -33,7 +33,7 @@ class BufferPool:
 
 
 def _has_views(buffer: bytearray) -> bool:
-    """Whether somebody holds a view: such a bytearray refuses to change its length."""
+    """Whether a view is alive: such a bytearray refuses to change its length."""
     try:
         buffer.append(0)
     except BufferError:

@@ -17,7 +17,7 @@ _MAX_FILE = 2 * CROP_SIZE * CROP_SIZE * 3
 
 
 class CropReader:
-    """Makes rows of pixels from frames; what must be decoded lies in memory that it uses again.
+    """Makes rows of pixels from frames; decoded pixels are in a buffer that it reuses.
 
     Serves one thread.
     """

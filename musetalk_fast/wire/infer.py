@@ -1,7 +1,7 @@
-"""The answer to `POST /infer`, read while it arrives.
+"""The response to `POST /infer`, read while it arrives.
 
 One JSON document, `{status, total_frames, fps, frames: [{index, data}], processing_time_secs}`;
-`data` is a PNG in base64. Members may stand in any order and come with others, which are ignored.
+`data` is a PNG in base64. Members may be in any order and come with others, which are ignored.
 Memory holds one frame's text and what the last bytes brought, however long the document is.
 """
 
@@ -23,13 +23,13 @@ def max_text_bytes(width: int, height: int) -> int:
     """Most bytes of base64 that a PNG of a frame may have.
 
     Twice the pixels of the largest kind (RGB with alpha, 16 bits) would be absurd already; the
-    rest is for headers, colour profiles and remarks.
+    remainder is for headers, colour profiles and remarks.
     """
     return (width * height * 8 + height) * 4 // 3 + (1 << 20)
 
 
 class Decoder:
-    """Bytes in pieces of any size become whole frames.
+    """Bytes in pieces of any size become full frames.
 
     Args:
         frames: how many frames are due; one more is let pass, for servers that round up.
@@ -44,43 +44,43 @@ class Decoder:
         self._next = 0
         self._kept: dict[str, Any] = {}
         self._has_frames = False
-        self._whole = False
+        self._complete = False
         self._reading = self._scanner.object(self._member)
         next(self._reading)
 
     def feed(self, data: bytes) -> list[FullFrame]:
-        """Take the next bytes; give the frames that they complete, in order.
+        """Take the next bytes; return the frames that they complete, in order.
 
         Raises:
             ProtocolError: the leaf that says what is wrong with them.
         """
         self._scanner.add(data)
-        if not self._whole:
-            self._whole = next(self._reading, True) is True
-        if self._whole and not self._scanner.only_space_is_left():
-            raise ProtocolError("bytes after the end of the answer")
+        if not self._complete:
+            self._complete = next(self._reading, True) is True
+        if self._complete and not self._scanner.only_space_is_left():
+            raise ProtocolError("bytes after the end of the response")
         found, self._found = self._found, []
         return found
 
     def close(self) -> InferEnd | ErrorMessage:
-        """The answer has no more bytes: what it says beside its frames, or why it failed.
+        """The response has no more bytes: what it says beside its frames, or why it failed.
 
         Raises:
-            StreamCutError: it was not whole.
+            StreamCutError: it was not complete.
             FrameOrderError: frames are missing, or more than it says itself.
             ProtocolError: a member is missing or of another type.
         """
-        if not self._whole:
-            raise StreamCutError(f"the answer was cut before frame {self._next} was whole")
-        members = JsonObject(self._kept, "the answer")
+        if not self._complete:
+            raise StreamCutError(f"the response was cut before frame {self._next} was complete")
+        members = JsonObject(self._kept, "the response")
         status = members.text("status")
         if status.lower() in _FAILURES:
             return _failure(members)
         if not self._has_frames:
-            raise ProtocolError("the answer has no frames")
+            raise ProtocolError("the response has no frames")
         total = members.integer("total_frames")
         if total != self._next:
-            raise FrameOrderError(f"{self._next} frames came; the answer says {total}")
+            raise FrameOrderError(f"{self._next} frames came; the response says {total}")
         if total not in (self._due, self._due + 1):
             raise FrameOrderError(f"{total} frames came where {self._due} were due")
         fps = members.number("fps", 0, 1e6) if members.has("fps") else None
@@ -108,7 +108,7 @@ class Decoder:
                 yield from self._scanner.skip()
 
         yield from self._scanner.object(member)
-        where = f"frame {self._next} of the answer"
+        where = f"frame {self._next} of the response"
         number = JsonObject(dict(zip(("index",), index, strict=False)), where).integer("index")
         if not data:
             raise ProtocolError(f"{where} has no data")

@@ -40,7 +40,7 @@ def parse_object(text: bytes | memoryview, where: str) -> JsonObject:
 
 
 class JsonObject:
-    """Reads members by name; those that nobody asks for are ignored.
+    """Reads members by name; those that are not read are ignored.
 
     Args:
         document: what a JSON parser gave.

@@ -1,7 +1,7 @@
 """JSON read as its bytes arrive, in constant memory.
 
 Every method that reads is a generator: it yields when it needs more bytes, and returns what it
-read. Whoever drives it calls `JsonScanner.add` and resumes it. Grammar: RFC 8259.
+read. The caller calls `JsonScanner.add` and resumes it. Grammar: RFC 8259.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ T = TypeVar("T")
 Reading = Generator[None, None, T]
 
 _MAX_TEXT = 1 << 16
-"""Most bytes of a string that is kept, as it stands in the document."""
+"""Most bytes of a string that is kept, as it is in the document."""
 _MAX_NAME = 256
 _MAX_NUMBER = 64
 _MAX_SKIPPED = 1 << 20
-"""Most bytes of a value that nobody asks for."""
+"""Most bytes of a value that is skipped."""
 _MAX_SKIPPED = 20_000
 """Most values inside of it: each costs some microseconds."""
 _MAX_MEMBERS = 1000
@@ -120,7 +120,7 @@ class JsonScanner:
         return (yield from self._number())
 
     def text(self, longest: int) -> Reading[str]:
-        """A string of at most `longest` bytes, as it stands in the document.
+        """A string of at most `longest` bytes, as it is in the document.
 
         Raises:
             ProtocolError: not a string.
@@ -259,7 +259,7 @@ class JsonScanner:
         return data.data
 
     def _wrong(self, what: str) -> ProtocolError:
-        return ProtocolError(f"at byte {self.offset} of the answer: {what}")
+        return ProtocolError(f"at byte {self.offset} of the response: {what}")
 
 
 def _closing(text: bytearray) -> int:

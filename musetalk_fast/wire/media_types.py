@@ -1,6 +1,6 @@
 """The wires: how messages look as bytes, each declared once.
 
-Whoever names a wire (settings, `Accept`, `/v1/info`, events, `bench`) takes it from here; another
+Code that names a wire (settings, `Accept`, `/v1/info`, events, `bench`) takes it from here; another
 one is another entry of `WIRES`. Its module is imported when it is first used.
 """
 
@@ -18,7 +18,7 @@ class StreamDecoder(Protocol):
     """Bytes in pieces of any size become messages."""
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take the next bytes; give the messages that they complete, or raise ProtocolError."""
+        """Take the next bytes; return the messages that they complete, or raise ProtocolError."""
         ...
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ def _ndjson() -> Codec:
 BINARY = StreamWire("binary", "application/vnd.musetalk.frames", _binary)
 NDJSON = StreamWire("ndjson", "application/x-ndjson", _ndjson)
 INFER = Wire("infer", "application/json")
-"""One document of whole frames, from servers that know only `POST /infer`; see `wire.as_list`."""
+"""One document of full frames, from servers that know only `POST /infer`; see `wire.infer`."""
 
 WIRES: tuple[Wire, ...] = (BINARY, NDJSON, INFER)
 """All of them, the best one first."""

@@ -25,9 +25,9 @@ MAX_MASK_PIXELS = 8192 * 8192
 _DETAILS = ("source_frames", "width", "height")
 
 
-def as_list(place: Sequence[int] | None) -> list[int] | None:
+def as_list(numbers: Sequence[int] | None) -> list[int] | None:
     """Coordinates as the JSON encoder takes them."""
-    return None if place is None else list(place)
+    return None if numbers is None else list(numbers)
 
 
 def _start(members: JsonObject, _data: memoryview) -> Start:

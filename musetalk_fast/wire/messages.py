@@ -16,7 +16,7 @@ class Start:
     """Constants of a stream of frames or faces.
 
     Attributes:
-        engine, model: who makes the crops, and which version of it.
+        engine, model: what makes the crops, and which version of it.
         faces: digest of the avatar's faces.
         start, stop: the range of frames (or of source frames) that follows.
         encoding: how the crops travel; None for a stream of faces.
@@ -67,11 +67,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FullFrame:
-    """One frame of the plain contract.
+    """One full frame of `POST /infer`.
 
     Attributes:
         index: number of the output frame.
-        data: the whole picture as a PNG of any kind.
+        data: the frame as a PNG of any kind.
     """
 
     index: int
@@ -80,7 +80,7 @@ class FullFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferEnd:
-    """What a document of the plain contract says beside its frames.
+    """What a document of `POST /infer` says beside its frames.
 
     Attributes:
         count: frames that came.
@@ -109,7 +109,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The stream is whole.
+    """The stream is complete.
 
     Attributes:
         count: frames (or faces) sent.

@@ -82,7 +82,7 @@ def _line(head: bytes, data: bytes | memoryview | None, *, is_text: bool) -> byt
 class Decoder:
     """Bytes in pieces of any size become messages.
 
-    A line that lies whole inside one piece is not copied: a frame's `data` is a view of the piece,
+    A line that is complete in one piece is not copied: a frame's `data` is a view of the piece,
     still base64. Only a line across pieces is put together, once.
 
     Args:
@@ -100,7 +100,7 @@ class Decoder:
         """Bytes of the longest line so far."""
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take the next bytes of the stream; give the messages that they complete.
+        """Take the next bytes of the stream; return the messages that they complete.
 
         Raises:
             ProtocolError: the leaf that says what is wrong with them.
@@ -129,7 +129,7 @@ class Decoder:
         self._checker.close(self._filled)
 
     def _fill(self, data: bytes, start: int, messages: list[Message]) -> int:
-        """Take what `data` has of the line that goes on at `start`; give how much that is."""
+        """Take what `data` has of the line that goes on at `start`; return how much that is."""
         end = data.find(b"\n", start) + 1
         piece = memoryview(data)[start : end or len(data)]
         filled = self._filled + len(piece)

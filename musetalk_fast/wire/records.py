@@ -27,7 +27,7 @@ def _unchanged(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class FieldCodec:
-    """How the value of a field stands in a JSON object.
+    """How the value of a field is written in a JSON object.
 
     Attributes:
         read: the value of the member of this name; raises ProtocolError, which names the member,
@@ -51,7 +51,7 @@ def stored(codec: FieldCodec, *, identity: bool = True) -> dict[str, Any]:
 
 
 def excluded() -> dict[str, Any]:
-    """The metadata of a field that is not written: whoever reads the object gives its value."""
+    """The metadata of a field that is not written: the reader of the object supplies its value."""
     return {"codec": None, "identity": False}
 
 
@@ -64,7 +64,7 @@ def record_from_json(kind: type[R], members: JsonObject, **given: object) -> R:
     """The dataclass again.
 
     Args:
-        given: the fields that were left out.
+        given: the fields that were not written.
 
     Raises:
         errors.ProtocolError: a member is missing or out of bounds; the message names it.

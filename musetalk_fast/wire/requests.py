@@ -1,4 +1,4 @@
-"""What a client asks for and what a server says of itself, as JSON and back."""
+"""What a client asks for and how a server describes itself, as JSON and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from musetalk_fast.wire.message_json import crop_encoding
 from musetalk_fast.wire.messages import PROTOCOL
 
 INFER_ENGINE = INFER.name
-"""What the engine is called of a server that does not tell."""
+"""The engine's name where a server does not report one."""
 _INFER_STATUS = {"ok": "healthy"}
 MAX_REQUEST_BYTES = 1 << 20
 """Most bytes of a request's body."""
@@ -165,7 +165,7 @@ class Health:
         Raises:
             ProtocolError: it is not one of this protocol.
         """
-        members = JsonObject(document, "the answer to /health")
+        members = JsonObject(document, "the response to /health")
         return cls(
             protocol=_protocol(members),
             status=members.text("status"),
@@ -186,7 +186,7 @@ class Health:
             return None
         if not isinstance(document.get("model_loaded"), bool):
             return None
-        members = JsonObject(document, "the answer to /health")
+        members = JsonObject(document, "the response to /health")
         status = members.text("status")
         loaded = members.flag("model_loaded")
         return cls(
@@ -205,7 +205,7 @@ class Info:
     """`GET /v1/info`.
 
     Attributes:
-        engine, model: who makes the crops, and which version of it.
+        engine, model: what makes the crops, and which version of it.
         is_preview: its mouths are a preview, not MuseTalk.
         crop_size: side of a crop in pixels.
         encodings: how crops can travel.
@@ -235,12 +235,12 @@ class Info:
 
     @classmethod
     def from_json(cls, document: object) -> Info:
-        """Read the document; encodings that nobody knows here are left out.
+        """Read the document; unknown encodings are ignored.
 
         Raises:
             ProtocolError: it is not one of this protocol.
         """
-        members = JsonObject(document, "the answer to /v1/info")
+        members = JsonObject(document, "the response to /v1/info")
         named = members.texts("encodings")
         return cls(
             protocol=_protocol(members),

@@ -9,7 +9,7 @@ from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.wire.messages import End, ErrorMessage, Message
 
 MAX_MESSAGE_BYTES = 16 << 20
-"""Most bytes of one message unless a decoder is told otherwise; the largest are masks."""
+"""Most bytes of one message unless a decoder is given another limit; the largest are masks."""
 
 _CHECKSUM = struct.Struct("<I")
 
@@ -47,7 +47,7 @@ class StreamChecker:
             raise ProtocolError("bytes after the end of the stream")
 
     def accept(self, message: Message | None, checksum: int) -> None:
-        """A message is whole; None for one that was skipped.
+        """A message is complete; None for one that was skipped.
 
         Raises:
             ChecksumError: it is an `end` whose digest is not that of what came before it.
@@ -63,7 +63,7 @@ class StreamChecker:
         """No more bytes come.
 
         Args:
-            unfinished: bytes of a message that is not whole.
+            unfinished: bytes of an incomplete message.
 
         Raises:
             StreamCutError: there was no `end` and no `error`.

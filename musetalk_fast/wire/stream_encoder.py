@@ -1,4 +1,4 @@
-"""Encodes a whole stream for one wire."""
+"""Encodes one stream for one wire."""
 
 from __future__ import annotations
 

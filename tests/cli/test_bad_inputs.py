@@ -33,14 +33,14 @@ import server_process  # noqa: E402
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 NOWHERE = ("-s", "http://127.0.0.1:9")
-"""Nobody listens there: what stops before the server never notices."""
+"""No server listens there: what fails before the connection never notices."""
 
 ONCE = {"MUSETALK_PROCESSING_MAX_RETRIES": "0"}
-"""A fault that would pass is told at once."""
+"""A transient fault is reported at once."""
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A folder with a good avatar and recording; temporary files of the program go beside it."""
     shutil.copy(ROOT / "examples/portrait.png", tmp_path / "a.png")
     shutil.copy(ROOT / "tests/data/short.wav", tmp_path / "a.wav")
@@ -50,14 +50,14 @@ def desk(tmp_path: Path) -> Path:
 
 def _render(
     run: Run,
-    desk: Path,
+    folder: Path,
     *options: str,
     image: str = "a.png",
     audio: str = "a.wav",
     output: str = "out.mp4",
 ) -> subprocess.CompletedProcess[str]:
     files = ("-i", image, "-a", audio, "-o", output)
-    return run("render", *files, *options, TMPDIR=str(desk / "tmp"), **ONCE)
+    return run("render", *files, *options, TMPDIR=str(folder / "tmp"), **ONCE)
 
 
 def _check(done: subprocess.CompletedProcess[str], code: int, token: str, where: str) -> None:
@@ -74,17 +74,17 @@ def _check(done: subprocess.CompletedProcess[str], code: int, token: str, where:
 
 
 @contextmanager
-def _nothing_left(desk: Path) -> Iterator[None]:
+def _nothing_left(folder: Path) -> Iterator[None]:
     """No file more than before, and no process of ours."""
-    before = sorted(desk.rglob("*"))
+    before = sorted(folder.rglob("*"))
     yield
-    assert sorted(desk.rglob("*")) == before
-    assert _processes(desk) == []
+    assert sorted(folder.rglob("*")) == before
+    assert _processes(folder) == []
 
 
-def _processes(desk: Path) -> list[str]:
-    """Those whose home is this desk."""
-    home = b"HOME=" + os.fsencode(desk) + b"\0"
+def _processes(folder: Path) -> list[str]:
+    """Those whose HOME is this folder."""
+    home = b"HOME=" + os.fsencode(folder) + b"\0"
     environs = Path("/proc").glob("[0-9]*/environ")
     return [environ.parent.name for environ in environs if home in _content(environ)]
 
@@ -138,11 +138,11 @@ PICTURES: dict[str, tuple[str, Callable[[Path], None], int, str]] = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_bad_picture(run: Run, desk: Path, name: str) -> None:
+def test_a_bad_picture(run: Run, folder: Path, name: str) -> None:
     file, make, code, token = PICTURES[name]
-    make(desk / file)
-    with _nothing_left(desk):
-        done = _render(run, desk, *NOWHERE, image=file)
+    make(folder / file)
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE, image=file)
     _check(done, code, token, file)
 
 
@@ -192,11 +192,11 @@ RECORDINGS: dict[str, tuple[str, Callable[[Path], None], int, str]] = {
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_a_bad_recording(run: Run, desk: Path, name: str) -> None:
+def test_a_bad_recording(run: Run, folder: Path, name: str) -> None:
     file, make, code, token = RECORDINGS[name]
-    make(desk / file)
-    with _nothing_left(desk):
-        done = _render(run, desk, *NOWHERE, audio=file)
+    make(folder / file)
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE, audio=file)
     _check(done, code, token, file)
     if name == "corrupt in the middle":
         assert " are missing) at " in done.stderr
@@ -217,15 +217,15 @@ WORKS = {
 
 @pytest.mark.parametrize("name", WORKS)
 def test_strange_sound_that_works_with_a_warning(
-    run: Run, desk: Path, server: str, name: str
+    run: Run, folder: Path, server: str, name: str
 ) -> None:
     pcm, words, frames = WORKS[name]
-    _samples(desk / "strange.wav", pcm)
+    _samples(folder / "strange.wav", pcm)
     options = ("-s", server, "--no-face-check", "--preset", "ultrafast")
-    done = _render(run, desk, *options, audio="strange.wav")
+    done = _render(run, folder, *options, audio="strange.wav")
     assert done.returncode == 0, done.stderr
     assert f"warning: {words}" in done.stderr
-    with av.open(str(desk / "out.mp4")) as video:
+    with av.open(str(folder / "out.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == frames
 
 
@@ -237,45 +237,47 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_strange_names_do_not_reach_the_terminal(run: Run, desk: Path, name: str) -> None:
-    done = _render(run, desk, *NOWHERE, image=NAMES[name])
+def test_strange_names_do_not_reach_the_terminal(run: Run, folder: Path, name: str) -> None:
+    done = _render(run, folder, *NOWHERE, image=NAMES[name])
     _check(done, 66, "MTF-INPUT-MISSING", ".png")
     assert all(line.isprintable() for line in done.stderr.splitlines())
-    shutil.copy(desk / "a.png", desk / NAMES[name])
-    done = _render(run, desk, *NOWHERE, "-n", image=NAMES[name])
+    shutil.copy(folder / "a.png", folder / NAMES[name])
+    done = _render(run, folder, *NOWHERE, "-n", image=NAMES[name])
     assert done.returncode == 0, done.stderr
     assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
 
 
-def test_a_name_that_is_too_long(run: Run, desk: Path) -> None:
-    with _nothing_left(desk):
-        _check(_render(run, desk, *NOWHERE, image="x" * 300), 66, "MTF-INPUT-UNREADABLE", "x" * 300)
-        done = _render(run, desk, *NOWHERE, output="x" * 300 + ".mp4")
+def test_a_name_that_is_too_long(run: Run, folder: Path) -> None:
+    with _nothing_left(folder):
+        _check(
+            _render(run, folder, *NOWHERE, image="x" * 300), 66, "MTF-INPUT-UNREADABLE", "x" * 300
+        )
+        done = _render(run, folder, *NOWHERE, output="x" * 300 + ".mp4")
         _check(done, 73, "MTF-OUTPUT-PLACE", "x" * 300)
         # Long enough for the video, but not for what is beside it while it is made.
-        done = _render(run, desk, *NOWHERE, output="x" * 251 + ".mp4")
+        done = _render(run, folder, *NOWHERE, output="x" * 251 + ".mp4")
         _check(done, 73, "MTF-OUTPUT-PLACE", "x" * 251)
 
 
-def test_an_unknown_extension(run: Run, desk: Path) -> None:
-    with _nothing_left(desk):
-        done = _render(run, desk, *NOWHERE, output="out.xyz")
+def test_an_unknown_extension(run: Run, folder: Path) -> None:
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE, output="out.xyz")
     _check(done, 73, "MTF-OUTPUT-FORMAT", "out.xyz")
 
 
-def test_an_output_folder_that_is_not_writable(run: Run, desk: Path) -> None:
-    with _nothing_left(desk):
-        done = _render(run, desk, *NOWHERE, output="none/out.mp4")
+def test_an_output_folder_that_is_not_writable(run: Run, folder: Path) -> None:
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE, output="none/out.mp4")
     _check(done, 73, "MTF-OUTPUT-PLACE", "none")
     if not Path("/proc/self").exists():
         pytest.skip("there is no folder that even root cannot write")
-    with _nothing_left(desk):
-        done = _render(run, desk, *NOWHERE, output="/proc/out.mp4")
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE, output="/proc/out.mp4")
     _check(done, 74, "MTF-OUTPUT-WRITE", "/proc/out.mp4")
 
 
-def test_an_output_folder_without_permission(desk: Path) -> None:
-    (desk / "locked").mkdir(mode=0o555)
+def test_an_output_folder_without_permission(folder: Path) -> None:
+    (folder / "locked").mkdir(mode=0o555)
     # Root may write everywhere, unless it gives that up.
     drop = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
     if os.getuid() != 0:
@@ -285,8 +287,8 @@ def test_an_output_folder_without_permission(desk: Path) -> None:
     command = [*drop, sys.executable, "-m", "musetalk_fast", "render", *NOWHERE]
     files = ["-i", "a.png", "-a", "a.wav", "-o", "locked/out.mp4"]
     done = subprocess.run(
-        [*command, *files], cwd=desk, capture_output=True, text=True, timeout=180,
-        env={"HOME": str(desk), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        [*command, *files], cwd=folder, capture_output=True, text=True, timeout=180,
+        env={"HOME": str(folder), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
     )  # fmt: skip
     _check(done, 73, "MTF-OUTPUT-PLACE", "locked")
     assert "no permission to write here" in done.stderr
@@ -304,9 +306,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_full_disk(run: Run, desk: Path, small_disk: Path, server: str) -> None:
+def test_a_full_disk(run: Run, folder: Path, small_disk: Path, server: str) -> None:
     options = ("-s", server, "--no-face-check", "--crf", "0", "--preset", "ultrafast")
-    done = _render(run, desk, *options, output=str(small_disk / "out.mp4"))
+    done = _render(run, folder, *options, output=str(small_disk / "out.mp4"))
     _check(done, 74, "MTF-OUTPUT-WRITE", str(small_disk))
     assert "No space left" in done.stderr
     assert list(small_disk.iterdir()) == []
@@ -322,16 +324,16 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("status", "code", "token"), REFUSALS)
 async def test_a_server_that_refuses(
-    run: Run, desk: Path, status: int, code: int, token: str
+    run: Run, folder: Path, status: int, code: int, token: str
 ) -> None:
     script = scripted_server.Script(frames_status=status)
-    done, url = await _with_script(script, run, desk)
+    done, url = await _with_script(script, run, folder)
     _check(done, code, token, url)
 
 
 def _changed(number: int, new: bytes) -> Callable[[scripted_request], list[bytes]]:
     def frames(request: scripted_request) -> list[bytes]:
-        messages = scripted_server.whole_stream(request)
+        messages = scripted_server.full_stream(request)
         messages[number] = new
         return messages
 
@@ -345,12 +347,12 @@ BROKEN = {"code": "X", "message": "the engine broke", "retryable": False}
 FAULTS = {
     "500 in mid-stream": (
         lambda request: [
-            *scripted_server.whole_stream(request)[:9],
+            *scripted_server.full_stream(request)[:9],
             scripted_server.message("error", BROKEN),
         ],
         "MTF-SERVER-FAILED",
     ),
-    "stream cut": (lambda request: scripted_server.whole_stream(request)[:9], "MTF-WIRE-CUT"),
+    "stream cut": (lambda request: scripted_server.full_stream(request)[:9], "MTF-WIRE-CUT"),
     "frame out of order": (_changed(3, scripted_server.frame(7)), "MTF-WIRE-ORDER"),
     "wrong checksum": (_changed(3, scripted_server.frame(2)[:-1] + b"\0"), "MTF-WIRE-CHECKSUM"),
     "wrong shape": (_changed(3, scripted_server.frame(2, width=100)), "MTF-WIRE-SHAPE"),
@@ -362,41 +364,41 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_server_that_fails_in_mid_stream(run: Run, desk: Path, name: str) -> None:
+async def test_a_server_that_fails_in_mid_stream(run: Run, folder: Path, name: str) -> None:
     frames, token = FAULTS[name]
-    done, url = await _with_script(scripted_server.Script(frames=frames), run, desk)  # type: ignore[arg-type]
+    done, url = await _with_script(scripted_server.Script(frames=frames), run, folder)  # type: ignore[arg-type]
     _check(done, 69, token, url)
 
 
-async def test_a_server_of_another_protocol(run: Run, desk: Path) -> None:
+async def test_a_server_of_another_protocol(run: Run, folder: Path) -> None:
     script = scripted_server.Script()
     script.health["protocol"] = 2
-    done, url = await _with_script(script, run, desk)
+    done, url = await _with_script(script, run, folder)
     _check(done, 69, "MTF-SERVER-FOREIGN", url)
 
 
-async def test_what_a_server_says_does_not_command_the_terminal(run: Run, desk: Path) -> None:
+async def test_what_a_server_says_does_not_command_the_terminal(run: Run, folder: Path) -> None:
     script = scripted_server.Script()
     script.health["status"] = "\x1b[2J\x1b]0;x\x07loading"
-    done, _ = await _with_script(script, run, desk)
+    done, _ = await _with_script(script, run, folder)
     assert done.returncode != 0
     assert all(line.isprintable() for line in done.stderr.splitlines())
 
 
 async def _with_script(
-    script: scripted_server.Script, run: Run, desk: Path
+    script: scripted_server.Script, run: Run, folder: Path
 ) -> tuple[subprocess.CompletedProcess[str], str]:
     """Render with a scripted server."""
     async with scripted_server.serving(script) as url:
         options = ("-s", url, "--preset", "ultrafast", "--audio", "none", "--no-face-check")
-        with _nothing_left(desk):
-            done = await asyncio.to_thread(_render, run, desk, *options)
+        with _nothing_left(folder):
+            done = await asyncio.to_thread(_render, run, folder, *options)
     return done, url
 
 
-def test_a_chosen_server_that_is_down(run: Run, desk: Path) -> None:
-    with _nothing_left(desk):
-        done = _render(run, desk, *NOWHERE)
+def test_a_chosen_server_that_is_down(run: Run, folder: Path) -> None:
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE)
     _check(done, 69, "MTF-SERVER-UNREACHABLE", "http://127.0.0.1:9")
 
 
@@ -433,14 +435,14 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_foreign_program_where_the_chosen_server_should_be(
-    run: Run, desk: Path, name: str
+    run: Run, folder: Path, name: str
 ) -> None:
-    with _listening(FOREIGN[name]) as url, _nothing_left(desk):
-        done = _render(run, desk, "-s", url)
+    with _listening(FOREIGN[name]) as url, _nothing_left(folder):
+        done = _render(run, folder, "-s", url)
     _check(done, 69, "MTF-SERVER-FOREIGN", url)
 
 
-_AT_HOME = """
+_WITH_DEFAULT = """
 import sys
 import musetalk_fast.config as config
 config.DEFAULT_SERVER = sys.argv.pop(1)  # the real port may be in use here
@@ -449,27 +451,27 @@ main()
 """
 
 
-def _at_home(desk: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The program, with another address for the server that nobody has to choose."""
+def _with_default(folder: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program, with another address for the default server."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith("MUSETALK_")}
-    environ |= {"HOME": str(desk), "XDG_CONFIG_HOME": str(desk), "PYTHONPATH": str(ROOT)}
+    environ |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-c", _AT_HOME, url, *arguments],
-        cwd=desk, env=environ, capture_output=True, text=True, timeout=180,
+        [sys.executable, "-c", _WITH_DEFAULT, url, *arguments],
+        cwd=folder, env=environ, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
 
 
-def test_a_foreign_program_at_home_counts_as_no_server(desk: Path) -> None:
+def test_a_foreign_program_at_the_default_address_counts_as_no_server(folder: Path) -> None:
     files = ("-i", "a.png", "-a", "a.wav", "-o", "out.mp4", "--preset", "ultrafast")
     with _listening(FOREIGN["a web page"]) as url:
-        done = _at_home(desk, url, "render", *files)
+        done = _with_default(folder, url, "render", *files)
         assert done.returncode == 0, done.stderr
         assert f"warning: no MuseTalk server at {url}: using the built-in preview" in done.stderr
-        assert (desk / "out.mp4").exists()
-        # `batch` never makes previews that nobody asked for.
-        (desk / "out").mkdir()
-        done = _at_home(desk, url, "batch", ".", "-o", "out")
+        assert (folder / "out.mp4").exists()
+        # `batch` never falls back to previews.
+        (folder / "out").mkdir()
+        done = _with_default(folder, url, "batch", ".", "-o", "out")
     assert done.returncode == 69, done.stderr
     assert "no MuseTalk server answers (MTF-SERVER-UNREACHABLE)" in done.stderr
-    assert list((desk / "out").iterdir()) == []
-    assert _processes(desk) == []
+    assert list((folder / "out").iterdir()) == []
+    assert _processes(folder) == []

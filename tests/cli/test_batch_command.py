@@ -26,7 +26,7 @@ def clips(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_failed_job_does_not_stop_the_rest(run, tmp_path: Path) -> None:
+def test_a_failed_job_does_not_stop_the_others(run, tmp_path: Path) -> None:
     done = run("batch", "clips", "-s", "builtin", "-o", "out/put", *SMALL)
     assert done.returncode == 1, done.stderr
     assert sorted(path.name for path in (tmp_path / "out/put").iterdir()) == [
@@ -74,7 +74,7 @@ def test_without_a_server_nothing_is_rendered_as_a_preview(run, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
-def test_an_ambiguous_name_does_not_stop_the_rest(run, clips: Path) -> None:
+def test_an_ambiguous_name_does_not_stop_the_others(run, clips: Path) -> None:
     shutil.copy(clips / "anna.png", clips / "anna.jpg")
     (clips / "bob.png").unlink()
     done = run("batch", "clips", "-n", "-o", "out")

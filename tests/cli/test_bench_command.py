@@ -1,4 +1,4 @@
-"""`bench` measures every stage, and tells it as a table or as JSON."""
+"""`bench` measures every stage, and prints a table or JSON."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.png"
 STAGES = [
     *("base64 decode", "checksum", "decode JPEG", "decode PNG"),
     *("parse binary", "parse ndjson", "receive ndjson"),
-    *("receive binary", "paste", "encode", "mux", "whole frame"),
+    *("receive binary", "paste", "encode", "mux", "entire frame"),
 ]
-ROAD = STAGES[7:]
+PIPELINE = STAGES[7:]
 """What a raw crop on the binary wire passes."""
 
 
@@ -40,7 +40,7 @@ def test_json_has_every_stage(run) -> None:
     for stage in reported["stages"]:
         assert stage["us"] > 0
         assert stage["mb_s"] > 0
-        assert (stage["share"] is not None) == (stage["name"] in ROAD)
+        assert (stage["share"] is not None) == (stage["name"] in PIPELINE)
     assert reported["stages"][-1]["share"] == 1.0
     assert set(reported) == {"event", "given", "encoder", "encoders", "threads", "stages", "fps"}
 

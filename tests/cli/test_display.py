@@ -50,7 +50,7 @@ EVENTS: list[Event] = [
 ]
 
 
-def _voice(**loudness: bool) -> Verbosity:
+def _verbosity(**loudness: bool) -> Verbosity:
     verbosity = Verbosity()
     for name, value in loudness.items():
         setattr(verbosity, name, value)
@@ -64,7 +64,7 @@ def _show(display: Display) -> None:
 
 
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    _show(open_display(_voice()))
+    _show(open_display(_verbosity()))
     out, err = capsys.readouterr()
     assert out == "Output: out.mp4 (1.2 MB, 7.1 s, 178 frames, 96 fps)\n"
     assert err.splitlines() == [
@@ -79,7 +79,7 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_verbose_lines_say_wire_and_time(capsys: pytest.CaptureFixture[str]) -> None:
-    _show(open_display(_voice(verbose=True)))
+    _show(open_display(_verbosity(verbose=True)))
     err = capsys.readouterr().err.splitlines()
     assert "encoder: libx264, 3 threads each" in err
     assert "wire: binary, the rows that the mask needs" in err
@@ -87,12 +87,12 @@ def test_verbose_lines_say_wire_and_time(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    _show(open_display(_voice(quiet=True)))
+    _show(open_display(_verbosity(quiet=True)))
     assert capsys.readouterr() == ("", "")
 
 
 def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> None:
-    _show(open_display(_voice(json=True)))
+    _show(open_display(_verbosity(json=True)))
     out, err = capsys.readouterr()
     assert err == ""
     objects = [json.loads(line) for line in out.splitlines()]
@@ -105,7 +105,7 @@ def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_json_of_a_batch_names_the_job(capsys: pytest.CaptureFixture[str]) -> None:
-    display = open_display(_voice(json=True))
+    display = open_display(_verbosity(json=True))
     display.begin("anna")
     display(SERVER)
     display.failed({"token": "MTF-X", "exit_code": 65})

@@ -1,4 +1,4 @@
-"""`doctor` names each problem with the line that mends it."""
+"""`doctor` names each problem with a fix."""
 
 from __future__ import annotations
 

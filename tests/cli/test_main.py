@@ -159,7 +159,7 @@ def test_a_full_disk_below_stdout_is_no_fault_of_ours(words: tuple[str, ...]) ->
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_we_may_not_read_is_told_by_who_reads_it() -> None:
+def test_an_unreadable_file_is_reported_by_its_reader() -> None:
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)
         for param in getattr(command, "params", ()):

@@ -85,7 +85,7 @@ def test_the_wire_that_is_asked_for(run: Run) -> None:
             assert _wires(run(*RENDER, *SMALL, "-s", address, "--wire", wire)) == [wire]
 
 
-def test_a_wire_that_nobody_knows(run: Run) -> None:
+def test_an_unknown_wire(run: Run) -> None:
     done = run(*RENDER, "--wire", "frames")
     assert done.returncode == 2
     assert f"one of auto, {', '.join(wire.name for wire in WIRES)}" in done.stdout

@@ -22,7 +22,7 @@ PLANNING = ("-i", "anna.png", "-a", "anna.wav", "-o", "anna.mp4", "--no-face-che
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder with a picture and a recording of many hours, which takes no room on the disk."""
+    """A folder with a picture and a recording of many hours, which takes no space on the disk."""
     (tmp_path / "anna.png").write_bytes(PORTRAIT.read_bytes())
     size = HOURS * 3600 * 8_000 * 2
     form = struct.pack("<4sIHHIIHH4sI", b"fmt ", 16, 1, 1, 8_000, 16_000, 2, 16, b"data", size)
@@ -77,5 +77,5 @@ def test_a_signal_is_never_lost(home: Path, words: tuple[str, ...], number: int,
         returned, secs, err = _stopped(home, number, 0.03 * turn, *words)
         assert returned == code, err
         assert "Traceback" not in err
-        # A second is the contract; the rest is room for a busy machine.
+        # A second is the contract; the remainder is slack for a busy machine.
         assert secs < 30

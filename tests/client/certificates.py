@@ -1,4 +1,4 @@
-"""Certificates made for the run: nothing that expires lies in the repository."""
+"""Certificates made for the run: nothing that expires is in the repository."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trustme
 
 
 @dataclass(frozen=True)
-class Papers:
+class Certificates:
     """PEM files; those of servers and clients hold their keys, too.
 
     Attributes:
@@ -18,7 +18,7 @@ class Papers:
         server: for 127.0.0.1.
         elsewhere, expired: for another host; of another time.
         client: and the same in two files.
-        strange_ca, strange_client: of an authority that nobody knows.
+        strange_ca, strange_client: of an unknown authority.
     """
 
     ca: str
@@ -32,7 +32,7 @@ class Papers:
     strange_client: str
 
 
-def make_papers(folder: Path) -> Papers:
+def make_certificates(folder: Path) -> Certificates:
     ours, strange = trustme.CA(), trustme.CA()
 
     def kept(name: str, *blobs: trustme.Blob) -> str:
@@ -45,7 +45,7 @@ def make_papers(folder: Path) -> Papers:
 
     past = datetime(2001, 1, 1, tzinfo=UTC)
     client = ours.issue_cert("client@example.org")
-    return Papers(
+    return Certificates(
         ca=kept("ca.pem", ours.cert_pem),
         server=both("server.pem", ours.issue_cert("127.0.0.1")),
         elsewhere=both("elsewhere.pem", ours.issue_cert("gpu.example.org")),

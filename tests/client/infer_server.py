@@ -1,4 +1,4 @@
-"""A server of another maker that knows only POST /infer: `infer_server.py JSON`.
+"""An independent server that knows only POST /infer: `infer_server.py JSON`.
 
 Written with the standard library alone, from the contract and not from our code. Options:
 `framing` (`close`, `chunked`, `length`), `order` (`contract`, `turned`), `pretty`, `escapes`,
@@ -162,9 +162,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         if framing == "length":
             parts = iter([b"".join(parts)])
-            whole = next(parts)
-            self.send_header("Content-Length", str(len(whole)))
-            parts = iter([whole])
+            document = next(parts)
+            self.send_header("Content-Length", str(len(document)))
+            parts = iter([document])
         elif framing == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
         else:

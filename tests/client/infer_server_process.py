@@ -20,14 +20,14 @@ from musetalk_fast.config import ServerSettings
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.wav import PaddedWav
 
-PLAIN = Path(__file__).with_name("infer_server.py")
+PROGRAM = Path(__file__).with_name("infer_server.py")
 PATTERN = Path(__file__).parents[1] / "server/serve_pattern.py"
 
 
 @contextmanager
 def infer_server(**options: object) -> Iterator[str]:
-    """The address of a server of another maker."""
-    with listening([str(PLAIN), json.dumps(options)]) as address:
+    """The address of an independent server."""
+    with listening([str(PROGRAM), json.dumps(options)]) as address:
         yield address
 
 

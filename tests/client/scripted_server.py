@@ -1,4 +1,4 @@
-"""A server on loopback that says exactly what a test tells it to, bytes made by hand.
+"""A server on loopback that sends exactly what a test scripts, bytes made by hand.
 
 The binary wire is written here a second time, from docs/protocol.md, so that the client is held
 against the document and not against our own encoder.
@@ -72,7 +72,7 @@ def frame(index: int, rows: int = 256, *, source: int = 0, width: int = 256) -> 
 
 
 def digest(messages: Iterable[bytes]) -> str:
-    """The `end` digest over whole messages."""
+    """The `end` digest over complete messages."""
     return f"{crc32c(b''.join(raw[28:32] for raw in messages)):08x}"
 
 
@@ -97,7 +97,7 @@ def start(request: dict[str, object]) -> bytes:
     )
 
 
-def whole_stream(request: dict[str, object], rows: int = 256) -> list[bytes]:
+def full_stream(request: dict[str, object], rows: int = 256) -> list[bytes]:
     """A faultless answer to `POST /v1/frames`, message by message."""
     first, stop = int(str(request["start"])), int(str(request["stop"]))
     messages = [start(request), *(frame(index, rows) for index in range(first, stop))]
@@ -119,7 +119,7 @@ class Script:
             "protocol": 1,
         }
     )
-    frames: Callable[[dict[str, object]], list[bytes]] = whole_stream
+    frames: Callable[[dict[str, object]], list[bytes]] = full_stream
     frames_status: int = 200
     frames_headers: dict[str, str] = field(default_factory=dict)
     put_bodies: list[bytes] = field(default_factory=list)

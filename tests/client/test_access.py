@@ -80,7 +80,7 @@ async def test_the_scheme_may_be_written_in_any_case(guarded: str) -> None:
     assert (await _status(guarded, "/v1/info", Authorization=f"bEARER  {SECRET} "))[0] == 200
 
 
-async def test_health_is_open_and_tells_nothing_more(guarded: str) -> None:
+async def test_health_is_open_and_says_nothing_more(guarded: str) -> None:
     status, document, _ = await _status(guarded, "/health")
     assert status == 200
     assert (document["status"], document["protocol"]) == ("healthy", 1)
@@ -145,7 +145,7 @@ async def test_a_key_that_a_server_repeats_becomes_stars(tmp_path: Path) -> None
         ("unix:/run/m.sock", False),
     ],
 )
-def test_a_key_in_the_clear_is_told(url: str, warned: bool) -> None:
+def test_a_key_in_the_clear_is_reported(url: str, warned: bool) -> None:
     notes = Credentials(api_key=SECRET).notes(parse_address(url))
     assert bool(notes) is warned
     assert SECRET not in "".join(notes)
@@ -161,11 +161,11 @@ async def test_logs_have_no_key(guarded: str, caplog: pytest.LogCaptureFixture) 
 
 def _run(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     # Only the settings are away: what the preview engine has compiled is used.
-    home = {"XDG_CONFIG_HOME": str(folder)}
+    environ = {"XDG_CONFIG_HOME": str(folder)}
     return subprocess.Popen(
         [sys.executable, "-m", "musetalk_fast", *arguments],
         cwd=REPOSITORY,
-        env=os.environ | home | variables,
+        env=os.environ | environ | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,4 +1,4 @@
-"""A body whose framing breaks ends at once, not after a silence that nobody measures any more."""
+"""A body whose framing breaks ends at once, not after a silence that is not measured any more."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunk
 
 
 @pytest.mark.parametrize(
-    "rest",
+    "remainder",
     [b"zz\r\n", b"-5\r\n", b"fffffffffffffffffff\r\n", b"9\r\nshort\r\n5\r\nhello\r\n"],
-    ids=lambda rest: rest.split(b"\r\n")[0].decode(),
+    ids=lambda remainder: remainder.split(b"\r\n")[0].decode(),
 )
-async def test_chunks_that_are_none(rest: bytes) -> None:
+async def test_chunks_that_are_none(remainder: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(HEAD + b"5\r\nhello\r\n")
         await writer.drain()
-        await asyncio.sleep(0.1)  # the client reads the head and waits for the rest
-        writer.write(rest)
+        await asyncio.sleep(0.1)  # the client reads the head and waits for the remainder
+        writer.write(remainder)
         await reader.read()
         writer.close()
 
@@ -36,7 +36,7 @@ async def test_chunks_that_are_none(rest: bytes) -> None:
                 await asyncio.wait_for(_read(connection), 60)
 
 
-async def test_chunks_that_are_none_while_nobody_reads() -> None:
+async def test_chunks_that_are_none_while_no_reader_waits() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(HEAD + b"5\r\nhello\r\n")
@@ -70,7 +70,7 @@ async def _read(connection: Connection) -> None:
             pass
 
 
-async def test_a_body_that_ends_with_its_connection_is_whole() -> None:
+async def test_a_body_that_ends_with_its_connection_is_complete() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.0 200 OK\r\n\r\nhello")

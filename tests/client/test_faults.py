@@ -14,10 +14,10 @@ from scripted_server import (
     Script,
     digest,
     frame,
+    full_stream,
     message,
     serving,
     start,
-    whole_stream,
 )
 
 from musetalk_fast import (
@@ -56,7 +56,7 @@ async def _fails(script: Script, folder: Path, timeout_secs: float = 20.0) -> er
 
 def _change(number: int, new: bytes) -> object:
     def frames(request: Request) -> list[bytes]:
-        messages = whole_stream(request)
+        messages = full_stream(request)
         messages[number] = new
         return messages
 
@@ -72,7 +72,7 @@ async def test_a_faultless_script_renders(tmp_path: Path) -> None:
 
 
 async def test_a_window_of_rows_that_is_too_small_is_refused(tmp_path: Path) -> None:
-    script = Script(frames=lambda request: whole_stream(request, rows=16))
+    script = Script(frames=lambda request: full_stream(request, rows=16))
     assert isinstance(await _fails(script, tmp_path), errors.FrameShapeError)
 
 
@@ -92,15 +92,15 @@ CASES = {
         69,
     ),
     "not the wire": (lambda _request: [b"<html>" * 100], errors.ProtocolError, 69),
-    "stream cut": (lambda request: whole_stream(request)[:9], errors.StreamCutError, 69),
+    "stream cut": (lambda request: full_stream(request)[:9], errors.StreamCutError, 69),
     "cut inside a message": (
-        lambda request: [*whole_stream(request)[:9], frame(8)[:1000]],
+        lambda request: [*full_stream(request)[:9], frame(8)[:1000]],
         errors.StreamCutError,
         69,
     ),
     "500 in mid-stream": (
         lambda request: [
-            *whole_stream(request)[:9],
+            *full_stream(request)[:9],
             message("error", {"code": "MTF-X", "message": "engine broke", "retryable": True}),
         ],
         errors.ServerFailedError,
@@ -117,14 +117,14 @@ CASES = {
     ),
     "wrong digest at the end": (
         lambda request: [
-            *whole_stream(request)[:-1],
+            *full_stream(request)[:-1],
             message("end", {"count": 75, "digest": "00000000"}),
         ],
         errors.ChecksumError,
         69,
     ),
     "range of another segment": (
-        lambda request: whole_stream(request | {"start": 1}),
+        lambda request: full_stream(request | {"start": 1}),
         errors.FrameOrderError,
         69,
     ),
@@ -179,14 +179,14 @@ async def test_a_foreign_program_is_named(tmp_path: Path) -> None:
 
 async def test_a_server_that_falls_silent(tmp_path: Path) -> None:
     script = Script(
-        frames=lambda request: [*whole_stream(request)[:5], STALL], stall=asyncio.Event()
+        frames=lambda request: [*full_stream(request)[:5], STALL], stall=asyncio.Event()
     )
     error = await _fails(script, tmp_path, timeout_secs=0.5)
     assert isinstance(error, errors.ServerUnreachableError)
     assert "0.5 s" in error.message
 
 
-async def test_nobody_listens(tmp_path: Path) -> None:
+async def test_no_server_listens(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""Each status of a refusal, in our form, in nobody's, and in a hostile one."""
+"""Each status of a refusal, in our form, in an unknown one, and in a hostile one."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ async def _refused(**answer: Any) -> errors.MuseTalkError:
 @pytest.mark.parametrize("status", STATUSES)
 async def test_a_status_with_our_words(status: int) -> None:
     kind, code = STATUSES[status]
-    body = b'{"code": "MTF-NEW", "message": "no room", "hint": "make room"}'
+    body = b'{"code": "MTF-NEW", "message": "no space", "hint": "free space"}'
     error = await _refused(status=status, body=body, content_type="application/json")
     assert type(error) is kind
-    assert (error.message, error.hint, error.exit_code) == ("no room", "make room", code)
+    assert (error.message, error.hint, error.exit_code) == ("no space", "free space", code)
 
 
 _AT = "Wed, 25 Nov 2026 10:00:00 GMT"

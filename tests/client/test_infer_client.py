@@ -1,4 +1,4 @@
-"""Servers that know only POST /infer: ours, and one of another maker in a process of its own."""
+"""Servers that know only POST /infer: ours, and an independent one in a process of its own."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ async def _check(address: str, request: InferRequest, **settings: Any) -> None:
         frames = await _frames(server, request)
     assert [frame.index for frame in frames] == list(range(request.frames))
     for frame in frames:
-        whole = decode_png(frame.data, 1 << 20)
-        assert whole.shape == (240, 320, 3)
+        rgb = decode_png(frame.data, 1 << 20)
+        assert rgb.shape == (240, 320, 3)
         if server.info.engine == "infer":
-            assert whole[0, 0].tolist() == [frame.index, 0, 7]
+            assert rgb[0, 0].tolist() == [frame.index, 0, 7]
 
 
 STYLES: dict[str, dict[str, object]] = {
@@ -65,7 +65,7 @@ STYLES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-async def test_a_server_of_another_maker(style: str, tmp_path: Path) -> None:
+async def test_an_independent_server(style: str, tmp_path: Path) -> None:
     with infer_server(**STYLES[style]) as address:
         await _check(address, _request(tmp_path))
 
@@ -101,14 +101,14 @@ async def test_a_recording_is_read_from_its_file(tmp_path: Path) -> None:
 
 
 async def test_the_wire_is_found_out() -> None:
-    with infer_server() as plain, pattern_server() as ours:
-        async with opened(plain) as server:
+    with infer_server() as infer_only, pattern_server() as ours:
+        async with opened(infer_only) as server:
             assert (server.wire, server.info.engine, server.info.model) == (INFER, "infer", "2.3.1")
         async with opened(ours) as server:
             assert (server.wire, server.info.engine) == (BINARY, "pattern")
         async with opened(ours, wire="infer") as server:
             assert (server.wire, server.info.engine) == (INFER, "pattern")
-        assert await probe(plain)
+        assert await probe(infer_only)
         assert await probe(ours)
 
 
@@ -156,7 +156,7 @@ async def test_who_cannot_say_now_whether_it_has_it_is_not_guessed_at() -> None:
             pass
 
 
-async def test_who_is_told_to_use_it_needs_no_health(tmp_path: Path) -> None:
+async def test_a_configured_infer_wire_needs_no_health(tmp_path: Path) -> None:
     with infer_server(health=None) as address:
         await _check(address, _request(tmp_path), wire="infer")
 
@@ -168,7 +168,7 @@ FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
         errors.StreamCutError,
         "before frame 3",
     ),
-    "too few": ({"most": 5}, errors.FrameOrderError, "5 frames came; the answer says 18"),
+    "too few": ({"most": 5}, errors.FrameOrderError, "5 frames came; the response says 18"),
     "another size": ({"size": [64, 64]}, errors.FrameShapeError, "64x64 pixels, not 320x240"),
     "no /infer": ({"no_infer": True}, errors.NotAServerError, "404"),
     "FastAPI's refusal": (
@@ -249,12 +249,12 @@ COMMAND = """
 import atexit, runpy, sys
 from pathlib import Path
 
-def tell():
-    # Not getrusage: its peak is that of whoever forked us, too.
+def report():
+    # Not getrusage: its peak includes the parent process's.
     status = Path("/proc/self/status").read_text()
     print(int(status.split("VmHWM:")[1].split()[0]) // 1024)
 
-atexit.register(tell)
+atexit.register(report)
 sys.argv[0] = "musetalk-fast"
 runpy.run_module("musetalk_fast", run_name="__main__", alter_sys=True)
 """

@@ -1,4 +1,4 @@
-"""How often a server is tried, how long it rests, and when it is given up."""
+"""How often a server is tried, how long it backs off, and when it is given up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOREIGN = errors.NotAServerError("not HTTP", where="a")
 
 
 class Script:
-    """Connects as it is told: an error is raised, None means that it opens."""
+    """Connects as scripted: an error is raised, None means that it opens."""
 
     def __init__(self, *answers: errors.MuseTalkError | None) -> None:
         self.answers = list(answers)
@@ -125,20 +125,20 @@ async def test_what_was_a_server_is_one() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_garbage_is_counted_until_a_part_is_whole() -> None:
+async def test_corrupt_frames_are_counted_until_a_part_is_complete() -> None:
     member = _member(None)
-    garbage = errors.FrameShapeError("frame 7")
+    corrupt = errors.FrameShapeError("frame 7")
     for _ in range(3):
-        assert member.corrupted(garbage) < math.inf
+        assert member.corrupted(corrupt) < math.inf
         member.worked(25, 1.0)  # its streams end well
     member.succeeded()
     for _ in range(3):
-        assert member.corrupted(garbage) < math.inf
-    assert member.corrupted(garbage) == math.inf
+        assert member.corrupted(corrupt) < math.inf
+    assert member.corrupted(corrupt) == math.inf
     assert member.excluded
 
 
-async def test_it_rests_as_long_as_it_was_told() -> None:
+async def test_it_backs_off_as_long_as_retry_after_says() -> None:
     member = _member(None)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -243,7 +243,7 @@ async def _slow_and_fast() -> tuple[Member, Member, Pool]:
 
 
 async def test_a_server_that_backs_off_is_no_measure() -> None:
-    """Else a slow server that alone is left rests again and again, and nobody works."""
+    """Else a slow server that alone is left backs off again and again, and no frame is made."""
     slow, fast, pool = await _slow_and_fast()
     fast.lagged(errors.ServerSlowError("1 frame a second"))
     assert pool.best_throughput(slow) is None
@@ -292,7 +292,7 @@ async def test_who_still_sends_is_not_lost() -> None:
         Pool([member]).check()
 
 
-async def test_who_lags_rests_longer_each_time_but_is_not_lost() -> None:
+async def test_a_server_that_lags_backs_off_longer_each_time_but_is_not_lost() -> None:
     member = _member(None, tries=0)
     slow = errors.ServerSlowError("1 frame a second")
     secs = [member.lagged(slow) for _ in range(6)]
@@ -301,8 +301,8 @@ async def test_who_lags_rests_longer_each_time_but_is_not_lost() -> None:
     assert not member.lost
 
 
-async def test_the_longest_rest_counts_whoever_heard_of_it() -> None:
-    """Of two streams the second to fail may be told how long; a lag or garbage shortens nothing."""
+async def test_the_longest_backoff_counts() -> None:
+    """Of two streams the second to fail may have a Retry-After; other failures shorten nothing."""
     member = _member(None)
     began = asyncio.get_running_loop().time()
     member.failed(LOST, began)

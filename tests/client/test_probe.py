@@ -1,4 +1,4 @@
-"""Whether a MuseTalk server is at home: whatever else answers there counts as none."""
+"""Whether the default server is a MuseTalk server: whatever else answers counts as none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOREIGN = {
 }
 
 
-async def test_a_server_at_home() -> None:
+async def test_a_default_server() -> None:
     async with serving(Script()) as url:
         assert await probe(url)
 
@@ -43,7 +43,7 @@ async def test_a_foreign_program(name: str) -> None:
         assert not await probe(f"http://127.0.0.1:{port}")
 
 
-async def test_nobody() -> None:
+async def test_no_server() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert not await probe(f"http://127.0.0.1:{unused.getsockname()[1]}")

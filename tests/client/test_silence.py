@@ -33,7 +33,7 @@ def _request(folder: Path, png: bytes = b"") -> InferRequest:
     return InferRequest(png=png, recording=sound, fps=Fraction(25), frames=25, width=64, height=64)
 
 
-async def test_nobody_picks_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_server_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_CONNECT_SECS", 0.3)
     with contextlib.ExitStack() as stack:
         door = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -48,7 +48,7 @@ async def test_nobody_picks_up(monkeypatch: pytest.MonkeyPatch) -> None:
                 await connection.health()
 
 
-async def test_nobody_knows_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolvers try for half a minute and more, and sockets' time-outs have not begun."""
 
     def search(*_asked: object, **_named: object) -> None:
@@ -64,7 +64,7 @@ async def test_nobody_knows_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_more_streams_than_a_pool_of_connections_holds() -> None:
-    """All of them at work: none waits for another to end."""
+    """All of them run: none waits for another to end."""
     begun = asyncio.Semaphore(0)
 
     async def hold(_request: web.BaseRequest) -> web.Response:
@@ -97,7 +97,9 @@ async def test_a_document_in_drops() -> None:
         return response
 
     async with answering(drip, timeout_secs=0.3) as connection:
-        with pytest.raises(errors.ServerUnreachableError, match=r"no whole answer .* in 0\.6 s"):
+        with pytest.raises(
+            errors.ServerUnreachableError, match=r"no complete response to .* in 0\.6 s"
+        ):
             await connection.health()
 
 
@@ -164,25 +166,29 @@ async def test_a_head_in_drops(method: str, drops: bytes, monkeypatch: pytest.Mo
     """Each byte would give it the time-out anew."""
     monkeypatch.setattr(infers, "_PATIENCE", 0.1)
     async with _dripping(method.replace("INFER", "POST"), b"", drops) as connection:
-        with pytest.raises(errors.ServerUnreachableError, match=r"no whole head .* in 0\.[34] s"):
+        with pytest.raises(
+            errors.ServerUnreachableError, match=r"no complete response head in 0\.[34] s"
+        ):
             await ASK[method](connection)
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "INFER"])
 async def test_a_refusal_in_drops(method: str) -> None:
     async with _dripping(method.replace("INFER", "POST"), REFUSAL, b"a" * 4000) as connection:
-        with pytest.raises(errors.ServerUnreachableError, match=r"503 and no whole .* in 0\.6 s"):
+        with pytest.raises(
+            errors.ServerUnreachableError, match=r"503 and no complete body in 0\.6 s"
+        ):
             await ASK[method](connection)
 
 
-async def test_whole_frames_in_drops() -> None:
+async def test_full_frames_that_trickle_in() -> None:
     drops = b'{"index": 0, "data": "' + b"A" * 4000
     async with _dripping("POST", FRAMES, drops) as connection:
-        with pytest.raises(errors.ServerSlowError, match=r"no whole frame in 0\.3 s"):
+        with pytest.raises(errors.ServerSlowError, match=r"no complete frame in 0\.3 s"):
             await _infer(connection)
 
 
-async def test_line_breaks_between_whole_frames_are_signs_of_life() -> None:
+async def test_line_breaks_between_full_frames_keep_the_stream_alive() -> None:
     # In all they take longer than the time-out, each of them a fortieth.
     async with _dripping("POST", FRAMES, b"\n" * 50 + b"]}", 2.0) as connection:
         with pytest.raises(errors.ProtocolError):  # what comes after them is read
@@ -199,7 +205,7 @@ async def test_a_silent_server() -> None:
             await connection.health()
 
 
-async def test_a_server_that_takes_no_bytes_of_a_plain_request(tmp_path: Path) -> None:
+async def test_a_server_that_takes_no_bytes_of_an_infer_request(tmp_path: Path) -> None:
     async def deaf(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await closed.wait()
         writer.close()

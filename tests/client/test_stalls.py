@@ -189,7 +189,7 @@ async def _infer(connection: Connection, folder: Path) -> None:
         await _take(stream, [])
 
 
-async def test_line_breaks_and_no_full_frames(
+async def test_line_breaks_and_no_complete_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(infers, "_PATIENCE", 0.1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import Papers, make_papers
+from certificates import Certificates, make_certificates
 from infer_server_process import opened, pattern_server
 
 from musetalk_fast import errors
@@ -20,8 +20,8 @@ from musetalk_fast.config import ServerSettings
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Papers:
-    return make_papers(tmp_path_factory.mktemp("papers"))
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 async def _fails(address: str, **settings: Any) -> errors.TlsError:
@@ -33,7 +33,7 @@ async def _fails(address: str, **settings: Any) -> errors.TlsError:
     return caught.value
 
 
-async def test_a_certificate_must_be_trusted(certificates: Papers) -> None:
+async def test_a_certificate_must_be_trusted(certificates: Certificates) -> None:
     with pattern_server(tls={"cert": certificates.server}) as address:
         assert address.startswith("https://127.0.0.1:")
         async with opened(address, ca_file=certificates.ca) as server:
@@ -44,21 +44,21 @@ async def test_a_certificate_must_be_trusted(certificates: Papers) -> None:
             assert "--ca-file" in (error.hint or "")
 
 
-async def test_a_certificate_must_name_the_host(certificates: Papers) -> None:
+async def test_a_certificate_must_name_the_host(certificates: Certificates) -> None:
     with pattern_server(tls={"cert": certificates.elsewhere}) as address:
         error = await _fails(address, ca_file=certificates.ca)
     assert "IP address mismatch" in error.message
     assert "name that the certificate has" in (error.hint or "")
 
 
-async def test_a_certificate_must_not_have_expired(certificates: Papers) -> None:
+async def test_a_certificate_must_not_have_expired(certificates: Certificates) -> None:
     with pattern_server(tls={"cert": certificates.expired}) as address:
         error = await _fails(address, ca_file=certificates.ca)
     assert "expired" in error.message
     assert "renew" in (error.hint or "")
 
 
-async def test_a_server_may_ask_for_a_certificate_of_ours(certificates: Papers) -> None:
+async def test_a_server_may_ask_for_a_certificate_of_ours(certificates: Certificates) -> None:
     tls = {"cert": certificates.server, "client_ca": certificates.ca}
     with pattern_server(tls=tls) as address:
         for shown in (
@@ -75,7 +75,7 @@ async def test_a_server_may_ask_for_a_certificate_of_ours(certificates: Papers) 
 
 
 @contextmanager
-def _alerting(certificates: Papers) -> Iterator[str]:
+def _alerting(certificates: Certificates) -> Iterator[str]:
     """A server that asks for a certificate and says why it hangs up."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.ca)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -103,7 +103,7 @@ def _alerting(certificates: Papers) -> Iterator[str]:
         listener.close()
 
 
-async def test_a_server_that_says_why_is_understood(certificates: Papers) -> None:
+async def test_a_server_that_says_why_is_understood(certificates: Certificates) -> None:
     with _alerting(certificates) as address:
         error = await _fails(address, ca_file=certificates.ca)
     assert "asks for a certificate of ours" in error.message
@@ -113,13 +113,13 @@ async def test_a_server_that_says_why_is_understood(certificates: Papers) -> Non
     assert "our certificate" in error.message or "does not trust" in error.message
 
 
-async def test_what_speaks_no_tls_is_named(certificates: Papers) -> None:
+async def test_what_speaks_no_tls_is_named(certificates: Certificates) -> None:
     with pattern_server() as address:
         error = await _fails(address.replace("http:", "https:"), ca_file=certificates.ca)
     assert "not TLS" in error.message
 
 
-async def test_https_asked_in_the_clear_is_no_connection(certificates: Papers) -> None:
+async def test_https_asked_in_the_clear_is_no_connection(certificates: Certificates) -> None:
     with (
         pattern_server(tls={"cert": certificates.server}) as address,
         pytest.raises(errors.ServerError),
@@ -128,7 +128,7 @@ async def test_https_asked_in_the_clear_is_no_connection(certificates: Papers) -
             pass
 
 
-async def test_a_handshake_that_is_cut_is_no_crash(certificates: Papers) -> None:
+async def test_a_handshake_that_is_cut_is_no_crash(certificates: Certificates) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def hang_up() -> None:
@@ -160,7 +160,7 @@ def test_files_must_be_there(settings: dict[str, str], message: str) -> None:
         load_credentials(ServerSettings(**settings))
 
 
-def test_files_must_be_what_they_are_called(certificates: Papers, tmp_path: Path) -> None:
+def test_files_must_be_what_they_are_called(certificates: Certificates, tmp_path: Path) -> None:
     junk = tmp_path / "junk.pem"
     junk.write_text("junk")
     for settings in (
@@ -174,7 +174,7 @@ def test_files_must_be_what_they_are_called(certificates: Papers, tmp_path: Path
         assert caught.value.where in settings.values()
 
 
-def test_an_encrypted_key_asks_no_terminal(certificates: Papers, tmp_path: Path) -> None:
+def test_an_encrypted_key_asks_no_terminal(certificates: Certificates, tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization as form
 
     key = form.load_pem_private_key(Path(certificates.client_key).read_bytes(), None)

@@ -1,4 +1,4 @@
-"""Assets go once, whole, with progress, and refusals are heard."""
+"""Assets are sent once, completely, with progress, and refusals are raised."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Store:
         assert request.headers["Content-Length"] == str(len(DATA))
         if self.reads:
             self.kept[name] = await request.read()
-        return web.json_response({"code": "X", "message": "as told"}, status=self.put_status)
+        return web.json_response({"code": "X", "message": "as scripted"}, status=self.put_status)
 
 
 @pytest.mark.parametrize("as_file", [False, True])
@@ -83,7 +83,7 @@ async def test_a_refusal(store: Store, kind: type[errors.ServerError]) -> None:
 async def test_a_refusal_before_the_body_was_read() -> None:
     store = Store(put_status=413, reads=False)
     async with answering(store.answer) as connection:
-        with pytest.raises(errors.ServerRefusedError, match="as told"):
+        with pytest.raises(errors.ServerRefusedError, match="as scripted"):
             await ensure_asset(connection, NAME, DATA, lambda *_: None)
 
 

@@ -1,4 +1,4 @@
-"""docs/configuration.md and the help tell the truth about every setting."""
+"""docs/configuration.md and the help are right about every setting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from musetalk_fast.cli.render import render
 from musetalk_fast.cli.setting_types import SettingType
 from musetalk_fast.config import load_settings
 from musetalk_fast.config.settings import SECTIONS
-from musetalk_fast.config.value_types import Whole
+from musetalk_fast.config.value_types import Integer
 from musetalk_fast.events import Event
 from musetalk_fast.video.containers import CONTAINERS
 
@@ -32,7 +32,9 @@ def _flags() -> dict[str, click.Option]:
     return found
 
 
-SETTINGS = [(section, item) for section, home in SECTIONS.items() for item in fields(home)]
+SETTINGS = [
+    (section, item) for section, settings_type in SECTIONS.items() for item in fields(settings_type)
+]
 
 
 @pytest.mark.parametrize(("section", "item"), SETTINGS, ids=lambda x: getattr(x, "name", x))
@@ -59,7 +61,7 @@ def test_the_example_is_a_configuration_file(tmp_path: Path) -> None:
     assert len(origins) == text.count(" = ")
 
 
-def test_every_event_is_told() -> None:
+def test_every_event_is_reported() -> None:
     names = {event_name(kind.__new__(kind)) for kind in Event.__args__}
     assert names | {"error", "summary"} == set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
 
@@ -69,7 +71,7 @@ def test_help_has_the_bounds_and_words_of_the_setting(name: str) -> None:
     option = _flags()[name]
     kind = next(item.metadata["kind"] for _, item in SETTINGS if item.name == name)
     help_text = option.help or ""
-    if isinstance(kind, Whole):
+    if isinstance(kind, Integer):
         assert kind.wanted.partition(" from ")[2] in help_text
     few = len(kind.choices) < 5
     for word in kind.choices if few else (kind.choices[0], kind.choices[-1]):

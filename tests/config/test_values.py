@@ -116,8 +116,8 @@ def test_every_rate_reads_back(rate: Fraction) -> None:
 
 
 def test_every_setting_has_a_kind_that_takes_its_default() -> None:
-    for home in SECTIONS.values():
-        for item in fields(home):
+    for settings_type in SECTIONS.values():
+        for item in fields(settings_type):
             if item.default is not None:
                 assert item.metadata["kind"].check(item.default) == item.default
 

@@ -73,7 +73,7 @@ def test_it_is_found_by_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["preview"].load() is PreviewEngine
 
 
-def test_it_tells_each_face_once(ready, smiling) -> None:
+def test_it_reports_each_face_once(ready, smiling) -> None:
     ((source, count, face),) = ready.reported
     assert (source, count) == (0, 1)
     assert face is ready.avatar.faces[0]

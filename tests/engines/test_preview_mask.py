@@ -10,7 +10,7 @@ from musetalk_fast.engines.preview.mask import blur_kernel, jaw_mask
 from musetalk_fast.types import Box
 
 
-def whole(portrait, box: Box | None = None) -> np.ndarray:
+def full_mask(portrait, box: Box | None = None) -> np.ndarray:
     """The mask laid into its picture."""
     height, width = portrait.rgb.shape[:2]
     place, mask = jaw_mask(portrait.points, box or portrait.found.box, width, height)
@@ -30,7 +30,7 @@ def test_the_blur_is_that_of_the_offline_path(width: int, height: int, kernel: i
 def test_nothing_above_the_middle_of_the_box_but_the_blur(portrait) -> None:
     box = portrait.found.box
     middle = box.y + box.height // 2
-    assert not whole(portrait)[: middle - blur_kernel(box) // 2 - 1].any()
+    assert not full_mask(portrait)[: middle - blur_kernel(box) // 2 - 1].any()
 
 
 def test_it_lies_in_the_box_and_fits_tightly(portrait) -> None:
@@ -48,7 +48,7 @@ def test_it_lies_in_the_box_and_fits_tightly(portrait) -> None:
 
 
 def test_it_takes_mouth_and_chin_and_leaves_nose_and_background(portrait) -> None:
-    mask, box = whole(portrait), portrait.found.box
+    mask, box = full_mask(portrait), portrait.found.box
 
     def at(point: np.ndarray) -> int:
         return int(mask[int(point[1]), int(point[0])])
@@ -62,7 +62,7 @@ def test_it_takes_mouth_and_chin_and_leaves_nose_and_background(portrait) -> Non
 
 
 def test_it_is_soft(portrait) -> None:
-    mask = whole(portrait).astype(int)
+    mask = full_mask(portrait).astype(int)
     limit = 255 * 4 / blur_kernel(portrait.found.box)
     inside = mask[:, portrait.found.box.x + 1 : portrait.found.box.x + portrait.found.box.width]
     assert np.abs(np.diff(inside, axis=1)).max() <= limit
@@ -86,7 +86,7 @@ def test_a_large_face_has_the_same_mask_only_larger(closed) -> None:
     box, (height, width) = closed.found.box, closed.rgb.shape[:2]
     large = Box(*(each * 12 for each in box))
     place, mask = jaw_mask(closed.points * 12, large, width * 12, height * 12)
-    small = whole(closed)[box.y + box.height * 5 // 8, box.x : box.x + box.width].astype(int)
+    small = full_mask(closed)[box.y + box.height * 5 // 8, box.x : box.x + box.width].astype(int)
     row = mask[large.y + large.height * 5 // 8 - place.y]
     wide = np.zeros(large.width, int)
     wide[place.x - large.x : place.x - large.x + place.width] = row

@@ -129,7 +129,7 @@ def test_small_steps_make_small_changes(portrait) -> None:
         assert difference(one, other).mean() < 2
 
 
-def test_it_writes_where_it_is_told(smiling) -> None:
+def test_it_writes_to_the_given_memory(smiling) -> None:
     batch = np.zeros((2, 256, 256, 3), np.uint8)
     posed = pose_mouth(smiling.mouth, MouthPose(0.5, 0, 0))
     assert render.paint(smiling.mouth, posed, batch[1]) is not None

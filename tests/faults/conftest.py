@@ -15,14 +15,14 @@ from musetalk_fast.types import CropEncoding
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """A server that is not harmed."""
+    """A server without faults."""
     with served() as servers:
         yield servers[0]
 
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    """Harms what the server says."""
+    """Injects faults into what the server sends."""
     with proxied(server.address) as proxy:
         yield proxy
 
@@ -37,7 +37,7 @@ def two(server: Server) -> Iterator[tuple[Proxy, Proxy]]:
 @pytest.fixture(scope="session")
 def workload(tmp_path_factory: pytest.TempPathFactory) -> Workload:
     """Four segments."""
-    return Workload(tmp_path_factory.mktemp("scene"), 4.0).write()
+    return Workload(tmp_path_factory.mktemp("workload"), 4.0).write()
 
 
 @pytest.fixture(scope="session")

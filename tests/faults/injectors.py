@@ -26,7 +26,7 @@ def cut(
     act: Act = Act.RESET,
     once: Callable[[], bool] = lambda: True,
 ) -> Fault:
-    """The answer stops `offset` bytes into message `number`, once something is so."""
+    """The response stops `offset` bytes into message `number`, once something is so."""
 
     def change(at: int, message: bytes) -> Iterable[Piece]:
         if at < number:
@@ -47,9 +47,9 @@ def flip(number: int, place: float, bit: int = 0, name: str = "flip") -> Fault:
         if at != number:
             return [message]
         byte = int(place if place >= 1 or place == 0 else place * len(message))
-        spoilt = bytearray(message)
-        spoilt[min(byte, len(message) - 1)] ^= 1 << bit
-        return [bytes(spoilt)]
+        damaged = bytearray(message)
+        damaged[min(byte, len(message) - 1)] ^= 1 << bit
+        return [bytes(damaged)]
 
     return Fault(f"{name} in message {number} at {place:g}", lambda: change)
 
@@ -61,7 +61,7 @@ def flip_header(number: int, byte: int, bit: int) -> Fault:
 
 
 def broken_framing(number: int, raw: bytes) -> Fault:
-    """Bytes before message `number` that are no chunk, or not a whole one."""
+    """Bytes before message `number` that are no chunk, or an incomplete one."""
 
     def change(at: int, message: bytes) -> Iterable[Piece]:
         return [Raw(raw), message] if at == number else [message]
@@ -119,7 +119,7 @@ def frame_missing() -> Fault:
 
 
 def undecodable(only: int = 3) -> Fault:
-    """Right checksums over crops that nobody can decode."""
+    """Correct checksums over crops that cannot be decoded."""
     return rewritten("undecodable crop", lambda frame: [replace(frame, data=b"A" * 400)], only)
 
 
@@ -139,17 +139,17 @@ NO_CHUNKS = (
 )
 """Lengths that are none, that are too long, a chunk that is too short, an end too early."""
 
-NOT_HTTP = Fault("not HTTP", garble=b"SSH-2.0-OpenSSH_9.2p1\r\n")
-DAMAGED_HEAD = Fault("damaged head", garble=b"HTTP/1.1 2x0 OK\r\nContent-Length: 5\r\n\r\nhello")
-HALF_A_HEAD = Fault("half a head", garble=b"HTTP/1.1 200 OK\r\nContent-Ty")
-HEAD_IN_DROPS = Fault("head in drops", garble=b"HTTP/1.1 200 OK\r\nX-Long: ", drops=b"a" * 4000)
+NOT_HTTP = Fault("not HTTP", raw=b"SSH-2.0-OpenSSH_9.2p1\r\n")
+DAMAGED_HEAD = Fault("damaged head", raw=b"HTTP/1.1 2x0 OK\r\nContent-Length: 5\r\n\r\nhello")
+HALF_A_HEAD = Fault("half a head", raw=b"HTTP/1.1 200 OK\r\nContent-Ty")
+HEAD_IN_DROPS = Fault("head in drops", raw=b"HTTP/1.1 200 OK\r\nX-Long: ", drops=b"a" * 4000)
 REFUSAL_IN_DROPS = Fault(
     "refusal in drops",
-    garble=b"HTTP/1.1 503 No\r\nContent-Length: 4000\r\n\r\n",
+    raw=b"HTTP/1.1 503 No\r\nContent-Length: 4000\r\n\r\n",
     drops=b"a" * 4000,
 )
 NOT_JSON = Fault("not JSON", lambda: lambda _at, _message: [b'{"status": "heal'])
-SPOILT_REQUEST = Fault("spoilt request", invalidate=True)
+CORRUPTED_REQUEST = Fault("corrupted request", corrupt_request=True)
 SILENT = Fault("silent", hush=True)
 
 

@@ -22,7 +22,7 @@ class Cost:
     """What kills cost.
 
     Attributes:
-        kills: of processes that were at work.
+        kills: of running processes.
         runs: in all, the last ones of each video included.
         videos: finished.
         parts_kept: parts that were there when a process died, over all kills.
@@ -53,7 +53,7 @@ class Killing:
         proxy: Proxy | None = None,
     ) -> None:
         self.cost = Cost()
-        self._scene = workload
+        self._workload = workload
         self._output = output
         self._url = url
         self._right = right
@@ -70,7 +70,7 @@ class Killing:
     def _once(self, *, kill: bool) -> None:
         before = parts_of(self._output)
         asked = len(self._proxy.asked) if self._proxy else 0
-        with started(self._scene.arguments(self._output, self._url)) as process:
+        with started(self._workload.arguments(self._output, self._url)) as process:
             own: set[int] = set()
             if kill:
                 self._wait(process)
@@ -93,7 +93,7 @@ class Killing:
         if self._chance.random() < 0.25:
             time.sleep(self._chance.uniform(0.0, 1.0))
             return
-        moment = self._chance.uniform(0.0, 0.9) * self._scene.frames
+        moment = self._chance.uniform(0.0, 0.9) * self._workload.frames
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "progress" and event["stage"] == "encode":

@@ -1,4 +1,4 @@
-"""A proxy that does harm: it stands before a real server and spoils its answers as a script says.
+"""A fault-injecting proxy: it stands before a real server and alters its responses by a script.
 
 It runs in a thread of its own. What it lets through it sends as it came, cut into the messages of
 the wire, so that a fault may be placed at a message or inside one.
@@ -44,17 +44,17 @@ class Act(Enum):
     RESET = "reset"
     """The connection ends without a word (RST)."""
     CUT = "cut"
-    """The connection ends after what was sent has arrived (FIN), in the middle of the answer."""
+    """The connection ends after what was sent has arrived (FIN), in the middle of the response."""
     END = "end"
-    """The answer ends as if it were whole: its framing is correct."""
+    """The response ends as if it were complete: its framing is correct."""
     HUSH = "hush"
     """Nothing more comes; the connection stays."""
     DRIP = "drip"
-    """The rest comes one byte a second."""
+    """The remainder comes one byte a second."""
 
 
 class Raw(bytes):
-    """Bytes that go to the socket as they are, into the middle of the answer's framing."""
+    """Bytes that go to the socket as they are, into the middle of the response's framing."""
 
 
 Piece: TypeAlias = "bytes | float | Act | Callable[[], bool]"
@@ -76,20 +76,20 @@ class Fault:
         name: for tables.
         begin: makes the change; called once per answer, as a change may remember.
         status, headers: refuse with these instead of asking the server.
-        garble: raw bytes in the place of an HTTP answer, then the connection ends.
+        raw: bytes in the place of an HTTP response, then the connection ends.
         drops: more raw bytes before it ends, one at a time.
         hush: take the request, say nothing.
-        invalidate: the request itself arrives with a wrong bit in its body.
+        corrupt_request: the request itself arrives with a wrong bit in its body.
     """
 
     name: str
     begin: Callable[[], Change] = lambda: as_it_is
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    garble: bytes | None = None
+    raw: bytes | None = None
     drops: bytes = b""
     hush: bool = False
-    invalidate: bool = False
+    corrupt_request: bool = False
 
     @property
     def kind(self) -> str:
@@ -134,7 +134,7 @@ class Proxy:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def inject(self, path: str, fault: Fault, times: int = 1) -> None:
-        """Spoil the next answers to requests whose path begins so."""
+        """Inject a fault into the next responses to requests whose path begins so."""
         with self._lock:
             self._waiting.append((path, fault, times))
 
@@ -198,7 +198,7 @@ class Proxy:
         if self._runner is None:
             return
         assert self._door is not None
-        # A connection that is accepted when its server closes is nobody's (python/cpython#109564).
+        # A connection accepted while its server closes is leaked (python/cpython#109564).
         self._loop.remove_reader(self._door.fileno())
         await asyncio.sleep(0)
         for site in list(self._runner.sites):
@@ -232,11 +232,11 @@ class Proxy:
         self.asked.append(asked)
         if fault is not None and fault.hush:
             await asyncio.sleep(3600)
-        if fault is not None and fault.garble is not None:
-            return await _corrupted(request, fault.garble, fault.drops)
+        if fault is not None and fault.raw is not None:
+            return await _corrupted(request, fault.raw, fault.drops)
         if fault is not None and fault.status is not None:
             return web.Response(status=fault.status, headers=fault.headers, text="out of order")
-        if fault is not None and fault.invalidate and body:
+        if fault is not None and fault.corrupt_request and body:
             middle = len(body) // 2
             body = body[:middle] + bytes([body[middle] ^ 0x80]) + body[middle + 1 :]
         change = as_it_is if fault is None else fault.begin()

@@ -33,7 +33,7 @@ MAX_SERVERS = 3
 STOPPED = "client stopped"
 AGAIN = "no server at the start"
 _PATIENT = 100
-"""Failures in a row that a server is forgiven: faults end, here."""
+"""Consecutive failures of a server before it is lost: many, as faults end here."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Mix:
     def __init__(self, seed: int, folder: Path) -> None:
         self.tally = Tally(seed)
         self._folder = folder
-        self._scene = Workload(folder / "scene", 4.0).write()
+        self._workload = Workload(folder / "workload", 4.0).write()
         self._right: dict[CropEncoding, list[str]] = {}
         self._usual: dict[tuple[int, bool, CropEncoding], float] = {}
         self._servers: list[Server] = []
@@ -203,7 +203,9 @@ class Mix:
     async def _render(self, script: Round, output: Path) -> None:
         urls = [proxy.url for proxy in self._proxies[: script.servers]]
         members = {"wire": (BINARY if script.binary else NDJSON).name, "encoding": script.encoding}
-        await self._scene.render(output, *urls, max_retries=_PATIENT, timeout_secs=1.5, **members)
+        await self._workload.render(
+            output, *urls, max_retries=_PATIENT, timeout_secs=1.5, **members
+        )
 
     async def _disturbed(self, script: Round, output: Path) -> list[str]:
         """Render while blows fall; their kinds."""
@@ -235,7 +237,7 @@ class Mix:
     async def _is_rendered(
         self, script: Round, output: Path, blows: asyncio.Future[list[None]]
     ) -> bool:
-        """Render; False if no server was there at its start, which is told at once."""
+        """Render; False if no server was there at its start, which fails at once."""
         still_falling = not blows.done()
         try:
             await self._render(script, output)

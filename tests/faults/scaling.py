@@ -11,7 +11,7 @@ from workload import Workload
 
 from musetalk_fast import render_async
 
-PACE = 40.0
+THROUGHPUT = 40.0
 """Frames a second of one server."""
 
 WANTED = 0.95
@@ -38,7 +38,7 @@ class Measured:
     @property
     def share(self) -> float:
         """Of what the servers make."""
-        return self.fps / (PACE * self.servers)
+        return self.fps / (THROUGHPUT * self.servers)
 
     def fault(self, processors: int) -> str | None:
         """What is wrong if the share is too small though the client had processors to spare."""
@@ -46,7 +46,7 @@ class Measured:
             return None
         return (
             f"{self.servers} servers: {self.fps:.1f} frames/s are {self.share:.3f} of "
-            f"{PACE * self.servers:.0f}, less than {WANTED}, with {self.cpu:.2f} of {processors} "
+            f"{THROUGHPUT * self.servers:.0f}, below {WANTED}, with {self.cpu:.2f} of {processors} "
             "processors in use by the client"
         )
 
@@ -61,7 +61,7 @@ def usable_processors() -> int:
 async def reached(
     workload: Workload, output: Path, urls: list[str], segment_secs: float = 1.0
 ) -> tuple[float, float]:
-    """Frames a second while frames were made, and the seconds of the whole render."""
+    """Frames a second while frames were made, and the seconds of the entire render."""
     began = time.monotonic()
     result = await render_async(
         workload.avatar, workload.audio, output, workload.settings(*urls, segment_secs=segment_secs)

@@ -122,7 +122,7 @@ async def test_two_renders_on_one_output(steady: Server, right: Right, tmp_path:
         second = _command(arguments)
         assert second.returncode == 75
         assert json.loads(second.stdout.splitlines()[-1])["token"] == "MTF-OUTPUT-BUSY"
-        assert first.poll() is None, "the first had to be still at work"
+        assert first.poll() is None, "the first had to be still running"
         kept = parts_of(output)
         first.kill()
         first.wait()
@@ -145,7 +145,7 @@ async def _interrupted(workload: Workload, proxy: Proxy, output: Path) -> dict[s
     return kept
 
 
-async def test_parts_of_another_plan_are_set_aside(
+async def test_parts_of_another_plan_are_archived(
     workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
@@ -155,9 +155,9 @@ async def test_parts_of_another_plan_are_set_aside(
     assert pictures(output) == (await right(workload))[:75]
     assert recorder.segments(reused=True) == []
     (warning,) = recorder.warnings
-    aside = warning.rpartition(" ")[2]
-    assert aside.startswith(str(tmp_path / "out.mp4.parts."))
-    there = os.listdir(aside)  # noqa: PTH208 - asyncio's rule forbids the other
+    archive = warning.rpartition(" ")[2]
+    assert archive.startswith(str(tmp_path / "out.mp4.parts."))
+    there = os.listdir(archive)  # noqa: PTH208 - asyncio's rule forbids the other
     assert set(there) == {*kept, "plan.json", "faces.bin"}
 
 
@@ -175,16 +175,16 @@ async def test_faces_of_another_avatar_do_not_stay(
         await Workload(tmp_path / "other", 1.0).write().render(output, server.address)
 
 
-async def test_damaged_faces_are_settled_anew(
+async def test_damaged_faces_are_established_again(
     workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
     faces = tmp_path / "out.mp4.parts/faces.bin"
     await _interrupted(workload, proxy, output)
-    whole = faces.read_bytes()
-    faces.write_bytes(whole[:-7])
+    original = faces.read_bytes()
+    faces.write_bytes(original[:-7])
     await _interrupted(workload, proxy, output)
-    assert faces.read_bytes() == whole
+    assert faces.read_bytes() == original
     recorder = await workload.render(output, proxy.url)
     assert recorder.segments(reused=True)
     assert pictures(output) == await right(workload)
@@ -201,26 +201,26 @@ async def test_fresh_starts_over(
     assert pictures(output) == await right(workload)
 
 
-@pytest.mark.parametrize("harm", ["truncated", "emptied", "flipped", "of another segment"])
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "of another segment"])
 async def test_a_damaged_part_is_made_again(
-    harm: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
+    damage: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
     kept = sorted(await _interrupted(workload, proxy, output))
     victim = tmp_path / "out.mp4.parts" / kept[0]
     content = victim.read_bytes()
-    if harm == "truncated":
+    if damage == "truncated":
         victim.write_bytes(content[: len(content) * 2 // 3])
-    elif harm == "emptied":
+    elif damage == "emptied":
         victim.write_bytes(b"")
-    elif harm == "flipped":
+    elif damage == "flipped":
         place = content.index(b"moov") + 60
         victim.write_bytes(content[:place] + bytes(64) + content[place + 64 :])
     else:
         (tmp_path / "out.mp4.parts/00000003.mp4").unlink(missing_ok=True)
         shutil.copy(victim, tmp_path / "out.mp4.parts/00000003.mp4")
     recorder = await workload.render(output, proxy.url)
-    again = 3 if harm == "of another segment" else 0
+    again = 3 if damage == "of another segment" else 0
     assert again in recorder.segments(reused=False)
     assert pictures(output) == await right(workload)
 
@@ -265,9 +265,9 @@ def _jumps(site: Path, python: str) -> bool:
     return "True" in _command([python, "-c", program], PYTHONPATH=str(site)).stdout
 
 
-@pytest.mark.parametrize("room", ["client", "planning", "rendering", "server", "video", "wire"])
-def test_nobody_reads_the_clock_on_the_wall(room: str) -> None:
-    files = [*(REPOSITORY / "musetalk_fast" / room).rglob("*.py")]
+@pytest.mark.parametrize("package", ["client", "planning", "rendering", "server", "video", "wire"])
+def test_no_package_reads_the_wall_clock(package: str) -> None:
+    files = [*(REPOSITORY / "musetalk_fast" / package).rglob("*.py")]
     assert files
     for path in files:
         text = path.read_text()

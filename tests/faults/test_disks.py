@@ -26,7 +26,7 @@ def _mount(folder: Path, options: str) -> bool:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with little room."""
+    """A file system of its own with little space."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if not _mount(folder, "size=400k"):
@@ -42,7 +42,7 @@ def _remount(folder: Path, how: str) -> None:
 
 
 def _fill(folder: Path, leave: int) -> Path:
-    """Take what room there is but for some bytes."""
+    """Fill the disk but for some bytes."""
     left = os.statvfs(folder)
     ballast = folder / "ballast"
     ballast.write_bytes(bytes(max(0, left.f_bavail * left.f_frsize - leave)))

@@ -1,4 +1,4 @@
-"""Several machines at work on one plan over a shared folder: doubled, killed, harmed."""
+"""Several machines working on one plan over a shared directory: doubled, killed, with faults."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_machine_is_killed_and_another_goes_on(
     assert not plan.parent.exists(), "what the killed one had begun is gone, too"
 
 
-async def test_their_streams_are_harmed(
+async def test_their_streams_have_faults(
     workload: Workload, plan: Path, server: Server, right: Right
 ) -> None:
     output = plan.parents[1] / "out.mp4"

@@ -32,12 +32,12 @@ def right(
 
 
 def _cut(share: float, act: Act) -> Fault:
-    """The answer, one JSON document, stops behind a share of its bytes."""
+    """The response, one JSON document, stops behind a share of its bytes."""
 
     def change(_at: int, answer: bytes) -> Iterable[Piece]:
         return [answer[: int(share * len(answer))] or b"{", act]
 
-    return Fault(f"{act.value} after {share:g} of the answer", lambda: change)
+    return Fault(f"{act.value} after {share:g} of the response", lambda: change)
 
 
 async def _survives(
@@ -78,7 +78,7 @@ async def test_the_end_of_a_connection(
 async def test_flipped_bits(
     short: Workload, proxy: Proxy, right: list[str], tmp_path: Path
 ) -> None:
-    """In the pictures each is noticed; before them there are names that nobody reads."""
+    """In the pictures each is noticed; before them there are names that are not read."""
     chance = random.Random(3)
     for place in (0, 3, 9, 20):
         await _survives(short, proxy, right, tmp_path, [flip(0, place, chance.randrange(8))])

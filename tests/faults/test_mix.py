@@ -25,7 +25,7 @@ def test_a_seed_is_a_script() -> None:
     assert _script(7) != _script(8)
 
 
-def test_a_mix_that_is_stopped_tells_what_it_came_to() -> None:
+def test_a_mix_that_is_stopped_reports_its_results() -> None:
     command = [sys.executable, str(Path(__file__).with_name("random_mix.py")), "--seed", "7"]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as random_mix:

@@ -87,7 +87,7 @@ async def test_retry_after_is_obeyed(
         injectors.HALF_A_HEAD,
         injectors.NOT_JSON,
         injectors.cut(0, 10),
-        injectors.SPOILT_REQUEST,
+        injectors.CORRUPTED_REQUEST,
     ],
     ids=lambda fault: fault.name,
 )
@@ -95,7 +95,7 @@ async def test_damage_once(
     fault: Fault, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     with_body = (ASSETS, AVATARS, FRAMES)
-    for path in with_body if fault.invalidate else (HEALTH, INFO, *with_body):
+    for path in with_body if fault.corrupt_request else (HEALTH, INFO, *with_body):
         proxy.inject(path, fault)
         await _survives(short, proxy, await right(short), tmp_path)
 
@@ -114,7 +114,7 @@ async def test_damage_once(
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else value.__name__,
 )
-async def test_what_never_ends_is_told(
+async def test_what_never_ends_is_reported(
     fault: Fault,
     kind: type[errors.MuseTalkError],
     workload: Workload,

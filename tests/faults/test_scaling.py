@@ -9,7 +9,7 @@ import injectors
 import pytest
 from injectors import FRAMES
 from proxy import proxied
-from scaling import PACE, Measured, reached
+from scaling import THROUGHPUT, Measured, reached
 from workload import Right, Server, Workload, pictures
 
 
@@ -34,9 +34,9 @@ async def test_all_servers_work_at_once(
 
 
 def test_a_render_that_falls_behind_is_at_fault_unless_its_processors_are() -> None:
-    assert Measured(3, 0.96 * 3 * PACE, 0.5).fault(4) is None
-    assert Measured(3, 0.94 * 3 * PACE, 3.7).fault(4) is None
-    fault = Measured(3, 0.94 * 3 * PACE, 3.5).fault(4)
+    assert Measured(3, 0.96 * 3 * THROUGHPUT, 0.5).fault(4) is None
+    assert Measured(3, 0.94 * 3 * THROUGHPUT, 3.7).fault(4) is None
+    fault = Measured(3, 0.94 * 3 * THROUGHPUT, 3.5).fault(4)
     assert fault is not None
     assert "3 servers: 112.8 frames/s are 0.940 of 120" in fault
     assert "3.50 of 4 processors" in fault

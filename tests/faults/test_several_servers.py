@@ -35,7 +35,7 @@ from musetalk_fast.types import CropEncoding
 NOWHERE = "http://nosuch.invalid:8000"
 
 
-def _nobody(proxy: Proxy) -> str:
+def _closed_port(proxy: Proxy) -> str:
     """An address where connections are refused."""
     proxy.close()
     return proxy.url
@@ -43,7 +43,7 @@ def _nobody(proxy: Proxy) -> str:
 
 async def test_refused_alone(workload: Workload, proxy: Proxy, tmp_path: Path) -> None:
     with pytest.raises(errors.ServerUnreachableError, match="refused"):
-        await workload.render(tmp_path / "out.mp4", _nobody(proxy))
+        await workload.render(tmp_path / "out.mp4", _closed_port(proxy))
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - asyncio's rule forbids the other
 
 
@@ -56,9 +56,9 @@ async def test_no_such_host_alone(workload: Workload, tmp_path: Path) -> None:
 
 @pytest.fixture
 def independent_client(server: Server, tmp_path: Path) -> Proxy:
-    """Speaks https with a certificate that nobody knows."""
+    """Speaks https with a certificate of an unknown authority."""
     issued = trustme.CA().issue_cert("127.0.0.1")
-    pem = tmp_path / "stranger.pem"
+    pem = tmp_path / "unknown.pem"
     issued.private_key_and_cert_chain_pem.write_to_path(pem)
     with proxied(server.address, server_context(pem, None, None)) as proxy:
         yield proxy
@@ -79,7 +79,7 @@ async def test_one_good_server_among_the_absent(
     right: Right,
     tmp_path: Path,
 ) -> None:
-    absent = [_nobody(two[1]), NOWHERE, independent_client.url]
+    absent = [_closed_port(two[1]), NOWHERE, independent_client.url]
     output = tmp_path / "out.mp4"
     recorder = EventRecorder()
     # As long as it takes for each to be tried.
@@ -192,7 +192,7 @@ async def test_one_of_two_frozen_for_good(
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", ["wrong checksum", "undecodable"])
-async def test_one_of_three_returns_garbage(
+async def test_one_of_three_sends_corrupt_frames(
     kind: str,
     workload: Workload,
     two: tuple[Proxy, Proxy],
@@ -201,22 +201,24 @@ async def test_one_of_three_returns_garbage(
     tmp_path: Path,
 ) -> None:
     encoding = CropEncoding.JPEG if kind == "undecodable" else CropEncoding.RAW
-    with proxied(server.address) as liar:
+    with proxied(server.address) as corrupting:
         fault = injectors.undecodable(-1) if kind == "undecodable" else injectors.flip(1, 0.5)
-        liar.inject(FRAMES, fault, times=10_000)
+        corrupting.inject(FRAMES, fault, times=10_000)
         for each in two:
             each.inject(FRAMES, injectors.slowed(0.01), times=4)
         output = tmp_path / "out.mp4"
-        urls = [liar.url, *(each.url for each in two)]
+        urls = [corrupting.url, *(each.url for each in two)]
         recorder = await workload.render(output, *urls, encoding=encoding)
-        assert liar.struck()
-        assert any(liar.url in warning for warning in recorder.warnings)
+        assert corrupting.struck()
+        assert any(corrupting.url in warning for warning in recorder.warnings)
         assert not any(each.url in warning for warning in recorder.warnings for each in two)
     assert pictures(output) == await right(workload, encoding)
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_liar_alone_is_named(workload: Workload, proxy: Proxy, tmp_path: Path) -> None:
+async def test_a_single_corrupting_server_is_named(
+    workload: Workload, proxy: Proxy, tmp_path: Path
+) -> None:
     proxy.inject(FRAMES, injectors.undecodable(-1), times=10_000)
     with pytest.raises(errors.FrameShapeError) as caught:
         await workload.render(tmp_path / "out.mp4", proxy.url, encoding=CropEncoding.JPEG)
@@ -237,7 +239,7 @@ async def test_servers_that_differ_are_named_and_left_out(
     ):
         odd = (model_proxy, faces_proxy)
         recorder = EventRecorder()
-        # The first one settles what is right, and has frames left when the others are looked at.
+        # The first one establishes the manifest, and has frames left when the others are checked.
         proxy.inject(FRAMES, injectors.held(lambda: len(recorder.warnings) >= len(odd)), times=100)
         for each in odd:
             each.inject(AVATARS, injectors.held(lambda: bool(proxy.frames_asked())))
@@ -249,7 +251,7 @@ async def test_servers_that_differ_are_named_and_left_out(
     (of_faces,) = [text for text in recorder.warnings if faces_proxy.url in text]
     assert "pattern 2" in of_model
     assert "faces" in of_faces
-    assert all(text.endswith("left out") for text in (of_model, of_faces))
+    assert all(text.endswith("excluded") for text in (of_model, of_faces))
 
 
 async def test_a_server_that_slows_to_a_crawl_is_left(

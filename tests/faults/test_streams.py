@@ -142,7 +142,7 @@ async def test_damaged_answers(
     await _survives(workload, proxy, await right(workload), tmp_path, faults, max_retries=10)
 
 
-async def test_a_crop_that_nobody_can_decode(
+async def test_a_crop_that_cannot_be_decoded(
     wire: str, workload: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:
     jpeg = CropEncoding.JPEG

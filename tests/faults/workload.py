@@ -40,7 +40,7 @@ DEADLINE_SECS = 120.0
 """No render of the bench may take longer, whatever happens to it, on however busy a machine."""
 
 Right = Callable[..., Awaitable[list[str]]]
-"""Given a scene and an encoding: the frames of a fault-free render."""
+"""Given a workload and an encoding: the frames of a fault-free render."""
 
 PROGRAM = (sys.executable, "-m", "musetalk_fast")
 
@@ -92,7 +92,7 @@ class Workload:
 
     @property
     def avatar(self) -> Path:
-        """A picture without a face: nobody looks for one."""
+        """A picture without a face: none is looked for."""
         return self.folder / "avatar.png"
 
     @property
@@ -174,7 +174,7 @@ def _print_events(recorder: EventRecorder, late_secs: float) -> None:
     Args:
         late_secs: if many, the machine or the loop stood still, and nothing need be wrong.
     """
-    print(f"told {late_secs:.1f} s late", *recorder.events[-20:], sep="\n", file=sys.stderr)
+    print(f"reported {late_secs:.1f} s late", *recorder.events[-20:], sep="\n", file=sys.stderr)
     for task in asyncio.all_tasks():
         task.print_stack(limit=8)
     for frame in sys._current_frames().values():
@@ -197,7 +197,7 @@ def parts_of(output: Path) -> dict[str, int]:
 
 
 def unfinished(folder: Path) -> list[Path]:
-    """Files that somebody has begun to write."""
+    """Files that a process has begun to write."""
     return list(folder.rglob("*.tmp"))
 
 

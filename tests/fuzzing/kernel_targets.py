@@ -74,11 +74,11 @@ def _feed_base64(data: bytes) -> bool:
     expected = np.empty(size, np.uint8)
     wrong = base64_reference.decode(text, len(text) // 4 * 3 - size, expected)
     for number, kernel in enumerate(forms("base64")):
-        room = np.full(size + 32 * (number % 2), 7, np.uint8)
-        written = kernel.decode(text, room)
+        buffer = np.full(size + 32 * (number % 2), 7, np.uint8)
+        written = kernel.decode(text, buffer)
         assert written == (size if wrong < 0 else -1), (kernel.used(), written, wrong)
-        assert wrong >= 0 or np.array_equal(room[:size], expected), kernel.used()
-        assert (room[size:] == 7).all(), kernel.used()
+        assert wrong >= 0 or np.array_equal(buffer[:size], expected), kernel.used()
+        assert (buffer[size:] == 7).all(), kernel.used()
     return decode_into(text, np.empty(size, np.uint8)) == size
 
 

@@ -31,7 +31,7 @@ def mutated(rng: random.Random, data: bytes, other: bytes) -> bytes:
 
 
 def mutated_json(rng: random.Random, document: Any) -> Any:
-    """A JSON document with a value replaced by an odd one, often of its type, or left out."""
+    """A JSON document with a value replaced by an odd one, often of its type, or removed."""
     if isinstance(document, dict | list) and document and rng.random() < 0.85:
         names = list(document) if isinstance(document, dict) else range(len(document))
         name, copy = rng.choice(names), document.copy()

@@ -14,7 +14,7 @@ _TAIL = 21
 
 
 def seal_binary(data: bytes) -> bytes:
-    """Every whole message of the binary wire with the checksum of its bytes."""
+    """Every complete message of the binary wire with the checksum of its bytes."""
     sealed, start = bytearray(data), 0
     while start + _HEADER <= len(data):
         (length,) = struct.unpack_from("<I", data, start + 24)
@@ -28,9 +28,9 @@ def seal_binary(data: bytes) -> bytes:
 
 
 def seal_lines(data: bytes) -> bytes:
-    """Every whole line of the NDJSON wire with the checksum of its bytes."""
-    *lines, rest = data.split(b"\n")
-    return b"".join(map(_sealed, lines)) + rest
+    """Every complete line of the NDJSON wire with the checksum of its bytes."""
+    *lines, remainder = data.split(b"\n")
+    return b"".join(map(_sealed, lines)) + remainder
 
 
 def _sealed(line: bytes) -> bytes:

@@ -63,12 +63,12 @@ def outcome(make: Callable[[], Any], parts: list[bytes]) -> tuple[Any, ProtocolE
 
 def alike_however_cut(make: Callable[[], Any], data: bytes) -> Any:
     """The outcome, which no cut may change; raises the decoder's own error."""
-    whole, error = outcome(make, [data] if data else [])
+    once, error = outcome(make, [data] if data else [])
     cut, _ = outcome(make, pieces(data))
-    assert cut == whole, f"in one piece {whole}, in several {cut}"
+    assert cut == once, f"in one piece {once}, in several {cut}"
     if error is not None:
         raise error
-    return whole
+    return once
 
 
 def _message(rng: random.Random, index: int) -> Message:
@@ -137,9 +137,9 @@ def _feed_answer(data: bytes) -> bool:
     found, _ = alike_however_cut(lambda: infer.Decoder(_DUE, _MAX_TEXT), data)
     try:
         document = json.loads(data)
-    except ValueError:  # members that nobody asks for are not parsed
+    except ValueError:  # members that are not read are not parsed
         return True
-    if isinstance(document.get("frames"), list):  # no list: the answer says why it failed
+    if isinstance(document.get("frames"), list):  # no list: the response says why it failed
         texts = [frame["data"] for frame in document["frames"]]
         assert [frame[2] for frame in found] == list(map(base64.b64decode, texts))
     return True

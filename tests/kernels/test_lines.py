@@ -25,8 +25,8 @@ EXT = Path(__file__).parents[2] / "ext"
 
 def line(data: bytes, **members: object) -> bytes:
     head = {"type": "frame", "index": 7, "source": 3, "encoding": "jpeg", "rows": [5, 1]}
-    whole = {**head, "width": 2, **members, "data": data.decode()}
-    return with_checksum(json.dumps(whole, separators=(",", ":")).encode()[:-1])
+    line = {**head, "width": 2, **members, "data": data.decode()}
+    return with_checksum(json.dumps(line, separators=(",", ":")).encode()[:-1])
 
 
 def with_checksum(body: bytes) -> bytes:
@@ -161,7 +161,7 @@ def test_a_line_may_be_cut_at_any_byte_where_memory_ends(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("instruction_set")
-def test_a_raw_frame_larger_than_memory_is_not_whole() -> None:
+def test_a_raw_frame_larger_than_memory_is_not_complete() -> None:
     side = (1 << 32) - 1
     assert (4 << 31 << 31) % (1 << 64) == 0
     text = line(b"", encoding="raw", rows=[0, 1 << 31], width=1 << 31)

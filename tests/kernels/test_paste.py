@@ -164,9 +164,9 @@ def test_buffers_may_lie_at_any_address(layout: PixelLayout) -> None:
     paste.paste(crop, 0, expected)
     for offset in (1, 2, 3, 5, 31):
         shifted = [np.empty(len(buffer) + 32, np.uint8) for buffer in plain.buffers]
-        own = [room[offset : offset + len(room) - 32] for room in shifted]
-        for room, buffer in zip(own, plain.buffers, strict=True):
-            room[:] = buffer
+        own = [memory[offset : offset + len(memory) - 32] for memory in shifted]
+        for target, buffer in zip(own, plain.buffers, strict=True):
+            target[:] = buffer
         memory = np.empty(crop.size + 32, np.uint8)
         moved = memory[offset : offset + crop.size].reshape(crop.shape)
         moved[:] = crop
@@ -308,13 +308,13 @@ def test_a_full_mask_and_an_equal_size_give_the_picture(
     box = Box(*at, 256, 256)
     picture = np.zeros((height, width, 3), np.uint8)
     picture[at[1] :, at[0] :] = crop
-    pasted, whole = (make_planes(layout, width, height, seed=seed) for seed in (1, 1))
-    rgb_to_planes(picture, whole)
+    pasted, full = (make_planes(layout, width, height, seed=seed) for seed in (1, 1))
+    rgb_to_planes(picture, full)
     picture[at[1] :, at[0] :] = 77
     rgb_to_planes(picture, pasted)
     face = Face(0, box, box, np.full((256, 256), 255, np.uint8))
     Paste(face, width, height, layout).paste(crop, 0, pasted)
-    assert equal_planes(pasted, whole)
+    assert equal_planes(pasted, full)
 
 
 def test_an_empty_mask_needs_nothing_and_does_nothing() -> None:
@@ -330,7 +330,7 @@ def test_an_empty_mask_needs_nothing_and_does_nothing() -> None:
     assert window(face) == Rows(0, 0)
 
 
-def test_a_window_gives_what_the_whole_crop_gives() -> None:
+def test_a_window_gives_what_the_full_crop_gives() -> None:
     layout = LAYOUTS["nv12"]
     paste = Paste(plain_face(), 100, 80, layout)
     crop = small_crop(Rows(0, 256))

@@ -20,7 +20,7 @@ from musetalk_fast.types import Picture
 
 TIMES = 100
 _MAX_SECS = 5.0
-"""Of processor time, for one file; a whole one takes milliseconds."""
+"""Of processor time, for one file; a complete one takes milliseconds."""
 _MAX_GROWTH = 200 << 10
 """KiB, over all files of a kind."""
 

@@ -195,7 +195,7 @@ def _shrunk(picture: Picture, factor: float) -> Picture:
     return canvas
 
 
-def test_a_tiny_face_is_told(finder: FaceFinder, hopper: Picture) -> None:
+def test_a_tiny_face_is_reported(finder: FaceFinder, hopper: Picture) -> None:
     found = find_face(_shrunk(hopper, 0.3), AvatarOptions(), finder)
     assert any("tiny" in note for note in found.notes)
 
@@ -205,14 +205,14 @@ def test_a_face_too_small_for_the_model(finder: FaceFinder, hopper: Picture) -> 
         find_face(_shrunk(hopper, 0.13), AvatarOptions(), finder)
 
 
-def test_a_face_cut_by_the_border_is_told(finder: FaceFinder, hopper: Picture) -> None:
+def test_a_face_cut_by_the_border_is_reported(finder: FaceFinder, hopper: Picture) -> None:
     found = find_face(np.ascontiguousarray(hopper[:310]), AvatarOptions(), finder)
     assert any("cut by the picture's lower border" in note for note in found.notes)
     found = find_face(np.ascontiguousarray(hopper[:, 210:]), AvatarOptions(), finder)
     assert any("cut by the picture's left border" in note for note in found.notes)
 
 
-def test_a_turned_face_is_told(finder: FaceFinder, hopper: Picture) -> None:
+def test_a_turned_face_is_reported(finder: FaceFinder, hopper: Picture) -> None:
     from PIL import Image
 
     turned = np.array(Image.fromarray(hopper).rotate(50, expand=True))

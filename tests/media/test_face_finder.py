@@ -159,7 +159,7 @@ def test_strongest_keeps_one_of_a_face_and_at_most_32() -> None:
     assert len(strongest(many)) == 32
 
 
-def test_a_half_face_is_the_same_as_its_whole() -> None:
+def test_a_half_face_is_the_same_as_the_complete_one() -> None:
     assert same_face((0, 0, 100, 100), (60, 0, 110, 90))
     assert not same_face((0, 0, 100, 100), (90, 0, 190, 100))
     assert not same_face((0, 0, 10, 10), (20, 20, 30, 30))

@@ -24,9 +24,9 @@ def test_reduce_is_the_mean_of_blocks() -> None:
 
 def test_reduce_in_strips_equals_reduce_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.random.default_rng(2).integers(0, 256, (64, 48, 3), np.uint8)
-    whole = reduce(picture, 3)
+    full = reduce(picture, 3)
     monkeypatch.setattr("musetalk_fast.media.face.sampling._STRIP_BYTES", 1)
-    np.testing.assert_array_equal(reduce(picture, 3), whole)
+    np.testing.assert_array_equal(reduce(picture, 3), full)
 
 
 def test_reduce_by_one_is_the_picture_itself() -> None:
@@ -41,7 +41,7 @@ def test_upright_region_of_its_own_size_is_the_picture(ramp: np.ndarray) -> None
 
 @pytest.mark.parametrize("size", [30.0, 64.0, 90.0])
 @pytest.mark.parametrize("angle", [0.0, 0.4, -1.2])
-def test_a_sampled_ramp_tells_where_it_was_taken(
+def test_a_sampled_ramp_shows_where_it_was_taken(
     ramp: np.ndarray, size: float, angle: float
 ) -> None:
     side = 32

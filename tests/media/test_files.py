@@ -47,7 +47,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").touch()
     _refused(tmp_path, errors.InputUnreadableError, "this is a folder")
-    # A pipe without a writer would hold whoever opens it for ever.
+    # A pipe without a writer would block its reader forever.
     _refused(tmp_path / "pipe", errors.InputUnreadableError, "not a regular file")
     _refused(Path("/dev/null"), errors.InputUnreadableError, "not a regular file")
     _refused(tmp_path / "loop", errors.InputUnreadableError, "symbolic links")

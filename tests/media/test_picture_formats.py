@@ -330,7 +330,9 @@ def test_a_profile_of_srgb_changes_no_pixel(load: Load, small: Image.Image) -> N
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
-def test_a_profile_that_cannot_be_used_is_told(load: Load, small: Image.Image, kind: str) -> None:
+def test_a_profile_that_cannot_be_used_is_reported(
+    load: Load, small: Image.Image, kind: str
+) -> None:
     for profile in (b"damaged" * 40, ink_profile()):
         data = saved(small, kind, icc_profile=profile)
         still = load(data)

@@ -65,7 +65,7 @@ def test_another_resolution(load: Load, astronaut: Picture, size: tuple[int, int
     assert np.abs(got - expected).mean() < 1.5
 
 
-def test_a_stretched_picture_is_told(tmp_path: Path) -> None:
+def test_a_stretched_picture_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (300, 200)).save(path)
 
@@ -110,7 +110,7 @@ CUT = {
 @pytest.mark.parametrize("name", CUT)
 @pytest.mark.parametrize("share", [0.0, 0.0003, 0.02, 0.5, 0.9, 0.99, 0.999])
 def test_a_picture_that_is_cut(load: Load, astronaut: Picture, name: str, share: float) -> None:
-    # An odd width: rows of a BMP have padding, which a decoder may think left out.
+    # An odd width: rows of a BMP have padding, which a decoder may think absent.
     data = saved(Image.fromarray(astronaut[:166, :171]), name.rsplit(maxsplit=1)[-1], **CUT[name])
     with pytest.raises(errors.ImageFormatError) as caught:
         load(data[: int(len(data) * share)])

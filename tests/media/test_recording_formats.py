@@ -128,7 +128,7 @@ def test_formats_that_fill_their_last_block(
     path = record(tmp_path / name, codec, kind, 44_100, signal, layout=layout, **options)
     speech = load_speech(path, tmp_path)
     assert 0 <= speech.samples - len(signal) < 1024
-    # Priming is left out: the tone begins where it began. Its end may ring a little.
+    # Priming is skipped: the tone begins where it began. Its end may ring a little.
     expected = _expected(signal.mean(axis=1), 44_100)[:-1600]
     assert np.abs(_sent(speech)[: len(expected)] - expected).max() < 0.1
     assert np.corrcoef(_sent(speech)[: len(expected)], expected)[0, 1] > 0.995

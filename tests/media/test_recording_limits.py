@@ -70,7 +70,7 @@ BROKEN_INSIDE = [
 
 
 @pytest.mark.parametrize(("name", "codec", "kind"), BROKEN_INSIDE)
-def test_damage_in_the_middle_is_told_with_its_time(
+def test_damage_in_the_middle_is_reported_with_its_time(
     tmp_path: Path, name: str, codec: str, kind: str
 ) -> None:
     noise = np.random.default_rng(1).normal(0, 0.2, (30 * 48_000, 1)).clip(-1, 1)
@@ -84,7 +84,7 @@ def test_damage_in_the_middle_is_told_with_its_time(
 
 
 @pytest.mark.parametrize(("name", "codec", "kind"), [("a.wav", "pcm_s16le", "s16"), *BROKEN_INSIDE])
-def test_a_cut_recording_is_refused_or_told(
+def test_a_cut_recording_is_refused_or_reported(
     tmp_path: Path, name: str, codec: str, kind: str
 ) -> None:
     path = record(tmp_path / name, codec, kind, 48_000, tones(48_000, 8))
@@ -99,7 +99,7 @@ def test_a_cut_recording_is_refused_or_told(
 
 
 @pytest.mark.parametrize("rate", [100, 800_000])
-def test_rates_that_nobody_records(tmp_path: Path, rate: int) -> None:
+def test_unusual_rates(tmp_path: Path, rate: int) -> None:
     path = write_wav(tmp_path / "a.wav", rate, np.full(rate, 9000, np.int16))
     _refused(path, errors.AudioFormatError, f"{rate} samples a second are outside")
 
@@ -190,7 +190,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "temporary folder" in (caught.value.hint or "")
 
 
-def test_a_wav_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_wav_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     with WavWriter(tmp_path / "a.wav") as writer:
         writer.write(np.arange(100, dtype=np.int16))
         assert not (tmp_path / "a.wav").exists()

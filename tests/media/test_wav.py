@@ -105,7 +105,7 @@ def test_no_samples(tmp_path: Path) -> None:
     value=st.binary(min_size=1, max_size=8),
     length=st.integers(0, len(WAV)),
 )
-def test_damage_anywhere_is_refused_or_harmless(
+def test_damage_anywhere_is_refused_or_without_effect(
     tmp_path_factory: pytest.TempPathFactory, place: int, value: bytes, length: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.wav"

@@ -1,4 +1,4 @@
-"""Feeds of small frames and their encoding thread, for tests of who gets what."""
+"""Active segments of small frames and their encoding thread, for tests of who gets what."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from musetalk_fast.wire.messages import Frame
 
 
 async def _nowhere() -> object:
-    raise AssertionError("nobody connects")
+    raise AssertionError("no test connects")
 
 
 def member(name: str = "a", tries: int = 3) -> Member:
@@ -28,17 +28,17 @@ def frames(*indices: int) -> list[Frame]:
 
 
 class Encoder:
-    """Takes a feed's frames and keeps their indices.
+    """Takes a segment's frames and keeps their indices.
 
     Args:
-        spoilt: raise this at that frame.
+        failures: what to raise at which frame.
     """
 
-    def __init__(self, spoilt: dict[int, Exception] | None = None) -> None:
+    def __init__(self, failures: dict[int, Exception] | None = None) -> None:
         self.accepted: list[int] = []
         self.go = threading.Event()
         self.go.set()
-        self._spoilt = spoilt or {}
+        self._failures = failures or {}
 
     def __call__(self, active: ActiveSegment) -> Part:
         try:
@@ -49,8 +49,8 @@ class Encoder:
     def _take(self, active: ActiveSegment) -> Part:
         for frame in active.queue:
             self.go.wait(60)
-            if frame.index in self._spoilt:
-                raise self._spoilt.pop(frame.index)
+            if frame.index in self._failures:
+                raise self._failures.pop(frame.index)
             self.accepted.append(frame.index)
             active.encoded += 1
         if active.queue.closed:

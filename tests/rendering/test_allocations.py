@@ -134,8 +134,8 @@ def _messages(module: Any, encoding: CropEncoding) -> list[bytes]:
 
 
 def _pieces(messages: list[bytes], size: int | None) -> Iterator[list[bytes]]:
-    for whole in messages if size is None else [b"".join(messages)]:
-        cut = [whole[at : at + (size or 100_000)] for at in range(0, len(whole), size or 100_000)]
+    for sent in messages if size is None else [b"".join(messages)]:
+        cut = [sent[at : at + (size or 100_000)] for at in range(0, len(sent), size or 100_000)]
         yield from [cut] if size is None else ([piece] for piece in cut)
 
 
@@ -172,7 +172,7 @@ def test_the_measure_can_fail() -> None:
     assert peaks.highest["copy"] > LIMIT
 
 
-def test_frames_that_somebody_holds_would_be_seen_by_their_places() -> None:
+def test_frames_that_are_still_referenced_would_be_seen_by_their_addresses() -> None:
     graph = av.filter.Graph()
     form = av.VideoFormat(ENCODER.pix_fmt)
     source = graph.add_buffer(width=SIZE[0], height=SIZE[1], format=form, time_base=1 / FPS)
@@ -184,5 +184,5 @@ def test_frames_that_somebody_holds_would_be_seen_by_their_places() -> None:
         crop = bytes(CROP_SIZE * CROP_SIZE * 3)
         shown = compositor.compose(Frame(index=index, source=0, encoding=RAW, data=crop), index)
         places.add(shown.planes[0].buffer_ptr)
-        source.push(shown)  # nobody pulls
+        source.push(shown)  # nothing pulls
     assert len(places) == 3

@@ -1,4 +1,4 @@
-"""A server can send no more than has room when nobody encodes: back-pressure reaches its socket."""
+"""A server can send no more than fits when nothing is encoded: back-pressure reaches its socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from musetalk_fast.wire.stream_encoder import StreamEncoder
 FRAMES = 800
 """157 MB: far more than all buffers hold."""
 CROP = bytes(256 * 256 * 3)
-MAKER = EngineIdentity("fast", "1", is_preview=False)
+ENGINE = EngineIdentity("fast", "1", is_preview=False)
 REQUEST = FramesRequest(
     avatar="a",
     options=AvatarOptions(),
@@ -42,7 +42,7 @@ REQUEST = FramesRequest(
 )
 SEND_BUFFER = 1 << 16
 FRAMES_HELD = 31 + 16 + 16 + 1
-"""A queue that is not full takes one more list of 16; the thread has 16; one is not whole yet."""
+"""A queue that is not full takes one more list of 16; the thread has 16; one is incomplete."""
 READER = 2 * (1 << 20) + 2 * (1 << 18)
 """aiohttp's reader pauses the socket at twice its limit; two reads of 256 KB are on their way."""
 
@@ -111,16 +111,16 @@ def _sockets(kind: str) -> int:
 
 
 async def _receive(address: str, wire: StreamWire, active: ActiveSegment) -> None:
-    source = StreamStats(member())
+    stats = StreamStats(member())
     async with (
         Connection(parse_address(address), 20.0) as connection,
-        open_frames(connection, REQUEST, wire, MAKER) as stream,
+        open_frames(connection, REQUEST, wire, ENGINE) as stream,
     ):
         async for frames in stream:
-            await active.offer(frames, source)
+            await active.offer(frames, stats)
 
 
-async def _at_rest(sender: Sender) -> int:
+async def _idle(sender: Sender) -> int:
     """What it has sent, once that stays the same."""
     before = -1
     while before != sender.sent or before <= 32 * len(CROP):
@@ -141,7 +141,7 @@ async def test_a_server_waits_for_the_encoder(kind: str, wire: StreamWire, tmp_p
         receiving = asyncio.ensure_future(_receive(address, wire, active))
         try:
             async with asyncio.timeout(60):
-                sent = await _at_rest(sender)
+                sent = await _idle(sender)
                 frame = len(CROP) * (4 if wire == NDJSON else 3) // 3 + 200
                 bound = FRAMES_HELD * frame + READER + _sockets(kind)
                 assert sent < bound < FRAMES * len(CROP)

@@ -43,7 +43,7 @@ FACE = Face(0, Box(10, 10, 60, 60), Box(14, 40, 50, 28), np.full((28, 50), 200, 
 CROPS = Manifest(
     engine=EngineIdentity("e", "1", is_preview=False), digest="ab" * 32, source_frames=1
 )
-WHOLE = replace(CROPS, source_frames=0, makes_full_frames=True)
+FULL_FRAMES = replace(CROPS, source_frames=0, makes_full_frames=True)
 FPS = Fraction(25)
 PLAN = Plan(
     avatar=Path("a.png"),
@@ -88,7 +88,7 @@ def test_crops_go_onto_the_still(number: int, tmp_path: Path) -> None:
 
 
 def test_full_frames_need_no_face(tmp_path: Path) -> None:
-    compositor = open_compositor(PLAN, AVATAR, WHOLE, _table(tmp_path), PLAN.segments[0])
+    compositor = open_compositor(PLAN, AVATAR, FULL_FRAMES, _table(tmp_path), PLAN.segments[0])
     assert isinstance(compositor, FullFrameCompositor)
 
 

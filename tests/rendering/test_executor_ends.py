@@ -1,4 +1,4 @@
-"""A crew ends: with all parts, or with what its last lane has failed with."""
+"""An executor ends: with all parts, or with the failure of its last worker."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from active_segments import Encoder, frames, member
 
-from musetalk_fast import errors
-from musetalk_fast import tasks as side_by_side
+from musetalk_fast import errors, tasks
 from musetalk_fast.client.pool import Pool
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering import executor as crews
+from musetalk_fast.rendering import executor as executor_module
 from musetalk_fast.rendering.executor import SegmentExecutor
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import StreamStats
@@ -24,38 +23,36 @@ FLAW = RuntimeError("a flaw of ours")
 SEGMENT = Segment(0, 0, 4)
 
 
-def _crew(
+def _executor(
     monkeypatch: pytest.MonkeyPatch,
     worker: Callable[[Scheduler], Any],
     encoder: Encoder,
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> SegmentExecutor:
-    """Of one server, whose lane is this coroutine function."""
+    """Of one server, whose worker is this coroutine function."""
 
-    def make_lane(*given: Any) -> Any:
+    def make_worker(*given: Any) -> Any:
         (scheduler,) = (each for each in given if isinstance(each, Scheduler))
         return SimpleNamespace(run=lambda: worker(scheduler))
 
-    monkeypatch.setattr(crews, "Worker", make_lane)
-    monkeypatch.setattr(crews, "SegmentEncoder", lambda _job: encoder)
+    monkeypatch.setattr(executor_module, "Worker", make_worker)
+    monkeypatch.setattr(executor_module, "SegmentEncoder", lambda _job: encoder)
     job: Any = SimpleNamespace(state=SimpleNamespace(manifest=None))
     return SegmentExecutor(job, Pool([member()]), 1, 3, on_event)
 
 
 async def _give_all(scheduler: Scheduler) -> None:
-    current_contributor = member()
-    active = await scheduler.next_segment(current_contributor)
+    server = member()
+    active = await scheduler.next_segment(server)
     assert active is not None
-    await active.offer(
-        frames(*range(active.next_index, active.segment.stop)), StreamStats(current_contributor)
-    )
+    await active.offer(frames(*range(active.next_index, active.segment.stop)), StreamStats(server))
 
 
-async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some_are_garbage(
+async def test_a_worker_that_failed_when_all_frames_had_come_is_missed_when_some_are_corrupt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Else nobody makes them anew, and nobody says so."""
-    monkeypatch.setattr(crews, "_POLL_INTERVAL_SECS", 0.1)
+    """Else no server makes them again, and no error is raised."""
+    monkeypatch.setattr(executor_module, "_POLL_INTERVAL_SECS", 0.1)
     encoder = Encoder({2: errors.FrameShapeError("no crop")})
     encoder.go.clear()
 
@@ -65,27 +62,27 @@ async def test_a_lane_that_failed_when_all_frames_were_there_is_missed_when_some
         raise FLAW
 
     reported: list[Event] = []
-    concurrency = _crew(monkeypatch, worker, encoder, reported.append)
+    executor = _executor(monkeypatch, worker, encoder, reported.append)
     with pytest.raises(RuntimeError, match="flaw"):
-        await asyncio.wait_for(concurrency.make([SEGMENT]), 60)
+        await asyncio.wait_for(executor.make([SEGMENT]), 60)
     assert any(isinstance(event, WarningEvent) for event in reported)
 
 
-async def test_a_lane_that_failed_when_all_frames_were_there_matters_to_nobody(
+async def test_a_worker_that_failed_when_all_frames_had_come_does_not_matter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def worker(scheduler: Scheduler) -> None:
         await _give_all(scheduler)
         raise FLAW
 
-    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 60)
+    parts = await asyncio.wait_for(_executor(monkeypatch, worker, Encoder()).make([SEGMENT]), 60)
     assert list(parts) == [0]
 
 
-async def test_a_lane_that_loses_its_cancellation_does_not_keep_the_render(
+async def test_a_worker_that_loses_its_cancellation_does_not_keep_the_render(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(side_by_side, "_AGAIN_SECS", 0.05)
+    monkeypatch.setattr(tasks, "_AGAIN_SECS", 0.05)
 
     async def worker(scheduler: Scheduler) -> None:
         await _give_all(scheduler)
@@ -94,5 +91,5 @@ async def test_a_lane_that_loses_its_cancellation_does_not_keep_the_render(
         except asyncio.CancelledError:
             await scheduler.next_segment(member())
 
-    parts = await asyncio.wait_for(_crew(monkeypatch, worker, Encoder()).make([SEGMENT]), 60)
+    parts = await asyncio.wait_for(_executor(monkeypatch, worker, Encoder()).make([SEGMENT]), 60)
     assert list(parts) == [0]

@@ -186,7 +186,7 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
         path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
         assert open_face_table(path) is None, place
     path.write_bytes(content[: padding[5]] + b"\1" + content[padding[5] + 1 :])
-    assert open_face_table(path) is not None  # nobody reads it
+    assert open_face_table(path) is not None  # it is not read
 
 
 def test_a_cut_or_longer_file_is_as_good_as_not_there(tmp_path: Path) -> None:
@@ -201,8 +201,8 @@ def test_a_cut_or_longer_file_is_as_good_as_not_there(tmp_path: Path) -> None:
 
 
 def _record(source: int, sides: tuple[int, ...], mask: bytes) -> bytes:
-    wait_backoff = struct.pack("<IB8i", source, 1, *sides) + mask
-    return struct.pack("<I", crc32c(wait_backoff)) + wait_backoff
+    body = struct.pack("<IB8i", source, 1, *sides) + mask
+    return struct.pack("<I", crc32c(body)) + body
 
 
 BOX = (0, 0, 60, 60)
@@ -292,7 +292,7 @@ def test_nothing_is_left_of_a_table_that_was_discarded(tmp_path: Path) -> None:
         writer.add([None])
 
 
-def test_a_full_disk_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="this system sets no limits")
     noise = np.random.default_rng(3).integers(0, 256, (200, 200), dtype=np.uint8)
     face = Face(0, Box(0, 0, 200, 200), Box(0, 0, 200, 200), noise)

@@ -1,4 +1,4 @@
-"""Renders from servers that know only `POST /infer`: whole frames instead of crops."""
+"""Renders from servers that know only `POST /infer`: full frames instead of crops."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def _luma(path: Path) -> NDArray[np.int16]:
     return np.stack(frames).astype(np.int16)
 
 
-def test_whole_frames_show_what_crops_show(tmp_path: Path) -> None:
+def test_full_frames_show_what_crops_show(tmp_path: Path) -> None:
     with listening(["-m", "musetalk_fast", "serve", "--port", "0"]) as url:
         crops = _render(url, tmp_path / "crops.mp4")
-        whole = _render(url, tmp_path / "whole.mp4", wire="infer")
-    assert crops.frames == whole.frames
-    ours, theirs = _luma(tmp_path / "crops.mp4"), _luma(tmp_path / "whole.mp4")
+        full = _render(url, tmp_path / "full.mp4", wire="infer")
+    assert crops.frames == full.frames
+    ours, theirs = _luma(tmp_path / "crops.mp4"), _luma(tmp_path / "full.mp4")
     difference = np.abs(ours - theirs)
     # The server blends in RGB, we in the planes; both are then encoded.
     assert difference.mean() < 1.0
     assert np.percentile(difference, 99.9) <= 12
 
 
-def test_a_server_of_another_maker_is_found_out(tmp_path: Path) -> None:
+def test_a_server_with_another_engine_is_refused(tmp_path: Path) -> None:
     events: list[Event] = []
     with infer_server(framing="close", pretty=True, escapes=True, order="turned") as url:
         result = _render(url, tmp_path / "out.mp4", on_event=events.append)

@@ -257,7 +257,7 @@ def _with_part(jobdir: JobDirectory, number: int) -> None:
     jobdir.part_path(number, ".mp4").write_bytes(b"part")
 
 
-def _held(path: Path) -> list[str]:
+def _listed(path: Path) -> list[str]:
     return sorted(each.name for each in path.iterdir() if each.name not in ("lock", "work"))
 
 
@@ -268,7 +268,7 @@ def jobdir(tmp_path: Path) -> JobDirectory:
     return jobdir
 
 
-def test_parts_that_were_moved_away_come_back(plan: Plan, jobdir: JobDirectory) -> None:
+def test_archived_parts_are_restored(plan: Plan, jobdir: JobDirectory) -> None:
     other = replace(plan, background="black")
     first = replace(plan, encoder=replace(plan.encoder, threads=7))
     _adopt(first, jobdir)
@@ -276,23 +276,23 @@ def test_parts_that_were_moved_away_come_back(plan: Plan, jobdir: JobDirectory) 
     _adopt(other, jobdir)
     _with_part(jobdir, 5)
     assert _adopt(plan, jobdir)[0] == first
-    assert _held(jobdir.path) == ["00000004.mp4", FACES, PLAN]
+    assert _listed(jobdir.path) == ["00000004.mp4", FACES, PLAN]
     adopted, warnings = _adopt(other, jobdir)
     assert (adopted, len(warnings)) == (other, 1)
-    assert _held(jobdir.path) == ["00000005.mp4", FACES, PLAN]
+    assert _listed(jobdir.path) == ["00000005.mp4", FACES, PLAN]
     jobdir.empty()  # the other is finished
     assert _adopt(plan, jobdir) == (first, [])
-    assert _held(jobdir.path) == ["00000004.mp4", FACES, PLAN]
+    assert _listed(jobdir.path) == ["00000004.mp4", FACES, PLAN]
     assert list(jobdir.path.parent.iterdir()) == [jobdir.path]
 
 
-def test_a_fresh_start_wants_none_of_them_back(plan: Plan, jobdir: JobDirectory) -> None:
+def test_a_fresh_start_discards_archives(plan: Plan, jobdir: JobDirectory) -> None:
     other = replace(plan, background="black")
     for each in (plan, other):
         _adopt(each, jobdir)
         _with_part(jobdir, 4)
     adopt(plan, jobdir, lambda _: None, fresh=True)
-    assert _held(jobdir.path) == [PLAN]
+    assert _listed(jobdir.path) == [PLAN]
     assert list(jobdir.path.parent.iterdir()) == [jobdir.path]
 
 
@@ -321,7 +321,7 @@ def test_a_move_cut_short_loses_no_part(
         _adopt(plan if is_back else other, jobdir)
     monkeypatch.undo()
     assert _adopt(plan, jobdir) == (plan, [])
-    assert _held(jobdir.path) == ["00000000.mp4", "00000001.mp4", "00000002.mp4", FACES, PLAN]
+    assert _listed(jobdir.path) == ["00000000.mp4", "00000001.mp4", "00000002.mp4", FACES, PLAN]
     assert list(jobdir.path.parent.iterdir()) == [jobdir.path]
 
 
@@ -331,17 +331,17 @@ def test_a_name_that_is_too_long_to_move_away_is_no_matter(plan: Plan, tmp_path:
         _with_part(jobdir, 0)
         with pytest.raises(errors.OutputPlaceError, match="too long"):
             _adopt(replace(plan, background="black"), jobdir)
-        assert _held(jobdir.path) == ["00000000.mp4", FACES, PLAN]
+        assert _listed(jobdir.path) == ["00000000.mp4", FACES, PLAN]
 
 
-def test_damaged_plans_keep_their_parts_each(plan: Plan, jobdir: JobDirectory) -> None:
+def test_each_damaged_plan_keeps_its_parts(plan: Plan, jobdir: JobDirectory) -> None:
     for number, ending in enumerate(("damaged", "damaged.2", "damaged.3")):
         jobdir.write(PLAN, b"{")
         _with_part(jobdir, number)
         _, (warning,) = _adopt(plan, jobdir)
         archived = jobdir.path.with_name(f"{jobdir.path.name}.{ending}")
         assert warning.endswith(str(archived))
-        assert f"{number:08d}.mp4" in _held(archived)
+        assert f"{number:08d}.mp4" in _listed(archived)
 
 
 def test_faces_without_parts_are_not_inherited(plan: Plan, tmp_path: Path) -> None:

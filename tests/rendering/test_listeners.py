@@ -1,4 +1,4 @@
-"""A listener that raises ends the render with what it raised, whatever it was told of."""
+"""A listener that raises ends the render with what it raised, whatever the event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from musetalk_fast.events import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "client"))
 
-from scripted_server import Script, frame, serving, whole_stream
+from scripted_server import Script, frame, full_stream, serving
 
 REPOSITORY = Path(__file__).parents[2]
 PORTRAIT = REPOSITORY / "examples/portrait.png"
@@ -36,7 +36,7 @@ class ListenerError(Exception):
 
 def _corrupted(request: dict[str, object]) -> list[bytes]:
     """All frames come, and only then the encoder finds that one is no crop."""
-    messages = whole_stream(request)
+    messages = full_stream(request)
     messages[3] = frame(2, rows=100)  # fewer rows than the mask needs
     return messages
 
@@ -93,7 +93,7 @@ async def test_what_a_listener_raises_ends_the_render(
     assert not (tmp_path / "out.mp4").exists()
 
 
-async def test_a_listener_that_raises_when_told_of_a_bad_frame_ends_the_render(
+async def test_a_listener_that_raises_on_a_corrupt_frame_ends_the_render(
     tmp_path: Path,
 ) -> None:
     error = ListenerError("no more")

@@ -1,4 +1,4 @@
-"""A meter tells what is counted, and does not outlive or hide what happens beside it."""
+"""The reporter emits the counts, and does not outlive or hide what happens beside it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_a_cancellation_at_its_end_is_not_lost(moment: int) -> None:
     assert isinstance(outcome, asyncio.CancelledError) if cancelled else outcome is None
 
 
-async def test_the_last_count_is_told() -> None:
+async def test_the_last_count_is_reported() -> None:
     reported: list[Event] = []
     counts = SimpleNamespace(received=0, encoded=0)
     async with ProgressReporter(10, counts, reported.append).running():
@@ -46,11 +46,11 @@ async def test_the_last_count_is_told() -> None:
 
 async def test_a_listener_that_fails_is_not_hidden() -> None:
     def listen(_event: Event) -> None:
-        raise OSError("no more paper")
+        raise OSError("printer is gone")
 
     async def job() -> None:
         async with ProgressReporter(10, SimpleNamespace(received=1, encoded=1), listen).running():
             await asyncio.sleep(0.3)
 
-    with pytest.raises(OSError, match="paper"):
+    with pytest.raises(OSError, match="printer"):
         await job()

@@ -1,4 +1,4 @@
-"""A feed takes each frame once, from whichever stream has it first."""
+"""A segment takes each frame once, from whichever stream has it first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_a_stream_goes_on_where_another_was_cut(threads: ThreadPoolExecuto
     assert {each.name for each in active.contributors} == {"a", "b"}
 
 
-async def test_of_two_streams_the_one_ahead_feeds(threads: ThreadPoolExecutor) -> None:
+async def test_of_two_streams_the_one_ahead_is_used(threads: ThreadPoolExecutor) -> None:
     encoder = Encoder()
     active = ActiveSegment(Segment(0, 0, 6), encoder, threads)
     one, two = StreamStats(member("a")), StreamStats(member("b"))
@@ -60,7 +60,7 @@ async def test_a_gap_is_refused(threads: ThreadPoolExecutor) -> None:
 async def test_the_last_frames_end_it_even_from_a_stream_that_is_stopped(
     threads: ThreadPoolExecutor,
 ) -> None:
-    """A stream may be stopped while it waits for room, its last frames already in the queue."""
+    """A stream may be stopped while it waits for space, its last frames already in the queue."""
     encoder = Encoder()
     encoder.go.clear()
     active = ActiveSegment(Segment(0, 0, 80), encoder, threads)
@@ -77,7 +77,7 @@ async def test_the_last_frames_end_it_even_from_a_stream_that_is_stopped(
     assert active.part.result().frames == 80
 
 
-async def test_a_full_feed_stops_the_other_streams(threads: ThreadPoolExecutor) -> None:
+async def test_a_complete_segment_stops_the_other_streams(threads: ThreadPoolExecutor) -> None:
     active = ActiveSegment(Segment(0, 0, 2), Encoder(), threads)
     slow, fast = StreamStats(member("a")), StreamStats(member("b"))
     waiting = slow.start(asyncio.sleep(60))
@@ -88,10 +88,10 @@ async def test_a_full_feed_stops_the_other_streams(threads: ThreadPoolExecutor) 
     await active.part
 
 
-async def test_who_gave_the_frame_that_is_garbage(threads: ThreadPoolExecutor) -> None:
+async def test_who_contributed_the_frame_that_is_corrupt(threads: ThreadPoolExecutor) -> None:
     good, bad = member("good"), member("bad")
-    garbage = errors.FrameShapeError("frame 3")
-    active = ActiveSegment(Segment(0, 0, 6), Encoder({3: garbage}), threads)
+    corrupt = errors.FrameShapeError("frame 3")
+    active = ActiveSegment(Segment(0, 0, 6), Encoder({3: corrupt}), threads)
     await active.offer(frames(0, 1, 2), StreamStats(good))
     await active.offer(frames(3), StreamStats(bad))
     with pytest.raises(errors.FrameShapeError):

@@ -1,4 +1,4 @@
-"""Having a server ready ends when it is cancelled, whatever else happens in that moment."""
+"""Setting up a server ends when it is cancelled, whatever else happens at that moment."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 
 from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
-from musetalk_fast.rendering import session as provisions
+from musetalk_fast.rendering import session as session_module
 from musetalk_fast.rendering.session import Session
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.media_types import BINARY
 
 
 class Uploads:
-    """The avatar's fails when told, the recording's takes for ever."""
+    """The avatar's fails when `go` is set, the recording's never ends."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -53,9 +53,9 @@ def _job() -> Any:
 async def test_a_cancellation_beside_a_failed_upload_is_not_lost(
     moment: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a worker goes on when all frames are there, and the render waits for it for ever."""
+    """Else a worker continues when all frames have come, and the render waits for it forever."""
     uploads = Uploads()
-    monkeypatch.setattr(provisions, "ensure_asset", uploads)
+    monkeypatch.setattr(session_module, "ensure_asset", uploads)
     session = Session(Member("a", _server, 3), _job(), lambda _event: None)
     ready = asyncio.ensure_future(session.ready())
     for _ in range(2):

@@ -90,7 +90,7 @@ except ServerFailedError as error:
 
 
 def _as_nobody() -> list[str]:
-    """Root is above the limit; nobody can read no home folder of root, unless he may."""
+    """Root is above the limit; the user `nobody` cannot read root's home, unless permitted."""
     if os.getuid():
         return []
     if shutil.which("setpriv") is None:
@@ -102,7 +102,7 @@ def _as_nobody() -> list[str]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that nobody may write to; pytest's own are closed to him."""
+    """A folder that the user `nobody` may write to; pytest's own are closed to it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o777)

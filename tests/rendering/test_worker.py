@@ -1,4 +1,4 @@
-"""The workers of one server rest together, and its failure at a moment counts once for all."""
+"""The workers of one server back off together, and one failure of it counts once for all."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Say = Callable[[int, float], "errors.MuseTalkError | None"]
 
 
 class Server:
-    """What a worker sees of a server: it answers as it is told.
+    """What a worker sees of a server: it fails as `say` returns.
 
     Attributes:
-        unready: what it says to every lane but the first while that one's stream goes on.
+        unready: what every worker but the first gets while that one's stream runs.
     """
 
     def __init__(self, say: Say, *, full_frames: bool = False) -> None:
@@ -85,7 +85,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def run_workers(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Server], Awaitable[Scheduler]]:
-    """Has all workers of a server work at two segments, until they end or the parts are there."""
+    """Runs all workers of a server on two segments, until they end or the parts are made."""
     monkeypatch.setattr(backoff, "_INITIAL_SECS", 0.05)
 
     async def run(server: Server) -> Scheduler:
@@ -122,16 +122,14 @@ RunWorkers = Callable[[Server], Awaitable[Scheduler]]
 
 
 @pytest.mark.parametrize("full_frames", [False, True])
-async def test_an_outage_of_a_moment_is_survived(
-    full_frames: bool, run_workers: RunWorkers
-) -> None:
+async def test_a_short_outage_is_survived(full_frames: bool, run_workers: RunWorkers) -> None:
     server = Server(lambda _number, secs: LOST if secs < 0.3 else None, full_frames=full_frames)
     scheduler = await run_workers(server)
     assert sorted(scheduler.parts) == [0, 1]
 
 
 @pytest.mark.parametrize("full_frames", [False, True])
-async def test_no_lane_asks_before_the_time_that_one_was_told(
+async def test_no_worker_asks_before_the_retry_after_that_one_received(
     full_frames: bool, run_workers: RunWorkers
 ) -> None:
     busy = errors.ServerBusyError("503", retry_after=0.3)
@@ -142,7 +140,7 @@ async def test_no_lane_asks_before_the_time_that_one_was_told(
     assert all(at >= 0.3 for at in first[2:]), "two at once, one for each segment"
 
 
-async def test_no_lane_asks_a_server_that_another_found_to_be_of_no_use(
+async def test_no_worker_asks_a_server_that_another_has_excluded(
     run_workers: RunWorkers,
 ) -> None:
     server = Server(lambda _number, _secs: errors.NotAuthorisedError("no"))
@@ -151,7 +149,7 @@ async def test_no_lane_asks_a_server_that_another_found_to_be_of_no_use(
     assert len(server.asked) <= 2, "one for each segment"
 
 
-async def test_lanes_wait_for_a_server_that_works_for_one_as_much_as_it_can(
+async def test_workers_wait_for_a_server_that_is_saturated_by_one(
     run_workers: RunWorkers,
 ) -> None:
     """It says how long, to one of them; the next request comes when a stream has ended."""
@@ -163,7 +161,7 @@ async def test_lanes_wait_for_a_server_that_works_for_one_as_much_as_it_can(
     assert server.asked[2] - server.asked[0] >= 0.1
 
 
-async def test_a_server_with_no_room_to_be_made_ready_is_not_asked_without_end(
+async def test_a_saturated_server_is_not_asked_in_a_busy_loop(
     run_workers: RunWorkers,
 ) -> None:
     server = Server(lambda _number, _secs: None)

@@ -1,4 +1,4 @@
-"""A whole engine whose crops say what they were made for; its avatars are JSON documents.
+"""A complete engine whose crops say what they were made for; its avatars are JSON documents.
 
 A crop's red is its frame's index, green the index's next byte, blue its source frame; its first
 pixel's blue is 255 where the sound still plays.

@@ -18,22 +18,22 @@ from musetalk_fast.server.tls import server_context
 
 def main(text: str) -> int:
     asked = json.loads(text)
-    place = {"port": 0, **asked.get("place", {})}
+    options = {"port": 0, **asked.get("options", {})}
     for name in ("socket", "store_dir"):
-        if name in place:
-            place[name] = Path(place[name])
+        if name in options:
+            options[name] = Path(options[name])
     if "api_key_file" in asked:
-        place["api_key"] = read_key_file(Path(asked["api_key_file"]))
+        options["api_key"] = read_key_file(Path(asked["api_key_file"]))
     if "tls" in asked:
         files = (asked["tls"].get(name) for name in ("cert", "key", "client_ca"))
-        place["tls"] = server_context(*(name and Path(name) for name in files))
+        options["tls"] = server_context(*(name and Path(name) for name in files))
     engine = asked.get("engine", {})
     for name in ("journal", "loaded"):
         if name in engine:
             engine[name] = Path(engine[name])
     number = serve(
         lambda: PatternEngine(**engine),
-        ServerOptions(**place),
+        ServerOptions(**options),
         Limits(**asked.get("limits", {})),
         lambda address: print(f"listening on {address}", flush=True),
     )

@@ -40,8 +40,8 @@ class Process:
 
 @contextmanager
 def running(**asked: Any) -> Iterator[Process]:
-    """A server process with the pattern engine; `engine`, `limits` and `place` are its options."""
-    pass_fds = [asked["place"]["lifeline"]] if "lifeline" in asked.get("place", {}) else []
+    """A server process with the pattern engine; `asked` has `engine`, `limits` and `options`."""
+    pass_fds = [asked["options"]["lifeline"]] if "lifeline" in asked.get("options", {}) else []
     child = subprocess.Popen(
         [sys.executable, str(LAUNCHER), json.dumps(asked)],
         stdout=subprocess.PIPE,
@@ -116,7 +116,7 @@ class Client:
             return response.status, await response.json()
 
     async def messages(self, path: str, body: object, wire: StreamWire = BINARY) -> list[Message]:
-        """A whole stream."""
+        """A complete stream."""
         async with self.post(path, body, wire.media_type) as response:
             assert response.status == 200, await response.text()
             assert response.content_type == wire.media_type

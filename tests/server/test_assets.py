@@ -1,4 +1,4 @@
-"""Assets: checked against their names, whole or not there, evicted in order, never in use."""
+"""Assets: checked against their names, atomic, evicted in order, never in use."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_too_long(client: Client, announced: bool) -> None:
             assert response.status == 413
             assert str(4 << 20) in (await response.json())["message"]
     except ConnectionError:
-        # The server need not listen to the rest before it hangs up.
+        # The server need not read the remainder before it closes the connection.
         assert not announced
 
 
@@ -89,7 +89,7 @@ async def test_a_client_that_goes_leaves_nothing(tmp_path: Path) -> None:
         yield data[: len(data) // 2]
         await asyncio.sleep(60)
 
-    with running(place={"store_dir": str(tmp_path / "store")}) as process:
+    with running(options={"store_dir": str(tmp_path / "store")}) as process:
         async with client_of(process.address) as client:
             url = f"{client.base}/v1/assets/{sha256(data)}"
             upload = asyncio.ensure_future(client.session.put(url, data=half()))
@@ -126,7 +126,7 @@ async def test_an_upload_of_what_is_there_counts_as_use() -> None:
 
 
 @pytest.mark.parametrize("beyond", [1, 4, 100, 2000])
-async def test_a_disk_that_takes_no_more_is_no_room(tmp_path: Path, beyond: int) -> None:
+async def test_a_full_disk_is_a_full_store(tmp_path: Path, beyond: int) -> None:
     limit = 50 * KIB
     store = AssetStore(tmp_path, budget=10_000 * KIB, longest=10_000 * KIB)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -155,7 +155,7 @@ async def test_what_is_in_use_stays(tmp_path: Path) -> None:
     assert used not in store
 
 
-async def test_nobody_else_may_read_an_asset(tmp_path: Path) -> None:
+async def test_no_other_user_may_read_an_asset(tmp_path: Path) -> None:
     store = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
     with store.lease(await _add(store, b"a face")) as path:
         assert path.stat().st_mode & 0o777 == 0o600

@@ -43,9 +43,9 @@ async def test_encodings(client: Client, encoding: str, wire: StreamWire) -> Non
 
 
 async def test_a_window_has_the_rows_of_the_mask(client: Client) -> None:
-    whole = await client.frames_body(0, 3)
-    window = whole | {"window": True}
-    assert {f.rows for f in frames_of(await client.messages("/v1/frames", whole))} == {Rows(0, 256)}
+    full = await client.frames_body(0, 3)
+    window = full | {"window": True}
+    assert {f.rows for f in frames_of(await client.messages("/v1/frames", full))} == {Rows(0, 256)}
     (rows,) = {f.rows for f in frames_of(await client.messages("/v1/frames", window))}
     # The mask covers rows 120..239 of a box of 240: the lower half of the crop.
     assert 118 <= rows.first < 128
@@ -118,7 +118,7 @@ async def test_options_are_another_avatar(client: Client) -> None:
     assert digests[0] == digests[2]
 
 
-async def test_a_long_preparation_tells_how_far_it_is(client: Client) -> None:
+async def test_a_long_preparation_reports_its_progress(client: Client) -> None:
     name = await client.put(avatar(sources=30, secs=0.1))
     messages = await client.messages("/v1/avatars", {"avatar": name})
     reported = [message for message in messages if isinstance(message, Progress)]
@@ -137,7 +137,7 @@ async def test_faces_that_differ(client: Client) -> None:
     assert len(frames_of(again)) == 3
 
 
-UNKNOWN = sha256(b"nobody sent this")
+UNKNOWN = sha256(b"never sent")
 
 
 @pytest.mark.parametrize(

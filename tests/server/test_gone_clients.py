@@ -45,9 +45,9 @@ async def _send_what_is_not_packed(client: Client) -> None:
 def _send_what_is_no_http(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
     head = b"POST /infer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    for rest in (b"Bad Header: y\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"):
+    for remainder in (b"Bad Header: y\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"):
         with socket.create_connection((host, int(port)), timeout=60) as connection:
-            connection.sendall(head + rest)
+            connection.sendall(head + remainder)
             assert b" 400 " in connection.recv(4096)
 
 
@@ -62,5 +62,5 @@ def _ask_and_go(address: str, body: bytes, read: int) -> None:
         while read > 0:
             read -= len(connection.recv(min(read, 65_536)))
         connection.shutdown(socket.SHUT_WR)
-        for _ in range(20):  # it goes on writing to who has stopped talking
+        for _ in range(20):  # it continues to write to a client that has gone
             connection.recv(65_536)

@@ -1,4 +1,4 @@
-"""The plain contract of other servers: one document, whole frames, sent as it is made."""
+"""`POST /infer`, as other servers have it: one document, full frames, sent as it is made."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _body(secs: float = 0.5, **members: object) -> dict[str, Any]:
     return {name: base64.b64encode(data).decode() for name, data in files.items()} | members
 
 
-async def test_whole_frames(client: Client) -> None:
+async def test_full_frames(client: Client) -> None:
     async with client.post("/infer", _body(fps=10), "*/*") as response:
         assert response.status == 200
         assert response.content_type == "application/json"
@@ -51,15 +51,15 @@ async def test_whole_frames(client: Client) -> None:
     assert [frame["index"] for frame in document["frames"]] == [0, 1, 2, 3, 4]
     picture = decode_png(_picture(), 1 << 20)
     for frame in document["frames"]:
-        whole = decode_png(base64.b64decode(frame["data"]), 1 << 20)
-        assert whole.shape == (240, 320, 3)
+        rgb = decode_png(base64.b64decode(frame["data"]), 1 << 20)
+        assert rgb.shape == (240, 320, 3)
         changed = np.zeros((240, 320), bool)
         changed[120:180, 80:240] = True  # the engine's mask
-        assert (whole[~changed] == picture[~changed]).all()
-        assert (whole[130:180, 90:230, 0] == frame["index"]).all()
+        assert (rgb[~changed] == picture[~changed]).all()
+        assert (rgb[130:180, 90:230, 0] == frame["index"]).all()
 
 
-async def test_25_frames_a_second_unless_told(client: Client) -> None:
+async def test_25_frames_a_second_by_default(client: Client) -> None:
     async with client.post("/infer", _body(0.2)) as response:
         document = await response.json()
     assert (document["total_frames"], document["fps"]) == (5, 25)
@@ -75,8 +75,8 @@ async def test_it_comes_as_it_is_made(tmp_path: Path) -> None:
             first = await response.content.readuntil(b'"index":1,')
             assert b'"index":0' in first
             assert b'"index":50' not in first
-            whole = json.loads(first + await response.content.read())
-    assert len(whole["frames"]) == 100
+            document = json.loads(first + await response.content.read())
+    assert len(document["frames"]) == 100
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ async def test_refusals(client: Client, members: dict[str, object], status: int)
 
 
 async def test_a_full_store_gives_way_to_the_recording_not_to_the_picture() -> None:
-    room = 120 * 1024
+    budget = 120 * 1024
     picture = _picture()
-    with running(limits={"store_bytes": room, "max_asset_bytes": room}) as process:
+    with running(limits={"store_bytes": budget, "max_asset_bytes": budget}) as process:
         async with client_of(process.address) as client:
             await client.put(picture)  # the oldest: the first to go
-            await client.put(bytes(room - len(picture)))
+            await client.put(bytes(budget - len(picture)))
             async with client.post("/infer", _body()) as response:
                 assert response.status == 200, await response.text()
                 assert (await response.json())["status"] == "success"

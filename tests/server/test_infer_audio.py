@@ -1,4 +1,4 @@
-"""Recordings are decoded inside the store, within its budget, as long as somebody waits."""
+"""Recordings are decoded inside the store, within its budget, as long as a client waits."""
 
 from __future__ import annotations
 
@@ -79,6 +79,6 @@ async def test_what_is_too_much_is_refused(tmp_path: Path, budget: int, longest:
 
 def test_what_a_killed_server_left_goes(tmp_path: Path) -> None:
     (tmp_path / ".draft-left").mkdir()
-    (tmp_path / ".draft-left" / "sound").write_bytes(b"somebody's voice")
+    (tmp_path / ".draft-left" / "sound").write_bytes(b"a recording")
     assert AssetStore(tmp_path, 1 << 20, 1 << 20).size == 0
     assert _names(tmp_path) == []

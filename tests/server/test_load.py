@@ -20,7 +20,7 @@ def _made(path: Path) -> int:
     return sum(count for verb, _, count, _ in journal(path) if verb == "infer")
 
 
-async def _at_rest(path: Path, verb: str) -> int:
+async def _idle(path: Path, verb: str) -> int:
     """How much the engine has done, once that stays the same."""
     before = -1
     async with asyncio.timeout(60):
@@ -44,7 +44,7 @@ async def test_a_client_that_goes_stops_its_work(tmp_path: Path) -> None:
             body = await client.frames_body(0, 1_000_000)
             await _first_frame(client, body)
             made = _made(path)
-            await _at_rest(path, "infer")
+            await _idle(path, "infer")
             assert _made(path) - made < AFTER
             # And the server is free for the next one.
             assert len(frames_of(await client.messages("/v1/frames", body | {
@@ -60,7 +60,7 @@ async def test_a_client_that_goes_stops_its_preparation(tmp_path: Path) -> None:
             await until(path.exists)
             waiting.cancel()
             await asyncio.wait([waiting])
-            assert await _at_rest(path, "face") < AFTER
+            assert await _idle(path, "face") < AFTER
 
 
 async def test_a_preparation_is_shared_and_outlives_one_of_its_waiters(tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ async def test_a_slow_client_slows_only_itself(tmp_path: Path) -> None:
             await client.frames_body(0, 1)
             slow = await client.frames_body(0, 100_000)
             async with client.post("/v1/frames", slow):
-                # Nothing is read but what the session reads ahead: the engine comes to rest.
-                await _at_rest(path, "infer")
-                # Sockets' buffers and two batches, not the 19 GB of the whole stream.
+                # Nothing is read but what the session reads ahead: the engine stops.
+                await _idle(path, "infer")
+                # Sockets' buffers and two batches, not the 19 GB of the full stream.
                 assert _made(path) < 200
                 quick = await client.frames_body(0, 200)
                 assert len(frames_of(await client.messages("/v1/frames", quick))) == 200
@@ -125,7 +125,7 @@ async def test_batches_are_filled_across_streams(tmp_path: Path) -> None:
     assert len(sizes) < 100
 
 
-async def test_too_many_streams_are_told_to_come_back() -> None:
+async def test_too_many_streams_get_a_retry_after() -> None:
     with running(limits={"max_streams": 2}) as process:
         async with client_of(process.address) as client:
             body = await client.frames_body(0, 100_000)

@@ -28,7 +28,7 @@ def _serve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @asynccontextmanager
 async def _endless_stream(process: Process) -> AsyncIterator[None]:
-    """A quarter of an hour of work: nobody waits for it."""
+    """A quarter of an hour of work, not awaited."""
     async with client_of(process.address) as client:
         body = await client.frames_body(0, 100_000)
         async with client.post("/v1/frames", body):
@@ -58,7 +58,7 @@ async def test_health_and_info() -> None:
 
 async def test_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "socket"
-    with running(place={"socket": str(path)}) as process:
+    with running(options={"socket": str(path)}) as process:
         assert process.address == f"unix:{path}"
         assert os.stat(path).st_mode & 0o777 == 0o600  # noqa: PTH116 - not slow
         async with client_of(process.address) as client:
@@ -69,17 +69,17 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
 
 
 def test_a_socket_whose_server_was_killed_is_taken_over(tmp_path: Path) -> None:
-    place = {"socket": str(tmp_path / "socket")}
-    with running(place=place) as process:
+    options = {"socket": str(tmp_path / "socket")}
+    with running(options=options) as process:
         process.stop(signal.SIGKILL)
     assert (tmp_path / "socket").exists()
-    with running(place=place):
+    with running(options=options):
         done = _serve("--unix", str(tmp_path / "socket"))
     assert done.returncode == 2
     assert "in use" in done.stderr
 
 
-async def test_loading_is_told(tmp_path: Path) -> None:
+async def test_loading_is_reported(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -92,7 +92,7 @@ async def test_loading_is_told(tmp_path: Path) -> None:
             loaded.touch()  # only then does it say where it listens
 
     starting = asyncio.get_running_loop().run_in_executor(None, ask)
-    with running(place={"port": port}, engine={"loaded": str(loaded)}):
+    with running(options={"port": port}, engine={"loaded": str(loaded)}):
         reported, refused = await starting
     assert reported == "loading"
     assert refused == 503
@@ -186,8 +186,8 @@ def test_a_server_dies_with_its_parent(tmp_path: Path) -> None:
     script.write_text(
         "import os, subprocess, sys, json, time\n"
         "read, write = os.pipe()\n"
-        "place = json.dumps({'place': {'lifeline': read}})\n"
-        f"child = subprocess.Popen([sys.executable, {str(_launcher())!r}, place],\n"
+        "options = json.dumps({'options': {'lifeline': read}})\n"
+        f"child = subprocess.Popen([sys.executable, {str(_launcher())!r}, options],\n"
         "    pass_fds=[read], start_new_session=True)\n"
         "os.close(read)\n"
         "print(child.pid, flush=True)\n"
@@ -219,7 +219,7 @@ def _lives(pid: int) -> bool:
 async def test_a_closed_lifeline_cuts_streams() -> None:
     read, write = os.pipe()
     try:
-        with running(place={"lifeline": read}, engine={"crop_secs": 0.01}) as process:
+        with running(options={"lifeline": read}, engine={"crop_secs": 0.01}) as process:
             async with _endless_stream(process):
                 os.close(write)
                 assert process.child.wait(60) == 0
@@ -228,7 +228,7 @@ async def test_a_closed_lifeline_cuts_streams() -> None:
 
 
 def test_a_store_has_one_server(tmp_path: Path) -> None:
-    with running(place={"store_dir": str(tmp_path)}):
+    with running(options={"store_dir": str(tmp_path)}):
         done = _serve("--port", "0", "--store-dir", str(tmp_path))
     assert done.returncode == 2
     assert "--store-dir" in done.stderr

@@ -211,7 +211,7 @@ def test_a_video_may_be_silent(tmp_path: Path, parts: dict[str, Part]) -> None:
         assert not container.streams.audio
 
 
-def test_sound_and_pictures_lie_side_by_side(tmp_path: Path, parts: dict[str, Part]) -> None:
+def test_sound_and_pictures_are_interleaved(tmp_path: Path, parts: dict[str, Part]) -> None:
     # A player that reads on finds both: no stream runs ahead of the other by half a second.
     _join(parts["o.mp4"], tmp_path / "o.mp4", _frames(_clicks(16_000, 2.0), 16_000))
     at = {"video": 0.0, "audio": 0.0}
@@ -250,7 +250,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path, parts: dict[str
 
 @pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize("name", ["o.mp4", "o.webm"])
-def test_a_sample_or_two_do_no_harm(
+def test_a_sample_or_two_do_not_matter(
     tmp_path: Path, parts: dict[str, Part], name: str, samples: int
 ) -> None:
     encoder = encoder_for(Path(name), FPS)

@@ -128,7 +128,7 @@ def test_planes_are_those_of_the_reference(pix_fmt: str, sharp: bool, rgb: Pictu
         assert _same(_samples(shown), _pasted(rgb, face, crop, pix_fmt, sharp=sharp))
 
 
-def test_a_frame_that_nobody_holds_is_used_again() -> None:
+def test_a_frame_without_references_is_reused() -> None:
     compositor = _compositor()
     first = compositor.compose(frame_of(_crop()), 0)
     memory = first.planes[0].buffer_ptr
@@ -192,9 +192,9 @@ def test_a_matrix_without_a_kernel_is_refused() -> None:
 def test_a_window_of_the_crop_gives_the_same_frame() -> None:
     compositor = _compositor()
     crop = _crop()
-    whole = _samples(compositor.compose(frame_of(crop), 0))
+    full = _samples(compositor.compose(frame_of(crop), 0))
     window = np.ascontiguousarray(crop[90:250])
-    assert _same(whole, _samples(compositor.compose(frame_of(window, first_row=90), 1)))
+    assert _same(full, _samples(compositor.compose(frame_of(window, first_row=90), 1)))
 
 
 def test_compositors_of_one_avatar_do_not_touch_it() -> None:

@@ -73,7 +73,7 @@ def test_every_container_is_described() -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=lambda codec: codec.name)
-def test_every_encoder_is_described_whole(codec: object) -> None:
+def test_every_encoder_is_described_completely(codec: object) -> None:
     assert isinstance(codec, type(CODECS["libx264"]))
     assert len(codec.presets) == len(PRESETS)
     assert codec.default_preset in PRESETS
@@ -90,7 +90,7 @@ def test_every_option_is_one_the_encoder_knows(codec: str) -> None:
         assert isinstance(context, av.VideoCodecContext)
         settings.configure(context, 128, 96, FPS, BT709)
         context.open()
-        assert context.options == {}, "left over: nobody knows it"
+        assert context.options == {}, "left over: unknown"
         # Slices, PyAV's default, would cost quality.
         assert context.thread_type.name == "FRAME"
         assert context.thread_count == settings.threads
@@ -119,7 +119,7 @@ def test_a_container_refuses_what_it_cannot_hold() -> None:
     assert "libvpx-vp9" in (raised.value.hint or "")
 
 
-def test_an_encoder_nobody_knows_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_encoder_is_refused_with_the_known_ones() -> None:
     with pytest.raises(EncoderError, match="no encoder of this name") as raised:
         _resolve(codec="libx262")
     assert "libx264" in (raised.value.hint or "")
@@ -139,13 +139,13 @@ def test_an_encoder_outside_the_build_says_so() -> None:
     assert "doctor" in (raised.value.hint or "")
 
 
-def test_a_size_beyond_the_encoder_is_told_in_its_own_words() -> None:
+def test_a_size_beyond_the_encoder_is_reported_in_its_own_words() -> None:
     with pytest.raises(EncoderError, match=r"20000x20000.*: .+") as raised:
         resolve(OutputSettings(), Path("o.mp4"), 20000, 20000, FPS, BT709)
     assert raised.value.where == "libx264"
 
 
-def test_doctor_learns_what_opens_and_why_the_rest_does_not() -> None:
+def test_doctor_learns_what_opens_and_why_others_do_not() -> None:
     probes = {probe.codec: probe for probe in probe_all()}
     assert list(probes) == list(CODECS)
     assert probes["libx264"].opens
@@ -155,7 +155,7 @@ def test_doctor_learns_what_opens_and_why_the_rest_does_not() -> None:
         assert probe.reason != ""
 
 
-def test_missing_hardware_is_told_honestly() -> None:
+def test_missing_hardware_is_reported_honestly() -> None:
     absent = [probe for probe in probe_all() if not probe.opens]
     if not absent:
         pytest.skip("every encoder opens here")

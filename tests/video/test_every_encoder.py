@@ -125,7 +125,7 @@ def test_headers_do_not_depend_on_length_or_threads(
 
 
 @pytest.mark.parametrize("codec", HARDWARE)
-def test_hardware_opens_or_the_reason_is_told(codec: str) -> None:
+def test_hardware_opens_or_the_reason_is_reported(codec: str) -> None:
     name = "o.webm" if CODECS[codec].family == "vp9" else "o.mp4"
     try:
         resolve(OutputSettings(codec=codec), Path(name), 256, 256, FPS, BT709)

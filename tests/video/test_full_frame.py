@@ -1,4 +1,4 @@
-"""Whole frames from a server: PNGs of every kind become the encoder's planes."""
+"""Full frames from a server: PNGs of every kind become the encoder's planes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _wanted(rgb: Picture, pix_fmt: str = "yuv420p") -> list[NDArray[np.uint8]]:
     return _samples(frame)
 
 
-def _whole(data: bytes, index: int = 0) -> FullFrame:
+def _full_frame(data: bytes, index: int = 0) -> FullFrame:
     return FullFrame(index=index, data=memoryview(data))
 
 
@@ -66,7 +66,7 @@ def test_planes_are_those_of_the_picture(size: tuple[int, int], pix_fmt: str) ->
     frames = _frames(*size, pix_fmt)
     for index in range(3):
         rgb = _picture(*size, shift=17 * index)
-        frame = frames.compose(_whole(encode_png(rgb), index), 40 + index)
+        frame = frames.compose(_full_frame(encode_png(rgb), index), 40 + index)
         assert (frame.pts, frame.time_base) == (40 + index, 1 / FPS)
         assert _same(_samples(frame), _wanted(rgb, pix_fmt))
 
@@ -82,20 +82,20 @@ def _saved(image: Image.Image, **options: object) -> bytes:
 def test_every_kind_of_png(size: tuple[int, int], mode: str) -> None:
     image = Image.fromarray(_picture(*size)).convert(mode)
     opaque = image.convert("L") if mode == "LA" else image
-    frame = _frames(*size).compose(_whole(_saved(image)), 0)
+    frame = _frames(*size).compose(_full_frame(_saved(image)), 0)
     assert _same(_samples(frame), _wanted(np.asarray(opaque.convert("RGB"))))
 
 
 def test_an_encoder_may_hold_a_frame() -> None:
     frames = _frames(96, 80)
-    first = frames.compose(_whole(encode_png(_picture(96, 80))), 0)
+    first = frames.compose(_full_frame(encode_png(_picture(96, 80))), 0)
     graph = Graph()  # it holds a reference as an encoder does
     source = graph.add_buffer(width=96, height=80, format="yuv420p", time_base=1 / FPS)
     sink = graph.add("buffersink")
     source.link_to(sink)
     graph.configure()
     source.push(first)
-    frames.compose(_whole(encode_png(_picture(96, 80, shift=99))), 1)
+    frames.compose(_full_frame(encode_png(_picture(96, 80, shift=99))), 1)
     held = sink.pull()
     assert isinstance(held, av.VideoFrame)
     assert _same(_samples(held), _wanted(_picture(96, 80)))
@@ -127,14 +127,14 @@ BROKEN = {
 def test_a_broken_picture_is_named_and_the_next_one_is_taken(name: str) -> None:
     frames = _frames(96, 80)
     with pytest.raises(FrameShapeError, match="frame 7"):
-        frames.compose(_whole(BROKEN[name], 7), 7)
-    assert _same(_samples(frames.compose(_whole(GOOD), 8)), _wanted(_picture(96, 80)))
+        frames.compose(_full_frame(BROKEN[name], 7), 7)
+    assert _same(_samples(frames.compose(_full_frame(GOOD), 8)), _wanted(_picture(96, 80)))
 
 
 def test_texts_and_profiles_never_reach_the_decoder() -> None:
-    """They could inflate to any size; a broken one is nobody's business."""
+    """They could inflate to any size; a broken one is ignored."""
     info = PngInfo()
     info.add_text("bomb", "x" * 100_000, zip=True)
     data = _saved(Image.fromarray(_picture(96, 80)), pnginfo=info)
     data = data[:33] + _chunk(b"iCCP", b"name\0\0junk") + data[33:]
-    assert _same(_samples(_frames(96, 80).compose(_whole(data), 0)), _wanted(_picture(96, 80)))
+    assert _same(_samples(_frames(96, 80).compose(_full_frame(data), 0)), _wanted(_picture(96, 80)))

@@ -190,20 +190,20 @@ def test_threads_do_not_make_another_make(tmp_path: Path) -> None:
     assert decode(tmp_path / "o.mp4").numbers == [*range(40)]
 
 
-def _spoil(part: Part, how: str) -> None:
-    whole = part.path.read_bytes()
+def _damage(part: Part, how: str) -> None:
+    content = part.path.read_bytes()
     if how == "missing":
         part.path.unlink()
     elif how == "empty":
         part.path.write_bytes(b"")
     elif how == "short":
-        part.path.write_bytes(whole[:-10])
+        part.path.write_bytes(content[:-10])
     elif how == "longer":
-        part.path.write_bytes(whole + b"x")
+        part.path.write_bytes(content + b"x")
     elif how == "zeros":
-        part.path.write_bytes(bytes(len(whole)))
+        part.path.write_bytes(bytes(len(content)))
     elif how == "no index":
-        part.path.write_bytes(whole.replace(b"moov", b"none"))
+        part.path.write_bytes(content.replace(b"moov", b"none"))
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "short", "longer", "zeros", "no index"])
@@ -214,7 +214,7 @@ def test_a_damaged_part_is_named_and_the_old_output_stays(
     parts = encode_parts(tmp_path, X264, FPS, [5, 5])
     output = tmp_path / "o.mp4"
     output.write_bytes(b"old")
-    _spoil(parts[place], how)
+    _damage(parts[place], how)
     with pytest.raises(OutputWriteError) as raised:
         _join(parts, output)
     assert raised.value.where == str(parts[place].path)
@@ -239,10 +239,10 @@ def test_an_output_that_came_meanwhile_stays_unless_it_may_be_replaced(tmp_path:
     options = {"sound": None, "fps": FPS, "encoder": X264, "metadata": {}}
     new = join(parts, output, overwrite=False, **options)
     assert new.bytes == output.stat().st_size > 0
-    output.write_bytes(b"somebody's")
+    output.write_bytes(b"another file")
     with pytest.raises(OutputExistsError, match="come meanwhile"):
         join(parts, output, overwrite=False, **options)
-    assert output.read_bytes() == b"somebody's"
+    assert output.read_bytes() == b"another file"
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
     assert join(parts, output, **options).bytes == output.stat().st_size
 

@@ -70,7 +70,7 @@ def test_a_link_that_leads_nowhere_can_be_replaced(tmp_path: Path) -> None:
     check_output(tmp_path / "o.mp4", None, overwrite=True)
 
 
-def test_a_name_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
+def test_a_name_too_long_for_the_disk_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OutputPlaceError, match="the name is too long"):
         check_output(tmp_path / ("x" * 300 + ".mp4"), None, overwrite=True)
 

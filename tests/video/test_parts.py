@@ -1,4 +1,4 @@
-"""Parts are whole or not there, and the same every time."""
+"""Parts appear atomically, and are the same every time."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_sound_alone_is_no_part(tmp_path: Path) -> None:
         read_part(path, FPS)
 
 
-def test_a_part_is_not_there_before_it_is_whole(tmp_path: Path) -> None:
+def test_a_part_is_not_there_before_it_is_complete(tmp_path: Path) -> None:
     part, compositor = _open(tmp_path / "0.mp4")
     part.encode(compositor.compose(frame_of(crop_of(0)), 0))
     assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
@@ -206,7 +206,7 @@ def _fill(path: Path, suffix: str, frames: int) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "frames"), [(".mp4", 1), (".mp4", 40), (".mkv", 2)])
-def test_a_part_that_cannot_grow_is_told_and_leaves_nothing(
+def test_a_part_that_cannot_grow_is_reported_and_leaves_nothing(
     tmp_path: Path, small_files: SmallFiles, suffix: str, frames: int
 ) -> None:
     path = tmp_path / f"0{suffix}"
@@ -217,13 +217,13 @@ def test_a_part_that_cannot_grow_is_told_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, suffix: str) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path, suffix: str) -> None:
     with pytest.raises(OutputWriteError, match="No space left"):
         _fill(small_disk / f"0{suffix}", suffix, 5)
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OutputWriteError, match="No such file"):
         PartEncoder(tmp_path / "gone" / "0.mp4", X264, WIDTH, HEIGHT, FPS, BT709, 0, "label")
 
@@ -245,7 +245,7 @@ UNUSABLE = {
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc for descriptors")
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_an_encoder_that_cannot_be_set_up_is_told_and_leaves_nothing(
+def test_an_encoder_that_cannot_be_set_up_is_reported_and_leaves_nothing(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CODECS, "nosuch", CODECS["libx264"])  # type: ignore[misc]
@@ -274,7 +274,7 @@ def test_a_file_that_cannot_be_locked_leaves_nothing(
     assert _descriptors() == before
 
 
-def test_a_folder_that_goes_meanwhile_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_goes_meanwhile_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "parts"
     folder.mkdir()
     part, compositor = _open(folder / "0.mp4")

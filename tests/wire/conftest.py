@@ -1,4 +1,4 @@
-"""Streams to feed to the decoders of both wires."""
+"""Streams for the decoders of both wires."""
 
 from __future__ import annotations
 

@@ -27,9 +27,9 @@ def document(data: Sequence[bytes] = DATA, **members: object) -> dict[str, objec
 
 
 def reordered(data: Sequence[bytes] = DATA) -> dict[str, object]:
-    whole = document(data)
+    members = document(data)
     turned = [dict(reversed(list(frame.items()))) for frame in frames(data)]
-    return {"frames": turned} | dict(reversed(list((whole | {"frames": turned}).items())))
+    return {"frames": turned} | dict(reversed(list((members | {"frames": turned}).items())))
 
 
 STRANGE: dict[str, object] = {
@@ -41,11 +41,11 @@ STRANGE: dict[str, object] = {
 }
 
 
-def with_strangers(data: Sequence[bytes] = DATA) -> dict[str, object]:
-    whole = document(data)
+def with_unknown_members(data: Sequence[bytes] = DATA) -> dict[str, object]:
+    members = document(data)
     first, *others = frames(data)
-    whole["frames"] = [STRANGE | first, *({"secs": 0.04} | frame for frame in others)]
-    return {"first": [{}, -1]} | whole | {"last": STRANGE}
+    members["frames"] = [STRANGE | first, *({"secs": 0.04} | frame for frame in others)]
+    return {"first": [{}, -1]} | members | {"last": STRANGE}
 
 
 def slashed(text: str) -> str:
@@ -63,8 +63,10 @@ FORMS: dict[str, bytes] = {
     "pretty": json.dumps(document(), indent=4).encode() + b"\n",
     "tabs and returns": json.dumps(document(), indent="\t").replace("\n", "\r\n").encode(),
     "reordered": json.dumps(reordered()).encode(),
-    "with strangers": json.dumps(with_strangers()).encode(),
-    "with strangers in UTF-8": json.dumps(with_strangers(), ensure_ascii=False).encode(),
+    "with unknown members": json.dumps(with_unknown_members()).encode(),
+    "with unknown members in UTF-8": json.dumps(
+        with_unknown_members(), ensure_ascii=False
+    ).encode(),
     "slashes escaped": slashed(json.dumps(document())).encode(),
     "characters by number": coded(json.dumps(document())).encode(),
     "heartbeats": json.dumps(document()).replace('"frames": [', '"frames": \n\n\n[').encode(),

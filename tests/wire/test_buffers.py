@@ -1,4 +1,4 @@
-"""Room for messages across pieces is used again, but never while somebody looks at it."""
+"""Buffers for messages across pieces are reused, but never while a view of them is alive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from musetalk_fast.wire.messages import Frame, Message
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 
-def test_a_room_that_is_seen_is_not_given_again() -> None:
+def test_a_buffer_with_a_view_is_not_reused() -> None:
     buffers = BufferPool()
     first = buffers.take(10_000)
     view = memoryview(first)[10:20]
@@ -21,7 +21,7 @@ def test_a_room_that_is_seen_is_not_given_again() -> None:
     assert len(first) >= 10_000
 
 
-def test_a_room_that_is_too_small_is_replaced() -> None:
+def test_a_buffer_that_is_too_small_is_replaced() -> None:
     buffers = BufferPool()
     small = buffers.take(5_000)
     large = buffers.take(20_000)

@@ -99,10 +99,10 @@ def test_a_crop_that_is_not_what_its_frame_says(bad: Frame, reader: CropReader) 
 
 
 def test_what_an_earlier_crop_has_left_is_not_read(crop: Crop, reader: CropReader) -> None:
-    """A file that is cut is refused, though the rest of its bytes stand behind it."""
-    whole = framed(crop, PNG, ALL_ROWS, text=True)
-    reader.read(whole)
-    cut = len(whole.data) // 2 // 4 * 4
+    """A truncated file is refused, even if its remaining bytes follow in memory."""
+    full = framed(crop, PNG, ALL_ROWS, text=True)
+    reader.read(full)
+    cut = len(full.data) // 2 // 4 * 4
     with pytest.raises(FrameShapeError, match="cut short"):
-        reader.read(replace(whole, data=whole.data[:cut]))
-    assert np.array_equal(seen(reader.read(whole)), crop)
+        reader.read(replace(full, data=full.data[:cut]))
+    assert np.array_equal(seen(reader.read(full)), crop)

@@ -1,4 +1,4 @@
-"""The answer of servers that know only POST /infer, read while it arrives."""
+"""The response of servers that know only POST /infer, read while it arrives."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_any_cuts(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_document_cut_short_is_told(form: str) -> None:
+def test_a_document_cut_short_is_reported(form: str) -> None:
     text = FORMS[form].rstrip()
     for cut in range(len(text)):
         decoder = Decoder(len(DATA), LONGEST)
@@ -60,7 +60,7 @@ def test_a_document_cut_short_is_told(form: str) -> None:
             decoder.close()
 
 
-def test_a_frame_is_given_as_soon_as_it_is_whole() -> None:
+def test_a_frame_is_returned_as_soon_as_it_is_complete() -> None:
     text = FORMS["compact"]
     decoder = Decoder(len(DATA), LONGEST)
     place = text.index(b'{"index":1')
@@ -100,9 +100,9 @@ HOSTILE: dict[str, tuple[bytes, type[errors.ProtocolError]]] = {
     "an infinite rate": (_text().replace(b'"fps": 25', b'"fps": 1e999'), errors.ProtocolError),
     "a name without end": (b'{"' + b"a" * 1000, errors.MessageSizeError),
     "a text without end": (b'{"status":"' + b"a" * 70_000, errors.MessageSizeError),
-    "a stranger without end": (b'{"x":"' + b"a" * 2_000_000, errors.MessageSizeError),
-    "an array of strangers": (b'{"x":[' + b"1," * 700_000, errors.MessageSizeError),
-    "arrays of strangers": (b'{"x":[' + b"[[1],[2]]," * 70_000, errors.MessageSizeError),
+    "an unknown member without end": (b'{"x":"' + b"a" * 2_000_000, errors.MessageSizeError),
+    "an array of unknown members": (b'{"x":[' + b"1," * 700_000, errors.MessageSizeError),
+    "arrays of unknown members": (b'{"x":[' + b"[[1],[2]]," * 70_000, errors.MessageSizeError),
     "escapes without end": (b'{"x":"' + b'\\"' * 700_000, errors.MessageSizeError),
     "deep arrays": (b'{"x":' + b"[" * 100_000, errors.ProtocolError),
     "deep objects": (b'{"x":' + b'{"a":' * 100_000, errors.ProtocolError),
@@ -118,7 +118,7 @@ HOSTILE: dict[str, tuple[bytes, type[errors.ProtocolError]]] = {
     ),
     "status twice": (b'{"status":"a","status":"b"}', errors.ProtocolError),
     "frames twice": (b'{"frames":[],"frames":[]}', errors.ProtocolError),
-    "a stranger twice": (b'{"x":1,"x":1}', errors.ProtocolError),
+    "an unknown member twice": (b'{"x":1,"x":1}', errors.ProtocolError),
     "index twice": (b'{"frames":[{"index":0,"index":0,"data":""}]}', errors.ProtocolError),
     "data twice": (b'{"frames":[{"index":0,"data":"","data":""}]}', errors.ProtocolError),
     "frames are an object": (_text(frames={}), errors.ProtocolError),
@@ -172,7 +172,7 @@ def test_one_frame_more_than_due_may_come() -> None:
     assert _read([text], due=len(DATA) - 1)[1].count == len(DATA)
 
 
-def test_a_failure_is_told() -> None:
+def test_a_failure_is_reported() -> None:
     decoder = Decoder(5, LONGEST)
     decoder.feed(b'{"status":"error","code":"MTF-NO-FACE","message":"no face","hint":"look"}')
     end = decoder.close()
@@ -250,8 +250,8 @@ def test_damage_is_an_error_of_the_wire_and_nothing_else(data: st.DataObject) ->
     st.booleans(),
     st.integers(0, 400),
 )
-def test_any_stranger_is_passed_over(value: object, escaped: bool, cut: int) -> None:
-    text = json.dumps({"stranger": value} | document(), ensure_ascii=escaped)
+def test_any_unknown_member_is_skipped(value: object, escaped: bool, cut: int) -> None:
+    text = json.dumps({"unknown": value} | document(), ensure_ascii=escaped)
     try:
         encoded = text.encode()
     except UnicodeEncodeError:  # half a surrogate pair has no UTF-8

@@ -90,7 +90,7 @@ class Pieces:
         )
 
 
-class Verbosity(NamedTuple):
+class Voice(NamedTuple):
     """A mean spectrum, (26,) float32, relative to loud speech; `weight` features vouch for it."""
 
     spectrum: Floats
@@ -124,7 +124,7 @@ class Surroundings:
     voice: Floats
 
     @classmethod
-    def of(cls, pieces: Pieces, usual: Verbosity) -> Surroundings:
+    def of(cls, pieces: Pieces, usual: Voice) -> Surroundings:
         """Look around each piece.
 
         Args:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, never_cancelled
 from musetalk_fast.engines.preview import loudness
-from musetalk_fast.engines.preview.loudness import PIECE, Pieces, Surroundings, Verbosity
+from musetalk_fast.engines.preview.loudness import PIECE, Pieces, Surroundings, Voice
 from musetalk_fast.engines.preview.mel import RATE, Floats, feature_count, log_mel
 from musetalk_fast.engines.preview.network import CONTEXT, Network, load_network
 from musetalk_fast.types import Pcm
@@ -102,7 +102,7 @@ def surroundings_of(
     for start in range(0, count, block):
         check()
         parts.append(Pieces.of(log_mel(pcm, start - edge, min(start + block, count) + edge)))
-    return Surroundings.of(Pieces.joined(parts), Verbosity(network.voice, _VOICE_WEIGHT))
+    return Surroundings.of(Pieces.joined(parts), Voice(network.voice, _VOICE_WEIGHT))
 
 
 def _block(pcm: Pcm, start: int, stop: int, surroundings: Surroundings, network: Network) -> Floats:

@@ -20,9 +20,9 @@ TABLE = _table()
 
 
 def crc32c(data: NDArray[np.uint8], value: int) -> int:
-    """The checksum of `data` ((n,) uint8) behind bytes whose checksum is `value`.
+    """The checksum of `data` ((n,) uint8) after bytes whose checksum is `value`.
 
-    Equal runs of bytes are summed side by side, then joined: the state behind a run is the state
+    Equal runs of bytes are summed in parallel, then joined: the state behind a run is the state
     before it, sent through as many zero bytes, xor the run's own.
     """
     state = value ^ 0xFFFFFFFF

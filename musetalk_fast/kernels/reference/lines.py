@@ -32,7 +32,7 @@ def frame_line(text: NDArray[np.uint8], start: int, side: int) -> Line | None:
     Raw data has four characters a pixel; other data ends at its quotation mark.
 
     Returns:
-        None where there is no whole line of this form with rows and width up to `side` (width not
+        None where there is no complete line of this form, rows and width up to `side` (width not
         0), index and source in 32 bits, and the right checksum.
     """
     view = text.data

@@ -1,4 +1,4 @@
-"""A whole RGB picture into planes: what `paste` does, without scaling and without a mask."""
+"""An RGB picture into planes: what `paste` does, without scaling and without a mask."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where faces are: BlazeFace over a pyramid of tiles.
 
 BlazeFace (short range) sees 128 x 128 pixels and loses faces below about 9 % of them. So the
-picture is looked at whole, then in overlapping tiles of half and of 0.28 of its longer side.
+entire picture is searched, then overlapping tiles of half and of 0.28 of its longer side.
 Source: Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019.
 """
 

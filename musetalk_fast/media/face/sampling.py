@@ -53,7 +53,7 @@ class Region:
 
 
 def reduce(picture: Picture, factor: int) -> Picture:
-    """Mean of blocks of `factor` x `factor` pixels; a rest at the right or bottom is dropped.
+    """Mean of blocks of `factor` x `factor` pixels; a remainder at the right or bottom is dropped.
 
     Works in strips, so that memory beside the result stays bounded.
     """

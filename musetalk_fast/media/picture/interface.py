@@ -34,7 +34,7 @@ class PictureFile(Protocol):
 
     @property
     def exif(self) -> bytes:
-        """The Exif block; empty where whoever decodes applies the orientation."""
+        """The Exif block; empty where the decoder applies the orientation."""
 
     @property
     def profile(self) -> bytes | None:

@@ -1,6 +1,6 @@
-"""A JPEG file: what stands before its pixels, and the pixels, through libjpeg-turbo.
+"""A JPEG file: what comes before its pixels, and the pixels, through libjpeg-turbo.
 
-Pillow would take a damaged one for whole.
+Pillow would accept a truncated one.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class JpegPicture:
 
 
 def read_jpeg(data: bytes) -> JpegPicture:
-    """Read what stands before the pixels; nothing is decoded.
+    """Read what comes before the pixels; nothing is decoded.
 
-    What follows the picture, such as a phone's film of it, is left out. A file whose end mark
+    What follows the picture, such as a phone's motion clip, is ignored. A file whose end mark
     alone is missing gets one.
 
     Raises:
@@ -112,7 +112,7 @@ def _segments(data: bytes) -> tuple[bytes, list[bytes], int]:
 def _joined(parts: list[bytes]) -> bytes | None:
     """The profile of its pieces; each begins with its number and how many there are (ICC.1 B.4)."""
     parts.sort()
-    whole = list(range(1, len(parts) + 1)) == list(b"".join(part[:1] for part in parts))
+    is_complete = list(range(1, len(parts) + 1)) == list(b"".join(part[:1] for part in parts))
     if not parts:
         return None
-    return b"".join(part[2:] for part in parts) if whole else b""
+    return b"".join(part[2:] for part in parts) if is_complete else b""

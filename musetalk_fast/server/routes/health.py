@@ -22,7 +22,7 @@ _NOT_YET = EngineInfo(name="", model="", is_preview=False)
 
 @ROUTES.get("/health")
 async def get_health(request: web.Request) -> web.Response:
-    """Whether the server can work; always 200. Without the server's key nothing else is told."""
+    """Whether the server can work; always 200. Without the server's key it says nothing else."""
     services = request.app[SERVICES]
     loaded = services.ready.done()
     known = has_access(request)

@@ -1,4 +1,4 @@
-"""`POST /infer`: the plain contract of other servers."""
+"""`POST /infer`: the interface of other MuseTalk servers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Asked:
 
 @ROUTES.post("/infer")
 async def post_infer(request: web.Request) -> web.StreamResponse:
-    """Answer with every frame of the recording as a whole PNG; nothing is held until the end."""
+    """Respond with every frame of the recording as a full PNG; streamed, not buffered."""
     services = request.app[SERVICES]
     loaded, started = services.loaded, time.monotonic()
     with services.limiter.take(), ExitStack() as leases:
@@ -145,7 +145,7 @@ def _requests(ready: ReadyAvatar, recording: object, asked: _Asked) -> Iterator[
 
 
 def _frames(pasting: FullFramePaster, first: int, crops: Sequence[Crop]) -> list[Message]:
-    """Whole frames; runs in a thread."""
+    """Full frames; runs in a thread."""
     return [
         Frame(
             index=first + number,

@@ -1,6 +1,6 @@
 """The client everyone writes: aiohttp, json, base64, OpenCV, PyAV's `from_ndarray`.
 
-    python -m benches.replay.plain_client URL FOLDER FRAMES [--png] [--keep FILE]
+    python -m benches.replay.naive_client URL FOLDER FRAMES [--png] [--keep FILE]
 
 It receives crops over NDJSON, pastes each into the picture and converts the frame to yuv420p; it
 encodes nothing. With `--png` it writes each frame to a PNG file and reads the files back, as those
@@ -23,7 +23,7 @@ import av
 import cv2
 import numpy as np
 
-from benches.replay.workload import load_scene
+from benches.replay.workload import load_workload
 
 SEGMENT = 250
 
@@ -32,7 +32,7 @@ class Paste:
     """Blends crops into one picture under the face's mask."""
 
     def __init__(self, picture: np.ndarray, folder: Path) -> None:
-        face = load_scene(folder).face
+        face = load_workload(folder).face
         self._picture, self._box, self._place = picture, face.box, face.mask_box
         self._weights = (face.mask.astype(np.float32) / 255)[:, :, None]
 
@@ -41,10 +41,10 @@ class Paste:
         scaled = cv2.resize(crop, (box.width, box.height))
         x, y, width, height = self._place
         own = scaled[y - box.y : y - box.y + height, x - box.x : x - box.x + width]
-        whole = self._picture.copy()
-        part = whole[y : y + height, x : x + width]
+        full = self._picture.copy()
+        part = full[y : y + height, x : x + width]
         part[:] = part + self._weights * (own.astype(np.float32) - part) + 0.5
-        return whole
+        return full
 
 
 async def crops(url: str, frames: int):
