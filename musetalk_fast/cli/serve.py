@@ -39,7 +39,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
 @click.option("--engine", default="preview", show_default=True, help="Who makes the mouths.")
 @click.option(
     "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024),
-    help="Concurrent requests; more are refused with 503.",
+    help="Concurrent requests; more are refused with 429.",
 )  # fmt: skip
 @click.option(
     "--store-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",

@@ -13,7 +13,7 @@ from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import Box, Face
 from musetalk_fast.wire.media_types import StreamWire
-from musetalk_fast.wire.messages import End, FaceMessage, Progress
+from musetalk_fast.wire.messages import End, FaceMessage, Message, Progress
 from musetalk_fast.wire.requests import AvatarRequest
 
 _MAX_BOX = 4
@@ -53,45 +53,88 @@ async def prepare_avatar(
             `frame_timeout_secs`.
         errors.InputError: the server finds no usable face.
     """
-    received, is_any_face, end = 0, False, None
-    reached: Progress | None = None
     where = connection.address.name
+    check = _FacesCheck(size, source_frames, where)
+    stall = StallTimer(connection.frame_timeout_secs, "face and no progress", where)
     async with post_for_messages(connection, "/v1/avatars", request.to_json(), wire) as stream:
-        stall = StallTimer(connection.frame_timeout_secs, "face and no progress", where)
+        stall.restart()
         async for messages in stream:
             stall.check()
             faces: list[Face | None] = []
             for message in messages:
-                if isinstance(message, FaceMessage):
-                    _check_due(message, received + len(faces), source_frames, where)
-                    faces.append(_face(message, size, where))
+                if check.is_step_forward(message):
                     stall.restart()
+                if isinstance(message, FaceMessage):
+                    faces.append(check.face(message))
                 elif isinstance(message, Progress):
                     on_progress(message.done, message.total)
-                    if _is_further(message, reached):
-                        reached = message
-                        stall.restart()
-                elif isinstance(message, End):
-                    end = message
             if faces:
                 await run_in_thread(partial(sink.add, faces))
-                received, is_any_face = received + len(faces), is_any_face or any(faces)
-    _check_end(end, received, source_frames, where)
-    assert end is not None
-    if end.details.get("faces") != sink.digest:
-        raise errors.ChecksumError("the faces are not those of their digest", where=where)
-    if not is_any_face:
-        raise errors.NoFaceError("the server finds no face in the avatar", where=where)
+    check.finished(sink.digest)
+
+
+class _FacesCheck:
+    """Holds what a stream of faces must be against what comes.
+
+    Args:
+        size: (width, height) of the avatar in pixels.
+        where: the server's name for messages.
+    """
+
+    def __init__(self, size: tuple[int, int], source_frames: int, where: str) -> None:
+        self._size = size
+        self._source_frames = source_frames
+        self._where = where
+        self._received = 0
+        self._has_face = False
+        self._reached: Progress | None = None
+        self._end: End | None = None
+
+    def is_step_forward(self, message: Message) -> bool:
+        """Whether a message shows that the preparation goes on; a heartbeat does not."""
+        if isinstance(message, End):
+            self._end = message
+        if isinstance(message, Progress) and _is_further(message, self._reached):
+            self._reached = message
+            return True
+        return isinstance(message, FaceMessage)
+
+    def face(self, message: FaceMessage) -> Face | None:
+        """The next face, or None where a source frame has none.
+
+        Raises:
+            errors.FrameOrderError, errors.FrameShapeError: it is not the one expected, or does
+                not fit the avatar.
+        """
+        _check_expected(message, self._received, self._source_frames, self._where)
+        face = _face(message, self._size, self._where)
+        self._received += 1
+        self._has_face = self._has_face or face is not None
+        return face
+
+    def finished(self, digest: str) -> None:
+        """Raise what is missing at the end of the stream.
+
+        Args:
+            digest: of the faces that came.
+        """
+        end, where = self._end, self._where
+        _check_end(end, self._received, self._source_frames, where)
+        assert end is not None
+        if end.details.get("faces") != digest:
+            raise errors.ChecksumError("the faces are not those of their digest", where=where)
+        if not self._has_face:
+            raise errors.NoFaceError("the server finds no face in the avatar", where=where)
 
 
 def _is_further(progress: Progress, reached: Progress | None) -> bool:
     return reached is None or progress.stage != reached.stage or progress.done > reached.done
 
 
-def _check_due(message: FaceMessage, due: int, source_frames: int, where: str) -> None:
-    if message.source != due or due >= source_frames:
+def _check_expected(message: FaceMessage, expected: int, source_frames: int, where: str) -> None:
+    if message.source != expected or expected >= source_frames:
         raise errors.FrameOrderError(
-            f"face of source frame {message.source} where {due} was due", where=where
+            f"face of source frame {message.source} where {expected} was expected", where=where
         )
 
 
