@@ -26,7 +26,7 @@ from musetalk_fast.types import (
     Picture,
     SourceRun,
 )
-from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoder_selection import resolve

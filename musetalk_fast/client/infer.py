@@ -14,7 +14,7 @@ import aiohttp
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.http_errors import from_code, raise_for_refusal
-from musetalk_fast.client.infer_body import InferBody, SizedWav
+from musetalk_fast.client.infer_request_body import InferBody, SizedWav
 from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.kernels.png import SIGNATURE
 from musetalk_fast.types import AvatarOptions

@@ -1,6 +1,7 @@
 """Inputs and settings become a plan: everything that decides how the video looks."""
 
-from musetalk_fast.planning.make import (
+from musetalk_fast.planning.plan import Plan, Segment, cut
+from musetalk_fast.planning.planner import (
     Inputs,
     OnEvent,
     check_place,
@@ -8,7 +9,6 @@ from musetalk_fast.planning.make import (
     make_plan,
     plan_render,
 )
-from musetalk_fast.planning.plan import Plan, Segment, cut
 
 __all__ = [
     "Inputs",

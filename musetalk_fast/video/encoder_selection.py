@@ -9,7 +9,7 @@ from pathlib import Path
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import BT709, PRESETS, ColourTags
-from musetalk_fast.video.codecs import CODECS, Codec
+from musetalk_fast.video.codec_table import CODECS, Codec
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.types import ColourTags
-from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.wire.records import TEXTS, choice, integer, stored
 

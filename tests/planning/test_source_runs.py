@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from musetalk_fast.planning.sources import default_fps, source_runs
+from musetalk_fast.planning.source_frames import default_fps, source_runs
 from musetalk_fast.types import SourceRun
 
 

@@ -14,7 +14,7 @@ import pytest
 from server_process import Client, client_of, running
 
 from musetalk_fast.kernels.png import decode_png, encode_png
-from musetalk_fast.server.full_frames import FullFramePaster
+from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.types import Box, Face
 
 SIZE = (320, 240)

@@ -10,7 +10,7 @@ import pytest
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, OutputFormatError
 from musetalk_fast.types import BT709, PRESETS, Container
-from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import probe_all, resolve

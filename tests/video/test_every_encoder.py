@@ -14,7 +14,7 @@ from numbered_video import decode, encode_part, encode_parts, encoder_for
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import BT709, ColourTags
-from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings

@@ -28,7 +28,7 @@ from numbered_video import (
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.storage import files
 from musetalk_fast.types import BT709
-from musetalk_fast.video.codecs import CODECS
+from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder

@@ -21,7 +21,7 @@ from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.image import load_still
 from musetalk_fast.server.avatar_cache import ReadyAvatar
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.full_frames import FullFramePaster
+from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.server.infer_audio import decode_speech
 from musetalk_fast.server.infer_encoder import InferEncoder
 from musetalk_fast.server.request_body import read_json

@@ -16,7 +16,7 @@ from musetalk_fast.media.avatar import AvatarSource, open_avatar
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
-from musetalk_fast.planning.sources import default_fps, source_runs
+from musetalk_fast.planning.source_frames import default_fps, source_runs
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.output_path import check_output
 
