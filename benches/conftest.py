@@ -139,7 +139,7 @@ def compare(benchmark: Any, add_row: AddRow) -> Compare:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", type=Path, help="where the ratio table is written")
     parser.addoption("--bars", action="store_true", help="fail where a row misses its bar")
-    parser.addoption("--brief", action="store_true", help="shorter runs of the whole program")
+    parser.addoption("--brief", action="store_true", help="shorter runs of the entire program")
 
 
 def pytest_configure(config: pytest.Config) -> None:

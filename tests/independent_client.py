@@ -64,7 +64,7 @@ def read_headers(data: bytes) -> Iterator[tuple[dict[str, Any], int]]:
 
 
 def read_stream(media_type: str, data: bytes) -> list[dict[str, Any]]:
-    """The messages of a whole stream that are known, data as bytes."""
+    """The known messages of a complete stream, data as bytes."""
     is_lines = media_type == "application/x-ndjson"
     messages, checksums = [], b""
     for message, checksum in (read_lines if is_lines else read_headers)(data):

@@ -26,7 +26,9 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
         found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", value)
         first, last = (int(each) for each in (found[1], found[2] or found[1])) if found else (1, 0)
         if not first <= last < _MAX_VALUE:
-            self.fail(f"{value!r} is no segment: use a number or a range such as 3-9", param, ctx)
+            self.fail(
+                f"{value!r} is not a segment: use a number or a range such as 3-9", param, ctx
+            )
         return range(first, last + 1)
 
 

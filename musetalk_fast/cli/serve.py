@@ -146,7 +146,7 @@ def _tls(
             raise UsageError("--tls-key and --tls-client-ca need --tls-cert")
         return None
     if socket is not None:
-        raise UsageError("a Unix socket speaks no TLS: leave --tls-cert or --unix away")
+        raise UsageError("a Unix socket has no TLS: drop --tls-cert or --unix")
     from musetalk_fast.server.tls import server_context
 
     return server_context(cert, key, client_ca)

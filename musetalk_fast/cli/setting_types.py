@@ -79,7 +79,7 @@ def check_addresses(urls: Iterable[str]) -> None:
     """Refuse invalid addresses.
 
     Raises:
-        errors.InvalidSettingError: one of them is no address.
+        errors.InvalidSettingError: one of them is not an address.
     """
     from musetalk_fast.client.address import parse_address
     from musetalk_fast.config import BUILTIN

@@ -46,10 +46,10 @@ def parse_address(text: str) -> Address:
         port = parts.port
     except ValueError as error:
         raise InvalidSettingError(
-            f"{text!r} is no address ({error})", where="server url", hint=_HINT
+            f"{text!r} is not an address ({error})", where="server url", hint=_HINT
         ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise InvalidSettingError(f"{text!r} is no address", where="server url", hint=_HINT)
+        raise InvalidSettingError(f"{text!r} is not an address", where="server url", hint=_HINT)
     if parts.username or parts.password:
         # The text is not repeated: it holds a secret.
         raise InvalidSettingError("a URL must not hold a password", where="server url", hint=_HINT)

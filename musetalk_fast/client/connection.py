@@ -185,7 +185,7 @@ class Connection:
         if isinstance(error, aiohttp.ClientPayloadError):
             return errors.StreamCutError("the response ended early", where=where)
         if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
-            return errors.NotAServerError("what answers is not HTTP", where=where)
+            return errors.NotAServerError("the response is not HTTP", where=where)
         hung_up = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
         refused = isinstance(error, aiohttp.ClientConnectorError)
         return errors.ServerUnreachableError(

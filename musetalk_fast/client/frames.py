@@ -75,7 +75,7 @@ class FrameCheck:
         """Check a message; True for a frame.
 
         Raises:
-            errors.ProtocolError: it is not what was due.
+            errors.ProtocolError: it is not what was expected.
         """
         if isinstance(message, Frame):
             self._check_frame(message)
@@ -108,7 +108,7 @@ class FrameCheck:
     def _check_frame(self, frame: Frame) -> None:
         if not self._started or frame.index != self._next or frame.index >= self._request.stop:
             raise errors.FrameOrderError(
-                f"frame {frame.index} where {self._next} was due", where=self._where
+                f"frame {frame.index} where {self._next} was expected", where=self._where
             )
         source = self._sources[frame.index - self._request.start]
         if frame.source != source or frame.encoding is not self._request.encoding:

@@ -56,7 +56,7 @@ def check_infer_options(options: AvatarOptions, where: str) -> None:
         raise errors.ServerRefusedError(
             "knows only POST /infer, which has no options for face and margin",
             where=where,
-            hint="leave --face, --face-box, --face-center and --extra-margin away",
+            hint="drop --face, --face-box, --face-center and --extra-margin",
         )
 
 
@@ -139,10 +139,10 @@ async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:
 
 def _check_size(frame: FullFrame, request: InferRequest) -> None:
     if len(frame.data) < _IHDR.size:
-        raise errors.FrameShapeError(f"frame {frame.index} is no PNG")
+        raise errors.FrameShapeError(f"frame {frame.index} is not a PNG")
     signature, _, name, width, height = _IHDR.unpack_from(frame.data)
     if signature != SIGNATURE or name != b"IHDR":
-        raise errors.FrameShapeError(f"frame {frame.index} is no PNG")
+        raise errors.FrameShapeError(f"frame {frame.index} is not a PNG")
     if (width, height) != (request.width, request.height):
         raise errors.FrameShapeError(
             f"frame {frame.index} has {width}x{height} pixels, not {request.width}x{request.height}"

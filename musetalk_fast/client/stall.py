@@ -40,7 +40,7 @@ class StallTimer:
         """
         if self._clock() > self._due:
             raise ServerSlowError(
-                f"it lives, but sent no {self._step} in {self._limit_secs:g} s",
+                f"alive, but sent no {self._step} in {self._limit_secs:g} s",
                 where=self._where,
                 hint=_HINT,
             )

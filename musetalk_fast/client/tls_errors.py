@@ -15,8 +15,8 @@ _MEANINGS = {
     "BAD_CERTIFICATE": ("it refuses our certificate", "give one that it trusts with --cert"),
     "CERTIFICATE_UNKNOWN": ("it refuses our certificate", "give one that it trusts with --cert"),
     "CERTIFICATE_EXPIRED": ("our certificate has expired", "renew the one named with --cert"),
-    "WRONG_VERSION_NUMBER": ("what answers is not TLS", "use http:// if you trust the network"),
-    "RECORD_LAYER_FAILURE": ("what answers is not TLS", "use http:// if you trust the network"),
+    "WRONG_VERSION_NUMBER": ("the response is not TLS", "use http:// if you trust the network"),
+    "RECORD_LAYER_FAILURE": ("the response is not TLS", "use http:// if you trust the network"),
     "PROTOCOL_VERSION": ("it speaks only versions of TLS that are no longer safe", None),
 }
 """By the last words of OpenSSL's reasons."""

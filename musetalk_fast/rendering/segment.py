@@ -191,5 +191,5 @@ class ActiveSegment:
 
     def _from_next(self, frames: Sequence[AnyFrame]) -> Sequence[AnyFrame]:
         if frames[0].index > self.next_index:
-            raise FrameOrderError(f"frame {frames[0].index} where {self.next_index} was due")
+            raise FrameOrderError(f"frame {frames[0].index} where {self.next_index} was expected")
         return [frame for frame in frames if frame.index >= self.next_index]

@@ -82,7 +82,7 @@ class Decoder:
         if total != self._next:
             raise FrameOrderError(f"{self._next} frames came; the response says {total}")
         if total not in (self._due, self._due + 1):
-            raise FrameOrderError(f"{total} frames came where {self._due} were due")
+            raise FrameOrderError(f"{total} frames came where {self._due} were expected")
         fps = members.number("fps", 0, 1e6) if members.has("fps") else None
         return InferEnd(count=total, status=status, fps=fps)
 
@@ -117,9 +117,9 @@ class Decoder:
 
     def _check_order(self, index: int) -> None:
         if index != self._next:
-            raise FrameOrderError(f"frame {index} where {self._next} was due")
+            raise FrameOrderError(f"frame {index} where {self._next} was expected")
         if index > self._due:
-            raise FrameOrderError(f"more frames than the {self._due} that were due")
+            raise FrameOrderError(f"more frames than the {self._due} that were expected")
         self._next += 1
 
 

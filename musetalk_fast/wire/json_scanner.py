@@ -196,7 +196,7 @@ class JsonScanner:
                 break
             yield from self._more()
         if not match[0]:
-            raise self._wrong(f"a value was due, not {chr(self._bytes[self._at])!r}")
+            raise self._wrong(f"a value was expected, not {chr(self._bytes[self._at])!r}")
         self._at = match.end()
         return self._parsed(match[0], "a value")
 

@@ -206,7 +206,7 @@ def _message(body: memoryview) -> Message | None:
         raise ProtocolError(f"a message of unknown type {name!r}")
     data = memoryview(b"") if place < 0 else body[place + len(_DATA) : -1]
     if place >= 0 and body[-1] != ord('"'):
-        raise ProtocolError(f"the data of a {name} does not stand before its checksum")
+        raise ProtocolError(f"the data of a {name} is not before its checksum")
     return _frame(members, data) if kind is None else kind.build(members, _decoded(data))
 
 

@@ -120,8 +120,8 @@ def test_an_input_that_changed_is_refused(run, planned: Path) -> None:
     ("words", "code", "message"),
     [
         (("segment", FOLDER, "3"), 2, "there is no segment 3; they are 0 to 2"),
-        (("segment", FOLDER, "2-1"), 2, "'2-1' is no segment"),
-        (("segment", FOLDER, "x"), 2, "'x' is no segment"),
+        (("segment", FOLDER, "2-1"), 2, "'2-1' is not a segment"),
+        (("segment", FOLDER, "x"), 2, "'x' is not a segment"),
         (("segment", "absent.mp4.parts"), 66, "no such plan"),
         (("join", "absent.mp4.parts/plan.json"), 66, "no such plan"),
         (("join", "portrait.png"), 65, "a plan is named OUTPUT.parts/plan.json"),

@@ -182,7 +182,7 @@ FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
         "answered 500: CUDA out of memory",
     ),
     "busy": ({"status": 503, "body": {}}, errors.ServerBusyError, "503"),
-    "not what was asked for": ({"body": ["x"]}, errors.ProtocolError, "an object was due"),
+    "not what was asked for": ({"body": ["x"]}, errors.ProtocolError, "an object was expected"),
     "failed inside": (
         {"body": {"status": "error", "message": "no GPU"}},
         errors.ServerFailedError,
@@ -196,7 +196,7 @@ FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
     "another rate": (
         {"body": {"status": "success", "total_frames": 0, "fps": 30, "frames": []}},
         errors.FrameOrderError,
-        "0 frames came where 18 were due",
+        "0 frames came where 18 were expected",
     ),
 }
 

@@ -20,7 +20,7 @@ EXT = Path(__file__).parents[2] / "ext"
 BLOCK, SPARE = 64, 32
 
 Decode = Callable[[Bytes, Bytes], int]
-"""Text and room for its bytes to how many characters were decoded."""
+"""Text and a buffer for its bytes to how many characters were decoded."""
 
 
 @pytest.fixture(scope="module")

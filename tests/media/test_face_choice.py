@@ -100,7 +100,7 @@ def test_a_box_that_makes_no_sense(box: Box, finder: FaceFinder, astronaut: Pict
 
 @pytest.mark.parametrize("face", ["", "middle", "-1", "1.5", "²", "99999", "Largest"])
 def test_a_face_that_is_no_choice(face: str, finder: FaceFinder, astronaut: Picture) -> None:
-    with pytest.raises(UsageError, match="is no choice") as caught:
+    with pytest.raises(UsageError, match="is not a choice") as caught:
         find_face(astronaut, AvatarOptions(face=face), finder)
     assert "largest, left, right" in str(caught.value.hint)
 

@@ -85,7 +85,7 @@ def test_a_resolution_that_no_encoder_takes(load: Load, size: tuple[int, int]) -
 
 def test_a_background_that_is_no_colour(tmp_path: Path) -> None:
     (tmp_path / "picture").write_bytes(_grey(64, 64))
-    with pytest.raises(errors.UsageError, match="'puce' is no colour"):
+    with pytest.raises(errors.UsageError, match="'puce' is not a colour"):
         load_still(tmp_path / "picture", background="puce", resolution=None)
 
 

@@ -1,4 +1,4 @@
-"""The parts folder: one render at a time, nothing half-written, nothing of another plan."""
+"""The job directory: one render at a time, nothing half-written, nothing of another plan."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ async def test_of_two_streams_the_one_ahead_is_used(threads: ThreadPoolExecutor)
 
 async def test_a_gap_is_refused(threads: ThreadPoolExecutor) -> None:
     active = ActiveSegment(Segment(0, 0, 4), Encoder(), threads)
-    with pytest.raises(errors.FrameOrderError, match="frame 1 where 0 was due"):
+    with pytest.raises(errors.FrameOrderError, match="frame 1 where 0 was expected"):
         await active.offer(frames(1), StreamStats(member()))
     await active.abandon()
 

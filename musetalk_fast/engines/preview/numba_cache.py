@@ -72,7 +72,7 @@ def _is_usable(folder: Path) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    """A real folder (no link) of this user, that nobody else may write to."""
+    """A real folder (no link) of this user, that no other user may write to."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         return False

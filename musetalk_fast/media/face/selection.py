@@ -18,7 +18,7 @@ def look(rgb: Picture, options: AvatarOptions, finder: FaceFinder) -> Landmarks:
     Raises:
         errors.NoFaceError: it is not there; the message says what was looked for.
             Also: the box or the point lies outside the picture.
-        errors.UsageError: `face` is no choice.
+        errors.UsageError: `face` is not a choice.
     """
     if options.face_box is not None:
         return _named(rgb, options.face_box, finder)
@@ -37,7 +37,7 @@ def choose(faces: Sequence[Landmarks], options: AvatarOptions) -> Landmarks:
 
     Raises:
         errors.NoFaceError: there is none, or not as many.
-        errors.UsageError: `face` is no choice.
+        errors.UsageError: `face` is not a choice.
     """
     _check_word(options.face)
     if not faces:
@@ -94,7 +94,7 @@ def _check_word(face: str) -> None:
     is_index = face.isascii() and face.isdigit() and len(face) <= 4
     if face not in _WORDS and not is_index:
         raise UsageError(
-            f"face {face[:40]!r} is no choice",
+            f"face {face[:40]!r} is not a choice",
             hint="use largest, left, right, or a number counted from 0, from the left",
         )
 

@@ -39,7 +39,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     if len(found) == 3 and all(0 <= value <= 255 for value in found):
         return found[0], found[1], found[2]
     raise UsageError(
-        f"{text[:40]!r} is no colour", hint="use #RRGGBB or a CSS name, such as white or teal"
+        f"{text[:40]!r} is not a colour", hint="use #RRGGBB or a CSS name, such as white or teal"
     )
 
 

@@ -59,7 +59,7 @@ def _opener(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
         raise ImageFormatError("the file is empty")
     if any(data.startswith(mark, at) for at, mark in _VIDEO_MARKS):
         raise moving()
-    raise ImageFormatError("this is no PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF or HEIC picture")
+    raise ImageFormatError("this is not a  PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF or HEIC picture")
 
 
 def _boxed(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
@@ -174,7 +174,7 @@ def _heif(data: bytes) -> PictureFile:
         import pillow_heif
     except ImportError:
         raise ImageFormatError(
-            "this is a HEIC picture, which takes a package more",
+            "this is a HEIC picture, which needs an extra package",
             hint="pip install 'musetalk-fast[heif]', or save it as a PNG or JPEG",
         ) from None
     # The plugin turns it upright. Several pictures are no animation: the first of them counts.
