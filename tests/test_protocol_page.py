@@ -341,8 +341,10 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
         f"| runs of `sources` | {MAX_RUNS:,} |",
         f"| body of `/infer` | {limits.max_infer_bytes >> 20} MiB |",
         f"| recording of `/infer` | {limits.max_infer_secs / 3600:g} hour |",
-        "| a client that takes no byte of its stream | is disconnected after "
-        f"{limits.stalled_secs:g} s",
+        (
+            "| a client that takes no byte of its stream | is disconnected after "
+            f"{limits.stalled_secs:g} s"
+        ),
         f"| streams after SIGTERM | may go on for {limits.drain_secs:g} s |",
     ):
         assert row in PAGE
