@@ -78,7 +78,7 @@ def read_config(environ: Mapping[str, str]) -> ConfigFile:
 
 def _read(path: Path) -> bytes:
     if path.exists() and not path.is_file():
-        raise ConfigFileError("this is not a t a file", where=str(path))
+        raise ConfigFileError("this is not a file", where=str(path))
     with path.open("rb") as file:
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:

@@ -147,7 +147,7 @@ class AudioDecoder:
                 metadata_errors="replace",
             )
         except (av.FFmpegError, ValueError) as error:
-            raise self._error("this is not a  sound that can be read") from error
+            raise self._error("this holds no sound that can be read") from error
 
     def _sound_track(self) -> av.AudioStream:
         import av

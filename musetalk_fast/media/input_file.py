@@ -27,7 +27,7 @@ def open_input(path: Path) -> BinaryIO:
         if stat.S_ISDIR(mode):
             raise InputUnreadableError("this is a folder", where=str(path))
         if not stat.S_ISREG(mode):
-            raise InputUnreadableError("this is not a t a regular file", where=str(path))
+            raise InputUnreadableError("this is not a regular file", where=str(path))
         return path.open("rb")
     except FileNotFoundError:
         raise InputNotFoundError("no such file", where=str(path)) from None

@@ -55,4 +55,4 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise OutputExistsError("this file exists", where=str(output))
     if not output.is_file():
-        raise OutputPlaceError("this is not a t a regular file", where=str(output))
+        raise OutputPlaceError("this is not a regular file", where=str(output))

@@ -228,7 +228,7 @@ class JsonScanner:
 
     def _take(self, byte: int, wanted: str) -> Reading[None]:
         if not (yield from self._found(byte)):
-            raise self._wrong(f"{wanted} was due, not {chr(self._bytes[self._at])!r}")
+            raise self._wrong(f"{wanted} was expected, not {chr(self._bytes[self._at])!r}")
         self._check_skip_limit()
 
     def _more(self) -> Reading[None]:
@@ -248,7 +248,7 @@ class JsonScanner:
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
-            raise self._wrong(f"{what} was due, not {shown(bytes(text[:60]))}") from None
+            raise self._wrong(f"{what} was expected, not {shown(bytes(text[:60]))}") from None
 
     def _decoded(self, text: memoryview) -> memoryview:
         try:

@@ -258,7 +258,7 @@ async def test_a_server_that_slows_to_a_crawl_is_left(
     workload: Workload, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(worker, "_PATIENCE_SECS", 0.5)
+    monkeypatch.setattr(worker, "_GRACE_SECS", 0.5)
     monkeypatch.setattr(worker, "_POLL_INTERVAL_SECS", 0.1)
     slow, good = two
     slow.inject(FRAMES, injectors.slowed(2.0, after=3), times=100)

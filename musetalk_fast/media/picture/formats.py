@@ -59,7 +59,7 @@ def _opener(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
         raise ImageFormatError("the file is empty")
     if any(data.startswith(mark, at) for at, mark in _VIDEO_MARKS):
         raise moving()
-    raise ImageFormatError("this is not a  PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF or HEIC picture")
+    raise ImageFormatError("this is not a PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF or HEIC picture")
 
 
 def _boxed(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
