@@ -36,6 +36,7 @@ $(BIN)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
-$(BIN)/.tested: $(BIN)/.installed
+# Not on top of .installed: the kernels would be compiled twice.
+$(BIN)/.tested: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
 	$(BIN)/python -m pip install --quiet -e ".[test]"
-	@touch $@
+	@touch $(BIN)/.installed $@
