@@ -271,6 +271,26 @@ async def test_a_server_that_slows_to_a_crawl_is_left(
     )
 
 
+async def test_a_slow_server_that_alone_is_left_is_not_paused(
+    workload: Workload, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The throughput of a server that fails is no measure for the one that works."""
+    # Long after the one good stream, and before the end of a slow one.
+    monkeypatch.setattr(worker, "_GRACE_SECS", 0.8)
+    monkeypatch.setattr(worker, "_POLL_INTERVAL_SECS", 0.02)
+    monkeypatch.setattr(worker, "_SLOW_FACTOR", 1.0)
+    slow, good = two
+    good.inject(FRAMES, injectors.slowed(0.001), times=1)
+    good.inject(FRAMES, injectors.cut(0), times=1000)
+    slow.inject(FRAMES, injectors.slowed(0.04), times=100)
+    output = tmp_path / "out.mp4"
+    recorder = await workload.render(output, slow.url, good.url)
+    assert pictures(output) == await right(workload)
+    assert any(good.url in warning for warning in recorder.warnings)
+    assert not any("frames a second" in warning for warning in recorder.warnings)
+
+
 async def test_the_last_segments_are_overtaken(
     workload: Workload, two: tuple[Proxy, Proxy], right: Right, tmp_path: Path
 ) -> None:
