@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,15 @@ import numpy as np
 from musetalk_fast.errors import ImageSizeError, InputError, UsageError
 from musetalk_fast.media.input_file import open_input, read_errors
 from musetalk_fast.media.picture.colours import parse_colour
+from musetalk_fast.media.picture.exif import TURNED_BY_A_QUARTER, orientation
 from musetalk_fast.media.picture.flatten import Flat, flatten
 from musetalk_fast.media.picture.formats import open_picture
-from musetalk_fast.media.picture.interface import MAX_SIDE, MIN_SIDE
+from musetalk_fast.media.picture.interface import MAX_SIDE, MIN_SIDE, PictureFile
+from musetalk_fast.media.picture.proportions import NOTICEABLE, Square, square_pixels
 from musetalk_fast.types import Picture
 
 MAX_BYTES = 1 << 28
 """Of the file: as many as 8192 x 8192 pixels of four bytes."""
-
-_STRETCH = 1.02
-"""A larger change of the proportions shows in a face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +73,13 @@ def load_still(path: Path, *, background: str, resolution: tuple[int, int] | Non
     """Read a PNG, JPEG, WebP, BMP, TIFF, AVIF or GIF; a HEIC where pillow-heif is installed.
 
     Colours are brought to sRGB by the picture's profile; without one they count as sRGB. The EXIF
-    orientation is applied, transparency laid over `background`, 16 bits are rounded to 8. A PNG of
-    8-bit RGB without a profile keeps its exact pixels.
+    orientation is applied, transparency laid over `background`, 16 bits are rounded to 8; pixels
+    that are not square become square. A PNG of 8-bit RGB without a profile keeps its exact pixels.
 
     Args:
         background: colour under transparent parts, as CSS writes it.
         resolution: (width, height) to scale to, exactly, whatever the picture's proportions; None
-            keeps its size, less the last column or row where that is odd.
+            keeps its size in square pixels, less the last column or row where that is odd.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
@@ -94,28 +92,41 @@ def load_still(path: Path, *, background: str, resolution: tuple[int, int] | Non
     data = _read(path)
     try:
         picture = open_picture(data)
+        turn = orientation(picture.exif)
+        square = _square(picture, turn)
         flat = flatten(picture, colour)
     except InputError as error:
         error.where = str(path)
         raise
-    upright = _turned(flat.rgb, _orientation(picture.exif))
-    notes = (*_notes(flat, background), *_stretch_notes(upright, resolution))
-    rgb = np.ascontiguousarray(_sized(upright, resolution))
+    rgb = np.ascontiguousarray(_sized(_turned(flat.rgb, turn), square, resolution))
+    notes = (*_notes(picture, flat, background), *square.notes, *_stretch_notes(square, resolution))
     return Still(Path(path), rgb, hashlib.sha256(data).hexdigest(), notes)
 
 
-def _notes(flat: Flat, background: str) -> Iterator[str]:
+def _square(picture: PictureFile, turn: int) -> Square:
+    """The size of a picture with square pixels, turned upright."""
+    width, height = picture.size
+    if turn in TURNED_BY_A_QUARTER:
+        return square_pixels(height, width, 1 / picture.aspect)
+    return square_pixels(width, height, picture.aspect)
+
+
+def _notes(picture: PictureFile, flat: Flat, background: str) -> Iterator[str]:
+    if picture.has_others:
+        yield "the file holds several pictures: the one that it opens with is used"
     if flat.was_transparent:
         yield f"transparent parts were filled with {background} (--background)"
     if flat.lost_profile:
         yield "the colour profile cannot be used: the picture's colours count as sRGB"
+    elif flat.guessed_inks:
+        yield "its inks (CMYK) have no colour profile: the colours are only similar"
 
 
-def _stretch_notes(rgb: Picture, resolution: tuple[int, int] | None) -> Iterator[str]:
-    height, width = rgb.shape[:2]
+def _stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterator[str]:
+    width, height = square.width, square.height
     across, down = resolution or (width, height)
     stretch = across * height / (down * width)
-    if max(stretch, 1 / stretch) > _STRETCH:
+    if max(stretch, 1 / stretch) > NOTICEABLE:
         yield (
             f"the picture of {width}x{height} is stretched to {across}x{down} (--resolution): its "
             "proportions change"
@@ -145,34 +156,24 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _orientation(exif: bytes) -> int:
-    """Orientation of an Exif block, 1 to 8; 1 (as stored) if it has none or is damaged."""
-    from PIL import ExifTags, Image
-
-    block = Image.Exif()
-    try:
-        block.load(exif)
-        found = block.get(ExifTags.Base.Orientation)
-    except (SyntaxError, ValueError, TypeError, struct.error, UserWarning):
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
 def _turned(rgb: Picture, orientation: int) -> Picture:
     """Apply an EXIF orientation (1 to 8; Exif 2.32, section 4.6.4)."""
-    if orientation >= 5:
+    if orientation in TURNED_BY_A_QUARTER:
         rgb = rgb.transpose(1, 0, 2)
     flip_across = orientation in (2, 3, 6, 7)
     flip_down = orientation in (3, 4, 7, 8)
     return rgb[:: -1 if flip_down else 1, :: -1 if flip_across else 1]
 
 
-def _sized(rgb: Picture, resolution: tuple[int, int] | None) -> Picture:
+def _sized(rgb: Picture, square: Square, resolution: tuple[int, int] | None) -> Picture:
+    """Brought to a resolution; without one to square pixels, even in number."""
     height, width = rgb.shape[:2]
-    if resolution is None:
-        return rgb[: height - height % 2, : width - width % 2]
+    even = (square.width - square.width % 2, square.height - square.height % 2)
+    if resolution is None and (square.width, square.height) == (width, height):
+        return rgb[: even[1], : even[0]]
     if resolution == (width, height):
         return rgb
     from PIL import Image
 
-    return np.asarray(Image.fromarray(rgb).resize(resolution, Image.Resampling.LANCZOS))
+    scaled = Image.fromarray(rgb).resize(resolution or even, Image.Resampling.LANCZOS)
+    return np.asarray(scaled)

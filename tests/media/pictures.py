@@ -102,21 +102,47 @@ def _profile(kind: bytes, space: bytes, pcs: bytes, tags: dict[bytes, bytes]) ->
     return (head + _fixed(0.9642, 1, 0.8249)).ljust(128, b"\0") + table + body
 
 
-def wide_profile() -> bytes:
-    """Gamma 2.2 and the primaries of Adobe RGB (1998), brought to D50."""
-    primaries = (
-        (0.60974, 0.31111, 0.01947),
-        (0.20528, 0.62567, 0.06087),
-        (0.14919, 0.06322, 0.74457),
-    )
+ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
+"""Primaries as XYZ, brought to D50."""
+
+
+def gamma_curve(gamma: float) -> bytes:
+    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
+
+
+def srgb_curve() -> bytes:
+    code = np.linspace(0, 1, 1024)
+    light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    levels = np.rint(light * 65535).astype(">u2").tobytes()
+    return b"curv\0\0\0\0" + struct.pack(">I", 1024) + levels
+
+
+def rgb_profile(
+    primaries: tuple[tuple[float, ...], ...], curve: bytes, more: dict[bytes, bytes] | None = None
+) -> bytes:
     tags = {
         name + b"XYZ": b"XYZ \0\0\0\0" + _fixed(*values)
         for name, values in zip((b"r", b"g", b"b"), primaries, strict=True)
     }
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256))
-    return _profile(
-        b"mntr", b"RGB ", b"XYZ ", tags | {name + b"TRC": curve for name in (b"r", b"g", b"b")}
-    )
+    tags |= {name + b"TRC": curve for name in (b"r", b"g", b"b")} | (more or {})
+    return _profile(b"mntr", b"RGB ", b"XYZ ", tags)
+
+
+def grey_profile(gamma: float) -> bytes:
+    return _profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": gamma_curve(gamma)})
+
+
+def chain(steps: int) -> bytes:
+    """As many matrices that change nothing, one after the other, in the place of one (mpet)."""
+    matrix = b"matf\0\0\0\0" + struct.pack(">HH12f", 3, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)
+    places = struct.pack(">II", 16 + 8 * steps, len(matrix)) * steps
+    return b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, steps) + places + matrix
+
+
+def wide_profile() -> bytes:
+    """Gamma 2.2 and the primaries of Adobe RGB (1998), brought to D50."""
+    return rgb_profile(ADOBE, gamma_curve(2.2))
 
 
 def ink_profile() -> bytes:

@@ -7,12 +7,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.media.picture.colours import ProfileError, ToSrgb
-from musetalk_fast.media.picture.interface import PictureFile, Samples
+from musetalk_fast.media.picture.colour_conversion import (
+    Conversion,
+    SpaceToSrgb,
+    changes_nothing,
+)
+from musetalk_fast.media.picture.colour_space import ADOBE_RGB, ColourSpace, ProfileError
+from musetalk_fast.media.picture.colours import ToSrgb
+from musetalk_fast.media.picture.exif import is_adobe_rgb
+from musetalk_fast.media.picture.interface import PictureFile, Samples, eight_bits
 from musetalk_fast.types import Picture
 
 _BAND_ROWS = 64
 """At a time, as intermediate values are wider than the pixels."""
+_INKS = 4
+"""Samples of a pixel of CMYK."""
 
 
 class Flat(NamedTuple):
@@ -22,17 +31,20 @@ class Flat(NamedTuple):
         rgb: (H, W, 3) uint8 sRGB, as stored: not yet turned upright.
         was_transparent: anywhere.
         lost_profile: it has a colour profile that cannot be used.
+        guessed_inks: it has inks, and no profile that says what they look like.
     """
 
     rgb: Picture
     was_transparent: bool
     lost_profile: bool
+    guessed_inks: bool
 
 
 def flatten(picture: PictureFile, background: tuple[int, int, int]) -> Flat:
     """Decode a picture, bring it to sRGB by its profile, and lay it over a background.
 
-    Without a profile, and with one that cannot be used, colours count as sRGB.
+    Without a profile, and with one that cannot be used, colours count as sRGB; those of a camera
+    that was set to Adobe RGB as that.
 
     Raises:
         errors.ImageFormatError: damaged or cut.
@@ -41,30 +53,41 @@ def flatten(picture: PictureFile, background: tuple[int, int, int]) -> Flat:
     width, height = picture.size
     out = np.empty((height, width, 3), np.uint8)
     was_transparent = False
-    convert, lost = _conversion(picture)
+    count = picture.band(slice(0, 1)).colours.shape[2]
+    convert, lost = _conversion(picture, count)
     for top in range(0, height, _BAND_ROWS):
         rows = slice(top, top + _BAND_ROWS)
-        colours, alpha = picture.band(rows)
-        if convert is not None:
-            colours = convert(colours)
-        elif colours.shape[2] == 4:
-            colours = _without_black(colours)
+        samples, alpha = picture.band(rows)
+        colours = eight_bits(samples) if convert is None else convert(samples)
         if alpha is not None and alpha.min() < 255:
             was_transparent = True
             colours = _over(colours, alpha, background)
         out[rows] = colours
-    return Flat(out, was_transparent, lost)
+    return Flat(out, was_transparent, lost, guessed_inks=convert is _without_black)
 
 
-def _conversion(picture: PictureFile) -> tuple[ToSrgb | None, bool]:
+def _conversion(picture: PictureFile, count: int) -> tuple[Conversion | None, bool]:
     """What brings the picture to sRGB, if anything does; whether its profile is lost."""
-    if picture.profile is None:
-        return None, False
+    without = _without_black if count == _INKS else None
+    profile = picture.profile
+    if profile is None and is_adobe_rgb(picture.exif):
+        profile = ADOBE_RGB
+    if profile is None:
+        return without, False
     try:
-        found = ToSrgb(picture.profile, picture.band(slice(0, 1)).colours.shape[2])
+        found = _by_profile(profile, count)
     except ProfileError:
-        return None, True
-    return None if found.changes_nothing else found, False
+        return without, True
+    return None if count != _INKS and changes_nothing(found, count) else found, False
+
+
+def _by_profile(profile: bytes | ColourSpace, count: int) -> Conversion:
+    if isinstance(profile, bytes):
+        by_table = ToSrgb(profile, count)
+        return lambda samples: by_table(eight_bits(samples))
+    if count == _INKS:
+        raise ProfileError("it is about RGB")
+    return SpaceToSrgb(profile)
 
 
 def _without_black(cmyk: Samples) -> Samples:

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from musetalk_fast.errors import ImageFormatError
 from musetalk_fast.kernels import png
+from musetalk_fast.media.picture.exif import TURNED_BY_A_QUARTER
 from musetalk_fast.media.picture.interface import PictureFile, broken, check_size, moving
+from musetalk_fast.media.picture.item_properties import main_properties
 from musetalk_fast.media.picture.jpeg_file import read_jpeg
 from musetalk_fast.media.picture.pillow_file import MODES, PillowPicture, low_bytes
+from musetalk_fast.media.picture.png_chunks import read_ancillary
+from musetalk_fast.media.picture.proportions import pixel_aspect
 
 if TYPE_CHECKING:
     from PIL import ImageFile
 
-_MAX_PROFILE = 1 << 22
-"""Bytes of a colour profile that a PNG has deflated."""
 _MAX_RUNS = 1 << 22
 """Bytes of a BMP with run lengths: Pillow reads them one by one, in Python."""
-_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+_TILE_WIDTH, _TILE_HEIGHT, _ORIENTATION = 322, 323, 274
+_RESOLUTION = (282, 283)
 _LARGE_TILE = 1 << 20
 """Pixels that any tile of a TIFF may have."""
 
@@ -78,18 +80,9 @@ def _png(data: bytes) -> PictureFile:
     check_size(*struct.unpack_from(">II", data, 16))
     parts = png.chunks(data)
     header = png.read_header(parts)
-    exif: bytes = b""
-    profile: bytes | None = None
-    key: tuple[int, ...] = ()
-    for chunk, body in parts:
-        if chunk == b"acTL" and int.from_bytes(body[:4], "big") > 1:
-            raise moving()
-        if chunk == b"eXIf":
-            exif = exif or bytes(body)
-        elif chunk == b"iCCP":
-            profile = _inflated_profile(body)
-        elif chunk == b"tRNS" and header.colour in (png.GREY, png.RGB):
-            key = _key(body, header)
+    said = read_ancillary(parts)
+    if said.frames > 1:
+        raise moving()
     png.check_pixels(header, png.chunks(data))
     pixels = png.pixels_only(data)
 
@@ -99,22 +92,17 @@ def _png(data: bytes) -> PictureFile:
     image = opened()
     if header.colour != png.PALETTE:
         image.info.pop("transparency", None)  # of 2 and 4 bits Pillow does not spread it
-    return PillowPicture("PNG", image, exif, profile, key, low_bytes(opened))
+    return PillowPicture(
+        *("PNG", image, said.exif, said.profile, said.aspect),
+        key=_key(said.transparent, header),
+        low=low_bytes(opened),
+    )
 
 
-def _inflated_profile(body: memoryview) -> bytes:
-    """A profile behind its name and a zero; empty if it is damaged or beyond its bound."""
-    _, _, rest = bytes(body).partition(b"\0")
-    stream = zlib.decompressobj()
-    try:
-        profile = stream.decompress(rest[1:], _MAX_PROFILE)
-    except zlib.error:
-        return b""
-    return profile if stream.eof else b""
-
-
-def _key(body: memoryview, header: png.Header) -> tuple[int, ...]:
+def _key(body: bytes, header: png.Header) -> tuple[int, ...]:
     """The transparent grey or colour; samples of fewer than 8 bits are spread as pixels are."""
+    if header.colour not in (png.GREY, png.RGB):
+        return ()
     samples = [int.from_bytes(body[at : at + 2], "big") for at in range(0, len(body), 2)]
     if len(samples) != (1 if header.colour == png.GREY else 3):
         return ()
@@ -137,7 +125,9 @@ def _bmp(data: bytes) -> PictureFile:
     image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
     if len(data) > _MAX_RUNS and any(tile.codec_name == "bmp_rle" for tile in image.tile):
         raise ImageFormatError(f"a BMP with run lengths above {_MAX_RUNS >> 20} MiB")
-    return _known("BMP", image)
+    picture = _known("BMP", image)
+    picture.aspect = pixel_aspect(*image.info.get("dpi", (1, 1)))
+    return picture
 
 
 def _tiff(data: bytes) -> PictureFile:
@@ -151,22 +141,36 @@ def _tiff(data: bytes) -> PictureFile:
     across, down = (image.tag_v2.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
     if across * down > max(2 * image.width * image.height, _LARGE_TILE):
         raise ImageFormatError(f"a TIFF with tiles of {across}x{down} pixels")
-    # The plugin turns it upright.
     picture = _known("TIFF", image)
-    picture.exif, picture.low = b"", low_bytes(opened)
+    picture.exif, picture.low = b"", low_bytes(opened)  # the plugin turns it upright
+    aspect = pixel_aspect(*(_number(image.tag_v2.get(tag, 1)) for tag in _RESOLUTION))
+    picture.aspect = 1 / aspect if image.tag_v2.get(_ORIENTATION) in TURNED_BY_A_QUARTER else aspect
+    picture.has_others = bool(image.tag_v2.next)
     return picture
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
 
 
 def _gif(data: bytes) -> PictureFile:
     from PIL import GifImagePlugin
 
-    return _still("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)))
+    picture = _still("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)))
+    picture.aspect = (data[12] + 15) / 64 if data[12] else 1.0  # GIF89a, section 18
+    return picture
 
 
 def _avif(data: bytes) -> PictureFile:
     from PIL import AvifImagePlugin
 
-    return _still("AVIF", AvifImagePlugin.AvifImageFile(io.BytesIO(data)))
+    picture = _still("AVIF", AvifImagePlugin.AvifImageFile(io.BytesIO(data)))
+    said = main_properties(data)
+    picture.profile, picture.aspect = picture.profile or said.colours, said.aspect
+    return picture
 
 
 def _heif(data: bytes) -> PictureFile:
@@ -177,10 +181,14 @@ def _heif(data: bytes) -> PictureFile:
             "this is a HEIC picture, which needs an extra package",
             hint="pip install 'musetalk-fast[heif]', or save it as a PNG or JPEG",
         ) from None
-    # The plugin turns it upright. Several pictures are no animation: the first of them counts.
-    file = io.BytesIO(data)
-    image: ImageFile.ImageFile = pillow_heif.HeifImageFile(file)
-    return _known("HEIC", image)
+    # Several pictures are no animation: the main one of them counts.
+    image: ImageFile.ImageFile = pillow_heif.HeifImageFile(io.BytesIO(data))
+    picture = _known("HEIC", image)
+    said = main_properties(data)
+    picture.profile = picture.profile or said.colours
+    picture.aspect = 1 / said.aspect if said.is_lying else said.aspect  # the plugin turns it
+    picture.has_others = image.is_animated  # type: ignore[attr-defined]
+    return picture
 
 
 def _still(name: str, image: ImageFile.ImageFile) -> PillowPicture:
@@ -196,7 +204,8 @@ def _known(name: str, image: ImageFile.ImageFile) -> PillowPicture:
             f"a {name} of samples that are not read here ({image.mode})",
             hint="save it as a PNG of 8 or 16 bits",
         )
-    return PillowPicture(name, image, image.info.get("exif", b""), image.info.get("icc_profile"))
+    profile = None if image.mode == "LAB" else image.info.get("icc_profile")
+    return PillowPicture(name, image, image.info.get("exif", b""), profile)
 
 
 _FORMATS: tuple[tuple[bytes | tuple[bytes, ...], str, Callable[[bytes], PictureFile]], ...] = (

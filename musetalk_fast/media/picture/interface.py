@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import ImageFormatError, ImageSizeError, MuseTalkError
+from musetalk_fast.media.picture.colour_space import ColourSpace
 
 MIN_SIDE, MAX_SIDE = 64, 8192
 """Pixels; the larger one is also the most an encoder takes."""
@@ -19,9 +20,13 @@ Samples = NDArray[np.uint8]
 
 
 class Band(NamedTuple):
-    """Rows of a picture: its colours, and 255 where it is opaque; None: everywhere."""
+    """Rows of a picture: its colours, and 255 where it is opaque; None: everywhere.
 
-    colours: Samples
+    Attributes:
+        colours: `Samples`, or as many of 16 bits: (H, W, n) uint16.
+    """
+
+    colours: NDArray[Any]
     alpha: NDArray[np.uint8] | None
 
 
@@ -37,8 +42,19 @@ class PictureFile(Protocol):
         """The Exif block; empty where the decoder applies the orientation."""
 
     @property
-    def profile(self) -> bytes | None:
-        """The ICC profile; None if there is none, empty if it is damaged."""
+    def profile(self) -> bytes | ColourSpace | None:
+        """What its colours mean: an ICC profile, or numbers in its place.
+
+        None if the file does not say it, and so for sRGB; empty if what it says cannot be used.
+        """
+
+    @property
+    def aspect(self) -> float:
+        """Width of a pixel by its height, as decoded: above 1 they are wide."""
+
+    @property
+    def has_others(self) -> bool:
+        """Whether the file holds more pictures, which a person may have meant."""
 
     def load(self) -> None:
         """Decode it all.
@@ -49,6 +65,14 @@ class PictureFile(Protocol):
 
     def band(self, rows: slice) -> Band:
         """Rows of what was decoded."""
+
+
+def eight_bits(samples: NDArray[Any]) -> Samples:
+    """Samples of 16 bits rounded to 8; those of 8 as they are."""
+    if samples.dtype == np.uint8:
+        return samples
+    rounded: Samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return rounded
 
 
 def check_size(width: int, height: int) -> None:
@@ -69,7 +93,8 @@ def check_size(width: int, height: int) -> None:
 def moving() -> ImageFormatError:
     """The refusal of what has several frames."""
     return ImageFormatError(
-        "this is a video or an animation; the avatar must be a still picture",
+        "this is a video or an animation, which are not supported yet: the avatar must be a still "
+        "picture",
         hint="give one of its frames as a PNG or JPEG",
     )
 

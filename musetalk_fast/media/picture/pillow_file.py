@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.media.picture.interface import Band, Samples, broken
+from musetalk_fast.media.picture.colour_space import ColourSpace
+from musetalk_fast.media.picture.colours import lab_to_srgb
+from musetalk_fast.media.picture.interface import Band, broken, eight_bits
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
 _EIGHT_BITS = {"1": "L", "LA": "RGBA", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 """What Pillow's other modes become; of a palette it depends."""
-MODES = frozenset((*_EIGHT_BITS, "L", "P", "RGB", "RGBA", "CMYK"))
+MODES = frozenset((*_EIGHT_BITS, "L", "P", "RGB", "RGBA", "CMYK", "LAB"))
 """Modes that are read, beside grey of 16 bits."""
 _OTHER_ORDER = str.maketrans("BLN", "LBB" if sys.byteorder == "little" else "LBL")
 
@@ -45,7 +47,9 @@ class PillowPicture:
     name: str
     image: ImageFile.ImageFile
     exif: bytes
-    profile: bytes | None
+    profile: bytes | ColourSpace | None
+    aspect: float = 1.0
+    has_others: bool = False
     key: tuple[int, ...] = ()
     low: LowBytes | None = None
 
@@ -70,22 +74,20 @@ class PillowPicture:
             low = np.asarray(self.low.image.crop(box))[..., self.low.order]
             samples = np.asarray(part).astype(np.uint16) << 8 | low
         else:
-            samples = np.asarray(part if wide else _eight_bits(part))
+            samples = np.asarray(part if wide else _plain(part))
         samples = samples.reshape(*samples.shape[:2], -1)
-        alpha = _keyed(samples, self.key)
-        if wide or self.low is not None:
-            samples = (samples.astype(np.uint32) + 128) // 257
-        colours: Samples = samples.astype(np.uint8, copy=False)
-        if part.mode != "CMYK" and colours.shape[2] == 4:
-            return Band(colours[..., :3], colours[..., 3])
-        return Band(colours, alpha)
+        if part.mode != "CMYK" and samples.shape[2] == 4:
+            return Band(samples[..., :3], eight_bits(samples[..., 3]))
+        return Band(samples, _keyed(samples, self.key))
 
 
-def _eight_bits(part: Image.Image) -> Image.Image:
+def _plain(part: Image.Image) -> Image.Image:
     if "transparency" in part.info:
         return part.convert("RGBA")
     if part.mode == "P":
         return part.convert("RGB")
+    if part.mode == "LAB":
+        return lab_to_srgb(part)
     return part.convert(_EIGHT_BITS[part.mode]) if part.mode in _EIGHT_BITS else part
 
 
