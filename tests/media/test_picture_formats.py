@@ -34,10 +34,12 @@ from PIL import Image, ImageCms, ImageOps, features
 
 from musetalk_fast import errors
 from musetalk_fast.media.image import Still, load_still
+from musetalk_fast.media.picture.jpeg_file import read_jpeg
 from musetalk_fast.types import Picture
 
 Load = Callable[..., Still]
 DATA = Path(__file__).parents[1] / "data"
+SEVERAL = "the file holds several pictures: the one that it opens with is used"
 FILLED = "transparent parts were filled with {} (--background)"
 
 
@@ -347,9 +349,48 @@ def test_a_jpeg_whose_end_mark_alone_is_missing(load: Load, small: Image.Image) 
 
 
 def test_a_film_behind_a_jpeg(load: Load, small: Image.Image) -> None:
+    for progressive in (False, True):
+        data = saved(small, "JPEG", progressive=progressive)
+        film = b"\0\0\0\x18ftypmp42" + b"\xff\xda\0\x01" * (4 << 20) + b"\xff\xd9"
+        for tail in (film, b"\xff\xd8\xff\xe0 another" + film, b"\0\0\x01\x0aImage_UTC_Data SEFT"):
+            assert len(read_jpeg(data + tail).data) <= len(data)
+        _close(load(data + film), opened(data), 1)
+
+
+def test_a_jpeg_with_others_for_other_screens(load: Load, small: Image.Image) -> None:
+    data = saved(small, "MPO", save_all=True, append_images=[small.rotate(180)])
+    assert load(data).notes == ()
+    _close(load(data), opened(data), 1)
+
+
+def test_an_end_mark_inside_a_comment_between_scans(load: Load, small: Image.Image) -> None:
+    data = saved(small, "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    marked = data[:last] + b"\xff\xfe\0\6\xff\xd9\xff\xd9" + data[last:]
+    assert (load(marked).rgb == load(data).rgb).all()
+
+
+def test_a_jpeg_that_is_filled_up_before_its_end_mark(load: Load, small: Image.Image) -> None:
     data = saved(small, "JPEG")
-    film = b"\0\0\0\x18ftypmp42" + b"\xff\xda\0\x01" * 10_000 + b"\xff\xd9"
-    _close(load(data + film), opened(data), 1)
+    filled = load(data[:-2] + bytes(9) + data[-2:])
+    assert (filled.rgb == load(data).rgb).all()
+
+
+def test_the_first_page_of_a_tiff(load: Load, small: Image.Image) -> None:
+    still = load(saved(small, "TIFF", save_all=True, append_images=[small.rotate(180)]))
+    _close(still, small, 0)
+    assert still.notes == (SEVERAL,)
+
+
+def test_the_main_picture_of_a_heic(load: Load, small: Image.Image) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    file = heif.from_pillow(small)
+    file.add_from_pillow(small.rotate(180))
+    data = io.BytesIO()
+    file.save(data)
+    still = load(data.getvalue())
+    _alike(still, np.array(small), 6)
+    assert still.notes == (SEVERAL,)
 
 
 def _close(still: Still, other: Image.Image, tolerance: int) -> None:
