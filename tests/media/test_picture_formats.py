@@ -194,6 +194,7 @@ def test_tiff_of_rare_kinds(load: Load, small: Image.Image, clear: Image.Image) 
     _close(load(data), opened(data), 2)
     fax = saved(small.convert("1"), "TIFF", compression="group4")
     _close(load(fax), opened(fax), 0)
+    assert (load(saved(small, "TIFF", big_tiff=True)).rgb == np.array(small)).all()
     planes = np.ascontiguousarray(np.array(small).transpose(2, 0, 1)).tobytes()
     area = WIDTH * HEIGHT
     tags = {256: (WIDTH,), 257: (HEIGHT,), 258: (8, 8, 8), 259: (1,), 262: (2,), 277: (3,)}
@@ -223,6 +224,15 @@ def test_tiffs_of_deep_colours(
     eight = eight_bits(samples.astype(int), 16)
     expected = eight if count == 3 else over(eight[..., :3], eight[..., 3])
     assert (load(tiff(tags, samples.tobytes(), order)).rgb == expected).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiffs_of_deep_inks(load: Load, noise: np.random.Generator, order: str) -> None:
+    samples = noise.integers(0, 1 << 16, (HEIGHT, WIDTH, 4)).astype(f"{order}u2")
+    tags = {256: (WIDTH,), 257: (HEIGHT,), 258: (16,) * 4, 259: (1,), 262: (5,), 277: (4,)}
+    tags |= {278: (HEIGHT,), 273: (0,), 279: (samples.nbytes,)}
+    rounded = Image.fromarray(eight_bits(samples.astype(int), 16).astype(np.uint8), "CMYK")
+    _close(load(tiff(tags, samples.tobytes(), order)), rounded, 0)
 
 
 def test_an_interlaced_png(load: Load, small: Image.Image) -> None:
@@ -368,6 +378,13 @@ def test_an_end_mark_inside_a_comment_between_scans(load: Load, small: Image.Ima
     last = data.rindex(b"\xff\xda")
     marked = data[:last] + b"\xff\xfe\0\6\xff\xd9\xff\xd9" + data[last:]
     assert (load(marked).rgb == load(data).rgb).all()
+
+
+def test_a_jpeg_with_bytes_between_its_segments(load: Load, small: Image.Image) -> None:
+    data = saved(small, "JPEG")
+    table = data.index(b"\xff\xdb")
+    strewn = load(data[:table] + b"junk\0" + data[table:])
+    assert (strewn.rgb == load(data).rgb).all()
 
 
 def test_a_jpeg_that_is_filled_up_before_its_end_mark(load: Load, small: Image.Image) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,11 +90,11 @@ def _by_profile(profile: bytes | ColourSpace, count: int) -> Conversion:
     return SpaceToSrgb(profile)
 
 
-def _without_black(cmyk: Samples) -> Samples:
+def _without_black(cmyk: NDArray[Any]) -> Samples:
     """CMYK without a profile -> RGB."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(cmyk, "CMYK").convert("RGB"))
+    return np.asarray(Image.fromarray(eight_bits(cmyk), "CMYK").convert("RGB"))
 
 
 def _over(colours: Samples, alpha: NDArray[np.uint8], background: tuple[int, int, int]) -> Samples:

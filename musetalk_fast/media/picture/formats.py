@@ -212,6 +212,6 @@ _FORMATS: tuple[tuple[bytes | tuple[bytes, ...], str, Callable[[bytes], PictureF
     (png.SIGNATURE, "PNG", _png),
     (b"\xff\xd8\xff", "JPEG", read_jpeg),
     (b"BM", "BMP", _bmp),
-    ((b"II*\0", b"MM\0*"), "TIFF", _tiff),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF", _tiff),
     ((b"GIF87a", b"GIF89a"), "GIF", _gif),
 )

@@ -150,18 +150,16 @@ def _head(data: bytes) -> tuple[_Head, int]:
     """What stands before the first scan, and where that begins."""
     head, at = _Head([data[:2]]), 2
     for _ in range(_MAX_SEGMENTS):
-        if data[at : at + 1] != b"\xff" or at + 4 > len(data):
+        found = _MARKER.search(data, at)  # some writers leave bytes between segments
+        if found is None or data[found.end() - 1] == _END:
             break
-        kind, end = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        kind, body = data[found.end() - 1], found.end() + 2
         if kind == _SCAN:
-            return head, at
-        if kind == 0xFF:  # any marker may have more of its first byte
-            at += 1
-            continue
-        head.read(kind, data[at + 4 : end])
+            return head, found.start()
+        at = max(body, found.end() + int.from_bytes(data[body - 2 : body], "big"))
+        head.read(kind, data[body:at])
         if kind not in _LEFT_OUT:
-            head.kept.append(data[at:end])
-        at = end
+            head.kept.append(data[found.start() : at])
     raise ImageFormatError("broken JPEG: no pixels behind its header")
 
 
