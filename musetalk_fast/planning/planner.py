@@ -18,6 +18,7 @@ from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import default_fps, source_runs
 from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def load_inputs(
     return Inputs(avatar_source, speech)
 
 
-def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
+def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEvent) -> Plan:
     """Decide everything.
+
+    Args:
+        on_event: called with a warning where the video will not play everywhere.
 
     Raises:
         errors.OutputError: the encoder does not open, or not for this container.
@@ -82,6 +86,8 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings) -> Plan:
     frames = max(1, math.ceil(speech.duration * fps))
     segments = cut(frames, fps, settings.processing.segment_secs)
     encoder = resolve(settings.output, output, avatar.width, avatar.height, fps, avatar.colour)
+    if note := level_warning(encoder, avatar.width, avatar.height, fps):
+        on_event(WarningEvent(message=note, token="MTF-LEVEL"))
     concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
     return Plan(
         avatar=avatar.path,
@@ -127,7 +133,7 @@ def make_plan(
     output = check_place(avatar, audio, Path(output), settings)
     with tempfile.TemporaryDirectory(prefix="musetalk-") as workdir:
         inputs = load_inputs(avatar, audio, settings, Path(workdir), on_event)
-        return plan_render(inputs, output, settings)
+        return plan_render(inputs, output, settings, on_event)
 
 
 def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> Path:

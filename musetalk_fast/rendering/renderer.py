@@ -162,7 +162,7 @@ class Renderer:
                     on_avatar=lambda avatar: pictures.append(png_thread.submit(avatar.asset)),
                     on_block=lambda _secs: flag.check(),
                 )
-                plan = plan_render(inputs, jobdir.output, self._settings)
+                plan = plan_render(inputs, jobdir.output, self._settings, emit)
                 plan = adopt(plan, jobdir, emit, fresh=fresh)
             return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result())
 

@@ -48,7 +48,7 @@ def write_plan(
     output = check_place(avatar, audio, output, settings)
     with locked_job_directory(output) as jobdir:
         inputs = load_inputs(avatar, audio, settings, jobdir.scratch, on_event)
-        plan = adopt(plan_render(inputs, output, settings), jobdir, on_event)
+        plan = adopt(plan_render(inputs, output, settings, on_event), jobdir, on_event)
         jobdir.keep()
     on_event(plan_event(plan))
     return jobdir.path / PLAN, plan
