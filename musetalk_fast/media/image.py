@@ -119,7 +119,7 @@ def _notes(picture: PictureFile, flat: Flat, background: str) -> Iterator[str]:
     if flat.lost_profile:
         yield "the colour profile cannot be used: the picture's colours count as sRGB"
     elif flat.guessed_inks:
-        yield "its inks (CMYK) have no colour profile: the colours are only similar"
+        yield "the picture's inks (CMYK) have no colour profile: its colours are approximate"
 
 
 def _stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterator[str]:

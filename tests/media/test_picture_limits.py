@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +132,20 @@ def test_a_tile_far_larger_than_its_tiff(load: Load) -> None:
     tags |= {322: (32768,), 323: (32768,), 324: (0,), 325: (9,)}
     with pytest.raises(errors.ImageFormatError, match="tiles of 32768x32768 pixels"):
         load(tiff(tags, bytes(9)))
+
+
+def test_damaged_tags_are_passed_over_without_a_word(
+    load: Load, recwarn: pytest.WarningsRecorder
+) -> None:
+    tags = {256: (64,), 257: (64,), 258: (8,), 259: (1,), 262: (1,), 277: (1,), 278: (64,)}
+    tags |= {273: (0,), 279: (64 * 64,)} | {1000 + tag: (0,) * 9 for tag in range(30)}
+    data = bytearray(tiff(tags, bytes(64 * 64)))
+    for tag in range(30):
+        at = data.index(struct.pack("<HH", 1000 + tag, 3))
+        data[at + 4 : at + 8] = struct.pack("<I", 1 << 29)  # values of a gigabyte
+    warnings.simplefilter("always")
+    assert load(bytes(data)).rgb.shape == (64, 64, 3)
+    assert not recwarn.list
 
 
 def test_samples_that_are_not_read(load: Load) -> None:

@@ -108,8 +108,8 @@ def test_pixels_become_square(load: Load, true: Image.Image, kind: str, dots: Si
     assert np.abs(still.rgb.astype(int) - np.array(true)).mean() < 9
     ratio = "2:1" if dots == (36, 72) else "1:1.33"
     (note,) = still.notes
-    assert note.startswith(f"its pixels are not square ({ratio}): the picture of ")
-    assert note.endswith(f" was scaled to {SIDE}x{SIDE}")
+    assert note.startswith(f"the picture's pixels are not square ({ratio}): it was scaled from ")
+    assert note.endswith(f" to {SIDE}x{SIDE}")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
@@ -126,7 +126,7 @@ def test_before_the_picture_is_turned(
     assert still.rgb.shape == (SIDE, SIDE, 3)
     assert np.abs(still.rgb.astype(int) - np.array(upright)).mean() < 12
     size = "96x192" if orientation == 3 else "192x96"
-    assert f"the picture of {size} was scaled to 192x192" in still.notes[0]
+    assert f"it was scaled from {size} to 192x192" in still.notes[0]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is None, reason="needs pillow-heif")
@@ -146,7 +146,7 @@ def test_square_pixels_stay(load: Load, true: Image.Image, dots: Size) -> None:
 def test_a_ratio_that_no_pixels_have(load: Load, true: Image.Image) -> None:
     still = load(_phys(true, 10, 72))
     assert (still.rgb == np.array(true)).all()
-    assert still.notes == ("pixels of 7.2:1, as the file claims, count as square",)
+    assert still.notes == ("the file claims pixels of 7.2:1: they count as square",)
 
 
 def test_a_resolution_is_reached_at_once_and_stretches_square_pixels(
@@ -163,6 +163,6 @@ def test_the_largest_size_holds(load: Load) -> None:
     wide = chunk(b"pHYs", struct.pack(">IIB", 36, 72, 1))
     still = load(png(np.zeros((200, 8000), np.uint8), 8, GREY, wide))
     assert still.rgb.shape == (102, 8192, 3)
-    assert "the picture of 8000x200 was scaled to 8192x102" in still.notes[0]
+    assert "it was scaled from 8000x200 to 8192x102" in still.notes[0]
     with pytest.raises(errors.ImageSizeError, match="8192x33 pixels are outside"):
         load(png(np.zeros((64, 8000), np.uint8), 8, GREY, wide))

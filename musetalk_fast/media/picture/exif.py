@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-_DAMAGE = (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error, UserWarning)
+from musetalk_fast.media.picture.interface import quiet
+
+_DAMAGE = (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error)
 TURNED_BY_A_QUARTER = frozenset((5, 6, 7, 8))
 """Orientations that exchange width and height."""
 _INDEX = 1
@@ -33,7 +35,8 @@ def _tag(exif: bytes, inner: int | None, tag: int) -> Any:
 
     block = Image.Exif()
     try:
-        block.load(exif)
-        return (block if inner is None else block.get_ifd(inner)).get(tag)
+        with quiet():
+            block.load(exif)
+            return (block if inner is None else block.get_ifd(inner)).get(tag)
     except _DAMAGE:
         return None

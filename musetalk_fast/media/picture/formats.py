@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from musetalk_fast.errors import ImageFormatError
 from musetalk_fast.kernels import png
 from musetalk_fast.media.picture.exif import TURNED_BY_A_QUARTER
-from musetalk_fast.media.picture.interface import PictureFile, broken, check_size, moving
+from musetalk_fast.media.picture.interface import PictureFile, broken, check_size, moving, quiet
 from musetalk_fast.media.picture.item_properties import main_properties
 from musetalk_fast.media.picture.jpeg_file import read_jpeg
 from musetalk_fast.media.picture.pillow_file import MODES, PillowPicture, low_bytes
@@ -43,7 +43,7 @@ def open_picture(data: bytes) -> PictureFile:
         errors.ImageSizeError: a side outside 64..8192 pixels.
     """
     name, opener = _opener(data)
-    with broken(name):
+    with broken(name), quiet():
         picture = opener(data)
     check_size(*picture.size)
     return picture
@@ -134,7 +134,9 @@ def _tiff(data: bytes) -> PictureFile:
     from PIL import TiffImagePlugin
 
     def opened() -> TiffImagePlugin.TiffImageFile:
-        return TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+        image.getexif()  # which decoding would ask for, no longer quietly
+        return image
 
     image = opened()
     check_size(*image.size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +16,8 @@ from musetalk_fast.media.picture.colour_space import ColourSpace
 
 MIN_SIDE, MAX_SIDE = 64, 8192
 """Pixels; the larger one is also the most an encoder takes."""
+
+_FILTERS = threading.Lock()
 
 Samples = NDArray[np.uint8]
 """(H, W, n) uint8: n is 1 for grey, 3 for RGB, 4 for CMYK (255 is full ink)."""
@@ -100,8 +104,19 @@ def moving() -> ImageFormatError:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what Pillow warns of: a line for each damaged tag that it passes over.
+
+    Filters belong to the process, so one thread at a time changes them.
+    """
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def broken(name: str) -> Iterator[None]:
-    """Say what a decoder says of a damaged file; it may raise anything, a warning included."""
+    """Say what a decoder says of a damaged file; it may raise anything."""
     try:
         yield
     except (MuseTalkError, MemoryError):

@@ -37,13 +37,13 @@ def square_pixels(width: int, height: int, aspect: float) -> Square:
         return Square(width, height, ())
     ratio = f"{aspect:.3g}:1" if aspect > 1 else f"1:{1 / aspect:.3g}"
     if not 1 / _MOST <= aspect <= _MOST:
-        return Square(width, height, (f"pixels of {ratio}, as the file claims, count as square",))
+        return Square(width, height, (f"the file claims pixels of {ratio}: they count as square",))
     across, down = width * max(aspect, 1.0), height * max(1 / aspect, 1.0)
     fit = min(1.0, MAX_SIDE / max(across, down))
     across, down = round(across * fit), round(down * fit)
     check_size(across, down)
     note = (
-        f"its pixels are not square ({ratio}): the picture of {width}x{height} was scaled to "
+        f"the picture's pixels are not square ({ratio}): it was scaled from {width}x{height} to "
         f"{across}x{down}"
     )
     return Square(across, down, (note,))
