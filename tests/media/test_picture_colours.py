@@ -17,6 +17,7 @@ from pictures import (
     P3,
     RGB,
     RGBA,
+    SRGB,
     chain,
     chunk,
     gamma_curve,
@@ -75,6 +76,7 @@ GAMMA_18, SRGB_LIKE = (
     chunk(b"gAMA", (55_556).to_bytes(4, "big")),
     chunk(b"gAMA", (45_455).to_bytes(4, "big")),
 )
+LINEAR = chunk(b"gAMA", (100_000).to_bytes(4, "big"))
 IS_SRGB, CICP_P3 = chunk(b"sRGB", b"\0"), chunk(b"cICP", bytes((12, 13, 0, 1)))
 
 
@@ -131,12 +133,29 @@ def test_the_exponent_of_a_png_and_its_alpha(load: Load) -> None:
     assert _near(still, expected * 128 / 255 + 255 * 127 / 255, 1)
 
 
-def test_light_of_16_bits_keeps_its_shadows(load: Load) -> None:
-    levels = np.arange(0, 2000, 100)
-    linear = chunk(b"gAMA", (100_000).to_bytes(4, "big"))
-    still = load(png(_patches(levels), 16, GREY, linear))
+@pytest.mark.parametrize("by_profile", [False, True])
+def test_light_of_16_bits_keeps_its_shadows(load: Load, by_profile: bool) -> None:
+    levels = np.array([*range(0, 2000, 100), 30_000, 65_535])
+    said = _profile_chunk(rgb_profile(SRGB, gamma_curve(1))) if by_profile else LINEAR
+    samples = np.repeat(_patches(levels)[..., None], 3, axis=2)
+    still = load(png(samples, 16, RGB, said))
     assert _near(still, _srgb(levels / 65_535)[:, None], 1)
     assert len(np.unique(still.rgb)) == len(levels)
+
+
+def test_deep_samples_between_the_levels_of_a_profile(load: Load) -> None:
+    samples = np.random.default_rng(3).integers(0, 65_536, (64, 64, 3))
+    still = load(png(samples, 16, RGB, _profile_chunk(P3_PROFILE)))
+    by_numbers = load(png(samples, 16, RGB, CICP_P3))  # which is no table, and of 16 bits
+    assert np.abs(still.rgb.astype(int) - by_numbers.rgb).max() <= 2
+    assert np.abs(still.rgb.astype(int) - by_numbers.rgb).mean() < 0.2
+
+
+def test_numbers_and_a_profile_that_say_the_same(load: Load) -> None:
+    samples = np.random.default_rng(4).integers(0, 256, (64, 64, 3))
+    still = load(png(samples, 8, RGB, CICP_P3))
+    by_littlecms = load(png(samples, 8, RGB, _profile_chunk(P3_PROFILE)))
+    assert np.abs(still.rgb.astype(int) - by_littlecms.rgb).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,27 @@ def changes_nothing(convert: Conversion, count: int) -> bool:
     return bool(np.abs(convert(probe).astype(int) - probe).max() <= 1)
 
 
+def between_levels(convert: Conversion, samples: NDArray[Any]) -> Samples:
+    """Convert samples of 16 bits by a conversion of 8: by tetrahedra between its levels.
+
+    Rounded before, linear light of 16 bits would lose its shadows.
+    """
+    if samples.dtype == np.uint8:
+        return convert(samples)
+    level, rest = np.divmod(samples, 257)
+    corner, count = level.astype(np.uint8), samples.shape[2]
+    order = np.argsort(-rest.astype(np.int32), axis=2)
+    weights = np.take_along_axis(rest, order, axis=2).astype(np.int32)
+    total = convert(corner) * (257 - weights[..., :1])
+    for at in range(count):
+        channel = order[..., at : at + 1]
+        # Beyond 255 it wraps, where its weight is 0.
+        np.put_along_axis(corner, channel, np.take_along_axis(corner, channel, 2) + np.uint8(1), 2)
+        below = weights[..., at + 1 : at + 2] if at + 1 < count else 0
+        total += convert(corner) * (weights[..., at : at + 1] - below)
+    return ((total + 128) // 257).astype(np.uint8)
+
+
 class SpaceToSrgb:
     """Brings samples of 8 or 16 bits to sRGB; colours beyond it become its nearest.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from musetalk_fast.media.picture.colour_conversion import (
     Conversion,
     SpaceToSrgb,
+    between_levels,
     changes_nothing,
 )
 from musetalk_fast.media.picture.colour_space import ADOBE_RGB, ColourSpace, ProfileError
@@ -84,7 +85,7 @@ def _conversion(picture: PictureFile, count: int) -> tuple[Conversion | None, bo
 def _by_profile(profile: bytes | ColourSpace, count: int) -> Conversion:
     if isinstance(profile, bytes):
         by_table = ToSrgb(profile, count)
-        return lambda samples: by_table(eight_bits(samples))
+        return lambda samples: between_levels(by_table, samples)
     if count == _INKS:
         raise ProfileError("it is about RGB")
     return SpaceToSrgb(profile)
