@@ -53,6 +53,7 @@ PICTURES = {
     "WebP": ("RGB", "WEBP", {}),
     "WebP with alpha": ("RGBA", "WEBP", {}),
     "lossless WebP": ("RGB", "WEBP", {"lossless": True}),
+    "AVIF": ("RGB", "AVIF", {}),
     "BMP": ("RGB", "BMP", {}),
     "BMP with a palette": ("P", "BMP", {}),
     "TIFF": ("RGB", "TIFF", {}),

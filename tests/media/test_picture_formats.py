@@ -398,6 +398,14 @@ def test_the_first_page_of_a_tiff(load: Load, small: Image.Image) -> None:
     still = load(saved(small, "TIFF", save_all=True, append_images=[small.rotate(180)]))
     _close(still, small, 0)
     assert still.notes == (SEVERAL,)
+    tags = {256: (64,), 257: (64,), 258: (8,), 259: (1,), 262: (1,), 273: (0,), 279: (4096,)}
+    assert load(tiff(tags, bytes(4096))).notes == ()
+    assert load(tiff(tags | {330: (8,)}, bytes(4096))).notes == (SEVERAL,)  # as raw pictures do
+
+
+def test_a_raw_picture_is_not_called_a_video(load: Load) -> None:
+    with pytest.raises(errors.ImageFormatError, match="a camera's raw picture"):
+        load(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(99))
 
 
 def test_the_main_picture_of_a_heic(load: Load, small: Image.Image) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_RUNS = 1 << 22
 """Bytes of a BMP with run lengths: Pillow reads them one by one, in Python."""
-_TILE_WIDTH, _TILE_HEIGHT, _ORIENTATION = 322, 323, 274
+_TILE_WIDTH, _TILE_HEIGHT, _ORIENTATION, _SUB_IFDS = 322, 323, 274, 330
 _RESOLUTION = (282, 283)
 _LARGE_TILE = 1 << 20
 """Pixels that any tile of a TIFF may have."""
@@ -71,6 +71,8 @@ def _boxed(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
         return "AVIF", _avif
     if data[8:12] in _HEIF_BRANDS:
         return "HEIC", _heif
+    if data[8:12] == b"crx ":
+        raise ImageFormatError("this is a camera's raw picture", hint="save it as a PNG or JPEG")
     raise moving()
 
 
@@ -147,7 +149,7 @@ def _tiff(data: bytes) -> PictureFile:
     picture.exif, picture.low = b"", low_bytes(opened)  # the plugin turns it upright
     aspect = pixel_aspect(*(_number(image.tag_v2.get(tag, 1)) for tag in _RESOLUTION))
     picture.aspect = 1 / aspect if image.tag_v2.get(_ORIENTATION) in TURNED_BY_A_QUARTER else aspect
-    picture.has_others = bool(image.tag_v2.next)
+    picture.has_others = bool(image.tag_v2.next) or _SUB_IFDS in image.tag_v2
     return picture
 
 
