@@ -117,8 +117,8 @@ def _srgb_codes() -> Samples:
 def _rolled_off(light: NDArray[np.float32]) -> NDArray[np.float32]:
     """Light above the knee approaches white as the knee's tangent leads there."""
     peak = light.max(axis=-1, keepdims=True)
-    room = np.float32(1 - _KNEE)
+    headroom = np.float32(1 - _KNEE)
     above = np.maximum(peak - np.float32(_KNEE), 0)
-    wanted = np.float32(_KNEE) + room * -np.expm1(-above / room)
+    wanted = np.float32(_KNEE) + headroom * -np.expm1(-above / headroom)
     scale: NDArray[np.float32] = np.where(above > 0, wanted / np.maximum(peak, _KNEE), 1)
     return light * scale.astype(np.float32)
