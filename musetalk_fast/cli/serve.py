@@ -58,6 +58,10 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     help="Require the key in this file.",
 )  # fmt: skip
 @click.option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="NAME",
+    help="Answer to this name too, in the Host header of requests; may be given several times.",
+)  # fmt: skip
+@click.option(
     "--tls-cert", type=click.Path(path_type=Path), metavar="FILE",
     help="Speak https with this certificate (PEM).",
 )  # fmt: skip
@@ -81,6 +85,7 @@ def serve(
     store_bytes: int,
     max_asset_bytes: int,
     api_key_file: Path | None,
+    allow_hosts: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
@@ -110,6 +115,7 @@ def serve(
         lifeline=lifeline_fd,
         api_key=read_key_file(api_key_file) if api_key_file else None,
         tls=_tls(socket, tls_cert, tls_key, tls_client_ca),
+        allow_hosts=allow_hosts,
     )
     make_engine = find_engine(engine)
     if not (socket or _is_loopback(host)):

@@ -10,6 +10,8 @@ from aiohttp import web
 from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.auth import KEY, check_access
 from musetalk_fast.server.error_responses import answer_refusals
+from musetalk_fast.server.hosts import HOSTS, Hosts, check_host
+from musetalk_fast.server.http_connection import HEADERS, close_unread
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.routes import assets, avatars, frames, health, infer
 from musetalk_fast.server.services import SERVICES, open_services
@@ -20,16 +22,18 @@ def create_app(
     store_dir: Path,
     limits: Limits | None = None,
     api_key: str | None = None,
+    hosts: Hosts | None = None,
 ) -> web.Application:
     """Everything between a socket and an engine.
 
-    Run it with `web.AppRunner(app, handler_cancellation=True, auto_decompress=False)`: work stops
-    where a client goes, and a packed body is refused, not unpacked.
+    Run it with `handler_cancellation=True`, so that work stops where a client goes, and with
+    `http_connection.Connection` for its sockets.
 
     Args:
         make_engine: called once, in a worker thread; until it returns `/health` says `loading`.
         store_dir: folder of the assets, of this server alone.
         api_key: what requests must carry; None: everybody may come in.
+        hosts: the names that it answers to; None: all.
     """
 
     async def services(app: web.Application) -> AsyncIterator[None]:
@@ -37,13 +41,16 @@ def create_app(
             app[SERVICES] = opened
             yield
 
-    async def hide_versions(_request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Server"] = "musetalk-fast"
+    async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+        own = {"Cache-Control": response.headers.get("Cache-Control", HEADERS["Cache-Control"])}
+        response.headers.update(HEADERS | own)
 
-    app = web.Application(middlewares=[answer_refusals, check_access])
+    app = web.Application(middlewares=[close_unread, answer_refusals, check_host, check_access])
     if api_key is not None:
         app[KEY] = api_key
-    app.on_response_prepare.append(hide_versions)
+    if hosts is not None:
+        app[HOSTS] = hosts
+    app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(services)
     for resource in (health, assets, avatars, frames, infer):
         app.add_routes(resource.ROUTES)

@@ -23,6 +23,7 @@ def recording_cache(engine: Engine, store: AssetStore, thread: Executor, keep: i
 
     async def make(name: str, watch: JobControl) -> object:
         with store.lease(name) as path:
+            await store.verify(name)
             return await asyncio.get_running_loop().run_in_executor(thread, prepare, path, watch)
 
     return SingleFlight(make, keep)

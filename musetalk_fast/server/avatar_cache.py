@@ -71,6 +71,7 @@ def avatar_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int)
     async def make(key: AvatarKey, watch: JobControl) -> ReadyAvatar:
         name, options = key
         with store.lease(name) as path:
+            await store.verify(name)
             work = partial(_prepare, engine, path, options, watch)
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 

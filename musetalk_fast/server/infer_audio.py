@@ -17,7 +17,9 @@ _HEAD = 64
 """Bytes of a WAV before its samples, at most."""
 
 
-async def decode_speech(draft: Draft, data: Callable[[], bytes], longest_secs: float) -> Speech:
+async def decode_speech(
+    draft: Draft, data: Callable[[], memoryview], longest_secs: float
+) -> Speech:
     """Decode a recording into a WAV in a draft; stops within a second or two of sound if cancelled.
 
     Args:
@@ -41,7 +43,7 @@ async def decode_speech(draft: Draft, data: Callable[[], bytes], longest_secs: f
 
 def _decode(
     draft: Draft,
-    data: Callable[[], bytes],
+    data: Callable[[], memoryview],
     cover: Callable[[int], None],
     check: Callable[[float], None],
 ) -> Speech:

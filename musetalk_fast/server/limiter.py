@@ -1,9 +1,9 @@
-"""How many requests may work at a time."""
+"""How many requests may work at a time, and how much of their bodies is in memory."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from musetalk_fast.server.error_responses import RefusalError
@@ -19,8 +19,20 @@ class Limiter:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._used = 0
+        self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    def check(self) -> None:
+        """Refuse a request before its body is read.
+
+        Raises:
+            RefusalError: 429, all slots are taken.
+        """
+        if self._used >= self._limit:
+            raise RefusalError(
+                429, "MTF-BUSY", f"all {self._limit} streams are in use", "try again later"
+            )
 
     @contextmanager
     def take(self) -> Iterator[None]:
@@ -29,19 +41,71 @@ class Limiter:
         Raises:
             RefusalError: 429, all are taken.
         """
-        if self._used >= self._limit:
-            raise RefusalError(
-                429, "MTF-BUSY", f"all {self._limit} streams are in use", "try again later"
-            )
+        self.check()
         self._used += 1
-        self._idle.clear()
+        self._count(1)
         try:
             yield
         finally:
             self._used -= 1
-            if not self._used:
-                self._idle.set()
+            self._count(-1)
+
+    @contextmanager
+    def expect(self) -> Iterator[None]:
+        """A request whose body is on its way: it has no slot, and yet `idle` waits for it.
+
+        Raises:
+            RefusalError: 429, all slots are taken.
+        """
+        self.check()
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
 
     async def idle(self) -> None:
-        """Return once no slot is taken."""
+        """Return once no slot is taken and no body is on its way."""
         await self._idle.wait()
+
+    def _count(self, change: int) -> None:
+        self._busy += change
+        if self._busy:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
+
+class ByteBudget:
+    """Bytes that requests may hold in memory together.
+
+    Args:
+        limit: most at a time.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[int], None]]:
+        """A share, free again when the context ends; the function adds bytes to it.
+
+        Raises:
+            RefusalError: 429, from the function: the others leave too little.
+        """
+        mine = 0
+
+        def add(length: int) -> None:
+            nonlocal mine
+            if self._held + length > self._limit:
+                raise RefusalError(
+                    429, "MTF-BUSY", "too many long requests are being sent", "try again later"
+                )
+            self._held += length
+            mine += length
+
+        try:
+            yield add
+        finally:
+            self._held -= mine

@@ -14,10 +14,16 @@ class Limits:
         store_bytes: assets kept on disk.
         max_asset_bytes: longest asset.
         max_infer_bytes: longest body of `POST /infer`, which is held in memory.
+        max_body_bytes: JSON bodies held in memory together, counted as they come.
         max_infer_secs: longest recording of `POST /infer`: packed, hours fit into its body.
         max_fps: most frames a second.
         max_size: longest side of an avatar in pixels.
         avatars, recordings: prepared ones kept in memory.
+        head_secs: how long the head of a request may take.
+        idle_secs: how long a connection may wait for its next request.
+        body_rate, body_rate_secs: fewest bytes a second of a body, measured over so many seconds
+            in which we wait for it.
+        body_secs: how long we wait for a body in all.
         heartbeat_secs: longest silence of a stream.
         stalled_secs: how long a client may take no byte of its stream before it is let go.
         drain_secs: how long running streams may go on after SIGTERM.
@@ -27,11 +33,17 @@ class Limits:
     store_bytes: int = 4 << 30
     max_asset_bytes: int = 1 << 30
     max_infer_bytes: int = 64 << 20
+    max_body_bytes: int = 256 << 20
     max_infer_secs: float = 3600.0
     max_fps: float = 240.0
     max_size: int = 8192
     avatars: int = 16
     recordings: int = 32
+    head_secs: float = 20.0
+    idle_secs: float = 120.0
+    body_rate: int = 16 << 10
+    body_rate_secs: float = 30.0
+    body_secs: float = 3 * 3600.0
     heartbeat_secs: float = 4.0
     stalled_secs: float = 60.0
     drain_secs: float = 60.0

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import ssl
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.app import create_app
+from musetalk_fast.server.hosts import Hosts
+from musetalk_fast.server.http_connection import Connection
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.services import SERVICES
-from musetalk_fast.server.sockets import open_socket
+from musetalk_fast.server.sockets import Listener, open_listener
 from musetalk_fast.server.store_directory import StoreDirectory, store_directory
 
 T = TypeVar("T")
@@ -41,6 +43,8 @@ class ServerOptions:
         lifeline: read end of a pipe; the server stops when the other end closes.
         api_key: what requests must carry; None: no key is needed.
         tls: serve https at the TCP address.
+        allow_hosts: names in requests that are served beside those of loopback. At an address that
+            other machines reach all names are, if none is given here.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +55,7 @@ class ServerOptions:
     lifeline: int | None = None
     api_key: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
+    allow_hosts: tuple[str, ...] = ()
 
 
 def serve(
@@ -65,10 +70,9 @@ def serve(
         The signal that cut running streams short, or None.
 
     Raises:
-        UsageError: the address or the store folder cannot be used.
+        UsageError: the address, a name or the store folder cannot be used.
         Exception: what the engine raised while it was loaded.
     """
-    logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
     with store_directory(options.store_dir, options.runtime_dir) as folder:
         work = _serve(make_engine, options, folder, limits, announce)
         return uvloop.run(work)
@@ -81,30 +85,49 @@ async def _serve(
     limits: Limits,
     announce: Callable[[str], None],
 ) -> int | None:
-    app = create_app(make_engine, folder.path, limits, options.api_key)
     stop = _Stop(options.lifeline)
-    runner = web.AppRunner(
-        app,
-        handler_cancellation=True,
-        auto_decompress=False,  # bodies come as they are; what refuses the others is in `bodies`
-        access_log=None,
-        shutdown_timeout=0.1,
-    )
     scheme = "https" if options.tls else "http"
-    with open_socket(options.host, options.port, options.socket, scheme) as listening:
-        try:
-            await runner.setup()
-            await web.SockSite(runner, listening.socket, ssl_context=options.tls).start()
+    named = Hosts(options.allow_hosts)
+    with open_listener(options.host, options.port, options.socket, scheme) as listener:
+        is_open = not (listener.is_local or options.allow_hosts)
+        hosts = None if is_open or options.socket else named
+        app = create_app(make_engine, folder.path, limits, options.api_key, hosts)
+        async with serving(app, listener, options.tls, limits):
             services = app[SERVICES]
             if await stop.unless(services.ready):
-                announce(listening.address)
+                announce(listener.address)
                 await stop.asked.wait()
             services.draining = True
             await stop.unless_hurried(services.limiter.idle(), limits.drain_secs)
             _leave_in_any_case(stop, folder)
-        finally:
-            await runner.cleanup()
     return stop.signal
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, listener: Listener, tls: ssl.SSLContext | None, limits: Limits
+) -> AsyncIterator[None]:
+    """Serve an application as long as the context is open."""
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    loop = asyncio.get_running_loop()
+    handshake_secs = limits.head_secs if tls else None
+    servers: list[asyncio.Server] = []
+    try:
+        await runner.setup()
+        manager = runner.server
+        assert manager is not None
+        for bound in listener.sockets:
+            new = partial(Connection, manager, loop, limits)
+            servers += [
+                await loop.create_server(
+                    new, sock=bound, ssl=tls, ssl_handshake_timeout=handshake_secs
+                )
+            ]
+        yield
+    finally:
+        for server in servers:
+            server.close()
+        await runner.cleanup()
 
 
 class _Stop:
@@ -159,11 +182,6 @@ class _Stop:
         if not os.read(lifeline, 64):
             asyncio.get_running_loop().remove_reader(lifeline)
             self._hurry()
-
-
-def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Not malformed HTTP of a client: it gets a 400, and aiohttp would log a traceback."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _leave_in_any_case(stop: _Stop, folder: StoreDirectory) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import shutil
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -13,18 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from musetalk_fast.server.asset_verifier import AssetVerifier
+from musetalk_fast.server.asset_writing import write_asset
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.storage import AtomicFile, remove_unfinished, sync_file
+from musetalk_fast.server.store_files import DRAFT, is_foreign, remove_asset, scan
+from musetalk_fast.storage import AtomicFile, sync_file
 from musetalk_fast.threads import run_in_thread
-
-_NAME = re.compile(r"[0-9a-f]{64}")
-_DRAFT = ".draft-"
-_BATCH = 1 << 20
-"""Bytes handed to a thread at a time, for hashing and writing."""
 
 
 class _Reservation:
-    """Disk space for an asset being received: as announced, more if more comes."""
+    """Disk space for an asset being received: as much as has come."""
 
     def __init__(self, reserve: Callable[[int, int], None]) -> None:
         self._reserve = reserve
@@ -53,7 +48,8 @@ class Draft(NamedTuple):
 class AssetStore:
     """Keeps the least recently used assets within a byte budget; those in use are never evicted.
 
-    An asset appears atomically. One server owns the folder.
+    An asset appears atomically. One that no longer has the bytes of its name is removed when that
+    is found, so that a client uploads it again. One server owns the folder.
 
     Args:
         folder: created if need be; what an earlier server left there is kept.
@@ -67,7 +63,9 @@ class AssetStore:
         self._longest = min(longest, budget)
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._leases: Counter[str] = Counter()
+        self._verifier = AssetVerifier(folder)
         self._bytes = 0
+        self._incoming = 0
         self._scan()
 
     def __contains__(self, name: str) -> bool:
@@ -86,15 +84,31 @@ class AssetStore:
             RefusalError: 404, the asset is not here.
         """
         if name not in self._sizes:
-            raise RefusalError(
-                404, "MTF-ASSET-UNKNOWN", f"no asset {name}", f"upload it: PUT /v1/assets/{name}"
-            )
+            raise _unknown(name)
         self._sizes.move_to_end(name)
         self._leases[name] += 1
         try:
             yield self._folder / name
         finally:
             self._leases[name] -= 1
+
+    async def holds(self, name: str) -> bool:
+        """Whether the asset is here; one that may have been damaged is read for it."""
+        if name not in self._sizes:
+            return False
+        if self._verifier.is_known(name):
+            return True
+        with self.lease(name):
+            return await self._is_whole(name)
+
+    async def verify(self, name: str) -> None:
+        """Read a leased asset before it is used.
+
+        Raises:
+            RefusalError: 404, it was damaged, and is removed.
+        """
+        if not await self._is_whole(name):
+            raise _unknown(name)
 
     async def receive(self, name: str, chunks: AsyncIterator[bytes], size: int | None) -> int:
         """Take an asset in.
@@ -109,19 +123,18 @@ class AssetStore:
         Raises:
             RefusalError: 413 too long, 409 not the bytes of that name, 503 no space now.
         """
+        self._check_announced(name, size or 0)
         with self._reservation() as reservation:
-            reservation.cover(size or 0)
             file = AtomicFile(self._folder / name, error_context=_no_space, mode=0o600)
             try:
-                length = await _write(name, chunks, file, reservation)
+                length = await write_asset(name, chunks, file, reservation.cover)
                 # On the loop: nothing is evicted between this and being counted as there. What a
                 # power cut takes back is uploaded again.
                 file.publish()
             except BaseException:
                 file.discard()
                 raise
-        self._bytes += length - self._sizes.pop(name, 0)
-        self._sizes[name] = length
+        self._add(name, length)
         return length
 
     @contextmanager
@@ -129,7 +142,7 @@ class AssetStore:
         """A place to make an asset in; what was not adopted goes with the context."""
         with (
             self._reservation() as reservation,
-            TemporaryDirectory(dir=self._folder, prefix=_DRAFT) as folder,
+            TemporaryDirectory(dir=self._folder, prefix=DRAFT) as folder,
         ):
             yield Draft(Path(folder), reservation.cover)
 
@@ -142,11 +155,29 @@ class AssetStore:
         Raises:
             RefusalError: 503, no space.
         """
+        self._check_place(name)
         with _no_space(path):
             length = await run_in_thread(partial(sync_file, path))
             _publish(path, self._folder / name)
+        self._add(name, length)
+
+    def _add(self, name: str, length: int) -> None:
+        """Count an asset whose bytes were hashed when they were written."""
         self._bytes += length - self._sizes.pop(name, 0)
         self._sizes[name] = length
+        self._verifier.add(name)
+
+    def _remove(self, name: str) -> None:
+        remove_asset(self._folder / name)
+        self._verifier.forget(name)
+        self._bytes -= self._sizes.pop(name, 0)
+
+    async def _is_whole(self, name: str) -> bool:
+        """Read an asset; remove it if it is damaged."""
+        is_whole = await self._verifier.is_whole(name)
+        if not is_whole:
+            self._remove(name)
+        return is_whole
 
     @contextmanager
     def _reservation(self) -> Iterator[_Reservation]:
@@ -155,11 +186,25 @@ class AssetStore:
             yield reservation
         finally:
             self._bytes -= reservation.size
+            self._incoming -= reservation.size
 
     def _reserve(self, size: int, more: int) -> None:
         self._check_length(size)
         self._make_space(more)
         self._bytes += more
+        self._incoming += more
+
+    def _check_announced(self, name: str, size: int) -> None:
+        """Refuse what cannot be kept before any of it comes; nothing is evicted for a promise."""
+        self._check_place(name)
+        self._check_length(size)
+        in_use = sum(length for kept, length in self._sizes.items() if self._leases[kept])
+        if self._incoming + in_use + size > self._budget:
+            raise _full("all assets are in use")
+
+    def _check_place(self, name: str) -> None:
+        if is_foreign(self._folder / name):
+            raise _full("something else has its name in the store folder")
 
     def _check_length(self, length: int) -> None:
         if length > self._longest:
@@ -172,55 +217,16 @@ class AssetStore:
             if self._bytes + size <= self._budget:
                 return
             if not self._leases[name]:
-                (self._folder / name).unlink(missing_ok=True)
-                self._bytes -= self._sizes.pop(name)
+                self._remove(name)
         if self._bytes + size > self._budget:
             raise _full("all assets are in use")
 
     def _scan(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        remove_unfinished(self._folder)
-        entries = [(path, path.stat()) for path in self._folder.iterdir()]
-        for path, stat in sorted(entries, key=lambda entry: entry[1].st_mtime):
-            if _NAME.fullmatch(path.name):
-                self._sizes[path.name] = stat.st_size
-                self._bytes += stat.st_size
-            elif path.name.startswith(_DRAFT):
-                shutil.rmtree(path)
+        for name, size in scan(self._folder):
+            self._sizes[name] = size
+            self._bytes += size
         self._make_space(0)
-
-
-async def _write(
-    name: str, chunks: AsyncIterator[bytes], file: AtomicFile, reservation: _Reservation
-) -> int:
-    digest, length = hashlib.sha256(), 0
-    async for batch in _batches(chunks):
-        length += len(batch)
-        reservation.cover(length)
-        await run_in_thread(partial(_append, file, digest, batch))
-    if digest.hexdigest() != name:
-        raise RefusalError(
-            409, "MTF-ASSET-DIFFERS", f"these bytes are {digest.hexdigest()}, not {name}"
-        )
-    return await run_in_thread(file.sync)
-
-
-async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    held: list[bytes] = []
-    length = 0
-    async for chunk in chunks:
-        held.append(chunk)
-        length += len(chunk)
-        if length >= _BATCH:
-            yield b"".join(held)
-            held, length = [], 0
-    if held:
-        yield b"".join(held)
-
-
-def _append(file: AtomicFile, digest: hashlib._Hash, batch: bytes) -> None:
-    digest.update(batch)
-    file.write(batch)
 
 
 def _publish(path: Path, target: Path) -> None:
@@ -239,3 +245,9 @@ def _no_space(_path: Path) -> Iterator[None]:
 
 def _full(reason: str) -> RefusalError:
     return RefusalError(503, "MTF-STORE-FULL", f"there is no space for the asset: {reason}")
+
+
+def _unknown(name: str) -> RefusalError:
+    return RefusalError(
+        404, "MTF-ASSET-UNKNOWN", f"no asset {name}", f"upload it: PUT /v1/assets/{name}"
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 _GRACE_SECS = 1.0
 """A preparation that fails within this time is refused with a status of its own."""
 _TICK_SECS = 0.5
+_SLICE_SECS = 0.5
+"""What is made and encoded in a thread is sent after so long."""
 
 
 class Encoder(Protocol):
@@ -58,7 +61,11 @@ class MessageResponse:
         self._threads = threads
         self._encoder = encoder
         self._response = web.StreamResponse(
-            headers={"Content-Type": encoder.media_type, "Cache-Control": "no-store"}
+            headers={
+                "Content-Type": encoder.media_type,
+                "Cache-Control": "no-store, no-transform",
+                "X-Accel-Buffering": "no",  # nginx would hold back messages
+            }
         )
         self._loop = asyncio.get_running_loop()
         self._last_write = self._loop.time()
@@ -84,14 +91,21 @@ class MessageResponse:
         """Write one small message."""
         await self._write(self._encoder.encode(message))
 
-    async def send_all(self, make: Callable[[], Sequence[Message]]) -> None:
-        """Make and encode messages in a thread, then write them."""
-        encode = self._encoder.encode
-        work = self._loop.run_in_executor(
-            self._threads, lambda: [encode(message) for message in make()]
-        )
-        for piece in await work:
-            await self._write(piece)
+    async def send_all(self, messages: Iterable[Message]) -> None:
+        """Make and encode messages in a thread, some at a time, and write them.
+
+        There are heartbeats while they are made, not while they are encoded: the encoder counts
+        messages in the order in which they are sent.
+        """
+        making = iter(messages)
+        while made := await self.during(self._in_thread(making)):
+            pieces = map(self._encoder.encode, made)
+            while encoded := await self._in_thread(pieces):
+                for piece in encoded:
+                    await self._write(piece)
+
+    async def _in_thread(self, items: Iterator[T]) -> list[T]:
+        return await self._loop.run_in_executor(self._threads, _next_items, items)
 
     async def end(self, count: int, details: Mapping[str, Any] | None = None) -> None:
         """Write the `end`."""
@@ -136,6 +150,16 @@ class MessageResponse:
     def _drop(self) -> None:
         if self._request.transport is not None:
             self._request.transport.abort()
+
+
+def _next_items(items: Iterator[T]) -> list[T]:
+    """Those that can be had in a short time, but one; none: there are no more."""
+    until, found = time.monotonic() + _SLICE_SECS, []
+    for item in items:
+        found.append(item)
+        if time.monotonic() >= until:
+            break
+    return found
 
 
 def wire_encoder(request: web.Request) -> StreamEncoder:

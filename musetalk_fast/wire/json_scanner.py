@@ -24,9 +24,9 @@ _MAX_TEXT = 1 << 16
 """Most bytes of a string that is kept, as it is in the document."""
 _MAX_NAME = 256
 _MAX_NUMBER = 64
-_MAX_SKIPPED = 1 << 20
+_MAX_SKIPPED_BYTES = 1 << 20
 """Most bytes of a value that is skipped."""
-_MAX_SKIPPED = 20_000
+_MAX_SKIPPED_VALUES = 20_000
 """Most values inside of it: each costs some microseconds."""
 _MAX_MEMBERS = 1000
 _MAX_DEPTH = 32
@@ -39,21 +39,28 @@ _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 
 
 class JsonScanner:
-    """The bytes that have come and are not read yet."""
+    """The bytes that have come and are not read yet.
 
-    def __init__(self) -> None:
+    Args:
+        what: the document, for messages.
+        is_short: the limit of values that are skipped is that of all members together.
+    """
+
+    def __init__(self, what: str = "the response", *, is_short: bool = False) -> None:
+        self._what = what
+        self._is_short = is_short
         self._bytes = bytearray()
         self._at = 0
         self._dropped = 0
         self._skip_limit: int | None = None
-        self._values_left = 0
+        self._values_left = _MAX_SKIPPED_VALUES
 
     @property
     def offset(self) -> int:
         """Bytes of the document that were read."""
         return self._dropped + self._at
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | bytearray) -> None:
         """More bytes have come."""
         self._dropped += self._at
         del self._bytes[: self._at]
@@ -168,10 +175,12 @@ class JsonScanner:
         if depth > _MAX_DEPTH:
             raise self._wrong(f"values nested more than {_MAX_DEPTH} deep")
         if depth == 0:
-            self._skip_limit, self._values_left = self.offset + _MAX_SKIPPED, _MAX_SKIPPED
+            self._skip_limit = self.offset + _MAX_SKIPPED_BYTES
+            if not self._is_short:
+                self._values_left = _MAX_SKIPPED_VALUES
         self._values_left -= 1
         if self._values_left < 0:
-            raise MessageSizeError(f"a member of more than {_MAX_SKIPPED} values")
+            raise MessageSizeError(f"unknown members of more than {_MAX_SKIPPED_VALUES} values")
         byte = yield from self._peek()
         if byte == _QUOTE:
             yield from self._skip_string()
@@ -242,7 +251,7 @@ class JsonScanner:
 
     def _check_skip_limit(self) -> None:
         if self._skip_limit is not None and self.offset > self._skip_limit:
-            raise MessageSizeError(f"a member of more than {_MAX_SKIPPED} bytes")
+            raise MessageSizeError(f"a member of more than {_MAX_SKIPPED_BYTES} bytes")
 
     def _parsed(self, text: bytes | bytearray, what: str) -> Any:
         try:
@@ -259,7 +268,7 @@ class JsonScanner:
         return data.data
 
     def _wrong(self, what: str) -> ProtocolError:
-        return ProtocolError(f"at byte {self.offset} of the response: {what}")
+        return ProtocolError(f"at byte {self.offset} of {self._what}: {what}")
 
 
 def _closing(text: bytearray) -> int:

@@ -78,7 +78,7 @@ async def test_what_is_too_much_is_refused(tmp_path: Path, budget: int, longest:
 
 
 def test_what_a_killed_server_left_goes(tmp_path: Path) -> None:
-    (tmp_path / ".draft-left").mkdir()
-    (tmp_path / ".draft-left" / "sound").write_bytes(b"a recording")
+    (tmp_path / ".draft-l3ft_ear").mkdir()
+    (tmp_path / ".draft-l3ft_ear" / "sound").write_bytes(b"a recording")
     assert AssetStore(tmp_path, 1 << 20, 1 << 20).size == 0
     assert _names(tmp_path) == []

@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.request_body import read_chunks
+from musetalk_fast.server.request_body import expect_later, read_chunks
 from musetalk_fast.server.services import SERVICES
 
 ROUTES = web.RouteTableDef()
@@ -18,26 +18,34 @@ _DIGITS = frozenset("0123456789abcdef")
 @ROUTES.head(_PATH)
 async def head_asset(request: web.Request) -> web.Response:
     """200 if the asset is here, else 404."""
-    name = _name(request)
-    with request.app[SERVICES].store.lease(name):
+    name, store = _name(request), request.app[SERVICES].store
+    await store.holds(name)
+    with store.lease(name):
         return web.Response()
 
 
-@ROUTES.put(_PATH)
+@ROUTES.put(_PATH, expect_handler=expect_later)
 async def put_asset(request: web.Request) -> web.Response:
     """Store the body: 201, or 200 if it was here already."""
     services = request.app[SERVICES]
     if services.draining:
         raise RefusalError(503, "MTF-DRAINING", "the server is draining", "try again later")
     name = _name(request)
-    if name in services.store:
+    if await services.store.holds(name):
         with services.store.lease(name):  # used last now
-            body = orjson.dumps({"sha256": name})
-            return web.Response(body=body, content_type="application/json")
+            return await _kept(request, name)
     chunks = read_chunks(request)
     length = await services.store.receive(name, chunks, request.content_length)
     document = {"sha256": name, "bytes": length}
     return web.Response(status=201, body=orjson.dumps(document), content_type="application/json")
+
+
+async def _kept(request: web.Request, name: str) -> web.Response:
+    """The asset is here already. A client that sends it anyway reads the response after that."""
+    if "Expect" not in request.headers:
+        async for _ in read_chunks(request):
+            pass
+    return web.Response(body=orjson.dumps({"sha256": name}), content_type="application/json")
 
 
 def _name(request: web.Request) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
 from musetalk_fast.engines.base import EngineInfo
 from musetalk_fast.server.avatar_cache import ReadyAvatar
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.request_body import read_json
+from musetalk_fast.server.request_body import expect_later, read_json
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.server.stream_response import MessageResponse, wire_encoder
 from musetalk_fast.types import Face
@@ -21,7 +21,7 @@ ROUTES = web.RouteTableDef()
 _FACES_AT_ONCE = 16
 
 
-@ROUTES.post("/v1/avatars")
+@ROUTES.post("/v1/avatars", expect_handler=expect_later)
 async def post_avatars(request: web.Request) -> web.StreamResponse:
     """Stream `start`, a `face` per source frame, `end`; progress and heartbeats before them."""
     services = request.app[SERVICES]
@@ -54,8 +54,7 @@ async def _send_faces(
         Start(engine=info.name, model=info.model, faces=ready.digest, start=asked.start, stop=stop)
     )
     for first in range(asked.start, stop, _FACES_AT_ONCE):
-        last = min(first + _FACES_AT_ONCE, stop)
-        await response.send_all(lambda: _messages(faces, first, last))  # noqa: B023 - awaited here
+        await response.send_all(_messages(faces, first, min(first + _FACES_AT_ONCE, stop)))
     await response.end(
         stop - asked.start,
         {
@@ -67,8 +66,8 @@ async def _send_faces(
     )
 
 
-def _messages(faces: Sequence[Face | None], first: int, last: int) -> list[Message]:
-    return [_message(source, faces[source]) for source in range(first, last)]
+def _messages(faces: Sequence[Face | None], first: int, last: int) -> Iterator[Message]:
+    return (_message(source, faces[source]) for source in range(first, last))
 
 
 def _message(source: int, face: Face | None) -> FaceMessage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import islice
 
 from aiohttp import web
@@ -13,7 +12,7 @@ from musetalk_fast.errors import FacesDifferError
 from musetalk_fast.server.avatar_cache import ReadyAvatar
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.request_body import read_json
+from musetalk_fast.server.request_body import expect_later, read_json
 from musetalk_fast.server.services import SERVICES, Loaded
 from musetalk_fast.server.stream_response import MessageResponse, wire_encoder
 from musetalk_fast.types import ALL_ROWS, Crop
@@ -24,7 +23,7 @@ from musetalk_fast.wire.requests import MAX_REQUEST_BYTES, FramesRequest
 ROUTES = web.RouteTableDef()
 
 
-@ROUTES.post("/v1/frames")
+@ROUTES.post("/v1/frames", expect_handler=expect_later)
 async def post_frames(request: web.Request) -> web.StreamResponse:
     """Stream `start`, a `frame` for every index in order, `end`; heartbeats in between."""
     services = request.app[SERVICES]
@@ -85,7 +84,7 @@ async def _send_frames(
     with loaded.batcher.open(_requests(asked, ready, recording), count) as crops:
         while batch := await response.during(crops.take()):
             shown = list(islice(due, len(batch)))
-            await response.send_all(partial(_messages, asked, ready, shown, batch))
+            await response.send_all(_messages(asked, ready, shown, batch))
     await response.end(count)
 
 
@@ -109,13 +108,9 @@ def _messages(
     ready: ReadyAvatar,
     shown: Sequence[tuple[int, int]],
     crops: Sequence[Crop],
-) -> list[Message]:
-    """The frames of a batch; runs in a thread, as PNG and JPEG take their time."""
-    messages: list[Message] = []
+) -> Iterator[Message]:
+    """The frames of a batch; made in a thread, as PNG and JPEG take their time."""
     for (index, source), crop in zip(shown, crops, strict=True):
         rows = ready.rows(source) if asked.window else ALL_ROWS
         data = encode_crop(crop, asked.encoding, rows)
-        messages.append(
-            Frame(index=index, source=source, encoding=asked.encoding, data=data, rows=rows)
-        )
-    return messages
+        yield Frame(index=index, source=source, encoding=asked.encoding, data=data, rows=rows)

@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -16,23 +16,24 @@ from pathlib import Path
 from aiohttp import web
 
 from musetalk_fast.engines.base import CropRequest
-from musetalk_fast.kernels.base64 import Base64Error, decode_into, decoded_size
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.image import load_still
 from musetalk_fast.server.avatar_cache import ReadyAvatar
-from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.server.infer_audio import decode_speech
 from musetalk_fast.server.infer_encoder import InferEncoder
-from musetalk_fast.server.request_body import read_json
+from musetalk_fast.server.request_body import expect_later, open_json
 from musetalk_fast.server.services import SERVICES, Loaded, Services
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.server.stream_response import MessageResponse
+from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, SourceRun
-from musetalk_fast.wire.json_object import JsonObject
+from musetalk_fast.wire.infer_request import InferInput, read_infer_request
 from musetalk_fast.wire.messages import Frame, Message, Start
 
 ROUTES = web.RouteTableDef()
+
+_PIECE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,72 +48,83 @@ class _Asked:
     options: AvatarOptions
 
 
-@ROUTES.post("/infer")
+@ROUTES.post("/infer", expect_handler=expect_later)
 async def post_infer(request: web.Request) -> web.StreamResponse:
     """Respond with every frame of the recording as a full PNG; streamed, not buffered."""
     services = request.app[SERVICES]
-    loaded, started = services.loaded, time.monotonic()
-    with services.limiter.take(), ExitStack() as leases:
-        asked = await _read(request, services, leases)
-        response = MessageResponse(
-            request, InferEncoder(asked.fps, started), services.limits, services.encoders
+    loaded, limits, started = services.loaded, services.limits, time.monotonic()
+    with ExitStack() as slot:
+        async with AsyncExitStack() as memory:
+            with services.limiter.expect():
+                body = await memory.enter_async_context(open_json(request, limits.max_infer_bytes))
+                given = await run_in_thread(partial(read_infer_request, body, limits.max_fps))
+                slot.enter_context(services.limiter.take())
+            response = MessageResponse(
+                request, InferEncoder(given.fps, started), limits, services.encoders
+            )
+            work = _Work(response, services, loaded)
+            return await response.run(lambda _response: work.run(given, memory))
+
+
+class _Work:
+    """What a request is answered with, once its body is read."""
+
+    def __init__(self, response: MessageResponse, services: Services, loaded: Loaded) -> None:
+        self._response = response
+        self._services = services
+        self._loaded = loaded
+
+    async def run(self, given: InferInput, memory: AsyncExitStack) -> None:
+        """Keep the files in the store, then make frames of them.
+
+        Args:
+            memory: of the body; free once its files are in the store.
+        """
+        response = self._response
+        with ExitStack() as leases:
+            asked = await response.during(self._keep(given, leases))
+            await memory.aclose()
+            await self._make(asked)
+
+    async def _keep(self, given: InferInput, leases: ExitStack) -> _Asked:
+        """Store the files of the body; they stay there as long as `leases`."""
+        store, longest_secs = self._services.store, self._services.limits.max_infer_secs
+        image = await _keep_picture(store, given.files.pop("image"))
+        path = leases.enter_context(store.lease(image))
+        with store.draft() as draft:
+            speech = await decode_speech(draft, partial(given.files.pop, "audio"), longest_secs)
+            await store.adopt(speech.wav_sha256, speech.wav)
+            leases.enter_context(store.lease(speech.wav_sha256))
+        return _Asked(
+            image=image,
+            path=path,
+            wav=speech.wav_sha256,
+            fps=given.fps,
+            frames=max(1, math.ceil(speech.duration * given.fps)),
+            options=AvatarOptions(bbox_shift=given.bbox_shift),
         )
-        return await response.run(lambda response: _work(response, loaded, asked))
+
+    async def _make(self, asked: _Asked) -> None:
+        response, loaded = self._response, self._loaded
+        ready = await response.during(loaded.avatars.get((asked.image, asked.options)))
+        ready.check((SourceRun(0, 0, asked.frames),))
+        recording = await response.during(loaded.recordings.get(asked.wav))
+        await response.during(self._services.store.verify(asked.image))
+        pasting = await response.during(asyncio.to_thread(_pasting, asked.path, ready))
+        await _send(response, loaded, asked, _requests(ready, recording, asked), pasting)
 
 
-async def _read(request: web.Request, services: Services, leases: ExitStack) -> _Asked:
-    """Unpack the body; its files stay in the store as long as `leases`."""
-    limits, store = services.limits, services.store
-    members = JsonObject(await read_json(request, limits.max_infer_bytes), "the request")
-    fps = Fraction(members.number("fps", 1, limits.max_fps) if members.has("fps") else 25)
-    fps = fps.limit_denominator(1001)
-    options = AvatarOptions(bbox_shift=members.integer("bbox_shift", -1000, 1000, default=0))
-    image = await _keep_picture(store, members)
-    path = leases.enter_context(store.lease(image))
-    with store.draft() as draft:
-        speech = await decode_speech(draft, partial(_file, members, "audio"), limits.max_infer_secs)
-        await store.adopt(speech.wav_sha256, speech.wav)
-        leases.enter_context(store.lease(speech.wav_sha256))
-    return _Asked(
-        image=image,
-        path=path,
-        wav=speech.wav_sha256,
-        fps=fps,
-        frames=max(1, math.ceil(speech.duration * fps)),
-        options=options,
-    )
-
-
-async def _keep_picture(store: AssetStore, members: JsonObject) -> str:
+async def _keep_picture(store: AssetStore, data: memoryview) -> str:
     """Its name in the store."""
-    data = await asyncio.to_thread(_file, members, "image")
     name = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
-    if name not in store:
-        await store.receive(name, _once(data), len(data))
+    if not await store.holds(name):
+        await store.receive(name, _pieces(data), len(data))
     return name
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
-
-
-def _file(members: JsonObject, name: str) -> bytes:
-    """A file of the body; in a thread."""
-    text = members.raw_text(name)
-    try:
-        data = bytearray(decoded_size(text))
-        decode_into(text, data)
-    except Base64Error as error:
-        raise RefusalError(400, "MTF-REQUEST", f"{name} is not base64: {error}") from None
-    return bytes(data)
-
-
-async def _work(response: MessageResponse, loaded: Loaded, asked: _Asked) -> None:
-    ready = await response.during(loaded.avatars.get((asked.image, asked.options)))
-    ready.check((SourceRun(0, 0, asked.frames),))
-    recording = await response.during(loaded.recordings.get(asked.wav))
-    pasting = await response.during(asyncio.to_thread(_pasting, asked.path, ready))
-    await _send(response, loaded, asked, _requests(ready, recording, asked), pasting)
+async def _pieces(data: memoryview) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), _PIECE):
+        yield bytes(data[start : start + _PIECE])
 
 
 def _pasting(path: Path, ready: ReadyAvatar) -> FullFramePaster:
@@ -133,7 +145,7 @@ async def _send(
     sent = 0
     with loaded.batcher.open(requests, asked.frames) as crops:
         while batch := await response.during(crops.take()):
-            await response.send_all(partial(_frames, pasting, sent, batch))
+            await response.send_all(_frames(pasting, sent, batch))
             sent += len(batch)
     await response.end(sent)
 
@@ -144,14 +156,8 @@ def _requests(ready: ReadyAvatar, recording: object, asked: _Asked) -> Iterator[
         yield CropRequest(ready.avatar, 0, recording, index, fps)
 
 
-def _frames(pasting: FullFramePaster, first: int, crops: Sequence[Crop]) -> list[Message]:
-    """Full frames; runs in a thread."""
-    return [
-        Frame(
-            index=first + number,
-            source=0,
-            encoding=CropEncoding.PNG,
-            data=encode_png(pasting.frame(crop), level=1),
-        )
-        for number, crop in enumerate(crops)
-    ]
+def _frames(pasting: FullFramePaster, first: int, crops: Sequence[Crop]) -> Iterator[Message]:
+    """Full frames; made in a thread."""
+    for number, crop in enumerate(crops):
+        png = encode_png(pasting.frame(crop), level=1)
+        yield Frame(index=first + number, source=0, encoding=CropEncoding.PNG, data=png)
