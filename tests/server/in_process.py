@@ -1,0 +1,101 @@
+"""A server in the test's own process and loop, spoken to byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pattern_engine import PatternEngine
+from server_process import Client, client_of
+
+from musetalk_fast.server.app import create_app
+from musetalk_fast.server.hosts import Hosts
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.run import serving
+from musetalk_fast.server.services import SERVICES, Services
+from musetalk_fast.server.sockets import open_listener
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, its parts, and a client of it."""
+
+    services: Services
+    client: Client
+    port: int
+
+
+@asynccontextmanager
+async def server_in(
+    folder: Path, api_key: str | None = None, hosts: Iterable[str] | None = None, **limits: Any
+) -> AsyncIterator[Server]:
+    """A server with the pattern engine whose store is in `folder`."""
+    bounds = Limits(**limits)
+    names = None if hosts is None else Hosts(hosts)
+    app = create_app(PatternEngine, folder / "store", bounds, api_key, names)
+    with open_listener("127.0.0.1", 0, None) as listener:
+        async with serving(app, listener, None, bounds), client_of(listener.address) as client:
+            await app[SERVICES].ready
+            yield Server(app[SERVICES], client, int(listener.address.rpartition(":")[2]))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response as it stands on the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body)
+
+
+class Wire:
+    """A connection without a client's manners."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self) -> Answer:
+        """The next response, which has a length."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in head[1:-2])
+        body = await self.reader.readexactly(int(headers.get("content-length", 0)))
+        return Answer(int(head[0].split()[1]), headers, body)
+
+    async def closed(self) -> bytes:
+        """What comes until the server closes the connection."""
+        try:
+            return await self.reader.read()
+        except ConnectionError:
+            return b""
+
+
+@asynccontextmanager
+async def wire_to(server: Server) -> AsyncIterator[Wire]:
+    """A connection; nothing in it takes more than a minute."""
+    async with asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            yield Wire(reader, writer)
+        finally:
+            writer.close()
+
+
+def head(method: str, path: str, host: str = "localhost", **headers: object) -> bytes:
+    """The head of a request; `Content_Length` stands for `Content-Length`."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode()

@@ -1,0 +1,111 @@
+"""What every response has, also to what is no HTTP; and that none falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from in_process import Server, head, server_in, wire_to
+from server_process import speech
+
+from musetalk_fast.server.infer_encoder import InferEncoder
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.stream_response import MessageResponse
+from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.messages import Frame, Heartbeat, Message, Start
+from musetalk_fast.wire.ndjson import Decoder
+from musetalk_fast.wire.media_types import NDJSON
+from musetalk_fast.wire.stream_encoder import StreamEncoder
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS handshake\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nBad Header: y\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        head("PUT", "/v1/assets/x", Content_Length=-5),
+        head("BREW", "/health"),
+    ],
+    ids=range(6),
+)
+async def test_what_is_no_http(
+    tmp_path: Path, request_text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with server_in(tmp_path) as server, wire_to(server) as wire:
+        await wire.send(request_text)
+        answer = await wire.answer()
+        assert answer.status in (400, 405)
+        assert set(answer.document) == {"code", "message", "hint"}
+        assert answer.document["code"].startswith("MTF-REQUEST")
+        assert len(answer.document["message"]) < 200
+        assert answer.headers["server"] == "musetalk-fast"
+        assert answer.headers["content-type"] == "application/json"
+        assert b"aiohttp" not in answer.body
+    assert not caplog.records
+
+
+async def test_headers(tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        client = server.client
+        async with client.session.get(f"{client.base}/nothing") as response:
+            assert response.headers["Server"] == "musetalk-fast"
+            assert response.headers["Cache-Control"] == "no-store"
+        body = await client.frames_body(0, 1, audio=speech(0.1))
+        async with client.post("/v1/frames", body) as response:
+            assert response.headers["Server"] == "musetalk-fast"
+            assert response.headers["Cache-Control"] == "no-store, no-transform"
+            assert response.headers["X-Accel-Buffering"] == "no"
+            await response.read()
+
+
+def _slow_frames(secs: float) -> Iterator[Message]:
+    for index in range(2):
+        time.sleep(secs)
+        yield Frame(index=index, source=0, encoding=CropEncoding.PNG, data=b"PNG")
+
+
+async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
+    """A response whose frames take their time, as those of a very large picture."""
+    limits = Limits(heartbeat_secs=0.6)
+
+    async def work(response: MessageResponse) -> None:
+        await response.send(Start(engine="e", model="1", start=0, stop=2))
+        await response.send_all(_slow_frames(1.3))
+        await response.end(2)
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = MessageResponse(request, encoder, limits, server.services.encoders)  # type: ignore[arg-type]
+        return await response.run(work)
+
+    runner = web.ServerRunner(web.Server(handler))
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        async with server.client.session.get(f"http://127.0.0.1:{port}/") as response:
+            return await response.read()
+    finally:
+        await runner.cleanup()
+
+
+async def test_frames_that_take_their_time_do_not_fall_silent(tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        infer, ndjson = await asyncio.gather(
+            _sent(server, InferEncoder(Fraction(25), time.monotonic())),
+            _sent(server, StreamEncoder(NDJSON)),
+        )
+    assert infer.count(b"\n") >= 3
+    assert [frame["index"] for frame in json.loads(infer)["frames"]] == [0, 1]
+    decoder = Decoder()
+    messages = decoder.feed(ndjson)
+    decoder.close()
+    assert sum(isinstance(message, Heartbeat) for message in messages) >= 2

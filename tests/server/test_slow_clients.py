@@ -1,0 +1,183 @@
+"""What clients send too slowly, or do not send at all, holds nothing and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from in_process import Answer, Server, Wire, head, server_in, wire_to
+from server_process import sha256
+
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.limiter import ByteBudget
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.upload_pace import UploadPace
+
+JSON = "application/json"
+DATA = b"an asset"
+ASSET = f"/v1/assets/{sha256(DATA)}"
+
+
+async def _until_read(wire: Wire, request: bytes) -> None:
+    """Send a head with `Expect` and wait until its body is wanted."""
+    await wire.send(request)
+    assert b" 100 " in await wire.reader.readuntil(b"\r\n\r\n")
+
+
+async def test_unfinished_heads_are_closed(tmp_path: Path) -> None:
+    async with server_in(tmp_path, head_secs=0.3) as server:
+        async with wire_to(server) as silent, wire_to(server) as slow, wire_to(server) as second:
+            await slow.send(b"GET /health HTTP/1.1\r\nHost: ")
+            await second.send(head("GET", "/health") + b"GET /health HTTP/1.1\r\n")
+            assert (await second.answer()).status == 200
+            for wire in (slow, second):
+                while not wire.reader.at_eof():
+                    wire.writer.write(b"a")
+                    await asyncio.sleep(0.02)
+            for wire in (silent, slow, second):
+                assert await wire.closed() == b""
+
+
+async def test_a_connection_may_wait_for_its_next_request(tmp_path: Path) -> None:
+    async with server_in(tmp_path, head_secs=0.3, idle_secs=60) as server, wire_to(server) as wire:
+        for _ in range(2):
+            await wire.send(head("GET", "/health"))
+            assert (await wire.answer()).status == 200
+            await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+async def test_a_body_that_stops_is_refused(tmp_path: Path, method: str) -> None:
+    path = ASSET if method == "PUT" else "/infer"
+    limits = {"body_rate": 1000, "body_rate_secs": 0.3}
+    async with server_in(tmp_path, **limits) as server, wire_to(server) as wire:
+        await wire.send(head(method, path, Content_Type=JSON, Content_Length=500_000) + b"{")
+        answer = await wire.answer()
+        assert (answer.status, answer.document["code"]) == (408, "MTF-REQUEST-SLOW")
+        assert answer.headers["connection"] == "close"
+        assert await wire.closed() == b""
+
+
+async def test_a_slow_honest_upload_succeeds(tmp_path: Path) -> None:
+    limits = {"body_rate": 2, "body_rate_secs": 0.4}
+    async with server_in(tmp_path, **limits) as server, wire_to(server) as wire:
+        await wire.send(head("PUT", ASSET, Content_Length=len(DATA)))
+        for byte in DATA:
+            await wire.send(bytes([byte]))
+            await asyncio.sleep(0.1)
+        assert (await wire.answer()).status == 201
+
+
+def test_the_pace() -> None:
+    pace = UploadPace(Limits(body_rate=100, body_rate_secs=10.0, body_secs=45.0))
+    assert pace.patience == 10
+    for secs, length in ((9.0, 1), (1.0, 999), (0.0, 10**9), (10.0, 0), (10.0, 1000), (9.0, 999)):
+        pace.add(secs, length)
+    assert pace.patience == 1
+    with pytest.raises(RefusalError, match="slower than 100 bytes a second"):
+        pace.add(1.0, 0)
+    pace = UploadPace(Limits(body_rate=100, body_rate_secs=10.0, body_secs=45.0))
+    for _ in range(4):
+        pace.add(10.0, 10**9)
+    assert pace.patience == 5
+    with pytest.raises(RefusalError, match="not come in 45 s") as caught:
+        pace.add(5.0, 10**9)
+    assert (caught.value.status, caught.value.code) == (408, "MTF-REQUEST-SLOW")
+
+
+async def test_slow_bodies_hold_no_slot(tmp_path: Path) -> None:
+    expecting = {"Content_Type": JSON, "Content_Length": 1000, "Expect": "100-continue"}
+    async with server_in(tmp_path, max_streams=1) as server, AsyncExitStack() as stack:
+        for _ in range(3):
+            wire = await stack.enter_async_context(wire_to(server))
+            await _until_read(wire, head("POST", "/infer", **expecting))
+            await wire.send(b"{")
+        body = await server.client.frames_body(0, 2)
+        assert len(await server.client.messages("/v1/frames", body)) == 4
+
+
+async def test_bodies_have_a_limit_of_memory_together(tmp_path: Path) -> None:
+    expecting = {"Content_Type": JSON, "Content_Length": 1000, "Expect": "100-continue"}
+    async with server_in(tmp_path, max_body_bytes=1000) as server:
+        async with wire_to(server) as wire:
+            await _until_read(wire, head("POST", "/infer", **expecting))
+            await wire.send(b" " * 800)
+            while True:  # its bytes may not have been read yet
+                status, document = await server.client.refusal("/infer", {"a": "b" * 300})
+                if status == 429:
+                    break
+            assert document["code"] == "MTF-BUSY"
+        while status == 429:  # nor its end
+            status, document = await server.client.refusal("/infer", {"a": "b" * 300})
+    assert status == 400
+
+
+def test_a_share_of_memory_is_free_again() -> None:
+    budget = ByteBudget(100)
+    with budget.open() as add, budget.open() as add_other:
+        add(60)
+        with pytest.raises(RefusalError):
+            add_other(41)
+        add_other(40)
+    with budget.open() as add:
+        add(100)
+
+
+async def test_announced_bodies_evict_nothing(tmp_path: Path) -> None:
+    expecting = {"Content_Length": 1 << 20, "Expect": "100-continue"}
+    limits = {"store_bytes": 1 << 20, "max_asset_bytes": 1 << 20}
+    async with server_in(tmp_path, **limits) as server, AsyncExitStack() as stack:
+        name = await server.client.put(DATA)
+        for number in range(4):
+            wire = await stack.enter_async_context(wire_to(server))
+            asset = sha256(bytes([number]))
+            await _until_read(wire, head("PUT", f"/v1/assets/{asset}", **expecting))
+        assert await server.services.store.holds(name)
+        assert server.services.store.size == len(DATA)
+
+
+async def _flood(server: Server, request: bytes) -> tuple[int, Answer]:
+    """Send a body without end; how much of it the server took, and what it said."""
+    sent = 0
+    async with wire_to(server) as wire:
+        wire.writer.write(request)
+        answer = asyncio.ensure_future(wire.answer())
+        try:
+            while True:
+                await wire.send(bytes(1 << 16))
+                sent += 1 << 16
+        except ConnectionError:
+            return sent, await answer
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status", "key"),
+    [
+        (head("PUT", ASSET, Content_Length=8 << 30), 401, "a key"),
+        (head("PUT", ASSET, Content_Length=8 << 30), 413, None),
+        (head("POST", "/infer", Content_Type=JSON, Content_Length=8 << 30), 413, None),
+        (head("POST", "/nothing", Content_Length=8 << 30), 404, None),
+        (head("POST", "/infer", Content_Type="text/plain", Content_Length=8 << 30), 415, None),
+    ],
+)
+async def test_a_refused_body_closes_the_connection(
+    tmp_path: Path, request_head: bytes, status: int, key: str | None
+) -> None:
+    async with server_in(tmp_path, api_key=key) as server:
+        sent, answer = await _flood(server, request_head)
+    assert answer.status == status
+    assert answer.headers["connection"] == "close"
+    assert sent < 32 << 20  # the sockets' own buffers
+
+
+async def test_a_refused_body_is_not_asked_for(tmp_path: Path) -> None:
+    expecting = {"Content_Length": 1000, "Expect": "100-continue"}
+    async with server_in(tmp_path, api_key="a key") as server, wire_to(server) as wire:
+        await wire.send(head("PUT", ASSET, **expecting))
+        assert (await wire.answer()).status == 401
+    async with server_in(tmp_path) as server, wire_to(server) as wire:
+        await server.client.put(DATA)
+        await wire.send(head("PUT", ASSET, **expecting | {"Content_Length": len(DATA)}))
+        assert (await wire.answer()).status == 200
