@@ -1,4 +1,4 @@
-"""An asset that the disk has changed is found, and an upload replaces it; what is not ours stays."""
+"""An asset that the disk has changed is found and uploaded again; what is not ours stays."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_damaged_asset_is_not_used(tmp_path: Path, member: str) -> None:
         client = server.client
         body = await client.frames_body(0, 2)
         _flip(server, body[member])
-        server.services.store._verifier.add(body[member])  # noqa: SLF001 - as if a disk had done it
+        server.services.store._verifier.add(body[member])
         assert await _status(client, "HEAD", body[member]) == 200
         status, document = await client.refusal("/v1/frames", body)
         assert (status, document["code"]) == (404, "MTF-ASSET-UNKNOWN")

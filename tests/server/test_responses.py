@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,9 +19,9 @@ from musetalk_fast.server.infer_encoder import InferEncoder
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.stream_response import MessageResponse
 from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.media_types import NDJSON
 from musetalk_fast.wire.messages import Frame, Heartbeat, Message, Start
 from musetalk_fast.wire.ndjson import Decoder
-from musetalk_fast.wire.media_types import NDJSON
 from musetalk_fast.wire.stream_encoder import StreamEncoder
 
 
@@ -66,23 +67,40 @@ async def test_headers(tmp_path: Path) -> None:
             await response.read()
 
 
-def _slow_frames(secs: float) -> Iterator[Message]:
-    for index in range(2):
-        time.sleep(secs)
-        yield Frame(index=index, source=0, encoding=CropEncoding.PNG, data=b"PNG")
+class _Watched:
+    """An encoder that says when it was given a heartbeat."""
+
+    def __init__(self, encoder: StreamEncoder | InferEncoder) -> None:
+        self._encoder = encoder
+        self.media_type = encoder.media_type
+        self.end = encoder.end
+        self.beat = threading.Event()
+
+    def encode(self, message: Message) -> bytes:
+        if isinstance(message, Heartbeat):
+            self.beat.set()
+        return self._encoder.encode(message)
+
+    def frames(self) -> Iterator[Message]:
+        """Frames of which each takes until there was a heartbeat."""
+        for index in range(2):
+            assert self.beat.wait(30), "it is silent"
+            self.beat.clear()
+            yield Frame(index=index, source=0, encoding=CropEncoding.PNG, data=b"PNG")
 
 
 async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
     """A response whose frames take their time, as those of a very large picture."""
+    watched = _Watched(encoder)
     limits = Limits(heartbeat_secs=0.6)
 
     async def work(response: MessageResponse) -> None:
         await response.send(Start(engine="e", model="1", start=0, stop=2))
-        await response.send_all(_slow_frames(1.3))
+        await response.send_all(watched.frames())
         await response.end(2)
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        response = MessageResponse(request, encoder, limits, server.services.encoders)  # type: ignore[arg-type]
+        response = MessageResponse(request, watched, limits, server.services.encoders)  # type: ignore[arg-type]
         return await response.run(work)
 
     runner = web.ServerRunner(web.Server(handler))

@@ -27,17 +27,22 @@ async def _until_read(wire: Wire, request: bytes) -> None:
 
 
 async def test_unfinished_heads_are_closed(tmp_path: Path) -> None:
-    async with server_in(tmp_path, head_secs=0.3) as server:
-        async with wire_to(server) as silent, wire_to(server) as slow, wire_to(server) as second:
-            await slow.send(b"GET /health HTTP/1.1\r\nHost: ")
-            await second.send(head("GET", "/health") + b"GET /health HTTP/1.1\r\n")
-            assert (await second.answer()).status == 200
-            for wire in (slow, second):
-                while not wire.reader.at_eof():
-                    wire.writer.write(b"a")
-                    await asyncio.sleep(0.02)
-            for wire in (silent, slow, second):
-                assert await wire.closed() == b""
+    async with (
+        server_in(tmp_path, head_secs=0.3) as server,
+        wire_to(server) as silent,
+        wire_to(server) as slow,
+        wire_to(server) as second,
+    ):
+        await slow.send(b"GET /health HTTP/1.1\r\nHost: ")
+        await second.send(head("GET", "/health"))
+        assert (await second.answer()).status == 200
+        await second.send(b"GET /health HTTP/1.1\r\n")
+        for wire in (slow, second):
+            while not wire.reader.at_eof():
+                wire.writer.write(b"a")
+                await asyncio.sleep(0.02)
+        for wire in (silent, slow, second):
+            assert await wire.closed() == b""
 
 
 async def test_a_connection_may_wait_for_its_next_request(tmp_path: Path) -> None:
