@@ -127,7 +127,7 @@ KEYLESS = [
 ]
 """Of a server that has a key, which the request lacks."""
 UNTRIED = {408}
-"""Statuses that take a minute to provoke."""
+"""Statuses that take long to provoke; tests/server/test_slow_clients.py does, with other limits."""
 
 
 # Members of a body that both the file and the server refuse, or take.

@@ -112,6 +112,7 @@ def test_every_reference_leads_somewhere_and_nothing_is_unused() -> None:
     assert defined - used == {
         "#/components/responses/UnknownPath",
         "#/components/responses/UnknownMethod",
+        "#/components/responses/WrongHost",
     }
 
 
@@ -239,9 +240,13 @@ def test_every_documented_status_is_provoked() -> None:
     }
 
 
-async def test_other_paths_and_methods(server: Process) -> None:
+async def test_other_paths_methods_and_names(server: Process) -> None:
     responses = SPEC["components"]["responses"]
     async with client_of(server.address) as client:
+        other = {"Host": "other.example"}
+        async with client.session.get(f"{client.base}/health", headers=other) as response:
+            assert response.status == 421
+            check(response, await response.read(), responses["WrongHost"])
         async with client.session.get(f"{client.base}/v1/nothing") as response:
             assert response.status == 404
             check(response, await response.read(), responses["UnknownPath"])

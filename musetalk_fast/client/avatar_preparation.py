@@ -56,7 +56,8 @@ async def prepare_avatar(
     where = connection.address.name
     check = _FacesCheck(size, source_frames, where)
     stall = StallTimer(connection.frame_timeout_secs, "face and no progress", where)
-    async with post_for_messages(connection, "/v1/avatars", request.to_json(), wire) as stream:
+    asked = post_for_messages(connection, "/v1/avatars", request.to_json(), wire, size)
+    async with asked as stream:
         stall.restart()
         async for messages in stream:
             stall.check()

@@ -13,7 +13,7 @@ import orjson
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.http_errors import from_code, raise_for_refusal
-from musetalk_fast.wire.media_types import StreamWire
+from musetalk_fast.wire.media_types import StreamDecoder, StreamWire
 from musetalk_fast.wire.messages import ErrorMessage, Message
 
 _MAX_CHUNKS = 16
@@ -22,9 +22,16 @@ _MAX_CHUNKS = 16
 
 @asynccontextmanager
 async def post_for_messages(
-    connection: Connection, path: str, body: Mapping[str, Any], wire: StreamWire
+    connection: Connection,
+    path: str,
+    body: Mapping[str, Any],
+    wire: StreamWire,
+    picture: tuple[int, int] | None = None,
 ) -> AsyncIterator[AsyncIterator[list[Message]]]:
     """POST a JSON body; return its answer's messages in lists, as many as have come.
+
+    Args:
+        picture: (width, height) of the avatar in pixels, where faces are expected.
 
     Raises:
         errors.ServerError: the response is a refusal, is not the wire, or an `error` message.
@@ -37,19 +44,23 @@ async def post_for_messages(
     ) as response:
         where, silence_secs = connection.address.name, connection.timeout_secs
         await raise_for_refusal(response, where, silence_secs)
-        messages = _messages(response, wire, silence_secs, where)
+        decoder = wire.codec().Decoder(picture=picture)
+        messages = _messages(response, wire, decoder, silence_secs, where)
         async with aclosing(messages):
             yield messages
 
 
 async def _messages(
-    response: aiohttp.ClientResponse, wire: StreamWire, silence_secs: float, where: str
+    response: aiohttp.ClientResponse,
+    wire: StreamWire,
+    decoder: StreamDecoder,
+    silence_secs: float,
+    where: str,
 ) -> AsyncGenerator[list[Message], None]:
     if response.content_type != wire.media_type:
         raise errors.ProtocolError(
             f"answers with {response.content_type}, not {wire.media_type}", where=where
         )
-    decoder = wire.codec().Decoder()
     clock = asyncio.get_running_loop().time
     spoke = clock()
     try:

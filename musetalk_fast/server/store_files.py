@@ -24,7 +24,7 @@ DRAFT = ".draft-"
 """Begins the name of a folder in which an asset is made."""
 
 _ASSET = re.compile(r"[0-9a-f]{64}")
-_UNFINISHED = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{8}\.tmp")
+_UNFINISHED = re.compile(r"[0-9a-f]{60,64}\.[0-9a-f]{8}\.tmp")
 _DRAFT = re.compile(r"\.draft-[0-9a-z_]{8}")
 _BLOCK = 1 << 20
 # Not through a link; a pipe must not be waited for.

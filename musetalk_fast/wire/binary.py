@@ -13,7 +13,7 @@ from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CropEncoding, Rows
 from musetalk_fast.wire.buffers import BufferPool
 from musetalk_fast.wire.json_object import parse_object
-from musetalk_fast.wire.message_json import FRAME_NUMBER, KIND_NUMBERED, KIND_OF
+from musetalk_fast.wire.message_json import FRAME_NUMBER, KIND_NUMBERED, KIND_OF, build_message
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
 from musetalk_fast.wire.stream_checks import MAX_MESSAGE_BYTES, StreamChecker
 
@@ -98,10 +98,15 @@ class Decoder:
 
     Args:
         limit: most bytes of one message's payload; checked before anything is allocated.
+        picture: (width, height) in pixels that masks must lie in, checked before they are inflated;
+            None: any.
     """
 
-    def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self, limit: int = MAX_MESSAGE_BYTES, picture: tuple[int, int] | None = None
+    ) -> None:
         self._limit = limit
+        self._picture = picture
         self._checker = StreamChecker()
         self._buffers = BufferPool()
         self._part = bytearray()
@@ -177,13 +182,15 @@ class Decoder:
         payload = encoded[_HEADER.size :].toreadonly()
         if crc32c(payload, crc32c(encoded[:_CHECKED])) != header.checksum:
             raise ChecksumError(f"the checksum of a message of type {header.type} is wrong")
-        message = _message(header, payload)
+        message = _message(header, payload, self._picture)
         self._checker.accept(message, header.checksum)
         if message is not None:
             messages.append(message)
 
 
-def _message(header: _Header, payload: memoryview) -> Message | None:
+def _message(
+    header: _Header, payload: memoryview, picture: tuple[int, int] | None
+) -> Message | None:
     """The message, or None where it is unknown and may be skipped."""
     data = payload[header.json_length :] if header.json_length else payload
     if header.type == FRAME_NUMBER:
@@ -195,7 +202,7 @@ def _message(header: _Header, payload: memoryview) -> Message | None:
         raise ProtocolError(f"a message of unknown type {header.type}")
     text = payload[: header.json_length]
     # No JSON is an empty object: a heartbeat may be all header.
-    return kind.build(parse_object(text or b"{}", kind.name), data)
+    return build_message(kind, parse_object(text or b"{}", kind.name), data, picture)
 
 
 def _frame(header: _Header, data: memoryview) -> Frame:

@@ -39,7 +39,7 @@ class Codec(Protocol):
 
     @property
     def Decoder(self) -> Callable[..., StreamDecoder]:  # noqa: N802 - a class of the module
-        """Its decoder; takes `limit`, the most bytes of a message."""
+        """Its decoder; takes `limit`, the most bytes of a message, and a `picture`'s size."""
         ...
 
 

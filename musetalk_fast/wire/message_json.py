@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from musetalk_fast.errors import FrameShapeError, ProtocolError
-from musetalk_fast.kernels.png import PngError, decode_png
+from musetalk_fast.kernels.png import PngError, decode_png_into
 from musetalk_fast.types import Box, CropEncoding, Mask
 from musetalk_fast.wire.json_object import MAX_INDEX, JsonObject
 from musetalk_fast.wire.messages import (
@@ -56,28 +58,38 @@ def crop_encoding(name: str) -> CropEncoding:
         raise ProtocolError(f"encoding must be one of {known}, not {name!r}") from None
 
 
-def _face(members: JsonObject, data: memoryview) -> FaceMessage:
+def _face(
+    members: JsonObject, data: memoryview, picture: tuple[int, int] | None = None
+) -> FaceMessage:
     source = members.integer("source")
     if not members.has("box"):
         return FaceMessage(source=source)
     box, mask_box = members.box("box"), members.box("mask_box")
-    return FaceMessage(source=source, box=box, mask_box=mask_box, mask=_mask(mask_box, data))
+    mask = _mask(mask_box, data, picture)
+    return FaceMessage(source=source, box=box, mask_box=mask_box, mask=mask)
 
 
-def _mask(place: Box, data: memoryview) -> Mask:
+def _mask(place: Box, data: memoryview, picture: tuple[int, int] | None) -> Mask:
+    """The mask, of which nothing is inflated before its size is known to be right."""
+    if picture is not None and not _is_inside(place, *picture):
+        raise FrameShapeError(
+            f"a mask at {tuple(place)} in a picture of {picture[0]}x{picture[1]} pixels"
+        )
     if place.width * place.height > MAX_MASK_PIXELS:
         raise FrameShapeError(
             f"a mask of {place.width}x{place.height} pixels; the limit is {MAX_MASK_PIXELS} in all"
         )
+    mask = np.empty((place.height, place.width), np.uint8)
     try:
-        mask = decode_png(data, place.width * place.height)
+        decode_png_into(data, mask)
     except PngError as error:
         raise FrameShapeError(f"the mask of a face: {error}") from None
-    if mask.shape != (place.height, place.width):
-        raise FrameShapeError(
-            f"a mask of shape {mask.shape} for a rectangle of {place.width}x{place.height}"
-        )
     return mask
+
+
+def _is_inside(place: Box, width: int, height: int) -> bool:
+    is_left_top = place.x >= 0 and place.y >= 0
+    return is_left_top and place.x + place.width <= width and place.y + place.height <= height
 
 
 def _progress(members: JsonObject, _data: memoryview) -> Progress:
@@ -164,6 +176,15 @@ class Kind(NamedTuple):
     number: int
     members: Callable[[Any], dict[str, Any]]
     build: Callable[[JsonObject, memoryview], Message]
+
+
+def build_message(
+    kind: Kind, members: JsonObject, data: memoryview, picture: tuple[int, int] | None
+) -> Message:
+    """As `Kind.build`; masks must lie in a picture of that width and height, if one is given."""
+    if kind.type is FaceMessage:
+        return _face(members, data, picture)
+    return kind.build(members, data)
 
 
 FRAME_NAME, FRAME_NUMBER = "frame", 3

@@ -20,7 +20,13 @@ from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CROP_SIZE, CropEncoding, Rows
 from musetalk_fast.wire.buffers import BufferPool
 from musetalk_fast.wire.json_object import JsonObject, parse_object
-from musetalk_fast.wire.message_json import FRAME_NAME, KIND_NAMED, KIND_OF, crop_encoding
+from musetalk_fast.wire.message_json import (
+    FRAME_NAME,
+    KIND_NAMED,
+    KIND_OF,
+    build_message,
+    crop_encoding,
+)
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message
 from musetalk_fast.wire.stream_checks import MAX_MESSAGE_BYTES, StreamChecker
 
@@ -87,10 +93,15 @@ class Decoder:
 
     Args:
         limit: most bytes of a line, its end included.
+        picture: (width, height) in pixels that masks must lie in, checked before they are inflated;
+            None: any.
     """
 
-    def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self, limit: int = MAX_MESSAGE_BYTES, picture: tuple[int, int] | None = None
+    ) -> None:
         self._limit = limit
+        self._picture = picture
         self._checker = StreamChecker()
         self._buffers = BufferPool()
         self._part = bytearray()
@@ -160,7 +171,7 @@ class Decoder:
             self._take_frame(line, frame, messages)
             return
         checksum = _checked(line)
-        message = _message(line[:-_TAIL_SIZE])
+        message = _message(line[:-_TAIL_SIZE], self._picture)
         self._checker.accept(message, checksum)
         if message is not None:
             messages.append(message)
@@ -191,7 +202,7 @@ def _checked(line: memoryview) -> int:
     return checksum
 
 
-def _message(body: memoryview) -> Message | None:
+def _message(body: memoryview, picture: tuple[int, int] | None) -> Message | None:
     """The message of a line without its tail, or None where it is unknown and may be skipped."""
     place = bytes(body[:_MAX_HEAD]).find(_DATA)
     head = body if place < 0 else body[:place]
@@ -207,7 +218,9 @@ def _message(body: memoryview) -> Message | None:
     data = memoryview(b"") if place < 0 else body[place + len(_DATA) : -1]
     if place >= 0 and body[-1] != ord('"'):
         raise ProtocolError(f"the data of a {name} is not before its checksum")
-    return _frame(members, data) if kind is None else kind.build(members, _decoded(data))
+    if kind is None:
+        return _frame(members, data)
+    return build_message(kind, members, _decoded(data), picture)
 
 
 def _frame(members: JsonObject, data: memoryview) -> Frame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from musetalk_fast import errors
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.kernels.png import encode_png
-from musetalk_fast.types import CropEncoding
+from musetalk_fast.types import Box, CropEncoding
 from musetalk_fast.wire import binary, ndjson
-from musetalk_fast.wire.messages import Frame, Heartbeat, Message
+from musetalk_fast.wire.media_types import Codec
+from musetalk_fast.wire.messages import FaceMessage, Frame, Heartbeat, Message
 
 HEADER = struct.Struct("<4sBBBBIIHHHHI")
 
@@ -170,6 +172,36 @@ def test_a_mask_bomb_is_refused_by_its_rectangle() -> None:
     face = FACE | {"mask_box": [0, 0, 50_000, 50_000]}
     with pytest.raises(errors.FrameShapeError, match="limit"):
         from_binary(packed(2, face, encode_png(np.zeros((3, 4), np.uint8))))
+
+
+@pytest.mark.parametrize("wire", [binary, ndjson])
+def test_a_mask_beyond_its_picture_is_not_inflated(wire: Codec) -> None:
+    side = 1024
+    mask = np.zeros((side, side), np.uint8)
+    box = Box(0, 0, side, side)
+    encoded = wire.encode(FaceMessage(source=0, box=box, mask_box=box, mask=mask))
+    assert wire.Decoder(picture=(side, side)).feed(encoded)
+    for picture in ((side, side - 1), (side - 1, side), (64, 64)):
+        tracemalloc.start()
+        try:
+            with pytest.raises(errors.FrameShapeError, match="in a picture of"):
+                wire.Decoder(picture=picture).feed(encoded)
+            assert tracemalloc.get_traced_memory()[1] < side * side // 4
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_mask_of_another_kind_is_not_inflated() -> None:
+    encoded = packed(
+        2, FACE | {"mask_box": [0, 0, 512, 512]}, encode_png(np.zeros((512, 512, 3), np.uint8))
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.FrameShapeError, match="mask"):
+            from_binary(encoded)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 512 * 512 // 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_mask_that_is_not_base64() -> None:
