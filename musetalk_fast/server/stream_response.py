@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -21,8 +22,7 @@ T = TypeVar("T")
 _GRACE_SECS = 1.0
 """A preparation that fails within this time is refused with a status of its own."""
 _TICK_SECS = 0.5
-_SLICE_SECS = 0.5
-"""What is made and encoded in a thread is sent after so long."""
+"""How often to look whether there is something to send."""
 
 
 class Encoder(Protocol):
@@ -69,6 +69,8 @@ class MessageResponse:
         )
         self._loop = asyncio.get_running_loop()
         self._last_write = self._loop.time()
+        self._encoding = threading.Lock()
+        self._encoded: list[bytes] = []
 
     async def run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
         """Do the work that writes here; an error becomes the stream's last message.
@@ -94,18 +96,47 @@ class MessageResponse:
     async def send_all(self, messages: Iterable[Message]) -> None:
         """Make and encode messages in a thread, some at a time, and write them.
 
-        There are heartbeats while they are made, not while they are encoded: the encoder counts
-        messages in the order in which they are sent.
+        There are heartbeats in between: for a very large picture a single message takes seconds.
         """
-        making = iter(messages)
-        while made := await self.during(self._in_thread(making)):
-            pieces = map(self._encoder.encode, made)
-            while encoded := await self._in_thread(pieces):
-                for piece in encoded:
-                    await self._write(piece)
+        making, are_more = iter(messages), True
+        while are_more:
+            work = self._loop.run_in_executor(self._threads, self._encode_some, making)
+            try:
+                while not work.done():
+                    await asyncio.wait([work], timeout=_TICK_SECS)
+                    await self._write_encoded(with_heartbeat=not work.done())
+                await self._write_encoded(with_heartbeat=False)
+                are_more = work.result()
+            finally:
+                work.cancel()
 
-    async def _in_thread(self, items: Iterator[T]) -> list[T]:
-        return await self._loop.run_in_executor(self._threads, _next_items, items)
+    def _encode_some(self, messages: Iterator[Message]) -> bool:
+        """Those that can be had in a short time, or one; whether there may be more. In a thread."""
+        until = time.monotonic() + _TICK_SECS
+        for message in messages:
+            with self._encoding:
+                self._encoded.append(self._encoder.encode(message))
+            if time.monotonic() >= until:
+                return True
+        return False
+
+    async def _write_encoded(self, *, with_heartbeat: bool) -> None:
+        # The encoder counts messages in the order in which they are sent. It is not waited for.
+        if not self._encoding.acquire(blocking=False):
+            return
+        try:
+            pieces, self._encoded = self._encoded, []
+            if with_heartbeat and not pieces and self._is_silent:
+                pieces = [self._encoder.encode(Heartbeat())]
+        finally:
+            self._encoding.release()
+        for piece in pieces:
+            await self._write(piece)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether a heartbeat is due."""
+        return self._loop.time() - self._last_write >= self._limits.heartbeat_secs - _TICK_SECS
 
     async def end(self, count: int, details: Mapping[str, Any] | None = None) -> None:
         """Write the `end`."""
@@ -133,7 +164,7 @@ class MessageResponse:
     async def _emit(self, progress: Progress | None, last: Progress | None) -> Progress | None:
         if progress is not None and progress != last:
             await self.send(progress)
-        elif self._loop.time() - self._last_write >= self._limits.heartbeat_secs - _TICK_SECS:
+        elif self._is_silent:
             await self.send(Heartbeat())
         return progress
 
@@ -150,16 +181,6 @@ class MessageResponse:
     def _drop(self) -> None:
         if self._request.transport is not None:
             self._request.transport.abort()
-
-
-def _next_items(items: Iterator[T]) -> list[T]:
-    """Those that can be had in a short time, but one; none: there are no more."""
-    until, found = time.monotonic() + _SLICE_SECS, []
-    for item in items:
-        found.append(item)
-        if time.monotonic() >= until:
-            break
-    return found
 
 
 def wire_encoder(request: web.Request) -> StreamEncoder:
