@@ -130,6 +130,20 @@ def test_a_share_of_memory_is_free_again() -> None:
         add(100)
 
 
+async def test_a_short_body_of_many_values_is_not_parsed(tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        for text in (b"[{}" + b",{}" * 100_000 + b"]", b"[" * 60_000):
+            async with server.client.session.post(
+                f"{server.client.base}/v1/frames", data=text, headers={"Content-Type": JSON}
+            ) as response:
+                assert response.status == 413
+                assert "values" in (await response.json())["message"]
+        runs = {"sources": [[0, 0, 1]] * 10_000, "start": 0, "stop": 10_000}
+        body = await server.client.frames_body(0, 1) | runs
+        async with server.client.post("/v1/frames", body) as response:
+            assert response.status == 200
+
+
 async def test_announced_bodies_evict_nothing(tmp_path: Path) -> None:
     expecting = {"Content_Length": 1 << 20, "Expect": "100-continue"}
     limits = {"store_bytes": 1 << 20, "max_asset_bytes": 1 << 20}
