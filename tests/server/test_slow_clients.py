@@ -180,6 +180,7 @@ async def _flood(server: Server, request: bytes) -> tuple[int, Answer]:
         (head("POST", "/nothing", Content_Length=8 << 30), 404, None),
         (head("POST", "/infer", Content_Type="text/plain", Content_Length=8 << 30), 415, None),
     ],
+    ids=["key", "asset", "infer", "path", "type"],
 )
 async def test_a_refused_body_closes_the_connection(
     tmp_path: Path, request_head: bytes, status: int, key: str | None
