@@ -13,6 +13,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── ImageSizeError             too small, too large, a bomb
 │   ├── AudioFormatError           no sound, broken sound
 │   ├── AudioLengthError           empty, or longer than the limit
+│   ├── AudioDamagedError          sound is missing in it, and --strict-audio asks for all
 │   ├── NoFaceError                nothing to animate
 │   ├── FaceSizeError              a face the model cannot use
 │   └── PlanError                  a plan that cannot be followed: damaged, or of other inputs
@@ -159,6 +160,13 @@ class AudioLengthError(InputError):
     """A recording that is empty or beyond the limit."""
 
     token = "MTF-AUDIO-LENGTH"
+
+
+class AudioDamagedError(InputError):
+    """A recording in which sound is missing, where only whole ones are wanted."""
+
+    token = "MTF-AUDIO-DAMAGED"
+    default_hint = "leave out --strict-audio to use what is whole, with silence for the rest"
 
 
 class NoFaceError(InputError):

@@ -210,6 +210,8 @@ _RENDERING = (
     retry_option,
     setting("processing.frame_encoding", "--frame-encoding", metavar="NAME", group="Server",
             help_text="How crops travel: raw (default), jpeg or png."),
+    setting("processing.strict_audio", "--strict-audio/--no-strict-audio", group="Files",
+            help_text="Refuse a recording in which sound is damaged or cut off."),
     setting("output.overwrite", "--overwrite/--no-overwrite", group="Video",
             help_text="Replace an output that is there (default)."),
 )  # fmt: skip

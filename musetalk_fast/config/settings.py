@@ -166,11 +166,13 @@ class ProcessingSettings(_Section):
         segment_secs: length of a segment.
         max_retries: failures in a row after which a server counts as lost.
         frame_encoding: how crops travel.
+        strict_audio: refuse a recording in which sound is damaged or cut off.
     """
 
     segment_secs: float = field(default=10.0, metadata={"kind": Number(1, 600, "seconds")})
     max_retries: int = field(default=5, metadata={"kind": Integer(0, 100)})
     frame_encoding: CropEncoding = field(default=CropEncoding.RAW, metadata={"kind": _ENCODING})
+    strict_audio: bool = field(default=False, metadata={"kind": Switch()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

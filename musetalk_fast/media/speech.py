@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from musetalk_fast.errors import AudioLengthError
-from musetalk_fast.media.audio_decoder import AudioDecoder, Samples
+from musetalk_fast.errors import AudioDamagedError
+from musetalk_fast.events import WarningEvent
+from musetalk_fast.media.audio_decoder import AudioDecoder, length_error
 from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.speech_mix import Channels, Levels, Mix, Samples
+from musetalk_fast.media.speech_notes import damage, notes
 from musetalk_fast.media.wav import PaddedWav, WavWriter
 from musetalk_fast.types import SPEECH_RATE, Pcm
-
-MAX_SECS = 36_000
-"""Longest recording: ten hours."""
-
-_SILENT_DBFS = -70.0
-_QUIET_DBFS = -30.0
-_SHORT_SECS = Fraction(1, 5)
-_CUT_SECS, _CUT_SHARE = 1.0, 0.95
-"""A file that holds this much less than it promises was probably cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +31,11 @@ class Speech:
         wav_sha256, wav_samples: of `wav`.
         samples: decoded samples of the original, without the codec's priming.
         rate: of `samples`, a second.
-        peak_dbfs: loudest sample of `wav`, dB relative to full scale; -inf for digital silence.
-        rms_dbfs: its mean power, likewise.
-        notes: sentences for the user.
+        peak_dbfs: loudest sample of its mono mix without DC, before it is amplified for the server;
+            dB relative to full scale; -inf for digital silence.
+        rms_dbfs: the mean power, likewise.
+        damage: what is missing in the file, a sentence; None: nothing.
+        notes: what the user should know, damage included.
     """
 
     path: Path
@@ -51,12 +47,18 @@ class Speech:
     rate: int
     peak_dbfs: float
     rms_dbfs: float
-    notes: tuple[str, ...]
+    damage: str | None
+    notes: tuple[WarningEvent, ...]
 
     @property
     def duration(self) -> Fraction:
         """Seconds, exact."""
         return Fraction(self.samples, self.rate)
+
+    def check_whole(self) -> None:
+        """Raise AudioDamagedError if the recording is damaged."""
+        if self.damage:
+            raise AudioDamagedError(self.damage, where=str(self.path))
 
     def padded(self, secs: Fraction) -> PaddedWav:
         """`wav` with silence up to `secs`, where it is shorter."""
@@ -68,73 +70,106 @@ def load_speech(
 ) -> Speech:
     """Decode a recording, or the sound track of a video, into a 16 kHz mono WAV.
 
+    The WAV is what an engine hears: where the plain mix would cancel the speech, it is the loudest
+    channel; an offset that matters is taken off; quiet speech is amplified. Each of these costs
+    another pass through the file, because it can only be known at its end.
+
     Args:
-        path: WAV, FLAC, MP3, M4A, OGG, Opus, or a video.
+        path: a recording that FFmpeg decodes (`audio_file` has the list), or a video.
         workdir: folder for the WAV, which is named after the recording's hash.
         on_block: called with the seconds decoded so far, before each second or two is written;
             may raise to stop.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
-        errors.AudioFormatError: no sound, or damaged; the message says when.
+        errors.AudioFormatError: no sound, or more of it damaged than whole.
         errors.AudioLengthError: no samples, or more than ten hours.
         errors.OutputWriteError: the folder cannot be written.
     """
-    with AudioDecoder(path) as reader:
-        sha256 = file_sha256(path)
-        wav = workdir / f"speech-{sha256[:16]}.wav"
-        meter = _Meter()
+    sha256 = ""
+    mix: Mix | None = None
+    while True:
+        with AudioDecoder(path) as reader:
+            sha256 = sha256 or file_sha256(path)
+            wav = workdir / f"speech-{sha256[:16]}.wav"
+            heard = _Pass(reader, wav, mix, on_block)
+            if (mix := heard.better_mix()) is not None:
+                wav.unlink()
+                continue
+            return Speech(
+                path=Path(path),
+                sha256=sha256,
+                wav=wav,
+                wav_sha256=file_sha256(wav),
+                wav_samples=heard.wav_samples,
+                samples=reader.samples,
+                rate=reader.rate,
+                peak_dbfs=_dbfs(heard.levels.peak),
+                rms_dbfs=_dbfs(heard.levels.rms),
+                damage=damage(reader),
+                notes=notes(reader, heard.mix, _dbfs(heard.levels.peak)),
+            )
+
+
+class _Pass:
+    """A recording through one mix into the WAV."""
+
+    def __init__(
+        self, reader: AudioDecoder, wav: Path, mix: Mix | None, on_block: Callable[[float], None]
+    ) -> None:
+        self.levels = Levels()
+        self.channels: Channels | None = None
+        self._mix = mix
         with WavWriter(wav) as writer:
-            for pcm in _to_speech(_limited(reader, path, on_block), reader):
-                meter.add(pcm)
-                writer.write(pcm)
+            for mono in _resampled(self._mono(reader, on_block), reader):
+                self.levels.add(mono)
+                writer.write(_rounded(self.mix.adjusted(mono)))
             if reader.samples == 0:
-                raise _length_error("there are no samples in it", path)
-        return Speech(
-            path=Path(path),
-            sha256=sha256,
-            wav=wav,
-            wav_sha256=file_sha256(wav),
-            wav_samples=writer.samples,
-            samples=reader.samples,
-            rate=reader.rate,
-            peak_dbfs=meter.peak_dbfs,
-            rms_dbfs=meter.rms_dbfs,
-            notes=_notes(reader, meter.peak_dbfs),
-        )
+                raise length_error("there are no samples in it", reader.source.path)
+            self.wav_samples = writer.samples
+
+    @property
+    def mix(self) -> Mix:
+        """How the channels were mixed."""
+        assert self._mix is not None
+        return self._mix
+
+    def better_mix(self) -> Mix | None:
+        """What another pass should do; None: this one was right."""
+        assert self.channels is not None
+        if (loudest := self.channels.loudest) is not None:
+            return Mix.only(loudest, len(self.mix.weights))
+        if self.mix.is_adjusted:
+            return None
+        offset, gain = self.levels.adjustment()
+        return replace(self.mix, offset=offset, gain=gain) if (offset, gain) != (0, 1) else None
+
+    def _mono(self, reader: AudioDecoder, on_block: Callable[[float], None]) -> Iterator[Samples]:
+        for block in reader.blocks():
+            if self.channels is None:
+                assert reader.sound.layout is not None
+                self._mix = self._mix or Mix.of(reader.sound.layout)
+                self.channels = Channels(self._mix)
+            on_block(reader.secs)
+            yield self.channels.mixed(block)
 
 
-def _limited(
-    reader: AudioDecoder, path: Path, on_block: Callable[[float], None]
-) -> Iterator[Samples]:
-    for block in reader.blocks():
-        if reader.samples > MAX_SECS * reader.rate:
-            raise _length_error(f"it is longer than {MAX_SECS // 3600} hours", path)
-        on_block(reader.samples / reader.rate)
-        yield block
-
-
-def _length_error(message: str, path: Path) -> AudioLengthError:
-    hint = f"give a recording of speech, up to {MAX_SECS // 3600} hours long"
-    return AudioLengthError(message, where=str(path), hint=hint)
-
-
-def _to_speech(blocks: Iterator[Samples], reader: AudioDecoder) -> Iterator[Pcm]:
-    """Resample to 16 kHz (soxr, high quality) and round to 16 bits."""
+def _resampled(blocks: Iterator[Samples], reader: AudioDecoder) -> Iterator[Samples]:
+    """Bring to 16 kHz (soxr, high quality)."""
     first = next(blocks, None)
     if first is None:
         return
     if reader.rate == SPEECH_RATE:
-        yield _rounded(first)
-        yield from map(_rounded, blocks)
+        yield first
+        yield from blocks
         return
     import soxr
 
     stream = soxr.ResampleStream(reader.rate, SPEECH_RATE, 1, dtype="float32", quality="HQ")
-    yield _rounded(stream.resample_chunk(first))
+    yield stream.resample_chunk(first)
     for block in blocks:
-        yield _rounded(stream.resample_chunk(block))
-    yield _rounded(stream.resample_chunk(np.empty(0, np.float32), last=True))
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def _rounded(samples: Samples) -> Pcm:
@@ -142,51 +177,5 @@ def _rounded(samples: Samples) -> Pcm:
     return pcm
 
 
-class _Meter:
-    """Peak and mean power of a stream."""
-
-    def __init__(self) -> None:
-        self._peak = 0.0
-        self._energy = 0.0
-        self._samples = 0
-
-    def add(self, pcm: Pcm) -> None:
-        if not len(pcm):
-            return
-        values = pcm.astype(np.float32)
-        self._peak = max(self._peak, float(pcm.max()), -float(pcm.min()))
-        self._energy += float(values @ values)
-        self._samples += len(pcm)
-
-    @property
-    def peak_dbfs(self) -> float:
-        return _dbfs(self._peak)
-
-    @property
-    def rms_dbfs(self) -> float:
-        return _dbfs(math.sqrt(self._energy / self._samples)) if self._samples else -math.inf
-
-
 def _dbfs(level: float) -> float:
-    return 20 * math.log10(level / 32768) if level > 0 else -math.inf
-
-
-def _notes(reader: AudioDecoder, peak_dbfs: float) -> tuple[str, ...]:
-    secs = Fraction(reader.samples, reader.rate)
-    notes = []
-    if peak_dbfs < _SILENT_DBFS:
-        notes.append("the recording is silent: the mouth will not move")
-    elif peak_dbfs < _QUIET_DBFS:
-        notes.append(
-            f"the recording is quiet (peak {peak_dbfs:.0f} dBFS): the mouth may hardly move; "
-            "amplify it"
-        )
-    if secs < _SHORT_SECS:
-        notes.append(f"the recording is very short ({float(secs) * 1000:.0f} ms)")
-    promised = reader.promised_secs or 0.0
-    if promised - float(secs) > _CUT_SECS and float(secs) < _CUT_SHARE * promised:
-        notes.append(
-            f"the file promises {promised:.1f} s of sound but holds {float(secs):.1f} s: "
-            "it may be cut"
-        )
-    return tuple(notes)
+    return 20 * math.log10(level) if level > 0 else -math.inf

@@ -27,8 +27,11 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 _SAMPLE_BYTES = 2
 _MAX_CHUNKS = 64
-_OPEN_END = 0x7FFFF000
+_OPEN_END = 0x7FFF0000
 """Programs that cannot know the length yet write a size about as large as this, or larger."""
+_IN_DS64 = 0xFFFFFFFF
+_DS64 = struct.Struct("<QQ")
+"""Of RF64 (EBU Tech 3306): bytes of all, and of the samples, where 32 bits do not hold them."""
 _BLOCK = 3 << 16
 _HINT = "send a WAV of 16 kHz, mono, 16-bit PCM"
 
@@ -55,18 +58,24 @@ class _Chunk(NamedTuple):
     length: int
 
 
-def wav_secs(path: Path) -> float | None:
-    """How long a WAV says it is, whether or not it holds so much; None if it does not say."""
-    byte_rate = 0
-    with path.open("rb") as file:
-        for chunk in _chunks(file):
-            if chunk.name == b"fmt ":
-                form = _read_format(file, chunk)
-                byte_rate = form.byte_rate if form else byte_rate
-            elif chunk.name == b"data":
-                says = byte_rate and chunk.length < _OPEN_END
-                return chunk.length / byte_rate if says else None
-    return None
+def missing_secs(file: BinaryIO) -> float:
+    """How many seconds of the sound that a WAV announces lie beyond the end of its file.
+
+    0 where it announces nothing: it was written to a pipe by a program that could not know.
+    """
+    size = os.fstat(file.fileno()).st_size
+    byte_rate = long = 0
+    for chunk in _chunks(file):
+        if chunk.name == b"fmt ":
+            form = _read_format(file, chunk)
+            byte_rate = form.byte_rate if form else byte_rate
+        elif chunk.name == b"ds64":
+            long = _read_long_size(file, chunk)
+        elif chunk.name == b"data":
+            length = long if chunk.length == _IN_DS64 and long else chunk.length
+            says = byte_rate and (length is long or length < _OPEN_END)
+            return max(0, chunk.start + length - size) / byte_rate if says else 0.0
+    return 0.0
 
 
 def open_speech(path: Path) -> Pcm:
@@ -183,6 +192,12 @@ def _read_format(file: BinaryIO, chunk: _Chunk) -> WavFormat | None:
     file.seek(chunk.start)
     body = file.read(min(chunk.length, _FORMAT.size))
     return WavFormat(*_FORMAT.unpack(body)) if len(body) == _FORMAT.size else None
+
+
+def _read_long_size(file: BinaryIO, chunk: _Chunk) -> int:
+    file.seek(chunk.start)
+    body = file.read(min(chunk.length, _DS64.size))
+    return int(_DS64.unpack(body)[1]) if len(body) == _DS64.size else 0
 
 
 def _find_speech(file: BinaryIO) -> _Chunk:

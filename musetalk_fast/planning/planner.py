@@ -67,7 +67,10 @@ def load_inputs(
         _look_for_face(avatar_source, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
-    _warn(speech.notes, on_event)
+    if settings.processing.strict_audio:
+        speech.check_whole()
+    for note in speech.notes:
+        on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
     return Inputs(avatar_source, speech)
 

@@ -1,0 +1,102 @@
+"""What a user should know about a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from musetalk_fast.events import WarningEvent
+from musetalk_fast.media.audio_decoder import AudioDecoder, Missing
+from musetalk_fast.media.audio_file import can_decode
+from musetalk_fast.media.cut_files import missing_end
+from musetalk_fast.media.speech_mix import Mix
+
+_SILENT_DBFS = -70.0
+_QUIET_DBFS = -30.0
+_SHORT_SECS = 0.2
+
+
+def damage(reader: AudioDecoder) -> str | None:
+    """What is missing in a recording that was decoded to its end; None: nothing.
+
+    Gaps that the format allows, for a pause or a microphone that was switched off, are no damage.
+    """
+    found = []
+    failed, lost = reader.packets.failed, reader.lost
+    if failed:
+        of, at = failed + reader.packets.decoded, f"{reader.packets.first:.2f} s"
+        found.append(f"{failed} of {of} packets cannot be decoded, the first at {at}")
+    if lost.places:
+        found.append(f"{_missing(lost)}: silence stands for it")
+    if end := missing_end(reader.source, reader.secs):
+        found.append(end)
+    elif reader.packets.broken_off:
+        found.append(f"the file breaks off at {reader.secs:.2f} s: it may be cut")
+    return "; ".join(found) or None
+
+
+def notes(reader: AudioDecoder, mix: Mix, peak_dbfs: float) -> tuple[WarningEvent, ...]:
+    """All there is to say of a recording that was decoded to its end."""
+    return (*_file_notes(reader), *_level_notes(mix, peak_dbfs))
+
+
+def _file_notes(reader: AudioDecoder) -> Iterator[WarningEvent]:
+    if reader.source.tracks > 1:
+        yield _note("TRACK", _choice(reader))
+    if found := damage(reader):
+        yield _note("DAMAGED", f"the recording is damaged: {found}")
+    if reader.gaps.places:
+        yield _note("GAP", f"the recording has gaps ({_missing(reader.gaps)}): they are silence")
+    if reader.sound.changes:
+        message = (
+            f"the recording changes its sample rate or channels {reader.sound.changes} times: all "
+            f"of it is brought to those of its beginning, {reader.rate} Hz"
+        )
+        yield _note("CHANGES", message.replace("1 times", "once"))
+    if reader.secs < _SHORT_SECS:
+        ms = reader.secs * 1000
+        yield _note("SHORT", f"the recording is very short ({ms:.0f} ms)")
+
+
+def _level_notes(mix: Mix, peak_dbfs: float) -> Iterator[WarningEvent]:
+    if mix.channel is not None:
+        message = (
+            "the recording's channels cancel one another: the mouth follows the loudest, "
+            f"number {mix.channel + 1}"
+        )
+        yield _note("MIX", message)
+    quiet = f"the recording is quiet (peak {peak_dbfs:.0f} dBFS)"
+    if mix.gain > 1 and peak_dbfs < _QUIET_DBFS:
+        message = (
+            f"{quiet}: the mouth follows it amplified by {mix.gain_db:.0f} dB; the video's sound "
+            "stays as it is"
+        )
+        yield _note("QUIET", message)
+    elif peak_dbfs < _SILENT_DBFS:
+        yield _note("SILENT", "the recording is silent: the mouth will not move")
+    elif peak_dbfs < _QUIET_DBFS:
+        message = f"{quiet}, and nothing in it stands out as speech: the mouth may hardly move"
+        yield _note("QUIET", message)
+
+
+def _note(token: str, message: str) -> WarningEvent:
+    return WarningEvent(message=message, token=f"MTF-AUDIO-{token}")
+
+
+def _choice(reader: AudioDecoder) -> str:
+    """Which track of several is heard."""
+    tracks = reader.source.container.streams.audio
+    used, others = "", []
+    for number, (track, codec) in enumerate(zip(tracks, reader.source.codecs(), strict=True), 1):
+        if track is reader.source.track:
+            used = f"number {number} ({codec})"
+        else:
+            why = "" if can_decode(track) else ", which cannot be decoded"
+            others.append(f"{number} ({codec}{why})")
+    return f"the recording has {len(tracks)} sound tracks: {used} is used, not {', '.join(others)}"
+
+
+def _missing(missing: Missing) -> str:
+    secs, first = f"{missing.secs:.2f} s", f"{missing.first:.2f} s"
+    if missing.places == 1:
+        return f"{secs} of sound missing at {first}"
+    return f"{secs} of sound missing at {missing.places} places, the first at {first}"
