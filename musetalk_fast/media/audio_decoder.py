@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from musetalk_fast.errors import AudioFormatError, AudioLengthError
 from musetalk_fast.media.audio_file import GAPLESS, UNTIMED, AudioFile
 from musetalk_fast.media.audio_format import UniformSound
-from musetalk_fast.media.audio_packets import PacketDecoder
+from musetalk_fast.media.audio_packets import PacketDecoder, with_next
 from musetalk_fast.media.audio_timeline import Piece, Timeline, stamped
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ class AudioDecoder:
         flags = self.source.container.format.flags
         timeline = Timeline(resets=bool(flags & _CLOCK_RESETS))
         try:
-            for piece, following in _with_next(self._pieces()):
+            for piece, following in with_next(self._pieces()):
                 start = timeline.start(piece, following, self.secs)
                 if start > self.secs:
                     yield from self._silence(start, damaged=bool(piece.lost))
@@ -173,14 +172,6 @@ def length_error(message: str, path: Path) -> AudioLengthError:
     """The error for a recording that is empty or too long."""
     hint = f"give a recording of speech, up to {MAX_SECS // 3600} hours long"
     return AudioLengthError(message, where=str(path), hint=hint)
-
-
-def _with_next(pieces: Iterator[Piece]) -> Iterator[tuple[Piece, Piece | None]]:
-    """Each piece with the one that follows; None after the last."""
-    ended: tuple[None, ...] = (None,)
-    for piece, following in pairwise(chain(pieces, ended)):
-        if piece is not None:
-            yield piece, following
 
 
 def _bounded(chunks: list[Sound]) -> Sound:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from musetalk_fast.errors import AudioFormatError
 
 if TYPE_CHECKING:
     import av
 
+_WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0}
+_OTHER_WEIGHT = 0.5
+"""ITU-R BS.775 downmix, divided by the sum so that it never clips: speech is in the centre."""
+
 _MIN_RATE, _MAX_RATE = 4_000, 768_000
+
+
+def mono_weights(layout: av.AudioLayout) -> NDArray[np.float32]:
+    """(channels,) float32: how much of each channel goes into one; together 1."""
+    weights = [_WEIGHTS.get(channel.name, _OTHER_WEIGHT) for channel in layout.channels]
+    if len(weights) != layout.nb_channels or not any(weights):
+        weights = [1.0] * layout.nb_channels
+    shares = np.array(weights, np.float32)
+    return np.asarray(shares / shares.sum())
 
 
 class UniformSound:
@@ -74,16 +90,34 @@ class UniformSound:
         shape = (rate, frame.layout.name)
         self.changes += self._last not in (None, shape)
         self._last = shape
-        if shape == (self.rate, self.layout.name):
+        if rate == self.rate:
             self._converter = av.AudioResampler(format="flt")
         else:
-            self._converter = av.AudioResampler(format="flt", layout=self.layout, rate=self.rate)
+            self._converter = av.AudioResampler(format="flt", rate=self.rate)
 
     def _resampled(self, frame: av.AudioFrame | None) -> list[av.AudioFrame]:
         import av
 
         assert self._converter is not None
         try:
-            return self._converter.resample(frame)
+            frames = self._converter.resample(frame)
         except (ValueError, av.FFmpegError) as error:
-            raise AudioFormatError("the sound changes its channels") from error
+            raise AudioFormatError("the sound changes its format") from error
+        assert self.layout is not None
+        same = self.layout.name
+        return [each if each.layout.name == same else self._remixed(each) for each in frames]
+
+    def _remixed(self, frame: av.AudioFrame) -> av.AudioFrame:
+        """All channels in one, and that in front."""
+        import av
+
+        assert self.layout is not None
+        samples = np.asarray(frame.to_ndarray(), np.float32)
+        mono = samples.reshape(-1, frame.layout.nb_channels) @ mono_weights(frame.layout)
+        front = [channel.name in ("FL", "FR") for channel in self.layout.channels]
+        if len(front) != self.layout.nb_channels or not any(front):
+            front = [True] * self.layout.nb_channels
+        spread = np.outer(mono, np.array(front, np.float32)).reshape(1, -1)
+        new = av.AudioFrame.from_ndarray(spread, format="flt", layout=self.layout.name)
+        new.sample_rate = self.rate
+        return new

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from musetalk_fast.errors import AudioFormatError
 from musetalk_fast.media.audio_file import UNTIMED, AudioFile
@@ -20,6 +20,17 @@ _STRICT = {"flac": {"err_detect": "crccheck+explode"}}
 """Without it, FFmpeg takes damaged FLAC for noise as loud as can be."""
 
 
+_DOUBTFUL = ("mp3", "aac")
+"""Formats whose frames begin with a dozen bits that any damage may hold."""
+
+_Attempt: TypeAlias = "tuple[Any, list[av.AudioFrame] | None]"
+"""A packet, and its frames; None: it cannot be decoded. Without a packet: what was held back."""
+
+_T = TypeVar("_T")
+_Form: TypeAlias = tuple[int, int, str]
+"""Samples of a frame, their rate and channels."""
+
+
 class PacketDecoder:
     """Decodes a file's track around what is damaged.
 
@@ -34,7 +45,8 @@ class PacketDecoder:
     def __init__(self, source: AudioFile) -> None:
         self._source = source
         self._untimed = source.format in UNTIMED
-        self._bytes = 0
+        self._bytes = self._missing_bytes = 0
+        self._missing_secs = 0.0
         self._secs = self._frame_secs = self.first = 0.0
         self.failed = self.lost = self.decoded = 0
         self.broken_off = False
@@ -48,17 +60,21 @@ class PacketDecoder:
             errors.InputUnreadableError: the disk failed.
             errors.AudioFormatError: more was lost than decoded.
         """
-        lost = 0.0
-        for packet in self._packets():
-            frames = self._decode(packet)
+        attempts = self._attempts()
+        if self._source.format in _DOUBTFUL:
+            attempts = _believed(attempts)
+        for packet, frames in attempts:
             if frames is None:
-                lost += self._missing(packet)
-            else:
-                for frame in frames:
-                    self._frame_secs = frame.samples / frame.sample_rate
-                    self._secs += self._frame_secs
-                    yield lost, frame
-                    lost = 0.0
+                self._miss(packet)
+                continue
+            if packet is not None and frames:
+                self.decoded += 1
+                self._bytes += packet.size
+            for frame in frames:
+                lost, self._missing_secs = self._missed_secs(), 0.0
+                self._frame_secs = frame.samples / frame.sample_rate
+                self._secs += self._frame_secs
+                yield lost, frame
         if self._source.file.error is not None:
             raise unreadable(self._source.path, self._source.file.error)
         if self.lost > self.decoded:
@@ -66,6 +82,17 @@ class PacketDecoder:
                 f"{self.lost} of {self.lost + self.decoded} packets of its sound cannot be decoded",
                 where=str(self._source.path),
             )
+
+    def _attempts(self) -> Iterator[_Attempt]:
+        import av
+
+        for packet in self._packets():
+            try:
+                frames: list[av.AudioFrame] = self._source.track.decode(packet)
+            except av.FFmpegError:
+                yield packet, None
+            else:
+                yield packet, frames
 
     def _packets(self) -> Iterator[Any]:
         import av
@@ -86,39 +113,66 @@ class PacketDecoder:
                 return
         yield None
 
-    def _decode(self, packet: Any) -> list[av.AudioFrame] | None:
-        """None: it cannot be. No packet: what the decoder still holds."""
-        import av
-
-        try:
-            frames: list[av.AudioFrame] = self._source.track.decode(packet)
-        except av.FFmpegError:
-            return None
-        if packet is not None and frames:
-            self.decoded += 1
-            self._bytes += packet.size
-        return frames
-
-    def _missing(self, packet: Any) -> float:
-        """Seconds of sound in a packet that could not be decoded; counts it."""
-        if packet is None or not packet.size:
-            return 0.0
-        if self._untimed and not self._secs:
-            # Formats without a table of contents: junk before the first frame is no damage.
-            return 0.0
+    def _miss(self, packet: Any) -> None:
+        """Count a packet that could not be decoded, and the sound that was in it."""
+        # Formats without a table of contents: junk before the first frame is no damage.
+        if packet is None or not packet.size or (self._untimed and not self._secs):
+            return
         self.first = self.first if self.failed else self._secs
         self.failed += 1
         if not self._untimed:
-            self.lost += 1
-            return float((packet.duration or 0) * (packet.time_base or 0)) or self._frame_secs
-        data = bytes(packet)
-        if _is_filling(data):
-            return 0.0
+            self._missing_secs += (
+                float((packet.duration or 0) * (packet.time_base or 0)) or self._frame_secs
+            )
+        elif _is_filling(data := bytes(packet)):
+            return
+        elif self._source.format == "aac":
+            self._missing_secs += self._frame_secs
+        else:
+            self._missing_bytes += len(data)
         self.lost += 1
-        # The parser takes what it cannot read for one frame, however long it is.
-        whole = data[0] == 0xFF and data[1:2] >= b"\xe0"
-        frames = 1 if whole else round(len(data) * self.decoded / max(1, self._bytes))
-        return max(1, frames) * self._frame_secs
+
+    def _missed_secs(self) -> float:
+        """What was missing before a frame; the parser takes what it cannot read as it comes."""
+        if self._missing_bytes:
+            frames = max(1, round(self._missing_bytes * self.decoded / max(1, self._bytes)))
+            self._missing_secs += frames * self._frame_secs
+            self._missing_bytes = 0
+        return self._missing_secs
+
+
+def _believed(attempts: Iterator[_Attempt]) -> Iterator[_Attempt]:
+    """Damaged bytes may look like a frame of another kind: one alone is none."""
+    form: _Form | None = None
+    for (packet, frames), following in with_next(each for each in attempts if each[1] != []):
+        if frames:
+            found = _form(frames)
+            if (
+                form in (None, found)
+                or following is None
+                or _form(following[1]) not in (None, form)
+            ):
+                form = found
+                yield packet, frames
+                continue
+        yield packet, None
+
+
+def with_next(items: Iterable[_T]) -> Iterator[tuple[_T, _T | None]]:
+    """Each item with the one that follows; None after the last."""
+    iterator = iter(items)
+    for first in iterator:
+        item = first
+        for following in iterator:
+            yield item, following
+            item = following
+        yield item, None
+
+
+def _form(frames: list[av.AudioFrame] | None) -> _Form | None:
+    if not frames:
+        return None
+    return frames[0].samples, frames[0].sample_rate, frames[0].layout.name
 
 
 def _is_filling(data: bytes) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 from musetalk_fast.media.audio_file import UNTIMED, AudioFile
-from musetalk_fast.media.wav import missing_secs
+from musetalk_fast.media.wav import missing_share
 
 _COUNTED = frozenset(("mpeg", "mpegts", "ogg", "pva", "nsv"))
 """Formats whose length FFmpeg takes from their last packet."""
@@ -54,7 +54,7 @@ def _missing_secs(source: AudioFile, file: BinaryIO, secs: float) -> float:
     """How much longer the file says that its sound is; 0 where it says nothing."""
     if source.format == "wav":
         # FFmpeg corrects what a cut file says.
-        missing = missing_secs(file)
+        missing = secs * missing_share(file)
         return missing if missing > _WAV_TOLERANCE else 0.0
     missing = _promised_secs(source, file) - secs
     return missing if missing > _TOLERANCE else 0.0

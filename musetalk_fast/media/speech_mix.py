@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.media.audio_decoder import Sound
+from musetalk_fast.media.audio_format import mono_weights
 from musetalk_fast.types import SPEECH_RATE
 
 if TYPE_CHECKING:
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
 Samples = NDArray[np.float32]
 """(n,) float32, mono, full scale at -1..1."""
 
-_WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0}
-_OTHER_WEIGHT = 0.5
-"""ITU-R BS.775 downmix, divided by the sum so that it never clips: speech is in the centre."""
 _LEAST_SHARE = 0.25
 """Of the power that channels have which know nothing of one another: a mix with less cancels."""
 
 _WINDOW = SPEECH_RATE // 20
+_PITCH = SPEECH_RATE // 320
 _LEVELS = range(-120, 31)
 """Decibels that are counted, each the power of 50 ms relative to full scale."""
 _SILENCE_DB = -100
@@ -32,8 +31,9 @@ _SILENCE_DB = -100
 _LOUD_WINDOWS, _LOUD_SHARE = 10, 0.05
 """Half a second counts as the loudness of speech, or less in a short recording: no click does."""
 _FLOOR_SHARE = 0.1
-_STANDS_OUT = 10.0
-"""Decibels between loud and background that noise alone never has."""
+_STANDS_OUT = 7.0
+"""Decibels between loud and background, without low tones: steady noise of any colour has four at
+most, speech ten and more."""
 _QUIET_DB, _SPEECH_DB, _LEAST_DB = -35.0, -20.0, -90.0
 """Speech below the first is brought to the second, unless it is below the third: 16 bits at the
 last step."""
@@ -63,11 +63,7 @@ class Mix:
     @classmethod
     def of(cls, layout: av.AudioLayout) -> Mix:
         """All channels, by the book."""
-        weights = [_WEIGHTS.get(channel.name, _OTHER_WEIGHT) for channel in layout.channels]
-        if len(weights) != layout.nb_channels or not any(weights):
-            weights = [1.0] * layout.nb_channels
-        shares = np.array(weights, np.float32)
-        return cls(shares / shares.sum())
+        return cls(mono_weights(layout))
 
     @classmethod
     def only(cls, channel: int, channels: int) -> Mix:
@@ -151,8 +147,10 @@ class Levels:
         self._rest = mono[whole:]
         windows = mono[:whole].reshape(-1, _WINDOW)
         self._add(0, _powers(windows) - windows.mean(axis=1) ** 2)
-        # Without its low tones: the rumble of a room comes and goes as speech does.
-        self._add(1, _powers(np.diff(windows, axis=1)))
+        # Without low tones: the rumble of a room comes and goes as speech does.
+        pitches = mono[:whole].reshape(-1, _PITCH)
+        powers = _powers(pitches) - pitches.mean(axis=1) ** 2
+        self._add(1, powers.reshape(-1, _WINDOW // _PITCH).mean(axis=1))
 
     @property
     def offset(self) -> float:

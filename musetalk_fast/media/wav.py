@@ -58,23 +58,22 @@ class _Chunk(NamedTuple):
     length: int
 
 
-def missing_secs(file: BinaryIO) -> float:
-    """How many seconds of the sound that a WAV announces lie beyond the end of its file.
+def missing_share(file: BinaryIO) -> float:
+    """How much of the sound that a WAV announces lies beyond its end, relative to what is there.
 
     0 where it announces nothing: it was written to a pipe by a program that could not know.
     """
     size = os.fstat(file.fileno()).st_size
-    byte_rate = long = 0
+    long = 0
     for chunk in _chunks(file):
-        if chunk.name == b"fmt ":
-            form = _read_format(file, chunk)
-            byte_rate = form.byte_rate if form else byte_rate
-        elif chunk.name == b"ds64":
+        if chunk.name == b"ds64":
             long = _read_long_size(file, chunk)
         elif chunk.name == b"data":
-            length = long if chunk.length == _IN_DS64 and long else chunk.length
-            says = byte_rate and (length is long or length < _OPEN_END)
-            return max(0, chunk.start + length - size) / byte_rate if says else 0.0
+            there = size - chunk.start
+            length = chunk.length if chunk.length < _OPEN_END else 0
+            if chunk.length == _IN_DS64:
+                length = long
+            return max(0, length - there) / there if there > 0 else 0.0
     return 0.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,29 @@ def _samples(signal: Signal, kind: str) -> NDArray[Any]:
     scale = _SCALES[kind]
     scaled = np.rint(signal * scale) if scale > 1 else signal
     return (scaled + 128 * (kind == "u8")).astype(_DTYPES[kind])
+
+
+def remuxed(
+    source: Path, path: Path, keep: Callable[[int, Any], bool] = lambda _number, _packet: True
+) -> Path:
+    """The packets of a recording that `keep` takes; it may change their times."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as output:
+        stream = output.add_stream_from_template(given.streams.audio[0])
+        packets = (packet for packet in given.demux(audio=0) if packet.size)
+        for number, packet in enumerate(packets):
+            if keep(number, packet):
+                packet.stream = stream
+                output.mux_one(packet)
+    return path
+
+
+def two_tracks(path: Path, *signals: Signal) -> Path:
+    """An MP4 with a track of AAC for each signal, at 16 kHz."""
+    with av.open(str(path), "w") as output:
+        streams = [output.add_stream("aac", rate=16_000, layout="mono") for _ in signals]
+        for stream, signal in zip(streams, signals, strict=True):
+            frame = av.AudioFrame.from_ndarray(signal.T.astype(np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = 16_000, 0
+            output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+    return path

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recordings import wav_bytes
 
 from musetalk_fast import errors
-from musetalk_fast.media.wav import PaddedWav, WavWriter, missing_secs, open_speech
+from musetalk_fast.media.wav import PaddedWav, WavWriter, missing_share, open_speech
 
 PCM = np.arange(-800, 800, dtype=np.int16)
 BODY = PCM.astype("<i2").tobytes()
@@ -29,7 +29,7 @@ def _chunk(name: bytes, body: bytes = b"", length: int | None = None) -> bytes:
 
 def _missing(path: Path) -> float:
     with path.open("rb") as file:
-        return missing_secs(file)
+        return missing_share(file)
 
 
 def _file(folder: Path, *chunks: bytes) -> Path:
@@ -76,7 +76,7 @@ REFUSED = {
     "longer data": (
         (FMT, _chunk(b"data", BODY, 64_000)),
         "says that 64000 bytes follow; 3200 do",
-        1.9,
+        19.0,
     ),
     "longest chunk": (
         (_chunk(b"junk", b"", 0xFFFFFFFF), FMT, DATA),
@@ -84,7 +84,7 @@ REFUSED = {
         0,
     ),
 }
-"""Chunks, what `open_speech` says of them, and `missing_secs`."""
+"""Chunks, what `open_speech` says of them, and `missing_share`."""
 
 
 @pytest.mark.parametrize("name", REFUSED)
