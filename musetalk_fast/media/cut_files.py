@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from musetalk_fast.media.audio_file import UNTIMED, AudioFile
 from musetalk_fast.media.wav import missing_share
 
-_COUNTED = frozenset(("mpeg", "mpegts", "ogg", "pva", "nsv"))
+_COUNTED = frozenset(("mpeg", "mpegts", "pva", "nsv"))
 """Formats whose length FFmpeg takes from their last packet."""
 _TOLERANCE = 0.25
 """Seconds by which lengths in files are wrong: codecs' priming and padding, coarse clocks."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 import struct
@@ -186,7 +187,6 @@ RECORDINGS: dict[str, tuple[str, Callable[[Path], None], int, str]] = {
     "empty": ("empty.wav", Path.touch, 65, "MTF-AUDIO-LENGTH"),
     "no samples": ("no.wav", lambda path: _samples(path, b""), 65, "MTF-AUDIO-LENGTH"),
     "text": ("text.wav", lambda path: path.write_text("hello\n") and None, 65, "MTF-AUDIO-FORMAT"),
-    "corrupt in the middle": ("bad.flac", _corrupt, 65, "MTF-AUDIO-FORMAT"),
     "a video without sound": ("film.mp4", _silent_film, 65, "MTF-AUDIO-FORMAT"),
 }
 
@@ -198,8 +198,18 @@ def test_a_bad_recording(run: Run, folder: Path, name: str) -> None:
     with _nothing_left(folder):
         done = _render(run, folder, *NOWHERE, audio=file)
     _check(done, code, token, file)
-    if name == "corrupt in the middle":
-        assert " are missing) at " in done.stderr
+
+
+def test_a_damaged_recording_is_refused_where_all_of_it_is_wanted(run: Run, folder: Path) -> None:
+    _corrupt(folder / "bad.flac")
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE, "--strict-audio", audio="bad.flac")
+    _check(done, 65, "MTF-AUDIO-DAMAGED", "bad.flac")
+    with _nothing_left(folder):
+        done = _render(run, folder, *NOWHERE, "--dry-run", audio="bad.flac")
+    assert done.returncode == 0
+    (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning: "))
+    assert re.search(r"the recording is damaged: .* s of sound missing at \d\.\d\d s", warning)
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from recordings import Signal, record, remuxed, tones, two_tracks, wav_bytes
 
 from musetalk_fast import errors
+from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.media.wav import open_speech
+from musetalk_fast.video.audio_track import AudioTrack
 
 SECS = 3.0
 RATE = 48_000
@@ -167,8 +170,6 @@ def test_a_cut_end_is_noticed(tmp_path: Path, made: dict[str, Path], name: str) 
 
 
 def _without_tag(source: Path, path: Path, options: dict[str, str]) -> None:
-    import av
-
     with av.open(str(source)) as given, av.open(str(path), "w", options=options) as output:
         stream = output.add_stream_from_template(given.streams.audio[0])
         for packet in given.demux(audio=0):
@@ -336,3 +337,29 @@ def test_a_wav_that_is_no_pcm_is_not_cut(tmp_path: Path, codec: str) -> None:
     kind = "s16p" if codec == "adpcm_ima_wav" else "s16"
     path = record(tmp_path / "a.wav", codec, kind, 22_050, tones(22_050, 7.0))
     assert load_speech(path, tmp_path).notes == ()
+
+
+# ---- the video's sound ----
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.flac"])
+def test_the_videos_sound_is_what_the_mouth_hears(
+    tmp_path: Path, made: dict[str, Path], name: str
+) -> None:
+    path = tmp_path / name
+    if name == "a.webm":
+        remuxed(made[name], path, lambda number, _: not 50 <= number < 80)
+    else:
+        data = bytearray(made[name].read_bytes())
+        data[len(data) // 2 : len(data) // 2 + 40] = bytes(range(180, 220))
+        path.write_bytes(data)
+    heard = _sent(load_speech(path, tmp_path))
+    with AudioDecoder(path) as reader, av.open(str(tmp_path / "out.mp4"), "w") as output:
+        for _, packet in AudioTrack(reader.frames(), output, "aac").packets():
+            output.mux(packet)
+    sound = _sent(load_speech(tmp_path / "out.mp4", tmp_path))
+    assert 0 <= len(sound) - len(heard) <= 1024 / 3
+    # The same moments are silent and loud.
+    count = len(heard) // 160 * 160
+    one, other = (np.abs(each[:count].reshape(-1, 160)).max(axis=1) for each in (heard, sound))
+    assert np.corrcoef(one, other)[0, 1] > 0.98
