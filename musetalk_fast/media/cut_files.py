@@ -6,10 +6,13 @@ import os
 import re
 import struct
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from musetalk_fast.media.audio_file import UNTIMED, AudioFile
 from musetalk_fast.media.wav import missing_share
+
+if TYPE_CHECKING:
+    import av
 
 _COUNTED = frozenset(("mpeg", "mpegts", "pva", "nsv"))
 """Formats whose length FFmpeg takes from their last packet."""
@@ -18,6 +21,7 @@ _TOLERANCE = 0.25
 _WAV_TOLERANCE = 0.02
 """Less, because bytes are counted; some programs count the head, too."""
 
+_OPUS_RATE = 48_000
 _OGG_PAGE = struct.Struct("<4sBBqIIIB")
 _OGG_LONGEST = _OGG_PAGE.size + 255 + 255 * 255
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
@@ -68,10 +72,18 @@ def _promised_secs(source: AudioFile, file: BinaryIO) -> float:
     if source.format in UNTIMED or source.format in _COUNTED:
         return 0.0
     if track.duration is not None and track.time_base is not None:
-        return float(track.duration * track.time_base)
+        return float(track.duration * track.time_base) - _skipped_secs(track)
     if container.duration is not None and len(container.streams) == 1:
         return container.duration / 1_000_000
     return 0.0
+
+
+def _skipped_secs(track: av.AudioStream) -> float:
+    """What an Opus stream begins with and nobody hears (RFC 7845, 5.1); FFmpeg counts it in Ogg."""
+    head = track.codec_context.extradata or b""
+    if not head.startswith(b"OpusHead"):
+        return 0.0
+    return int.from_bytes(head[10:12], "little") / _OPUS_RATE
 
 
 def mp3_secs(file: BinaryIO) -> float:

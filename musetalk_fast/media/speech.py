@@ -96,6 +96,7 @@ def load_speech(
             if (mix := heard.better_mix()) is not None:
                 wav.unlink()
                 continue
+            found = damage(reader)
             return Speech(
                 path=Path(path),
                 sha256=sha256,
@@ -106,8 +107,8 @@ def load_speech(
                 rate=reader.rate,
                 peak_dbfs=_dbfs(heard.levels.peak),
                 rms_dbfs=_dbfs(heard.levels.rms),
-                damage=damage(reader),
-                notes=notes(reader, heard.mix, _dbfs(heard.levels.peak)),
+                damage=found,
+                notes=notes(reader, found, heard.mix, _dbfs(heard.levels.peak)),
             )
 
 

@@ -34,16 +34,24 @@ def damage(reader: AudioDecoder) -> str | None:
     return "; ".join(found) or None
 
 
-def notes(reader: AudioDecoder, mix: Mix, peak_dbfs: float) -> tuple[WarningEvent, ...]:
-    """All there is to say of a recording that was decoded to its end."""
-    return (*_file_notes(reader), *_level_notes(mix, peak_dbfs))
+def notes(
+    reader: AudioDecoder, damaged: str | None, mix: Mix, peak_dbfs: float
+) -> tuple[WarningEvent, ...]:
+    """All there is to say of a recording that was decoded to its end.
+
+    Args:
+        damaged: what `damage` says of it.
+        mix: what the engine hears of it.
+        peak_dbfs: of the mix, before it is amplified.
+    """
+    return (*_file_notes(reader, damaged), *_level_notes(mix, peak_dbfs))
 
 
-def _file_notes(reader: AudioDecoder) -> Iterator[WarningEvent]:
+def _file_notes(reader: AudioDecoder, damaged: str | None) -> Iterator[WarningEvent]:
     if reader.source.tracks > 1:
         yield _note("TRACK", _choice(reader))
-    if found := damage(reader):
-        yield _note("DAMAGED", f"the recording is damaged: {found}")
+    if damaged:
+        yield _note("DAMAGED", f"the recording is damaged: {damaged}")
     if reader.gaps.places:
         yield _note("GAP", f"the recording has gaps ({_missing(reader.gaps)}): they are silence")
     if reader.sound.changes:

@@ -169,6 +169,30 @@ def test_a_cut_end_is_noticed(tmp_path: Path, made: dict[str, Path], name: str) 
     assert re.search("may be cut|packets cannot be decoded", speech.damage or "")
 
 
+def test_the_last_page_of_an_ogg_is_missed(tmp_path: Path, made: dict[str, Path]) -> None:
+    data = bytearray(made["a.ogg"].read_bytes())
+    del data[data.rfind(b"OggS") :]  # a page of six milliseconds
+    data[-40:] = bytes(40)  # the checksum is wrong: FFmpeg drops all of a second
+    speech = _load(tmp_path, "a.ogg", bytes(data))
+    assert speech.duration < 2.5
+    assert "the file promises 3.0 s of sound but holds 2.0 s" in (speech.damage or "")
+
+
+def test_what_an_opus_skips_is_not_missed(tmp_path: Path, made: dict[str, Path]) -> None:
+    with av.open(str(made["a.ogg"])) as given, av.open(str(tmp_path / "a.ogg"), "w") as output:
+        stream = output.add_stream_from_template(given.streams.audio[0])
+        head = bytearray(given.streams.audio[0].codec_context.extradata or b"")
+        head[10:12] = struct.pack("<H", 60_000)
+        stream.codec_context.extradata = bytes(head)
+        for packet in given.demux(audio=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux_one(packet)
+    speech = load_speech(tmp_path / "a.ogg", tmp_path)
+    assert abs(speech.duration - 3.0065 + 60_000 / 48_000) < 0.002
+    assert speech.notes == ()
+
+
 def _without_tag(source: Path, path: Path, options: dict[str, str]) -> None:
     with av.open(str(source)) as given, av.open(str(path), "w", options=options) as output:
         stream = output.add_stream_from_template(given.streams.audio[0])
