@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -24,6 +25,7 @@ _WAV_TOLERANCE = 0.02
 _OPUS_RATE = 48_000
 _OGG_PAGE = struct.Struct("<4sBBqIIIB")
 _OGG_LONGEST = _OGG_PAGE.size + 255 + 255 * 255
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _XING = re.compile(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)", re.DOTALL)
 """A tag whose flags say that the number of frames follows."""
@@ -135,8 +137,18 @@ def _ogg(file: BinaryIO, size: int) -> bool:
     if len(page) < _OGG_PAGE.size:
         return True
     segments = page[_OGG_PAGE.size - 1]
-    lengths = page[_OGG_PAGE.size : _OGG_PAGE.size + segments]
-    return len(page) < _OGG_PAGE.size + segments + sum(lengths)
+    body = _OGG_PAGE.size + segments
+    length = body + sum(page[_OGG_PAGE.size : body])
+    # A damaged page is dropped by FFmpeg; at the end no later one shows that it is missing.
+    return len(page) < length or not _is_whole(page[:length])
+
+
+def _is_whole(page: bytes) -> bool:
+    """Whether a page's CRC-32 is right: Ogg's (RFC 3533, 6) has zlib's bits in reverse."""
+    checksum = int.from_bytes(page[22:26], "little")
+    data = page[:22] + bytes(4) + page[26:]
+    crc = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2) == checksum
 
 
 def _matroska(file: BinaryIO, size: int) -> bool:

@@ -175,7 +175,7 @@ def test_the_last_page_of_an_ogg_is_missed(tmp_path: Path, made: dict[str, Path]
     data[-40:] = bytes(40)  # the checksum is wrong: FFmpeg drops all of a second
     speech = _load(tmp_path, "a.ogg", bytes(data))
     assert speech.duration < 2.5
-    assert "the file promises 3.0 s of sound but holds 2.0 s" in (speech.damage or "")
+    assert speech.damage == "the file ends in the middle of its sound: it may be cut"
 
 
 def test_what_an_opus_skips_is_not_missed(tmp_path: Path, made: dict[str, Path]) -> None:
