@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import AudioFormatError, AudioLengthError
-from musetalk_fast.media.audio_file import GAPLESS, UNTIMED, AudioFile
+from musetalk_fast.media.audio_file import BROADCAST, GAPLESS, UNTIMED, AudioFile
 from musetalk_fast.media.audio_format import UniformSound
 from musetalk_fast.media.audio_packets import PacketDecoder, with_next
 from musetalk_fast.media.audio_timeline import Piece, Timeline, stamped
@@ -32,8 +32,6 @@ MAX_SECS = 36_000
 _BLOCK_SAMPLES = 1 << 15
 _MAX_LEVEL = 16.0
 """24 dB above full scale."""
-_CLOCK_RESETS = 0x200
-"""FFmpeg's AVFMT_TS_DISCONT."""
 
 
 @dataclass(slots=True)
@@ -127,8 +125,7 @@ class AudioDecoder:
             errors.AudioFormatError: more is damaged than whole.
             errors.AudioLengthError: it is longer than ten hours, gaps included.
         """
-        flags = self.source.container.format.flags
-        timeline = Timeline(resets=bool(flags & _CLOCK_RESETS))
+        timeline = Timeline(resets=self.source.format in BROADCAST)
         try:
             for piece, following in with_next(self._pieces()):
                 start = timeline.start(piece, following, self.secs)

@@ -18,6 +18,9 @@ _UNTIMED = "aac,ac3,amr,amrnb,amrwb,dts,dtshd,eac3,gsm,loas,mlp,mp3,sbc,truehd"
 UNTIMED = frozenset(_UNTIMED.split(","))
 """Formats that are packets and nothing else: what FFmpeg says of their times it has counted."""
 
+BROADCAST = frozenset(("mpeg", "mpegts", "pva", "nsv"))
+"""Formats whose clock may be set anew at any time, and which say nowhere how long they are."""
+
 GAPLESS = frozenset(("flac", "ogg"))
 """Formats whose times count the samples themselves: where they jump, something was lost."""
 

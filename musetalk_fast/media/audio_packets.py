@@ -102,6 +102,10 @@ class PacketDecoder:
             try:
                 for packet in self._source.container.demux(self._source.track):
                     errors = 0
+                    if self.broken_off and packet.size:
+                        # It goes on behind what could not be read.
+                        self.broken_off = False
+                        self.failed += 1
                     yield packet
             except av.FFmpegError:
                 self.broken_off = True

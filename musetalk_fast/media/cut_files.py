@@ -9,14 +9,12 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from musetalk_fast.media.audio_file import UNTIMED, AudioFile
+from musetalk_fast.media.audio_file import BROADCAST, UNTIMED, AudioFile
 from musetalk_fast.media.wav import missing_share
 
 if TYPE_CHECKING:
     import av
 
-_COUNTED = frozenset(("mpeg", "mpegts", "pva", "nsv"))
-"""Formats whose length FFmpeg takes from their last packet."""
 _TOLERANCE = 0.25
 """Seconds by which lengths in files are wrong: codecs' priming and padding, coarse clocks."""
 _WAV_TOLERANCE = 0.02
@@ -71,7 +69,7 @@ def _promised_secs(source: AudioFile, file: BinaryIO) -> float:
     track, container = source.track, source.container
     if source.format == "mp3":
         return mp3_secs(file)
-    if source.format in UNTIMED or source.format in _COUNTED:
+    if source.format in UNTIMED or source.format in BROADCAST:
         return 0.0
     if track.duration is not None and track.time_base is not None:
         return float(track.duration * track.time_base) - _skipped_secs(track)
