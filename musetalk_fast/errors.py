@@ -240,7 +240,7 @@ class PartsError(OutputError):
     """Finished parts are missing, or not by one engine and model."""
 
     token = "MTF-PARTS"
-    default_hint = "render the missing segments, or start over with --fresh"
+    default_hint = "make the missing segments with `musetalk-fast segment`"
 
 
 class OutputWriteError(OutputError):

@@ -14,6 +14,7 @@ class PlanEvent:
     """Everything is decided; nothing was sent yet.
 
     Attributes:
+        kept: segments that an earlier run has finished.
         threads: of each encoder.
         frame_encoding: how crops will travel.
     """
@@ -26,6 +27,7 @@ class PlanEvent:
     width: int
     height: int
     segments: int
+    kept: int = 0
     encoder: str
     threads: int
     frame_encoding: str

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -45,14 +44,14 @@ def test_what_is_not_ours_to_write_stays(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("a", "b"):
         (tmp_path / f"{name}.mp4.0badcafe.tmp").write_bytes(b"half")
     theirs = tmp_path / "a.mp4.0badcafe.tmp"
-    opened = Path.open
+    opened = os.open
 
-    def refused(path: Path, mode: str = "r", **options: Any) -> Any:
-        if path == theirs and mode != "rb":
+    def refused(path: Path, flags: int, *mode: int) -> int:
+        if path == theirs and flags & os.O_ACCMODE != os.O_RDONLY:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return opened(path, mode, **options)
+        return opened(path, flags, *mode)
 
-    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(os, "open", refused)
     remove_unfinished(tmp_path)
     assert list(tmp_path.iterdir()) == [theirs]
 

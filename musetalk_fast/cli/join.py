@@ -25,7 +25,7 @@ def join(ctx: click.Context, plan: Path) -> None:
     from musetalk_fast.rendering.steps import join_plan
 
     with open_display(verbosity_of(ctx)) as display:
-        made, joined = run_blocking(lambda: join_plan(plan))
+        made, joined = run_blocking(lambda: join_plan(plan, display))
         secs = float(joined.duration)
         facts = f"{size(joined.bytes)}, {secs:.1f} s, {frame_count(joined.frames)}"
         members = {

@@ -17,6 +17,9 @@ from musetalk_fast.types import Box
 _T = TypeVar("_T", int, float, Fraction)
 
 _MAX_SHOWN = 60
+_MAX_TERM = (1 << 31) - 1
+"""Of a rate: FFmpeg keeps its terms in 32 bits."""
+
 _SWITCHES = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -98,12 +101,12 @@ class Integer(Kind):
 
 
 class Number(Kind):
-    """A float from `low` to `high`."""
+    """A float from `low` to `high`, which are its bounds."""
 
     textual = False
 
     def __init__(self, low: float, high: float, unit: str) -> None:
-        self._low, self._high = low, high
+        self.low, self.high = low, high
         self.wanted = f"{low:g} to {high:g} {unit}"
 
     def _from_text(self, text: str) -> float:
@@ -112,7 +115,7 @@ class Number(Kind):
     def _checked(self, value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise TypeError
-        return _between(float(value), self._low, self._high)
+        return _between(float(value), self.low, self.high)
 
     def write(self, value: float) -> str:
         """The text that `parse` reads, without trailing zeros."""
@@ -146,7 +149,10 @@ class Rate(Kind):
             value = self._from_text(repr(value))
         if not isinstance(value, int | Fraction) or isinstance(value, bool):
             raise TypeError
-        return _between(Fraction(value), self._low, self._high)
+        rate = _between(Fraction(value), self._low, self._high)
+        if max(rate.numerator, rate.denominator) > _MAX_TERM:
+            raise ValueError
+        return rate
 
 
 class Size(Kind):

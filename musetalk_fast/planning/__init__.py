@@ -1,6 +1,7 @@
 """Inputs and settings become a plan: everything that decides how the video looks."""
 
 from musetalk_fast.planning.plan import Plan, Segment, cut
+from musetalk_fast.planning.plan_checks import check_inputs
 from musetalk_fast.planning.planner import (
     Inputs,
     OnEvent,
@@ -15,6 +16,7 @@ __all__ = [
     "OnEvent",
     "Plan",
     "Segment",
+    "check_inputs",
     "check_place",
     "cut",
     "load_inputs",

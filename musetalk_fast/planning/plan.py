@@ -118,19 +118,29 @@ class Plan:
         words = record_identity(self)
         return hashlib.sha256(orjson.dumps(words, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
+    @property
+    def inputs(self) -> tuple[tuple[Path, str], tuple[Path, str]]:
+        """Avatar and recording, each with the SHA-256 of its file."""
+        return (self.avatar, self.avatar_sha256), (self.audio, self.audio_sha256)
+
     def sources_of(self, segment: Segment, first: int | None = None) -> tuple[SourceRun, ...]:
         """The runs of source frames that a segment's frames show, from frame `first` on."""
         begin = segment.start if first is None else first
         return tuple(_within(self.sources, begin, segment.stop))
 
 
-def cut(frames: int, fps: Fraction, segment_secs: float) -> tuple[Segment, ...]:
+def cut(frames: int, fps: Fraction, segment_secs: float | Fraction) -> tuple[Segment, ...]:
     """Segments of `segment_secs`, the last one shorter."""
-    length = max(1, round(segment_secs * fps))
+    length = segment_frames(fps, segment_secs)
     return tuple(
         Segment(number, start, min(start + length, frames))
         for number, start in enumerate(range(0, frames, length))
     )
+
+
+def segment_frames(fps: Fraction, segment_secs: float | Fraction) -> int:
+    """Frames of a segment that is not the last one."""
+    return max(1, round(segment_secs * fps))
 
 
 def _within(runs: Iterable[SourceRun], start: int, stop: int) -> Iterable[SourceRun]:

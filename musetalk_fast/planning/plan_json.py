@@ -7,7 +7,7 @@ from pathlib import Path
 
 from musetalk_fast.errors import PlanError, ProtocolError
 from musetalk_fast.planning.plan import Plan
-from musetalk_fast.types import SourceRun
+from musetalk_fast.planning.plan_checks import check_plan
 from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.records import record_from_json, record_to_json
 
@@ -30,7 +30,8 @@ def plan_from_json(text: bytes, output: Path) -> Plan:
         output: the video, which a folder that moved names better than the document.
 
     Raises:
-        errors.PlanError: it is not such a document, or was changed by hand.
+        errors.PlanError: it is not such a document, was changed by hand, or no render has such a
+            plan; the message names the member.
     """
     try:
         members = JsonObject(json.loads(text), "the plan")
@@ -39,24 +40,7 @@ def plan_from_json(text: bytes, output: Path) -> Plan:
         identity = members.hexadecimal("identity", 64)
     except (ProtocolError, ValueError, RecursionError) as error:
         raise PlanError(str(error)) from None
-    _check_cover(plan)
+    check_plan(plan)
     if identity != plan.identity:
         raise PlanError("its identity is not that of its contents: it was changed by hand")
     return plan
-
-
-def _check_cover(plan: Plan) -> None:
-    """Segments and sources must be those of all frames, one after the other."""
-    starts = [segment.start for segment in plan.segments]
-    stops = [segment.stop for segment in plan.segments]
-    if starts != [0, *stops[:-1]] or any(segment.frames < 1 for segment in plan.segments):
-        raise PlanError("its segments do not follow one another")
-    if not stops[-1] == plan.frames == sum(run.count for run in plan.sources):
-        raise PlanError(f"its segments and sources do not cover its {plan.frames} frames")
-    if not all(_is_run(run) for run in plan.sources):
-        raise PlanError("its sources are not runs of source frames")
-
-
-def _is_run(run: SourceRun) -> bool:
-    last = run.first + run.step * (run.count - 1)
-    return run.step in (-1, 0, 1) and run.count > 0 <= min(run.first, last)

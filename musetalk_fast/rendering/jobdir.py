@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,13 +11,30 @@ from pathlib import Path
 from musetalk_fast.errors import OutputBusyError, OutputError, PlanError
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.planning.plan_json import LONGEST, plan_from_json, plan_to_json
-from musetalk_fast.storage import LOCK, AtomicFile, FolderLock, remove_unfinished, write_errors
+from musetalk_fast.rendering.ownership import (
+    FACES,
+    PLAN,
+    SCRATCH,
+    check_mount,
+    check_ours,
+    foreign,
+    is_content,
+    is_part,
+    listed,
+)
+from musetalk_fast.storage import (
+    LOCK,
+    AtomicFile,
+    FolderLock,
+    open_regular,
+    remove_unfinished,
+    write_errors,
+)
 from musetalk_fast.video.parts import Part, read_part
 
+__all__ = ["FACES", "PLAN", "SUFFIX", "JobDirectory", "locked_job_directory"]
+
 SUFFIX = ".parts"
-PLAN = "plan.json"
-FACES = "faces.bin"
-_SCRATCH = "work"
 
 
 class JobDirectory:
@@ -39,7 +57,7 @@ class JobDirectory:
     @property
     def scratch(self) -> Path:
         """A folder for what only this process needs, empty at first."""
-        return self.path / _SCRATCH
+        return self.path / SCRATCH
 
     def part_path(self, number: int, suffix: str) -> Path:
         """Where the part of a segment is once it is finished."""
@@ -64,17 +82,19 @@ class JobDirectory:
         self.write(PLAN, plan_to_json(plan))
 
     def read(self, name: str) -> bytes | None:
-        """A small file of the folder, or None.
+        """A small file of the folder, or None; of one that is not small, nothing.
 
         Raises:
-            errors.OutputWriteError: it cannot be read, or is not small.
+            errors.OutputPlaceError: it is no regular file.
+            errors.OutputWriteError: it cannot be read.
         """
         with write_errors(self.path / name):
             try:
-                with (self.path / name).open("rb") as file:
-                    content = file.read(LONGEST + 1)
+                descriptor = open_regular(self.path / name)
             except FileNotFoundError:
                 return None
+            with os.fdopen(descriptor, "rb") as file:
+                content = file.read(LONGEST + 1)
         return content if len(content) <= LONGEST else b""
 
     def write(self, name: str, content: bytes) -> None:
@@ -121,44 +141,63 @@ class JobDirectory:
         self._done = True
 
     @property
+    def is_done(self) -> bool:
+        """Whether the video is finished."""
+        return self._done
+
+    @property
     def of_use(self) -> bool:
         """Whether a later run can use it."""
         return not self._done and (self._kept or self.holds_parts())
 
     def holds_parts(self) -> bool:
         """Whether any part is finished."""
-        return any(path.name[:8].isdigit() for path in self.path.glob("????????.*"))
+        return self.count_parts() > 0
+
+    def count_parts(self) -> int:
+        """How many parts are finished, without a look into them."""
+        return sum(map(is_part, listed(self.path)))
 
     def contents(self) -> list[Path]:
-        """Parts, faces and the plan, which comes last."""
-        ours = (path for path in self.path.iterdir() if path.name not in (LOCK, _SCRATCH))
-        return sorted(ours, key=lambda path: (path.name == PLAN, path.name))
+        """Parts, faces and the plan, which comes last; nothing that no render has made."""
+        ours = sorted(filter(is_content, listed(self.path)), key=lambda name: (name == PLAN, name))
+        return [self.path / name for name in ours]
+
+    def foreign(self) -> list[str]:
+        """The names of entries that no render has made: they stay, whatever becomes of it."""
+        return foreign(listed(self.path))
 
     def empty(self) -> None:
         """Remove plan, faces and parts."""
         with write_errors(self.path):
             for entry in self.contents():
-                entry.unlink()
+                entry.unlink(missing_ok=True)
+
+    def has_plan(self) -> bool:
+        """Whether the plan that is there is one of ours."""
+        try:
+            return self.read_plan() is not None
+        except PlanError:
+            return False
 
 
 @contextmanager
 def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
     """Create the job directory or open the one that exists, for this process alone.
 
-    On exit it is removed, unless a later run can use its parts.
+    On exit it is removed, unless a later run can use its parts, or it holds what is not ours.
 
     Raises:
         errors.OutputBusyError: another render is writing this output.
+        errors.OutputPlaceError: a folder that no render made is there; it is left alone.
         errors.OutputWriteError: it cannot be made.
     """
     path = output.with_name(output.name + SUFFIX)
     lock, jobdir = FolderLock(path), JobDirectory(path)
+    check_ours(path, jobdir.has_plan)
     _acquire(lock, path, output)
     try:
-        remove_unfinished(path)
-        with write_errors(path):
-            shutil.rmtree(jobdir.scratch, ignore_errors=True)
-            jobdir.scratch.mkdir()
+        _prepare(jobdir)
         yield jobdir
     finally:
         try:
@@ -171,20 +210,31 @@ def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
             path.rmdir()  # NFS keeps the name of a file for as long as it is open
 
 
+def _prepare(jobdir: JobDirectory) -> None:
+    check_mount(jobdir.path)
+    remove_unfinished(jobdir.path)
+    with write_errors(jobdir.path):
+        shutil.rmtree(jobdir.scratch, ignore_errors=True)
+        jobdir.scratch.mkdir()
+    # As the joined video will be written: a name that is too long is found now.
+    AtomicFile(jobdir.output, jobdir.path).discard()
+
+
 def _leave(jobdir: JobDirectory) -> None:
     """Remove what no later run can use, as long as the directory is locked.
 
     The lock goes last: the next process makes a new one, and the directory, no longer empty,
     stays. The plan outlives its parts, so that after an interrupted removal a render can resume.
+    Where something stays that is not ours, the lock does: it marks the directory as ours.
     """
     shutil.rmtree(jobdir.scratch, ignore_errors=True)
     if jobdir.of_use:
         return
-    with suppress(OSError):
-        for entry in jobdir.contents():
-            entry.unlink(missing_ok=True)
-        (jobdir.path / LOCK).unlink()
-        jobdir.path.rmdir()
+    with suppress(OSError, OutputError):
+        jobdir.empty()
+        if not jobdir.foreign():
+            (jobdir.path / LOCK).unlink()
+            jobdir.path.rmdir()
 
 
 def _acquire(lock: FolderLock, path: Path, output: Path) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from musetalk_fast._version import __version__
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.jobdir import JobDirectory
+from musetalk_fast.rendering.planned_input import PlannedInput
+from musetalk_fast.rendering.resume import discard_archives
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.mux import Joined, join
 from musetalk_fast.video.parts import Part
+
+if TYPE_CHECKING:
+    import av
 
 
 def join_parts(
@@ -23,27 +29,43 @@ def join_parts(
 ) -> Joined:
     """Join all parts of a plan, add the sound, move the video to its place.
 
+    What was archived beside the job directory goes: it was kept for this output.
+
     Args:
         check: called often, and before the video is moved; may raise to stop.
 
     Raises:
+        errors.InputNotFoundError, errors.InputUnreadableError: an input is not there any more.
+        errors.PlanError: an input has changed since the plan was made.
         errors.OutputError: the parts do not fit, or writing failed.
     """
+    inputs = [PlannedInput(*each) for each in plan.inputs]
+    for each in inputs:
+        each.check()
     preview = " (a preview, not MuseTalk)" if engine.is_preview else ""
     comment = (
         f"lip-sync: engine {engine.name}{preview}, model {engine.model}; musetalk-fast "
         f"{__version__}"
     )
-    with ExitStack() as stack:
-        sound = stack.enter_context(AudioDecoder(plan.audio)).frames() if plan.sound else None
-        return join(
-            [parts[segment.number] for segment in plan.segments],
-            plan.output,
-            sound=sound,
-            fps=plan.fps,
-            encoder=plan.encoder,
-            metadata={"comment": comment},
-            folder=jobdir.path,
-            overwrite=plan.overwrite,
-            check=check,
-        )
+    joined = join(
+        [parts[segment.number] for segment in plan.segments],
+        plan.output,
+        sound=_sound(plan.audio, inputs) if plan.sound else None,
+        fps=plan.fps,
+        encoder=plan.encoder,
+        metadata={"comment": comment},
+        folder=jobdir.path,
+        overwrite=plan.overwrite,
+        check=check,
+    )
+    jobdir.done()
+    discard_archives(jobdir)
+    return joined
+
+
+def _sound(path: Path, inputs: Iterable[PlannedInput]) -> Iterator[av.AudioFrame]:
+    """The recording as decoded; an error at its end if it was replaced meanwhile."""
+    with AudioDecoder(path) as decoder:
+        yield from decoder.frames()
+    for each in inputs:
+        each.check()

@@ -16,9 +16,12 @@ from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.video.parts import Part
 
+_PERIOD_SECS = 0.1
+_MAX_NAMED = 3
 
-def plan_event(plan: Plan) -> PlanEvent:
-    """What is going to be made."""
+
+def plan_event(plan: Plan, kept: int = 0) -> PlanEvent:
+    """What is going to be made; `kept` segments of it are finished."""
     return PlanEvent(
         avatar=str(plan.avatar),
         audio=str(plan.audio),
@@ -28,6 +31,7 @@ def plan_event(plan: Plan) -> PlanEvent:
         width=plan.width,
         height=plan.height,
         segments=len(plan.segments),
+        kept=kept,
         encoder=plan.encoder.codec,
         threads=plan.encoder.threads,
         frame_encoding=plan.frame_encoding.value,
@@ -51,13 +55,29 @@ def failure_event(error: MuseTalkError, secs: float) -> WarningEvent:
     return WarningEvent(message=f"{error}; {again}", token=error.token)
 
 
-def kept_event(jobdir: JobDirectory) -> WarningEvent:
-    """The render ends early, but its finished segments are kept."""
-    message = f"finished segments are kept in {jobdir.path}: the same command again continues"
-    return WarningEvent(message=message, token="MTF-PARTS-KEPT")
+def stopped_event(jobdir: JobDirectory, plan: Plan) -> WarningEvent:
+    """The render ends early: what of it is kept."""
+    kept, count = jobdir.count_parts(), len(plan.segments)
+    if kept:
+        segments = "segment" if count == 1 else "segments"
+        message = (
+            f"{kept} of {count} {segments} kept in {jobdir.path}: the same command again continues"
+        )
+        return WarningEvent(message=message, token="MTF-PARTS-KEPT")
+    secs = float(plan.segments[0].frames / plan.fps)
+    message = (
+        f"nothing could be kept: no segment of {secs:.3g} s was finished, of {count}. Shorter ones "
+        "(--segment-secs) lose less, but each begins with a key frame: with 5 s a file is up to "
+        "half as large again, with 2 s three times as large"
+    )
+    return WarningEvent(message=message, token="MTF-PARTS-NONE")
 
 
-_PERIOD_SECS = 0.1
+def foreign_event(jobdir: JobDirectory, names: list[str]) -> WarningEvent:
+    """The video is finished, but the job directory stays because of what is not ours in it."""
+    named = ", ".join(names[:_MAX_NAMED]) + (", ..." if len(names) > _MAX_NAMED else "")
+    message = f"{jobdir.path} stays: it holds what no render has made ({named})"
+    return WarningEvent(message=message, token="MTF-PARTS-FOREIGN")
 
 
 class Counts(Protocol):

@@ -13,14 +13,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
-from musetalk_fast.errors import MuseTalkError, UsageError
+from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
-from musetalk_fast.rendering.progress import kept_event, plan_event
+from musetalk_fast.rendering.progress import foreign_event, plan_event, stopped_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.threads import (
     CancelFlag,
@@ -122,13 +122,9 @@ class Renderer:
         place = partial(check_place, avatar, audio, output, self._settings)
         async with in_threads(locked_job_directory(await run_in_thread(place))) as jobdir:
             self._start_servers()
-            try:
-                result = await self._render(avatar, audio, jobdir, fresh=fresh)
-            except BaseException:
-                with suppress(Exception):  # a listener that raises has nothing to add
-                    if jobdir.holds_parts():
-                        self._on_event(kept_event(jobdir))
-                raise
+            result = await self._render(avatar, audio, jobdir, fresh=fresh)
+        if names := jobdir.foreign():
+            self._on_event(foreign_event(jobdir, names))
         self._emit_done(result)
         return result
 
@@ -138,12 +134,26 @@ class Renderer:
         clock = _Clock()
         job = await self._load(avatar, audio, jobdir, fresh=fresh)
         parts = await run_in_thread(partial(job.state.finished, job.plan.segments))
+        self._on_event(plan_event(job.plan, len(parts)))
         clock.lap("load")
-        made = await self._make(job, parts, clock)
-        joined = await self._join(job, parts | made)
+        try:
+            made = await self._make(job, parts, clock)
+            joined = await self._join(job, parts | made)
+        except BaseException as error:
+            self._emit_stopped(job, error)
+            raise
         clock.lap("join")
-        jobdir.done()
         return _result(job, joined, clock, sum(part.frames for part in made.values()))
+
+    def _emit_stopped(self, job: RenderJob, error: BaseException) -> None:
+        """Say what an early end leaves, where there is more to say than the error does."""
+        jobdir, has_begun = job.state.jobdir, job.state.established_at is not None
+        if jobdir.is_done or isinstance(error, PlanError):
+            return
+        if not (has_begun or jobdir.holds_parts()):
+            return
+        with suppress(Exception):  # a listener that raises has nothing to add
+            self._on_event(stopped_event(jobdir, job.plan))
 
     async def _load(
         self, avatar: Path, audio: Path, jobdir: JobDirectory, *, fresh: bool
@@ -166,9 +176,7 @@ class Renderer:
                 plan = adopt(plan, jobdir, emit, fresh=fresh)
             return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result())
 
-        job = await run_in_thread(load, flag.set)
-        self._on_event(plan_event(job.plan))
-        return job
+        return await run_in_thread(load, flag.set)
 
     async def _make(self, job: RenderJob, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
         """The parts that are missing."""

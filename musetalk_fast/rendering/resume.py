@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from itertools import count, takewhile
+from itertools import count
 from pathlib import Path
 
-from musetalk_fast.errors import OutputWriteError, PlanError
+from musetalk_fast.errors import OutputPlaceError, OutputWriteError, PlanError
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.planning import OnEvent, Plan, Segment
 from musetalk_fast.rendering.jobdir import PLAN, JobDirectory
@@ -28,7 +30,7 @@ def archive_parts(jobdir: JobDirectory, kept: Plan | None) -> Path:
     Raises:
         errors.OutputWriteError: the directory does not permit it.
     """
-    archived = next(path for path in _names(jobdir, kept) if not _is_there(path))
+    archived = next(path for path in _names(jobdir, kept) if not _is_taken(path))
     with write_errors(archived):
         archived.mkdir()
         _move(jobdir, JobDirectory(archived))
@@ -41,26 +43,39 @@ def restore_parts(jobdir: JobDirectory, plan: Plan) -> None:
     Raises:
         errors.OutputWriteError: the directory does not permit it.
     """
-    for archived in _archives(jobdir, plan):
-        with write_errors(archived.path):
-            _move(archived, jobdir)
-            archived.path.rmdir()
+    for archived in _archives(jobdir):
+        if _is_of(archived, plan):
+            with write_errors(archived.path):
+                _move(archived, jobdir)
+            _remove_empty(archived)
 
 
-def discard_archives(jobdir: JobDirectory, plan: Plan) -> None:
-    """Remove what was archived of this plan."""
-    for archived in _archives(jobdir, plan):
-        shutil.rmtree(archived.path, ignore_errors=True)
+def discard_archives(jobdir: JobDirectory, plan: Plan | None = None) -> None:
+    """Remove what was archived beside a directory: of one plan, or all of it."""
+    for archived in _archives(jobdir):
+        if plan is None or _is_of(archived, plan):
+            with suppress(OutputWriteError):
+                archived.empty()
+            _remove_empty(archived)
 
 
-def _archives(jobdir: JobDirectory, plan: Plan) -> list[JobDirectory]:
-    there = map(JobDirectory, takewhile(_is_there, _names(jobdir, plan)))
-    return [archived for archived in there if _is_of(archived, plan)]
+def _archives(jobdir: JobDirectory) -> list[JobDirectory]:
+    """The folders that `archive_parts` made: real ones of such names with a plan or parts."""
+    name = re.compile(rf"{re.escape(jobdir.path.name)}\.([0-9a-f]{{8}}|{_DAMAGED})(\.\d+)?")
+    with write_errors(jobdir.path.parent), os.scandir(jobdir.path.parent) as entries:
+        found = [each.name for each in entries if name.fullmatch(each.name)]
+    folders = [JobDirectory(jobdir.path.with_name(each)) for each in sorted(found)]
+    return [each for each in folders if not each.path.is_symlink() and each.contents()]
 
 
-def _is_there(path: Path) -> bool:
+def _remove_empty(archived: JobDirectory) -> None:
+    with suppress(OSError):  # what is not ours stays in it
+        archived.path.rmdir()
+
+
+def _is_taken(path: Path) -> bool:
     try:
-        return path.is_dir()
+        return os.path.lexists(path)
     except OSError:  # the name is too long, for one
         return False
 
@@ -68,7 +83,7 @@ def _is_there(path: Path) -> bool:
 def _is_of(archived: JobDirectory, plan: Plan) -> bool:
     try:
         kept = archived.read_plan()
-    except (PlanError, OutputWriteError):
+    except (PlanError, OutputPlaceError, OutputWriteError):
         return False
     return kept is not None and kept.identity == plan.identity
 
@@ -131,7 +146,10 @@ def _clear_directory(jobdir: JobDirectory, kept: Plan | None, on_event: OnEvent)
         jobdir.empty()  # faces of another avatar
         return
     archived = archive_parts(jobdir, kept)
-    message = f"{jobdir.path} held parts of another render; they are now in {archived}"
+    message = (
+        f"{jobdir.path} held parts of another render; they are now in {archived} until "
+        f"{jobdir.output.name} is finished"
+    )
     on_event(WarningEvent(message=message, token="MTF-PARTS-ARCHIVED"))
 
 

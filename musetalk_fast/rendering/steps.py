@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from musetalk_fast.planning import (
     OnEvent,
     Plan,
     Segment,
+    check_inputs,
     check_place,
     load_inputs,
     plan_render,
@@ -26,7 +28,9 @@ from musetalk_fast.rendering.executor import make_parts
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
-from musetalk_fast.rendering.progress import plan_event
+from musetalk_fast.rendering.ownership import check_entries
+from musetalk_fast.rendering.planned_input import has_changed
+from musetalk_fast.rendering.progress import foreign_event, plan_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.threads import CancelFlag, run_in_thread
@@ -76,11 +80,15 @@ async def render_segments(
     return [(there | made)[segment.number] for segment in segments]
 
 
-def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
+def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple[Plan, Joined]:
     """Join the parts of a plan into the video and remove them.
+
+    Args:
+        on_event: called with a warning if the job directory must stay.
 
     Raises:
         errors.PartsError: parts are missing; their segments are named.
+        errors.PlanError: avatar or recording have changed since the plan was made.
         errors.MuseTalkError: the leaf that says what else went wrong.
     """
     _, plan = open_plan(plan_file)
@@ -94,13 +102,12 @@ def join_plan(plan_file: Path) -> tuple[Plan, Joined]:
         jobdir.keep()
         state = JobState(plan, jobdir)
         parts = state.finished(plan.segments)
-        missing = [str(each.number) for each in plan.segments if each.number not in parts]
+        missing = [each.number for each in plan.segments if each.number not in parts]
         if missing or state.manifest is None:
-            more = ", ..." if len(missing) > _MAX_NAMED else ""
-            named = ", ".join(missing[:_MAX_NAMED]) + more
-            raise PartsError(f"segments without a part: {named}", where=str(jobdir.path))
+            raise _lacking(missing, plan_file, jobdir)
         joined = join_parts(plan, parts, jobdir, state.manifest.engine)
-        jobdir.done()
+    if names := jobdir.foreign():
+        on_event(foreign_event(jobdir, names))
     return plan, joined
 
 
@@ -109,12 +116,14 @@ def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
 
     Raises:
         errors.InputNotFoundError: there is none.
+        errors.OutputPlaceError: the directory, or a file in it, is a link, a pipe or a device.
         errors.PlanError: it is damaged, or not in a job directory.
     """
     path = plan_file / PLAN if plan_file.name.endswith(SUFFIX) else plan_file
     jobdir = JobDirectory(path.absolute().parent)
     if path.name != PLAN or not jobdir.path.name.endswith(SUFFIX):
         raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file))
+    check_entries(jobdir.path)
     plan = jobdir.read_plan()
     if plan is None:
         raise InputNotFoundError("no such plan", where=str(path))
@@ -145,17 +154,34 @@ def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs,
     """Load the plan's inputs, which must be those it was made for."""
     avatar = open_avatar(plan.avatar, background=plan.background, resolution=plan.resolution)
     speech = load_speech(plan.audio, workdir, lambda _secs: check())
-    changed = [
-        path
-        for path, now, then in (
-            (plan.avatar, avatar.sha256, plan.avatar_sha256),
-            (plan.audio, speech.sha256, plan.audio_sha256),
-        )
-        if now != then
-    ]
-    if changed:
-        raise PlanError("it has changed since the plan was made", where=str(changed[0]))
-    return Inputs(avatar, speech), avatar.asset()
+    for now, (path, then) in zip((avatar.sha256, speech.sha256), plan.inputs, strict=True):
+        if now != then:
+            raise has_changed(path)
+    inputs = Inputs(avatar, speech)
+    check_inputs(plan, inputs)
+    return inputs, avatar.asset()
+
+
+def _lacking(missing: list[int], plan_file: Path, jobdir: JobDirectory) -> PartsError:
+    """The error that names segments without a part, and the command that makes them."""
+    named = _ranges(missing)
+    more = len(named) > _MAX_NAMED
+    message = "segments without a part: " + ", ".join(named[:_MAX_NAMED]) + ", ..." * more
+    # Without numbers it makes all that have no part.
+    command = ["musetalk-fast", "segment", str(plan_file), *([] if more else named)]
+    hint = f"make them, with your -s/--server if you have one: {shlex.join(command)}"
+    return PartsError(message, where=str(jobdir.path), hint=hint)
+
+
+def _ranges(numbers: Iterable[int]) -> list[str]:
+    """Numbers in their order as `segment` takes them: `0`, `2-4`."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = runs[-1][0], number
+        else:
+            runs.append((number, number))
+    return [str(first) if first == last else f"{first}-{last}" for first, last in runs]
 
 
 def _chosen(plan: Plan, numbers: Collection[int] | None) -> list[Segment]:

@@ -3,17 +3,25 @@
 from musetalk_fast.storage.files import (
     AtomicFile,
     ErrorContext,
+    is_unfinished,
     remove_unfinished,
     sync_file,
     write_errors,
 )
-from musetalk_fast.storage.locks import LOCK, FolderLock, try_lock
+from musetalk_fast.storage.locks import LOCK, FolderLock, is_marked, try_lock
+from musetalk_fast.storage.mounts import is_mount_point
+from musetalk_fast.storage.regular_files import check_regular, open_regular
 
 __all__ = [
     "LOCK",
     "AtomicFile",
     "ErrorContext",
     "FolderLock",
+    "check_regular",
+    "is_marked",
+    "is_mount_point",
+    "is_unfinished",
+    "open_regular",
     "remove_unfinished",
     "sync_file",
     "try_lock",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -13,12 +14,13 @@ from typing import TypeAlias
 
 from musetalk_fast.errors import OutputPlaceError, OutputWriteError
 from musetalk_fast.storage.locks import try_lock
+from musetalk_fast.storage.regular_files import open_regular
 
-UNFINISHED = ".tmp"
+_UNFINISHED = re.compile(r".+\.[0-9a-f]{8}\.tmp", re.DOTALL)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-_MAX_STEM = 80
-"""A name has at most 255 bytes, of which a character may take four."""
+_MAX_STEM = 60
+"""A name has at most 255 bytes, of which a character may take four, and our ending 13."""
 
 ErrorContext: TypeAlias = Callable[[Path], AbstractContextManager[None]]
 """A context for writing a path that raises an error of ours in place of any `OSError`."""
@@ -68,7 +70,7 @@ class AtomicFile:
     ) -> None:
         self.path = path
         self._error_context = error_context
-        name = f"{path.name[:_MAX_STEM]}.{secrets.token_hex(4)}{UNFINISHED}"
+        name = f"{path.name[:_MAX_STEM]}.{secrets.token_hex(4)}.tmp"
         self.unfinished = (folder or path.parent) / name
         with error_context(path):
             descriptor = os.open(self.unfinished, _NEW, mode)
@@ -158,6 +160,11 @@ class AtomicFile:
             self.unfinished.unlink(missing_ok=True)
 
 
+def is_unfinished(name: str) -> bool:
+    """Whether a file of this name is one that an `AtomicFile` has not finished."""
+    return _UNFINISHED.fullmatch(name) is not None
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what crashes left in a folder: unfinished files that no process is writing.
 
@@ -167,11 +174,17 @@ def remove_unfinished(folder: Path) -> None:
         errors.OutputWriteError: the directory does not permit it.
     """
     with write_errors(folder):
-        for path in folder.glob(f"*{UNFINISHED}"):
-            # NFS locks only what is open for writing.
-            with suppress(FileNotFoundError, PermissionError), path.open("r+b") as file:
-                if try_lock(file.fileno()):
-                    path.unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if is_unfinished(path.name):
+                with suppress(FileNotFoundError, PermissionError, OutputPlaceError):
+                    _remove_unlocked(path)
+
+
+def _remove_unlocked(path: Path) -> None:
+    # NFS locks only what is open for writing.
+    with os.fdopen(open_regular(path, os.O_RDWR), "r+b") as file:
+        if try_lock(file.fileno()):
+            path.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> int:

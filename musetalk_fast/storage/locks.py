@@ -9,10 +9,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from musetalk_fast.errors import OutputBusyError
+from musetalk_fast.errors import OutputBusyError, OutputPlaceError
+from musetalk_fast.storage.regular_files import open_regular
 
 LOCK = "lock"
 """Name of the lock file in a folder."""
+
+_MARK = b"musetalk-fast locks this file while it uses the folder\n"
+"""What the file says: any program may call a file `lock`."""
 
 _TRIES = 20
 _RETRY_SECS = 0.01
@@ -52,6 +56,7 @@ class FolderLock:
 
         Raises:
             OSError: folder or file cannot be made.
+            errors.OutputPlaceError: there is no regular file in place of the lock file.
             errors.OutputBusyError: others keep removing the folder.
         """
         for _ in range(_TRIES):
@@ -84,17 +89,46 @@ class FolderLock:
         try:
             if not try_lock(self._descriptor):
                 return False
-            is_ours = self.is_held
-            return is_ours or None
+            if not self.is_held:
+                return None
+            self._mark()
+            is_ours = True
         finally:
             if not is_ours:
                 self.release()
+        return True
+
+    def _mark(self) -> None:
+        """Write into a new file whose it is; leave nothing where the disk is full."""
+        if os.fstat(self._descriptor).st_size:
+            return
+        try:
+            os.write(self._descriptor, _MARK)
+        except OSError:
+            self._path.unlink()
+            with suppress(OSError):  # there is more in it
+                self._folder.rmdir()
+            raise
 
     def _open(self) -> bool:
         """Open the file, made if need be; False if the folder went meanwhile."""
         with suppress(FileExistsError):
             self._folder.mkdir()
         with suppress(FileNotFoundError):
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT)
             return True
         return False
+
+
+def is_marked(folder: Path) -> bool:
+    """Whether a `FolderLock` made the lock file that is in a folder.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        descriptor = open_regular(folder / LOCK)
+    except (FileNotFoundError, OutputPlaceError):
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(len(_MARK)) == _MARK

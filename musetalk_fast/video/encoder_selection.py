@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import BT709, PRESETS, ColourTags
 from musetalk_fast.video.codec_table import CODECS, Codec
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
@@ -46,14 +47,7 @@ def resolve(
     """
     container = container_of(output, settings.format)
     codec = _codec(settings.codec or container.encoder, container)
-    resolved = EncoderSettings(
-        codec=codec.name,
-        format=container.name,
-        pix_fmt=codec.pix_fmt,
-        options=_options(codec, settings.crf, settings.preset),
-        gop=max(1, round(GOP_SECS * fps)),
-        threads=1,
-    )
+    resolved = _settings(codec, container, _options(codec, settings.crf, settings.preset), fps)
     if width % 2 or height % 2:
         raise EncoderError(
             f"{width}x{height} pixels; 4:2:0 video needs even sides",
@@ -64,6 +58,39 @@ def resolve(
     return resolved
 
 
+def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings | None:
+    """What `resolve` makes of the choices that lead to some settings, without opening anything.
+
+    Options of an encoder can name files to write: settings from elsewhere must equal these.
+
+    Args:
+        settings: of a known codec, with any options.
+
+    Returns:
+        The settings, with the same number of threads; None if no choices lead to them.
+    """
+    codec, container = CODECS[settings.codec], CONTAINERS[settings.format]
+    quality, preset = (settings.options.get(name, "") for name in (codec.quality, codec.preset))
+    if codec.family not in container.families or preset not in codec.presets:
+        return None
+    if quality not in map(str, range(codec.lowest, codec.highest + 1)):
+        return None
+    options = _options(codec, int(quality), PRESETS[codec.presets.index(preset)])
+    return replace(_settings(codec, container, options, fps), threads=settings.threads)
+
+
+def has_kernel_and_name(colour: ColourTags) -> bool:
+    """Whether a kernel makes such code values, and FFmpeg knows primaries and transfer."""
+    from av.video.reformatter import ColorPrimaries, ColorTrc
+
+    try:
+        coding_of(colour)
+    except ValueError:
+        return False
+    primaries, transfers = ([each.value for each in kind] for kind in (ColorPrimaries, ColorTrc))
+    return colour.primaries in primaries and colour.transfer in transfers
+
+
 def probe_all() -> list[Probe]:
     """Try every encoder we know, with a small frame."""
     return [_probe(codec) for codec in CODECS.values()]
@@ -71,10 +98,10 @@ def probe_all() -> list[Probe]:
 
 def _probe(codec: Codec) -> Probe:
     container = next(known for known in CONTAINERS.values() if codec.family in known.families)
-    options = _options(codec, None, None)
-    settings = EncoderSettings(codec.name, container.name, codec.pix_fmt, options, 250, 1)
+    fps = Fraction(25)
+    settings = _settings(codec, container, _options(codec, None, None), fps)
     try:
-        try_encoder(settings, 256, 256, Fraction(25), BT709)
+        try_encoder(settings, 256, 256, fps, BT709)
     except EncoderError as error:
         return Probe(codec.name, opens=False, reason=error.message.partition(": ")[2])
     return Probe(codec.name, opens=True)
@@ -92,6 +119,19 @@ def _codec(name: str, container: ContainerFormat) -> Codec:
             hint=hint,
         )
     return CODECS[name]
+
+
+def _settings(
+    codec: Codec, container: ContainerFormat, options: dict[str, str], fps: Fraction
+) -> EncoderSettings:
+    return EncoderSettings(
+        codec=codec.name,
+        format=container.name,
+        pix_fmt=codec.pix_fmt,
+        options=options,
+        gop=max(1, round(GOP_SECS * fps)),
+        threads=1,
+    )
 
 
 def _options(codec: Codec, crf: int | None, preset: str | None) -> dict[str, str]:

@@ -16,6 +16,10 @@ from musetalk_fast.wire.records import TEXTS, choice, integer, stored
 if TYPE_CHECKING:
     import av
 
+_MP4, _MATROSKA = ".mp4", ".mkv"
+PART_SUFFIXES = (_MP4, _MATROSKA)
+"""Of the files of parts: what MP4 does not hold well goes into Matroska."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
@@ -39,18 +43,23 @@ class EncoderSettings:
 
     @property
     def part_suffix(self) -> str:
-        """Of the files of parts: what MP4 does not hold well goes into Matroska."""
-        return ".mkv" if CODECS[self.codec].family == "vp9" else ".mp4"
+        """Of the files of parts, one of `PART_SUFFIXES`."""
+        return _MATROSKA if CODECS[self.codec].family == "vp9" else _MP4
 
     @property
     def part_muxer(self) -> str:
         """FFmpeg's name of the parts' container."""
-        return "matroska" if self.part_suffix == ".mkv" else "mp4"
+        return "matroska" if self.part_suffix == _MATROSKA else "mp4"
 
     @property
     def reorders(self) -> int:
         """Most frames by which a packet can be decoded before it is shown."""
         return CODECS[self.codec].reorders
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of the samples that it is fed with."""
+        return LAYOUTS[self.pix_fmt].depth
 
     @property
     def in_software(self) -> bool:

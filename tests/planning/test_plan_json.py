@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.config.settings import kinds
 from musetalk_fast.errors import PlanError
 from musetalk_fast.planning import Plan, Segment, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
@@ -23,6 +26,9 @@ from musetalk_fast.types import (
     Scaling,
     SourceRun,
 )
+from musetalk_fast.video import encoder_selection
+from musetalk_fast.video.codec_table import CODECS
+from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.records import (
@@ -34,6 +40,7 @@ from musetalk_fast.wire.records import (
 )
 
 OUTPUT = Path("/videos/out.mp4")
+X264 = {"crf": "20", "preset": "veryfast"}
 
 
 def _plan() -> Plan:
@@ -54,7 +61,7 @@ def _plan() -> Plan:
         bit_depth=8,
         sources=(SourceRun(0, 1, 600), SourceRun(599, -1, 400)),
         segments=cut(1000, fps, 10.0),
-        encoder=EncoderSettings("libx264", "mp4", "yuv420p", {"crf": "20"}, 300, 3),
+        encoder=EncoderSettings("libx264", "mp4", "yuv420p", X264, 300, 3),
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40), face_center=(5, 6)),
         background="white",
         frame_encoding=CropEncoding.JPEG,
@@ -164,9 +171,8 @@ def test_a_damaged_member_is_named(name: str) -> None:
         plan_from_json(json.dumps(document).encode(), OUTPUT)
 
 
-@pytest.mark.parametrize("resolution", [None, (2, 1 << 16)])
-def test_a_size_need_not_be_asked_for(resolution: tuple[int, int] | None) -> None:
-    plan = replace(_plan(), resolution=resolution)
+def test_a_size_need_not_be_asked_for() -> None:
+    plan = replace(_plan(), resolution=None)
     assert plan_from_json(plan_to_json(plan), OUTPUT) == plan
 
 
@@ -223,11 +229,61 @@ def test_what_is_no_plan_is_refused(text: bytes) -> None:
         plan_from_json(text, OUTPUT)
 
 
+def _encoder(**changes: Any) -> dict[str, EncoderSettings]:
+    return {"encoder": replace(_plan().encoder, **changes)}
+
+
+def _choice(**changes: Any) -> dict[str, AvatarOptions]:
+    return {"options": replace(_plan().options, **changes)}
+
+
+def _x265(**more: str) -> dict[str, EncoderSettings]:
+    options = {"crf": "24", "preset": "veryfast", "x265-params": "log-level=none:info=0", **more}
+    return _encoder(codec="libx265", options=options)
+
+
+NOT_OURS = "encoder: options must be "
 IMPOSSIBLE = {
     "a gap": ({"segments": _plan().segments[:1] + _plan().segments[2:]}, "follow one another"),
-    "an empty segment": ({"segments": (Segment(0, 0, 0), Segment(1, 0, 1000))}, "follow one"),
-    "too few frames": ({"frames": 999}, "do not cover"),
-    "a source too few": ({"sources": (SourceRun(0, 1, 999),)}, "do not cover"),
+    "an empty segment": ({"segments": (Segment(0, 0, 0), Segment(1, 0, 1000))}, "30 to 1000 fr"),
+    "short segments": ({"segments": cut(1000, Fraction(30), 0.9)}, "30 to 1000 frames long"),
+    "segments of many lengths": (
+        {"segments": (Segment(0, 0, 300), Segment(1, 300, 500), Segment(2, 500, 1000))},
+        "follow one another",
+    ),
+    "too few frames": ({"frames": 999}, "frames must be 1000"),
+    "too many frames": ({"frames": 4_000_000_000}, "frames must be 1000"),
+    "an endless recording": ({"duration": Fraction(1 << 60)}, "duration must be .* at most 36000"),
+    "no recording": ({"duration": Fraction(0)}, "duration must be more than 0"),
+    "a source too few": ({"sources": (SourceRun(0, 1, 999),)}, "sources must be .* not of 999"),
+    "a slow rate": ({"fps": Fraction(1, 1000)}, "fps must be 1 to 240"),
+    "a rate of long terms": ({"fps": Fraction((1 << 60) + 1, 1 << 59)}, "fps must be 1 to 240"),
+    "an odd picture": ({"width": 641}, "width and height must be WIDTHxHEIGHT, both even"),
+    "a tiny picture": ({"width": 32}, "width and height must be .* from 64 to 8192"),
+    "another size than was asked for": ({"resolution": (2, 1 << 16)}, "resolution must be width"),
+    "ten bits": ({"bit_depth": 10}, "bit_depth must be 8"),
+    "an unknown matrix": ({"colour": replace(BT709, matrix=200)}, "colour must be"),
+    "unknown primaries": ({"colour": replace(BT709, primaries=200)}, "colour must be"),
+    "an unknown transfer": ({"colour": replace(BT709, transfer=200)}, "colour must be"),
+    "nobody": (_choice(face="nobody"), "options: face must be one of largest, left"),
+    "a far shift": (_choice(bbox_shift=101), "options: bbox_shift must be an integer from -100"),
+    "a place far away": (_choice(face_center=(1 << 20, 1)), "options: face_center must be X,Y"),
+    "no colour": ({"background": "whitish"}, "background: 'whitish' is not a colour"),
+    "many threads": (_encoder(threads=1000), "encoder: threads must be at most 16"),
+    "another container": (_encoder(format="webm"), "options are none of libx264 in webm"),
+    "another layout": (_encoder(pix_fmt="yuv444p"), "encoder: pix_fmt must be yuv420p"),
+    "few key frames": (_encoder(gop=1 << 20), "encoder: gop must be 300"),
+    "a file for statistics": (
+        _encoder(options={**X264, "x264-params": "pass=1:stats=/tmp/x"}), NOT_OURS,
+    ),
+    "flags": (_encoder(options={**X264, "flags": "+pass1", "passlogfile": "/tmp/x"}), NOT_OURS),
+    "a quality out of bounds": (_encoder(options={**X264, "crf": "52"}), "are none of libx264"),
+    "a quality in other digits": (_encoder(options={**X264, "crf": "\u0662\u0660"}), "none of"),
+    "a quality with a tail": (_encoder(options={**X264, "crf": "20:stats=x"}), "none of libx264"),
+    "no preset": (_encoder(options={"crf": "20"}), "are none of libx264"),
+    "an unknown preset": (_encoder(options={**X264, "preset": "x"}), "are none of libx264"),
+    "a file of x265": (_x265(**{"x265-params": "csv=/tmp/x"}), NOT_OURS),
+    "another option of x265": (_x265(**{"x264-params": "x"}), NOT_OURS),
     "a step of two": ({"sources": (SourceRun(0, 2, 1000),)}, "runs of source frames"),
     "before the first": ({"sources": (SourceRun(998, -1, 1000),)}, "runs of source frames"),
     "a rate of 0": ({"fps": Fraction(0)}, "fps must be"),
@@ -247,3 +303,41 @@ def test_an_impossible_plan_is_refused_even_with_its_own_identity(name: str) -> 
     impossible = plan_to_json(replace(_plan(), **changes))
     with pytest.raises(PlanError, match=said):
         plan_from_json(impossible, OUTPUT)
+
+
+def _made() -> Iterator[tuple[str, OutputSettings]]:
+    for codec in CODECS.values():
+        for container in CONTAINERS.values():
+            if codec.family in container.families:
+                for crf, preset in (
+                    (None, None),
+                    (codec.lowest, "ultrafast"),
+                    (codec.highest, "slow"),
+                ):
+                    yield container.name, OutputSettings(codec=codec.name, crf=crf, preset=preset)
+
+
+def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(encoder_selection, "try_encoder", lambda *_: None)  # not all open here
+    for container, output in _made():
+        place = OUTPUT.with_suffix(f".{container}")
+        encoder = encoder_selection.resolve(output, place, 640, 480, _plan().fps, BT709)
+        plan = replace(_plan(), output=place, encoder=replace(encoder, threads=16))
+        assert plan_from_json(plan_to_json(plan), place) == plan
+
+
+@pytest.mark.parametrize("rate", ["1", "24.4", "29.97", "240"])
+@pytest.mark.parametrize("secs", [1, 1.37, 10, 600])
+@pytest.mark.parametrize("duration", [Fraction(1, 100), Fraction(50, 7), Fraction(1300)])
+def test_every_length_of_segments_makes_a_plan_that_is_followed(
+    rate: str, secs: float, duration: Fraction
+) -> None:
+    fps = kinds(OutputSettings)["fps"].parse(rate)
+    frames = math.ceil(duration * fps)
+    encoder = replace(_plan().encoder, gop=round(10 * fps))
+    timing: dict[str, Any] = {"fps": fps, "duration": duration, "frames": frames}
+    timing |= {"segments": cut(frames, fps, secs), "sources": (SourceRun(0, 0, frames),)}
+    plan = replace(_plan(), encoder=encoder, **timing)
+    assert plan_from_json(plan_to_json(plan), OUTPUT) == plan

@@ -1,0 +1,128 @@
+"""A plan that comes from a file is followed only if `plan_render` can have made it.
+
+Whoever follows a plan may not be who wrote it, and its identity keeps nobody from writing another:
+a plan configures native encoders, whose options can name any file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from musetalk_fast.config.settings import (
+    AvatarSettings,
+    OutputSettings,
+    ProcessingSettings,
+    kinds,
+)
+from musetalk_fast.config.value_types import Kind, Number
+from musetalk_fast.errors import PlanError, UsageError
+from musetalk_fast.media.picture.colours import parse_colour
+from musetalk_fast.media.speech import MAX_SECS
+from musetalk_fast.planning.concurrency import MAX_THREADS
+from musetalk_fast.planning.plan import Plan, cut, segment_frames
+from musetalk_fast.planning.source_frames import source_runs
+from musetalk_fast.types import SourceRun
+from musetalk_fast.video.encoder_selection import has_kernel_and_name, resolve_again
+
+if TYPE_CHECKING:
+    from musetalk_fast.planning.planner import Inputs
+
+
+def check_plan(plan: Plan) -> None:
+    """Refuse a plan that no choices of a user lead to.
+
+    Raises:
+        errors.PlanError: the message names the member.
+    """
+    _check_settings(plan)
+    _check_frames(plan)
+    _check_segments(plan)
+    _check_sources(plan)
+    _check_encoder(plan)
+
+
+def check_inputs(plan: Plan, inputs: Inputs) -> None:
+    """Refuse a plan that is not one of its own inputs.
+
+    Raises:
+        errors.PlanError: the message names the member.
+    """
+    avatar, speech = inputs.avatar, inputs.speech
+    _demand(plan.duration == speech.duration, "duration", "that of the recording")
+    size = (avatar.width, avatar.height)
+    _demand((plan.width, plan.height) == size, "width and height", f"the avatar's, {size}")
+    runs = source_runs(avatar, plan.frames, plan.fps)
+    _demand(plan.sources == runs, "sources", "the avatar's source frames")
+
+
+def _check_settings(plan: Plan) -> None:
+    """By the kinds of the settings that the values come from."""
+    for member, kind, value in _chosen(plan):
+        try:
+            kind.check(value)
+        except ValueError as error:
+            raise PlanError(f"the plan: {member} {error}") from None
+    try:
+        parse_colour(plan.background)
+    except UsageError as error:
+        raise PlanError(f"the plan: background: {error.message}") from None
+    _demand(plan.resolution in (None, (plan.width, plan.height)), "resolution", "width and height")
+
+
+def _chosen(plan: Plan) -> Iterator[tuple[str, Kind, Any]]:
+    output, avatar = kinds(OutputSettings), kinds(AvatarSettings)
+    yield "fps", output["fps"], plan.fps
+    yield "width and height", output["resolution"], (plan.width, plan.height)
+    yield "background", avatar["background"], plan.background
+    for item in fields(plan.options):
+        value = getattr(plan.options, item.name)
+        if value is not None:
+            yield f"options: {item.name}", avatar[item.name], value
+
+
+def _check_frames(plan: Plan) -> None:
+    _demand(0 < plan.duration <= MAX_SECS, "duration", f"more than 0 and at most {MAX_SECS} s")
+    frames = max(1, math.ceil(plan.duration * plan.fps))
+    _demand(plan.frames == frames, "frames", f"{frames}, as duration and fps say")
+
+
+def _check_segments(plan: Plan) -> None:
+    """As long as the setting permits, all alike but for the last one, one after the other."""
+    bounds, length = kinds(ProcessingSettings)["segment_secs"], plan.segments[0].frames
+    assert isinstance(bounds, Number)
+    shortest, longest = (
+        min(plan.frames, segment_frames(plan.fps, secs)) for secs in (bounds.low, bounds.high)
+    )
+    _demand(shortest <= length <= longest, "segments", f"{shortest} to {longest} frames long")
+    segments = cut(plan.frames, plan.fps, length / plan.fps)
+    _demand(plan.segments == segments, "segments", "of all frames, and follow one another")
+
+
+def _check_sources(plan: Plan) -> None:
+    _demand(all(map(_is_run, plan.sources)), "sources", "runs of source frames")
+    count = sum(run.count for run in plan.sources)
+    _demand(count == plan.frames, "sources", f"those of {plan.frames} frames, not of {count}")
+
+
+def _is_run(run: SourceRun) -> bool:
+    last = run.first + run.step * (run.count - 1)
+    return run.step in (-1, 0, 1) and run.count > 0 <= min(run.first, last)
+
+
+def _check_encoder(plan: Plan) -> None:
+    given, again = plan.encoder, resolve_again(plan.encoder, plan.fps)
+    _demand(given.threads <= MAX_THREADS, "encoder: threads", f"at most {MAX_THREADS}")
+    if again is None:
+        raise PlanError(f"the plan: encoder: options are none of {given.codec} in {given.format}")
+    for name, value in asdict(again).items():
+        _demand(getattr(given, name) == value, f"encoder: {name}", f"{value}")
+    _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")
+    _demand(has_kernel_and_name(plan.colour), "colour", "a matrix, range, ... that we know")
+
+
+def _demand(is_met: bool, member: str, wanted: str) -> None:
+    if not is_met:
+        raise PlanError(f"the plan: {member} must be {wanted}")
