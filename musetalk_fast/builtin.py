@@ -7,15 +7,27 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections import deque
 from pathlib import Path
 from types import TracebackType
 
 from musetalk_fast.errors import ServerFailedError
+from musetalk_fast.storage import make_temporary_folder
 
 _NAME = "builtin"
 """What messages call it, and `-s` too."""
+
+_PACKAGE = Path(__file__).absolute().with_name("__init__.py")
+_LAUNCH = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("musetalk_fast", sys.argv.pop(1))
+package = sys.modules["musetalk_fast"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from musetalk_fast.__main__ import main
+main()
+"""
+"""Runs this very package. Not `-m`: that imports what lies in the working folder, which holds the
+user's files. `-P` keeps that folder out; `PYTHONPATH` and installed packages stay."""
 
 _START_SECS = 60.0
 _STOP_SECS = 0.5
@@ -35,7 +47,7 @@ class BuiltinServer:
         self._readers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> BuiltinServer:
-        self._runtime_dir = Path(tempfile.mkdtemp(prefix="musetalk-"))
+        self._runtime_dir = make_temporary_folder()
         try:
             await self._start(self._runtime_dir)
         except BaseException:
@@ -64,8 +76,8 @@ class BuiltinServer:
         read_end, self._lifeline = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "musetalk_fast", "serve", "--engine", "preview"),
-                *_listen_at(runtime_dir),
+                *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
+                *("serve", "--engine", "preview", *_listen_at(runtime_dir)),
                 *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(read_end)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,

@@ -7,6 +7,7 @@ import fcntl
 import os
 import resource
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,13 @@ from pathlib import Path
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.storage import AtomicFile, FolderLock, remove_unfinished
+from musetalk_fast.storage import (
+    AtomicFile,
+    FolderLock,
+    is_unfinished,
+    make_temporary_folder,
+    remove_unfinished,
+)
 
 
 def test_what_no_process_writes_is_removed(tmp_path: Path) -> None:
@@ -125,3 +132,34 @@ def test_failures_become_the_errors_of_the_caller(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="b"):
         file.publish()
     file.discard()
+
+
+@pytest.mark.parametrize("name", ["\U0001f600" * 60 + ".mp4", "\u0436" * 120 + ".mp4", "o" * 249])
+def test_an_unfinished_file_has_a_name_wherever_its_folder_of_parts_has(
+    name: str, tmp_path: Path
+) -> None:
+    """A name has 255 bytes, and `.parts` six of them."""
+    assert len(os.fsencode(f"{name}.parts")) <= 255
+    file = AtomicFile(tmp_path / name)
+    assert is_unfinished(file.unfinished.name)
+    file.discard()
+
+
+def test_only_our_own_unfinished_files_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("mine")
+    (tmp_path / "a.0badcafe.tmp").symlink_to("target")
+    os.mkfifo(tmp_path / "b.0badcafe.tmp")
+    for name in ("notes.tmp", "c.0BADCAFE.tmp", ".0badcafe.tmp", "d.0badcafe.tmp.txt"):
+        (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.iterdir())
+    remove_unfinished(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_where_no_temporary_folder_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/none", "/proc"])
+    with pytest.raises(errors.OutputPlaceError, match="no temporary folder") as caught:
+        make_temporary_folder()
+    assert "/none" in caught.value.message
+    assert "TMPDIR" in str(caught.value.hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from musetalk_fast.config import Settings
 from musetalk_fast.kernels.base64 import decode_into
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
+from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire import binary, ndjson
@@ -84,9 +84,9 @@ def run_bench(avatar: Path | None, settings: Settings) -> Bench:
     workload = make_workload(avatar, settings)
     concurrency = choose_concurrency(_LONG, processors(), in_software=workload.encoder.in_software)
     workload = replace(workload, encoder=replace(workload.encoder, threads=concurrency.threads))
-    with tempfile.TemporaryDirectory(prefix="musetalk-") as folder:
-        measured = [*_short(workload), *_pipeline(workload, Path(folder))]
-        fps = pipelines_fps(workload, concurrency.encoders, Path(folder))
+    with temporary_folder() as folder:
+        measured = [*_short(workload), *_pipeline(workload, folder)]
+        fps = pipelines_fps(workload, concurrency.encoders, folder)
     total = measured[-1][1]
     stages = tuple(
         Stage(name, us, size / us, us / total if passed else None)

@@ -8,6 +8,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import starmap
@@ -139,15 +140,23 @@ def _encoders(_flags: Flags) -> Iterator[Check]:
             )
 
 
+def _temporary_folder(_flags: Flags) -> Iterator[Check]:
+    """Whether the built-in server has a place for its socket, and a plan for its recording."""
+    try:
+        yield Check("temporary folder", OK, tempfile.gettempdir())
+    except OSError as error:
+        fix = "set TMPDIR to a folder that you may write to"
+        yield Check("temporary folder", PROBLEM, error.strerror or str(error), fix)
+
+
 def _compiled_code(_flags: Flags) -> Iterator[Check]:
     """Whether the preview engine's compiled code outlives its process."""
     import platformdirs
 
     named = os.environ.get("NUMBA_CACHE_DIR")
-    folders = ([named] if named else []) + [
-        platformdirs.user_cache_dir("musetalk-fast"),
-        tempfile.gettempdir(),
-    ]
+    folders = ([named] if named else []) + [platformdirs.user_cache_dir("musetalk-fast")]
+    with suppress(OSError):  # `_temporary_folder` says so
+        folders.append(tempfile.gettempdir())
     kept = next((folder for folder in folders if _writable(Path(folder))), None)
     if kept is not None:
         yield Check("compiled code", OK, f"kept below {kept}")
@@ -212,6 +221,7 @@ _LOOKS: dict[str, Callable[[Flags], Iterator[Check]]] = {
     "FFmpeg": _ffmpeg,
     "kernels": _kernels,
     "encoders": _encoders,
+    "temporary folder": _temporary_folder,
     "compiled code": _compiled_code,
     "configuration": _settings,
 }

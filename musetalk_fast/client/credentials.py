@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from musetalk_fast.client.address import Address
 from musetalk_fast.config import ServerSettings
 from musetalk_fast.config.api_key import read_key_file
+from musetalk_fast.config.home_paths import expanded
 from musetalk_fast.errors import InvalidSettingError, MuseTalkError
 
 _STARS = "***"
@@ -59,7 +59,7 @@ def load_credentials(settings: ServerSettings) -> Credentials:
     """
     key = settings.api_key
     if key is None and settings.api_key_file is not None:
-        key = read_key_file(Path(settings.api_key_file).expanduser())
+        key = read_key_file(expanded(settings.api_key_file))
     return Credentials(key, _tls(settings))
 
 
@@ -80,7 +80,7 @@ def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
 def _trusting(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None:
         return ssl.create_default_context()
-    path = Path(ca_file).expanduser()
+    path = expanded(ca_file)
     try:
         return ssl.create_default_context(cafile=str(path))
     except OSError as error:  # what OpenSSL says is one as well
@@ -90,10 +90,10 @@ def _trusting(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, cert: str, key: str | None) -> None:
-    path = Path(cert).expanduser()
+    path = expanded(cert)
     try:
         # Without a password OpenSSL would ask the terminal for that of an encrypted key.
-        context.load_cert_chain(path, key and Path(key).expanduser(), password="")
+        context.load_cert_chain(path, key and expanded(key), password="")
     except OSError as error:
         raise InvalidSettingError(
             f"not a certificate with its key, in PEM and unencrypted: {error.strerror or error}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from musetalk_fast.config.home_paths import expanded
 from musetalk_fast.errors import ConfigFileError
 
 PATH_VARIABLE = "MUSETALK_CONFIG_PATH"
@@ -49,9 +50,13 @@ class ConfigFile:
 
 
 def config_path(environ: Mapping[str, str]) -> tuple[Path, bool]:
-    """Where the file is, and whether the user said so."""
+    """Where the file is, and whether the user said so.
+
+    Raises:
+        errors.InvalidSettingError: the user named the home of nobody.
+    """
     if chosen := environ.get(PATH_VARIABLE):
-        return Path(chosen).expanduser(), True
+        return expanded(chosen), True
     home = environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(os.path.expanduser(home), "musetalk", "config.toml"), False  # noqa: PTH111 - "~x"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import default_fps, source_runs
+from musetalk_fast.storage import temporary_folder
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
@@ -134,8 +134,8 @@ def make_plan(
     settings = settings or Settings()
     avatar, audio = Path(avatar), Path(audio)
     output = check_place(avatar, audio, Path(output), settings)
-    with tempfile.TemporaryDirectory(prefix="musetalk-") as workdir:
-        inputs = load_inputs(avatar, audio, settings, Path(workdir), on_event)
+    with temporary_folder() as workdir:
+        inputs = load_inputs(avatar, audio, settings, workdir, on_event)
         return plan_render(inputs, output, settings, on_event)
 
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from musetalk_fast.errors import OutputWriteError
 from musetalk_fast.kernels.crc32c import crc32c
-from musetalk_fast.storage import write_errors
+from musetalk_fast.storage import open_regular, write_errors
 from musetalk_fast.types import Box, Face, Mask, SourceRun
 from musetalk_fast.wire.message_json import MAX_MASK_PIXELS
 
@@ -117,11 +117,12 @@ def open_face_table(path: Path) -> FaceTable | None:
     """A table that was stored, or None; a damaged one counts as absent.
 
     Raises:
+        errors.OutputPlaceError: it is no regular file.
         errors.OutputWriteError: it is there and cannot be read.
     """
     with write_errors(path):
         try:
-            with path.open("rb") as file:
+            with os.fdopen(open_regular(path), "rb") as file:
                 head = file.read(INDEX_START)
         except FileNotFoundError:
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -33,6 +32,7 @@ from musetalk_fast.rendering.planned_input import has_changed
 from musetalk_fast.rendering.progress import foreign_event, plan_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.rendering.servers import open_servers
+from musetalk_fast.storage import temporary_folder
 from musetalk_fast.threads import CancelFlag, run_in_thread
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.output_path import check_output
@@ -134,9 +134,9 @@ async def _make(
     state: JobState, segments: list[Segment], settings: Settings, on_event: OnEvent
 ) -> dict[int, Part]:
     async with AsyncExitStack() as stack:
-        workdir = stack.enter_context(tempfile.TemporaryDirectory(prefix="musetalk-"))
+        workdir = stack.enter_context(temporary_folder())
         flag = CancelFlag()
-        load = partial(_load, state.plan, Path(workdir), flag.check)
+        load = partial(_load, state.plan, workdir, flag.check)
         inputs, picture = await run_in_thread(load, flag.set)
         pool = await open_servers(settings, stack, on_event, fallback=False)
         job = RenderJob(state, inputs, picture)

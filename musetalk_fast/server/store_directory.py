@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from musetalk_fast.errors import UsageError
-from musetalk_fast.storage import FolderLock
+from musetalk_fast.storage import FolderLock, make_temporary_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,11 @@ def store_directory(folder: Path | None, runtime_dir: Path | None) -> Iterator[S
 
     Raises:
         UsageError: the directory cannot be used, or another server uses it.
+        errors.OutputPlaceError: no temporary one can be made.
     """
     if folder is None:
         # No other process knows its name: there is nothing to lock.
-        parent = runtime_dir or Path(tempfile.mkdtemp(prefix="musetalk-store-"))
+        parent = runtime_dir or make_temporary_folder("musetalk-store-")
         temporary = StoreDirectory(parent / "store", parent)
         try:
             yield temporary

@@ -11,6 +11,7 @@ from musetalk_fast.storage.files import (
 from musetalk_fast.storage.locks import LOCK, FolderLock, is_marked, try_lock
 from musetalk_fast.storage.mounts import is_mount_point
 from musetalk_fast.storage.regular_files import check_regular, open_regular
+from musetalk_fast.storage.temporary import make_temporary_folder, temporary_folder
 
 __all__ = [
     "LOCK",
@@ -21,9 +22,11 @@ __all__ = [
     "is_marked",
     "is_mount_point",
     "is_unfinished",
+    "make_temporary_folder",
     "open_regular",
     "remove_unfinished",
     "sync_file",
+    "temporary_folder",
     "try_lock",
     "write_errors",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from musetalk_fast.errors import OutputExistsError, OutputPlaceError
-from musetalk_fast.storage import write_errors
+from musetalk_fast.storage import is_mount_point, write_errors
 from musetalk_fast.video.containers import container_of
 
 
@@ -29,13 +30,12 @@ def check_output(
     Raises:
         errors.OutputFormatError: neither format nor name says what to write.
         errors.OutputExistsError: it is there and must not be replaced.
-        errors.OutputPlaceError: its place is a folder, its folder missing or closed to us, or
-            it is one of the inputs.
+        errors.OutputPlaceError: its place is a folder or cannot be replaced, its folder is missing
+            or closed to us, its links lead nowhere, or it is one of the inputs.
     """
     container_of(output, format)
     with write_errors(output):
-        if output.is_symlink():
-            output = output.resolve()
+        output = _linked(output)
         if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
             raise OutputPlaceError("this is one of the inputs", where=str(output))
         if output.is_dir():
@@ -51,8 +51,40 @@ def check_output(
     return output
 
 
+def _linked(output: Path) -> Path:
+    """What a link names, whether it is there or not; what is no link stays as it is."""
+    if not output.is_symlink():
+        return output
+    try:
+        target = output.resolve()
+    except RuntimeError:  # before Python 3.13
+        target = output
+    if target.is_symlink():
+        hint = "remove the link, or give another name"
+        raise OutputPlaceError("this link leads back to itself", where=str(output), hint=hint)
+    return target
+
+
 def _check_replaceable(output: Path, *, overwrite: bool) -> None:
+    """Whether the finished video can be moved onto a file."""
     if not overwrite:
         raise OutputExistsError("this file exists", where=str(output))
     if not output.is_file():
         raise OutputPlaceError("this is not a regular file", where=str(output))
+    if is_mount_point(output):
+        hint = "give another name, or mount the folder instead of the file"
+        raise OutputPlaceError(
+            "something is mounted on this file: it cannot be replaced", where=str(output), hint=hint
+        )
+    file, folder, user = output.stat(), output.parent.stat(), os.geteuid()
+    is_writable = file.st_uid == user and file.st_mode & stat.S_IWUSR
+    if is_writable and not os.access(output, os.W_OK):
+        hint = "give another name, or remove the attribute: chattr -i FILE"
+        raise OutputPlaceError("this file is immutable", where=str(output), hint=hint)
+    # In a sticky folder, such as /tmp, only the owner of a file may replace it (or root).
+    if folder.st_mode & stat.S_ISVTX and user not in (0, folder.st_uid, file.st_uid):
+        raise OutputPlaceError(
+            "this file belongs to another user, and its folder lets only that user replace it",
+            where=str(output),
+            hint="give another name, or remove the file as its owner",
+        )

@@ -13,11 +13,18 @@ import av
 from av.container import InputContainer
 
 from musetalk_fast.errors import OutputWriteError
+from musetalk_fast.storage import check_regular
 
 Header: TypeAlias = bytes
 
-_AS_THEY_ARE = {"codec_whitelist": "none", "fflags": "+noparse"}
-"""Parts are copied: opening one would else decode its first pictures, 5 ms at 512x512."""
+_AS_THEY_ARE = {
+    "codec_whitelist": "none",
+    "fflags": "+noparse",
+    "format_whitelist": "mov,matroska",
+    "protocol_whitelist": "file",
+}
+"""Parts are copied: opening one would else decode its first pictures, 5 ms at 512x512. And they
+are no playlists, which name other files and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,11 @@ def open_part(path: Path) -> Iterator[InputContainer]:
     """Open a part to read it; what FFmpeg dislikes about it becomes our error.
 
     Raises:
+        errors.OutputPlaceError: it is no regular file.
         errors.OutputWriteError: it cannot be read, is damaged, or has no pictures.
     """
+    with _reading(path):
+        check_regular(path)
     with _reading(path), av.open(f"file:{path}", options=_AS_THEY_ARE) as container:
         if not container.streams.video:
             raise damaged(path, "there are no pictures in it")

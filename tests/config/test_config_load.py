@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from musetalk_fast import errors
-from musetalk_fast.config import Settings, load_settings
+from musetalk_fast.client.credentials import load_credentials
+from musetalk_fast.config import ServerSettings, Settings, load_settings
 from musetalk_fast.config.file import config_path
 
 
@@ -133,3 +134,13 @@ def test_the_default_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setenv("HOME", str(tmp_path))
     assert config_path({}) == (tmp_path / ".config/musetalk/config.toml", False)
     assert config_path({"MUSETALK_CONFIG_PATH": "~/x.toml"}) == (tmp_path / "x.toml", True)
+
+
+def test_the_home_of_nobody_is_named() -> None:
+    where = "~nobody-of-this-name/config.toml"
+    with pytest.raises(errors.InvalidSettingError, match="no such home folder") as caught:
+        load_settings({}, {"MUSETALK_CONFIG_PATH": where})
+    assert (caught.value.exit_code, caught.value.where) == (78, where)
+    for setting in ("api_key_file", "ca_file", "cert"):
+        with pytest.raises(errors.InvalidSettingError, match="no such home folder"):
+            load_credentials(ServerSettings(**{setting: where}))

@@ -27,13 +27,25 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture
+def working_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's, with modules in it that no program should import."""
+    folder = tmp_path_factory.mktemp("work")
+    for name in ("random", "secrets", "numba", "aiohttp", "musetalk_fast"):
+        (folder / f"{name}.py").write_text("import os\nos.mkdir(__name__ + '.imported')\n")
+    return folder
+
+
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "ended"])
-def test_nothing_is_left(tmp_path: Path, is_killed: bool) -> None:
+def test_nothing_is_left_and_nothing_of_the_working_folder_is_run(
+    tmp_path: Path, working_folder: Path, is_killed: bool
+) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT],
+        [sys.executable, "-P", "-c", _PARENT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        cwd=working_folder,
         env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent)},
     )
     try:
@@ -48,3 +60,4 @@ def test_nothing_is_left(tmp_path: Path, is_killed: bool) -> None:
         parent.kill()
         parent.wait()
     asyncio.run(until(lambda: not list(tmp_path.iterdir())))
+    assert not list(working_folder.glob("*.imported"))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +102,70 @@ def test_a_link_stands_for_what_it_names(tmp_path: Path) -> None:
     assert check_output(link, None, overwrite=True) == target
     with pytest.raises(OutputExistsError):
         check_output(link, None, overwrite=False)
+
+
+def test_links_in_a_circle_are_no_output(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").symlink_to("b.mp4")
+    (tmp_path / "b.mp4").symlink_to("a.mp4")
+    with pytest.raises(OutputPlaceError, match="back to itself") as raised:
+        check_output(tmp_path / "a.mp4", None, overwrite=True)
+    assert "remove the link" in (raised.value.hint or "")
+    with pytest.raises(OutputPlaceError, match="no such folder"):
+        check_output(tmp_path / "a.mp4" / "o.mp4", None, overwrite=True)
+
+
+MOUNTED = """
+cd "$1" && echo old >o.mp4 && echo other >other && mount --bind other o.mp4 &&
+mkdir o2.mp4.parts && mount -t tmpfs tmpfs o2.mp4.parts && exec "$2" -c '
+from pathlib import Path
+from musetalk_fast.errors import OutputPlaceError
+from musetalk_fast.rendering.jobdir import locked_job_directory
+from musetalk_fast.video.output_path import check_output
+for output in map(Path, ("o.mp4", "o2.mp4")):
+    try:
+        check_output(output, None, overwrite=True)
+        with locked_job_directory(output):
+            pass
+    except OutputPlaceError as error:
+        print(error.exit_code, error.message)
+'
+"""
+
+
+def test_what_is_mounted_cannot_be_replaced_nor_moved_out_of(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"]).returncode:
+        pytest.skip("needs the right to mount")
+    command = ["unshare", "-m", "sh", "-euc", MOUNTED, "sh", str(tmp_path), sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "73 something is mounted on this file: it cannot be replaced",
+        "73 this folder is on another file system than the output",
+    ], done.stderr
+
+
+def test_the_file_of_another_user_in_a_sticky_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "o.mp4"
+    output.write_bytes(b"old")
+    tmp_path.chmod(0o1777)
+    check_output(output, None, overwrite=True)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    check_output(tmp_path / "new.mp4", None, overwrite=True)
+    with pytest.raises(OutputPlaceError, match="another user"):
+        check_output(output, None, overwrite=True)
+    tmp_path.chmod(0o777)
+    check_output(output, None, overwrite=True)
+
+
+@pytest.mark.skipif(shutil.which("chattr") is None, reason="needs chattr")
+def test_an_immutable_file(tmp_path: Path) -> None:
+    output = tmp_path / "o.mp4"
+    output.write_bytes(b"old")
+    if subprocess.run(["chattr", "+i", output], capture_output=True).returncode:
+        pytest.skip("needs the right to set attributes")
+    try:
+        with pytest.raises(OutputPlaceError, match="immutable"):
+            check_output(output, None, overwrite=True)
+    finally:
+        subprocess.run(["chattr", "-i", output], check=True)

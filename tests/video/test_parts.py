@@ -25,7 +25,7 @@ from numbered_video import (
     frame_of,
 )
 
-from musetalk_fast.errors import EncoderError, OutputWriteError
+from musetalk_fast.errors import EncoderError, OutputPlaceError, OutputWriteError
 from musetalk_fast.storage import files
 from musetalk_fast.types import BT709
 from musetalk_fast.video.codec_table import CODECS
@@ -114,6 +114,24 @@ def test_sound_alone_is_no_part(tmp_path: Path) -> None:
             container.mux(packet)
     with pytest.raises(OutputWriteError, match="no pictures"):
         read_part(path, FPS)
+
+
+def test_a_playlist_is_no_part(tmp_path: Path) -> None:
+    """It would be read from whatever files it names."""
+    encode_part(tmp_path / "0.mp4", X264, FPS, range(3))
+    playlist = tmp_path / "1.mp4"
+    playlist.write_text("ffconcat version 1.0\nfile 0.mp4\n")
+    with pytest.raises(OutputWriteError, match="the part is damaged"):
+        read_part(playlist, FPS)
+
+
+def test_what_is_no_regular_file_is_no_part(tmp_path: Path) -> None:
+    part = encode_part(tmp_path / "0.mp4", X264, FPS, range(3))
+    (tmp_path / "1.mp4").symlink_to(part.path)
+    os.mkfifo(tmp_path / "2.mp4")
+    for name in ("1.mp4", "2.mp4"):
+        with pytest.raises(OutputPlaceError):
+            read_part(tmp_path / name, FPS)
 
 
 def test_a_part_is_not_there_before_it_is_complete(tmp_path: Path) -> None:

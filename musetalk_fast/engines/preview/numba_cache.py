@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -56,7 +57,8 @@ def _candidates() -> Iterator[Path]:
     if named:
         yield Path(named)
     yield Path(platformdirs.user_cache_dir("musetalk-fast")) / _FOLDER
-    yield Path(tempfile.gettempdir()) / f"musetalk-fast-{os.getuid()}" / _FOLDER
+    with suppress(OSError):  # there is no temporary folder
+        yield Path(tempfile.gettempdir()) / f"musetalk-fast-{os.getuid()}" / _FOLDER
 
 
 def _is_usable(folder: Path) -> bool:
