@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from musetalk_fast.cli.overwriting import ask_before_replacing
 from musetalk_fast.cli.setting_options import GroupedCommand, GroupedOption, load, rendering_options
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
@@ -48,7 +49,8 @@ def batch(
     """Make a video for each avatar and recording in INPUTS that have the same base name.
 
     One server makes all of them: the one chosen with -s, or the default http://localhost:8000. A
-    job that fails does not stop the others; the exit code is then 1.
+    job that fails does not stop the others; the exit code is then 1. Videos that are there are
+    replaced: on a terminal you are asked first, unless you give -y; with --no-overwrite they fail.
     """
     from musetalk_fast.batching import pair, plan_all, render_all
     from musetalk_fast.cli.display_selection import open_display
@@ -56,6 +58,8 @@ def batch(
 
     settings = load(ctx)
     pairing = pair(inputs, outputs, f".{settings.output.format or 'mp4'}", avatar)
+    if not dry_run:
+        ask_before_replacing(ctx, [job.output for job in pairing.jobs])
     with open_display(verbosity_of(ctx)) as display:
         _warn_left_over(pairing, display)
         if dry_run:

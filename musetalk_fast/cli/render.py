@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from musetalk_fast.cli.overwriting import ask_before_replacing
 from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, rendering_options
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
@@ -30,9 +31,10 @@ def render(
 ) -> None:
     """Make a video in which the avatar speaks the recording.
 
-    The output appears only when it is complete. The same command again resumes a render that was
-    interrupted: its finished parts are in OUTPUT.parts. If no server is chosen and the default one
-    does not answer, the built-in engine makes a preview, and the program says so.
+    The output appears only when it is complete. One that is there is replaced: on a terminal you
+    are asked first, unless you give -y; --no-overwrite refuses. The same command again resumes a
+    render that was interrupted: its finished parts are in OUTPUT.parts. If no server is chosen and
+    the default one does not answer, the built-in engine makes a preview, and the program says so.
     """
     from musetalk_fast.cli.signals import start_quickly
 
@@ -40,6 +42,8 @@ def render(
     from musetalk_fast.cli.display_selection import open_display
 
     settings = load(ctx)
+    if not dry_run:
+        ask_before_replacing(ctx, [output])
     with open_display(verbosity_of(ctx)) as display:
         if dry_run:
             from musetalk_fast.cli.formatting import plan_members, plan_table

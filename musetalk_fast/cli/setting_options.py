@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FLAGS = "musetalk_fast.flags"
+_CHOSEN = "musetalk_fast.chosen"
 _URL = ("server", "url")
 _FACES = {
     ("avatar", "face"): "largest",
@@ -111,7 +112,15 @@ def load(ctx: click.Context) -> Settings:
         named = (each.origin for each in loaded.values if (each.section, each.key) == _URL)
         error.where = next(named)
         raise
+    ctx.meta[_CHOSEN] = {
+        (each.section, each.key) for each in loaded.values if each.origin != "default"
+    }
     return loaded.settings
+
+
+def is_chosen(ctx: click.Context, section: str, key: str) -> bool:
+    """Whether flag, environment or file set this setting; asked after `load`."""
+    return (section, key) in ctx.meta[_CHOSEN]
 
 
 def _one_face(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
@@ -212,8 +221,9 @@ _RENDERING = (
             help_text="How crops travel: raw (default), jpeg or png."),
     setting("processing.strict_audio", "--strict-audio/--no-strict-audio", group="Files",
             help_text="Refuse a recording in which sound is damaged or cut off."),
-    setting("output.overwrite", "--overwrite/--no-overwrite", group="Video",
-            help_text="Replace an output that is there (default)."),
+    setting("output.overwrite", "--overwrite/--no-overwrite", "-y", "--yes", group="Video",
+            help_text="Replace an output that is there (default; on a terminal, without this flag "
+            "or setting, it asks first)."),
 )  # fmt: skip
 
 

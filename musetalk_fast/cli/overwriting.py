@@ -1,0 +1,40 @@
+"""Asks whether files that are there may be replaced, where there is somebody to ask."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from musetalk_fast.cli.setting_options import is_chosen
+from musetalk_fast.cli.verbosity import verbosity_of
+from musetalk_fast.errors import OutputExistsError
+
+
+def ask_before_replacing(ctx: click.Context, outputs: Sequence[Path]) -> None:
+    """Ask once, unless the user has said it already with a flag, a variable or the file.
+
+    Raises:
+        errors.OutputExistsError: the answer is no.
+    """
+    there = [output for output in outputs if output.is_file()]
+    if not there or is_chosen(ctx, "output", "overwrite") or not _can_ask(ctx):
+        return
+    named = str(there[0]) if len(there) == 1 else f"{len(there)} of {len(outputs)} videos"
+    exist = "exists" if len(there) == 1 else "exist"
+    click.echo(f"{named} {exist}. Replace? [y/N] ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise OutputExistsError(
+            f"{'this file exists' if len(there) == 1 else 'they exist'} and shall stay",
+            where=str(there[0] if len(outputs) == 1 else there[0].parent),
+            hint="give another name; -y replaces without asking",
+        )
+
+
+def _can_ask(ctx: click.Context) -> bool:
+    """Whether a person is at the terminal: a program reads JSON."""
+    streams = (sys.stdin, sys.stderr)
+    is_terminal = all(stream is not None and stream.isatty() for stream in streams)
+    return is_terminal and not verbosity_of(ctx).json
