@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 
 # Before NumPy: threads of its BLAS that wait for one another on busy processors more than doubled
@@ -46,6 +48,19 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="musetalk-numba-")
         config.add_cleanup(folder.cleanup)
         os.environ["NUMBA_CACHE_DIR"] = folder.name
+
+
+@pytest.fixture
+def locks_as_on_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes another kind of lock, which needs a file that is open for writing."""
+    lock = fcntl.flock
+
+    def picky(descriptor: int, operation: int) -> None:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", picky)
 
 
 @pytest.fixture(scope="session")

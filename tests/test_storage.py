@@ -32,18 +32,8 @@ def test_what_no_process_writes_is_removed(tmp_path: Path) -> None:
     written.discard()
 
 
-def test_where_a_lock_needs_a_file_open_for_writing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on NFS, which makes another kind of lock of it."""
-    lock = fcntl.flock
-
-    def picky(descriptor: int, operation: int) -> None:
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        lock(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", picky)
+@pytest.mark.usefixtures("locks_as_on_nfs")
+def test_where_a_lock_needs_a_file_open_for_writing(tmp_path: Path) -> None:
     test_what_no_process_writes_is_removed(tmp_path)
 
 

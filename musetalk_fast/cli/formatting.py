@@ -22,8 +22,10 @@ STAGES = {
 
 
 def plan_line(event: PlanEvent) -> str:
-    """`plan: 178 frames at 25 fps, 512x512, libx264, 1 segment`."""
+    """`plan: 178 frames at 25 fps, 512x512, libx264, 1 segment`, or `2 of 9 segments kept`."""
     segments = "1 segment" if event.segments == 1 else f"{event.segments} segments"
+    if event.kept:
+        segments = f"{event.kept} of {segments} kept"
     size = f"{event.width}x{event.height}"
     frames = frame_count(event.frames)
     return f"plan: {frames} at {event.fps} fps, {size}, {event.encoder}, {segments}"

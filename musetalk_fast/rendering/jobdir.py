@@ -99,22 +99,15 @@ class JobDirectory:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file atomically."""
-        file = AtomicFile(self.path / name)
-        try:
+        with AtomicFile(self.path / name) as file:
             file.write(content)
             file.commit()
-        except BaseException:
-            file.discard()
-            raise
 
     def write_first(self, name: str, content: bytes) -> bool:
         """Write a small file unless another process has written one; whether we did."""
-        file = AtomicFile(self.path / name)
-        try:
+        with AtomicFile(self.path / name) as file:
             file.write(content)
             return file.commit_if_absent() is not None
-        finally:
-            file.discard()
 
     def finished(
         self, plan: Plan, segments: Iterable[Segment], label: Callable[[Segment], str]

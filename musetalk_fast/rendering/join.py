@@ -42,18 +42,13 @@ def join_parts(
     inputs = [PlannedInput(*each) for each in plan.inputs]
     for each in inputs:
         each.check()
-    preview = " (a preview, not MuseTalk)" if engine.is_preview else ""
-    comment = (
-        f"lip-sync: engine {engine.name}{preview}, model {engine.model}; musetalk-fast "
-        f"{__version__}"
-    )
     joined = join(
         [parts[segment.number] for segment in plan.segments],
         plan.output,
         sound=_sound(plan.audio, inputs) if plan.sound else None,
         fps=plan.fps,
         encoder=plan.encoder,
-        metadata={"comment": comment},
+        metadata={"comment": _comment(engine)},
         folder=jobdir.path,
         overwrite=plan.overwrite,
         check=check,
@@ -61,6 +56,13 @@ def join_parts(
     jobdir.done()
     discard_archives(jobdir)
     return joined
+
+
+def _comment(engine: EngineIdentity) -> str:
+    """For the video's metadata: who made the mouth."""
+    preview = " (a preview, not MuseTalk)" if engine.is_preview else ""
+    made = f"lip-sync: engine {engine.name}{preview}, model {engine.model}"
+    return f"{made}; musetalk-fast {__version__}"
 
 
 def _sound(path: Path, inputs: Iterable[PlannedInput]) -> Iterator[av.AudioFrame]:

@@ -48,6 +48,8 @@ def write_errors(path: Path) -> Iterator[None]:
 class AtomicFile:
     """A file that is written under another name and moved to its place when it is done.
 
+    As a context it is discarded on exit, unless it was moved.
+
     The name is its own, so that two processes may write the same file: the last one stays. A
     lock that dies with its owner distinguishes a file being written from one that a crash left.
 
@@ -81,6 +83,12 @@ class AtomicFile:
             except BaseException:
                 self.discard()
                 raise
+
+    def __enter__(self) -> AtomicFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
 
     @property
     def url(self) -> str:

@@ -11,10 +11,7 @@ from pathlib import Path
 import av
 from av.container import OutputContainer
 
-from musetalk_fast.errors import (
-    EncoderError,
-    OutputExistsError,
-)
+from musetalk_fast.errors import EncoderError, OutputExistsError
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.video.audio_track import AudioTrack, Timed
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat
@@ -69,19 +66,24 @@ def join(
         errors.AudioFormatError: the recording has no samples or changes its format.
     """
     _check_parts(parts)
-    file = AtomicFile(output, folder)
-    try:
+    with AtomicFile(output, folder) as file:
         with write_errors(output):
             _write(parts, file, sound, fps, CONTAINERS[encoder.format], metadata, check)
         check()
-        size = file.commit() if overwrite else file.commit_if_absent()
-    except BaseException:
-        file.discard()
-        raise
-    if size is None:
-        raise OutputExistsError("this file has come meanwhile", where=str(output))
+        size = _committed(file, overwrite=overwrite)
+    return _joined(parts, size, fps)
+
+
+def _joined(parts: Iterable[Part], size: int, fps: Fraction) -> Joined:
     frames = sum(part.frames for part in parts)
     return Joined(bytes=size, frames=frames, duration=frames / fps)
+
+
+def _committed(file: AtomicFile, *, overwrite: bool) -> int:
+    size = file.commit() if overwrite else file.commit_if_absent()
+    if size is None:
+        raise OutputExistsError("this file has come meanwhile", where=str(file.path))
+    return size
 
 
 def _check_parts(parts: Sequence[Part]) -> None:

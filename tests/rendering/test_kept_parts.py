@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from musetalk_fast import OutputSettings, ProcessingSettings, ServerSettings, Settings, render_async
+from musetalk_fast.cli.formatting import plan_line
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.errors import InputNotFoundError, MuseTalkError, PartsError, PlanError
 from musetalk_fast.events import Event, PlanEvent, SegmentEvent, WarningEvent
@@ -111,6 +112,8 @@ async def test_it_says_what_is_kept_and_what_is_resumed(job: Job) -> None:
     assert said == f"1 of 3 segments kept in {job.parts}: the same command again continues"
     await job.render()
     assert job.kept() == 1
+    (plan,) = [each for each in job.events if isinstance(each, PlanEvent)]
+    assert plan_line(plan).endswith(", 1 of 3 segments kept")
     assert _listed(job.folder) == ["a.png", "a.wav", "out.mp4"]
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 from pathlib import Path
 
 import pytest
@@ -31,18 +28,9 @@ def test_a_second_server_is_refused_until_the_first_has_gone(tmp_path: Path) -> 
     _refuse_second(tmp_path / "new" / "store")
 
 
-def test_where_a_lock_needs_a_file_open_for_writing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on NFS, where a folder cannot be locked itself."""
-    lock = fcntl.flock
-
-    def picky(descriptor: int, operation: int) -> None:
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        lock(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", picky)
+@pytest.mark.usefixtures("locks_as_on_nfs")
+def test_where_a_lock_needs_a_file_open_for_writing(tmp_path: Path) -> None:
+    """There a folder cannot be locked itself."""
     _refuse_second(tmp_path)
 
 
