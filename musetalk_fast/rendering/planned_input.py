@@ -52,5 +52,5 @@ def has_changed(path: Path) -> PlanError:
     return PlanError(
         "it has changed since the plan was made",
         where=str(path),
-        hint="put the file of the plan back, or begin anew: render, or plan, the file as it is now",
+        hint="put the original file back, or run `render` (or `plan`) again for the file as it is",
     )

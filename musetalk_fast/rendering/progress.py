@@ -18,6 +18,8 @@ from musetalk_fast.video.parts import Part
 
 _PERIOD_SECS = 0.1
 _MAX_NAMED = 3
+_SHORT_SECS = 2
+"""Of a segment: where key frames already make most of the file."""
 
 
 def plan_event(plan: Plan, kept: int = 0) -> PlanEvent:
@@ -65,11 +67,14 @@ def stopped_event(jobdir: JobDirectory, plan: Plan) -> WarningEvent:
         )
         return WarningEvent(message=message, token="MTF-PARTS-KEPT")
     secs = float(plan.segments[0].frames / plan.fps)
-    message = (
-        f"nothing could be kept: no segment of {secs:.3g} s was finished, of {count}. Shorter ones "
-        "(--segment-secs) lose less, but each begins with a key frame: with 5 s a file is up to "
-        "half as large again, with 2 s three times as large"
-    )
+    alone = f"the only segment, of {secs:.3g} s, was not finished"
+    several = f"none of {count} segments of {secs:.3g} s was finished"
+    message = f"nothing could be kept: {alone if count == 1 else several}"
+    if secs > _SHORT_SECS:
+        message += (
+            "; shorter ones lose less, but make the file larger: --segment-secs 5 up to half as "
+            "large again, 2 three times as large"
+        )
     return WarningEvent(message=message, token="MTF-PARTS-NONE")
 
 

@@ -33,6 +33,7 @@ from musetalk_fast.types import (
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 _OUTPUT = Path("/videos/out.mp4")
+_X264 = {"crf": "20", "preset": "veryfast"}
 
 
 def _make_plan(rng: random.Random) -> bytes:
@@ -53,7 +54,7 @@ def _make_plan(rng: random.Random) -> bytes:
         bit_depth=8,
         sources=(SourceRun(0, 1, frames),),
         segments=cut(frames, fps, 4.0),
-        encoder=EncoderSettings("libx264", "mp4", "yuv420p", {"crf": "20"}, 300, 3),
+        encoder=EncoderSettings("libx264", "mp4", "yuv420p", _X264, round(10 * fps), 3),
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40)),
         background="white",
         frame_encoding=rng.choice(list(CropEncoding)),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,23 +62,24 @@ class Job:
     def inputs(self) -> tuple[Path, Path]:
         return self.folder / "a.png", self.folder / "a.wav"
 
-    def settings(self, crf: int = 20) -> Settings:
+    def settings(self, crf: int = 20, segment_secs: float = 1) -> Settings:
         return Settings(
             server=ServerSettings(url=self.url, timeout_secs=20),
             avatar=AvatarSettings(face_check=False),
             output=OutputSettings(preset="ultrafast", crf=crf, fps=1, resolution=(320, 256)),
-            processing=ProcessingSettings(segment_secs=1, max_retries=0),
+            processing=ProcessingSettings(segment_secs=segment_secs, max_retries=0),
         )
 
-    async def render(self, crf: int = 20) -> None:
+    async def render(self, **changes: Any) -> None:
         self.events.clear()
-        await render_async(*self.inputs, self.output, self.settings(crf), on_event=self.listen)
+        settings = self.settings(**changes)
+        await render_async(*self.inputs, self.output, settings, on_event=self.listen)
 
-    async def stopped_render(self, at: int) -> dict[str, str]:
+    async def stopped_render(self, at: int, **changes: Any) -> dict[str, str]:
         """Render up to a frame; the warnings by token."""
         self.script.frames = _cut_from(at)
         with pytest.raises(MuseTalkError):
-            await self.render()
+            await self.render(**changes)
         self.script.frames = full_stream
         return self.warnings()
 
@@ -119,10 +121,16 @@ async def test_it_says_what_is_kept_and_what_is_resumed(job: Job) -> None:
 
 async def test_it_says_why_nothing_was_kept_and_what_would_keep_more(job: Job) -> None:
     warnings = await job.stopped_render(at=0)
-    assert "no segment of 1 s was finished, of 3" in warnings["MTF-PARTS-NONE"]
-    assert "--segment-secs" in warnings["MTF-PARTS-NONE"]
+    said = warnings["MTF-PARTS-NONE"]
+    assert said == "nothing could be kept: none of 3 segments of 1 s was finished"
     assert "MTF-PARTS-KEPT" not in warnings
     assert _listed(job.folder) == ["a.png", "a.wav"]
+
+
+async def test_of_long_segments_it_says_what_shorter_ones_cost(job: Job) -> None:
+    said = (await job.stopped_render(at=0, segment_secs=10))["MTF-PARTS-NONE"]
+    assert said.startswith("nothing could be kept: the only segment, of 3 s, was not finished; ")
+    assert "--segment-secs 5 up to half as large again" in said
 
 
 async def test_archived_parts_stay_until_the_output_is_finished(job: Job) -> None:
