@@ -120,7 +120,7 @@ def _check_encoder(plan: Plan) -> None:
     for name, value in asdict(again).items():
         _demand(getattr(given, name) == value, f"encoder: {name}", f"{value}")
     _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")
-    _demand(has_kernel_and_name(plan.colour), "colour", "a matrix, range, ... that we know")
+    _demand(has_kernel_and_name(plan.colour), "colour", "tags that our kernels and FFmpeg know")
 
 
 def _demand(is_met: bool, member: str, wanted: str) -> None:

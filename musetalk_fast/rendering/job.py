@@ -16,6 +16,7 @@ from musetalk_fast.rendering.face_table import FaceTable, open_face_table
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
+from musetalk_fast.rendering.planned_input import FileState
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.parts import Part
@@ -132,11 +133,13 @@ class RenderJob:
 
     Attributes:
         picture: the avatar as servers get it.
+        states: of both inputs' files before they were read, if they are known.
     """
 
     state: JobState
     inputs: Inputs
     picture: Asset
+    states: tuple[FileState | None, FileState | None] = (None, None)
 
     @property
     def plan(self) -> Plan:

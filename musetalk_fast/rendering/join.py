@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from musetalk_fast._version import __version__
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.jobdir import JobDirectory
-from musetalk_fast.rendering.planned_input import PlannedInput
+from musetalk_fast.rendering.planned_input import FileState, PlannedInput
 from musetalk_fast.rendering.resume import discard_archives
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.mux import Joined, join
@@ -26,6 +26,7 @@ def join_parts(
     jobdir: JobDirectory,
     engine: EngineIdentity,
     check: Callable[[], None] = lambda: None,
+    states: Sequence[FileState | None] = (None, None),
 ) -> Joined:
     """Join all parts of a plan, add the sound, move the video to its place.
 
@@ -33,13 +34,14 @@ def join_parts(
 
     Args:
         check: called often, and before the video is moved; may raise to stop.
+        states: as `RenderJob` has them.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: an input is not there any more.
         errors.PlanError: an input has changed since the plan was made.
         errors.OutputError: the parts do not fit, or writing failed.
     """
-    inputs = [PlannedInput(*each) for each in plan.inputs]
+    inputs = [PlannedInput(*each, known) for each, known in zip(plan.inputs, states, strict=True)]
     for each in inputs:
         each.check()
     joined = join(

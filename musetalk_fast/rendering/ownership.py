@@ -111,8 +111,19 @@ def listed(path: Path) -> list[str]:
 
 
 def _is_ours(path: Path, names: list[str], is_plan: Callable[[], bool]) -> bool:
-    # A lock alone, before it is marked, is that of a process which begins.
-    return not names or names == [LOCK] or is_marked(path) or (PLAN in names and is_plan())
+    if not names or is_marked(path):
+        return True
+    if names == [LOCK]:
+        return _is_empty(path / LOCK)
+    return PLAN in names and is_plan()
+
+
+def _is_empty(lock: Path) -> bool:
+    """Whether it is of a process that begins: it has made the file, and not marked it yet."""
+    try:
+        return lock.lstat().st_size == 0
+    except FileNotFoundError:
+        return False
 
 
 def _check_folder(path: Path) -> bool:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 from musetalk_fast.errors import PlanError
-from musetalk_fast.media.input_file import file_sha256, read_errors
+from musetalk_fast.media.input_file import file_sha256
 
-_State = tuple[int, int, int, int, int]
+FileState: TypeAlias = tuple[int, int, int, int, int]
+"""Changes with every write, rename and replacement of a file: no program can set a ctime."""
+
+
+def file_state(path: Path) -> FileState | None:
+    """The state that a file is in; None if it cannot be found out."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 class PlannedInput:
@@ -15,12 +26,13 @@ class PlannedInput:
 
     Args:
         sha256: of its bytes, in hexadecimal.
+        known: its state before it was hashed; None: it shall be hashed again.
     """
 
-    def __init__(self, path: Path, sha256: str) -> None:
+    def __init__(self, path: Path, sha256: str, known: FileState | None = None) -> None:
         self._path = path
         self._sha256 = sha256
-        self._known: _State | None = None
+        self._known = known
 
     def check(self) -> None:
         """Refuse another content; a file that nobody has touched since is not read again.
@@ -30,21 +42,12 @@ class PlannedInput:
             errors.PlanError: it has changed.
         """
         # Before the hash: what is written while it is read counts as a change the next time.
-        state = self._state()
+        state = file_state(self._path)
         if state is not None and state == self._known:
             return
         if file_sha256(self._path) != self._sha256:
             raise has_changed(self._path)
         self._known = state
-
-    def _state(self) -> _State | None:
-        """Changes with every write, rename and replacement: no program can set a ctime."""
-        with read_errors(self._path):
-            try:
-                found = self._path.stat()
-            except FileNotFoundError:
-                return None
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def has_changed(path: Path) -> PlanError:

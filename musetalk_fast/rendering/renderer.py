@@ -20,6 +20,7 @@ from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_rende
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
+from musetalk_fast.rendering.planned_input import file_state
 from musetalk_fast.rendering.progress import foreign_event, plan_event, stopped_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.threads import (
@@ -166,6 +167,7 @@ class Renderer:
 
         def load() -> RenderJob:
             pictures: list[Future[Asset]] = []
+            states = file_state(avatar), file_state(audio)
             with ThreadPoolExecutor(1, "png") as png_thread, thread_errors():
                 inputs = load_inputs(
                     *(avatar, audio, self._settings, jobdir.scratch, emit),
@@ -174,7 +176,7 @@ class Renderer:
                 )
                 plan = plan_render(inputs, jobdir.output, self._settings, emit)
                 plan = adopt(plan, jobdir, emit, fresh=fresh)
-            return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result())
+            return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result(), states)
 
         return await run_in_thread(load, flag.set)
 
@@ -197,7 +199,9 @@ class Renderer:
         assert job.state.manifest is not None
         self._on_event(ProgressEvent(stage="join", done=0, total=1))
         flag, engine = CancelFlag(), job.state.manifest.engine
-        join = partial(join_parts, job.plan, parts, job.state.jobdir, engine, flag.check)
+        join = partial(
+            join_parts, job.plan, parts, job.state.jobdir, engine, flag.check, job.states
+        )
         joined = await run_in_thread(join, flag.set)
         self._on_event(ProgressEvent(stage="join", done=1, total=1))
         return joined

@@ -51,12 +51,15 @@ def restore_parts(jobdir: JobDirectory, plan: Plan) -> None:
 
 
 def discard_archives(jobdir: JobDirectory, plan: Plan | None = None) -> None:
-    """Remove what was archived beside a directory: of one plan, or all of it."""
-    for archived in _archives(jobdir):
-        if plan is None or _is_of(archived, plan):
-            with suppress(OutputWriteError):
+    """Remove what was archived beside a directory: of one plan, or all of it.
+
+    What cannot be removed stays: a video that is finished is worth more.
+    """
+    with suppress(OutputWriteError):
+        for archived in _archives(jobdir):
+            if plan is None or _is_of(archived, plan):
                 archived.empty()
-            _remove_empty(archived)
+                _remove_empty(archived)
 
 
 def _archives(jobdir: JobDirectory) -> list[JobDirectory]:

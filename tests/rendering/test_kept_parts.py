@@ -20,7 +20,7 @@ from musetalk_fast.events import Event, PlanEvent, SegmentEvent, WarningEvent
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.rendering.job import JobState
 from musetalk_fast.rendering.join import join_parts
-from musetalk_fast.rendering.planned_input import PlannedInput
+from musetalk_fast.rendering.planned_input import PlannedInput, file_state
 from musetalk_fast.rendering.steps import join_plan, open_plan, render_segments, write_plan
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "client"))
@@ -227,10 +227,14 @@ def _replaced_while_it_is_read(job: Job) -> None:
 def test_only_what_may_have_changed_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"sound")
+    of_another = PlannedInput(path, "0" * 64, file_state(path))
+    of_another.check()  # not read: it is in the state in which it was hashed
     planned = PlannedInput(path, file_sha256(path))
     planned.check()
     path.touch()
     planned.check()
+    with pytest.raises(PlanError):
+        of_another.check()
     _replace(path)
     with pytest.raises(PlanError):
         planned.check()

@@ -42,6 +42,11 @@ def _with_an_empty_lock(folder: Path) -> None:
     (folder / LOCK).touch()
 
 
+def _with_only_a_lock_of_others(folder: Path) -> None:
+    folder.mkdir()
+    (folder / LOCK).write_text("process 1")
+
+
 def _with_a_plan_of_others(folder: Path) -> None:
     _of_a_user(folder)
     (folder / PLAN).write_text('{"format": 1, "name": "a holiday"}')
@@ -69,7 +74,8 @@ def _a_file(folder: Path) -> None:
 
 
 FOREIGN: list[Callable[[Path], None]] = [
-    *(_of_a_user, _with_an_empty_lock, _with_a_plan_of_others, _with_our_names_only),
+    *(_of_a_user, _with_an_empty_lock, _with_only_a_lock_of_others),
+    *(_with_a_plan_of_others, _with_our_names_only),
     *(_a_link, _a_link_to_a_job_directory, _a_file),
 ]
 
