@@ -19,7 +19,7 @@ def ask_before_replacing(ctx: click.Context, outputs: Sequence[Path]) -> None:
     Raises:
         errors.OutputExistsError: the answer is no.
     """
-    there = [output for output in outputs if output.is_file()]
+    there = [output for output in outputs if _is_there(output)]
     if not there or is_chosen(ctx, "output", "overwrite") or not _can_ask(ctx):
         return
     named = str(there[0]) if len(there) == 1 else f"{len(there)} of {len(outputs)} videos"
@@ -31,6 +31,13 @@ def ask_before_replacing(ctx: click.Context, outputs: Sequence[Path]) -> None:
             where=str(there[0] if len(outputs) == 1 else there[0].parent),
             hint="give another name; -y replaces without asking",
         )
+
+
+def _is_there(output: Path) -> bool:
+    try:
+        return output.is_file()
+    except (OSError, ValueError):  # the name is too long, for one: the render says what is wrong
+        return False
 
 
 def _can_ask(ctx: click.Context) -> bool:

@@ -34,6 +34,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     monkeypatch.setenv("MUSETALK_CONFIG_PATH", str(tmp_path / "config.toml"))
     (tmp_path / "config.toml").touch()
     outputs = [tmp_path / f"{number}.mp4" for number in range(3)]
+    unnameable = [tmp_path / ("x" * 300 + ".mp4"), tmp_path / "nul\0.mp4"]
 
     def ask(typed: str, *flags: str, count: int = 1, is_terminal: bool = True) -> str:
         terminal = _Terminal if is_terminal else io.StringIO
@@ -42,7 +43,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         monkeypatch.setattr(sys, "stderr", screen)
         ctx = render.make_context("render", [*INPUTS, "-o", "x", *flags], obj=Verbosity())
         load(ctx)
-        ask_before_replacing(ctx, outputs[:count])
+        ask_before_replacing(ctx, unnameable if count == 0 else outputs[:count])
         return screen.getvalue()
 
     return ask
@@ -58,6 +59,10 @@ def test_a_file_that_is_there_is_asked_about(ask: Ask, tmp_path: Path) -> None:
             ask(answer)
         assert caught.value.where == str(tmp_path / "0.mp4")
         assert "-y" in str(caught.value.hint)
+
+
+def test_what_cannot_be_a_file_is_not_asked_about(ask: Ask) -> None:
+    assert ask("y\n", count=0) == ""
 
 
 def test_a_batch_asks_once(ask: Ask, tmp_path: Path) -> None:
