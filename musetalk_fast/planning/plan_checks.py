@@ -19,8 +19,8 @@ from musetalk_fast.config.settings import (
 )
 from musetalk_fast.config.value_types import Kind, Number
 from musetalk_fast.errors import PlanError, UsageError
+from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
-from musetalk_fast.media.speech import MAX_SECS
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
 from musetalk_fast.planning.source_frames import source_runs
