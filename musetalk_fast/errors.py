@@ -31,6 +31,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── NotAServerError            something else answers there
 │   ├── ServerFailedError          it answered with an error
 │   ├── ServerRefusedError     65  it says that our input cannot work
+│   │   └── ServerLimitError       beyond what it, or a proxy before it, takes
 │   ├── ServerBusyError        75  429 or 503: try later
 │   ├── NotAuthorisedError     77
 │   ├── FacesDifferError           409: the faces are not those the render began with
@@ -294,6 +295,13 @@ class ServerRefusedError(ServerError):
     default_hint = "change what it names, or choose another server with -s/--server"
 
 
+class ServerLimitError(ServerRefusedError):
+    """More than the server takes, or of a kind that it does not have: asking again is no use."""
+
+    token = "MTF-SERVER-LIMIT"
+    default_hint = "give less, or choose another server with -s/--server"
+
+
 class ServerBusyError(ServerError):
     """429 or 503.
 
@@ -357,13 +365,16 @@ class ProtocolError(ServerError):
     """Bytes that are not the wire."""
 
     token = "MTF-WIRE"
-    default_hint = "the connection or the server damages data; try again, or another server"
+    default_hint = (
+        "the server does not keep to docs/protocol.md: look at its log and version, or use another"
+    )
 
 
 class ChecksumError(ProtocolError):
     """A message whose CRC-32C is wrong."""
 
     token = "MTF-WIRE-CHECKSUM"
+    default_hint = "the connection or the server damages data; try again, or another server"
 
 
 class MessageSizeError(ProtocolError):
@@ -388,6 +399,7 @@ class StreamCutError(ProtocolError):
     """The stream ended before its `end` message."""
 
     token = "MTF-WIRE-CUT"
+    default_hint = "the connection broke or the server stopped: try again, and look at its log"
 
 
 class ThreadLimitError(MuseTalkError):

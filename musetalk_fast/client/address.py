@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from musetalk_fast.errors import InvalidSettingError
 
 _HINT = "use http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin"
+_KEY_HINT = "give a server's key with --api-key-file FILE or in MUSETALK_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def parse_address(text: str) -> Address:
         if not path:
             raise InvalidSettingError("unix: needs a path", where="server url", hint=_HINT)
         return Address(text, "http://localhost", path)
+    _check_secrets(text)
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -48,9 +50,23 @@ def parse_address(text: str) -> Address:
         raise InvalidSettingError(
             f"{text!r} is not an address ({error})", where="server url", hint=_HINT
         ) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    is_clean = text.isprintable() and " " not in text  # urlsplit drops line breaks and tabs
+    if not is_clean or parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise InvalidSettingError(f"{text!r} is not an address", where="server url", hint=_HINT)
-    if parts.username or parts.password:
-        # The text is not repeated: it holds a secret.
-        raise InvalidSettingError("a URL must not hold a password", where="server url", hint=_HINT)
-    return Address(text.rstrip("/"), text.rstrip("/"))
+    base = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+    return Address(base, base)
+
+
+def _check_secrets(text: str) -> None:
+    """Refuse what may hold a secret; the text is not repeated."""
+    mark = next((mark for mark in "?#" if mark in text), None)
+    if mark is not None:
+        raise InvalidSettingError(
+            f"a server's URL has nothing behind a {mark}: paths are appended to it",
+            where="server url",
+            hint=_KEY_HINT,
+        )
+    if "@" in text.split("//", 1)[-1].split("/", 1)[0]:
+        raise InvalidSettingError(
+            "a URL must not hold a name or a password", where="server url", hint=_KEY_HINT
+        )

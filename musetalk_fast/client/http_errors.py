@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -15,6 +16,10 @@ from musetalk_fast import errors
 from musetalk_fast.wire.printable import printable
 
 _MAX_REFUSAL = 65_536
+_MAX_SEEN = 2048
+"""Bytes of a body without our form in which words are looked for."""
+_MAX_LINE = 160
+_TAG = re.compile(r"(?s)<(style|script)\b.*?</\1\s*>|<[^>]*>")
 
 
 def _leaves(kind: type[errors.MuseTalkError]) -> Iterator[type[errors.MuseTalkError]]:
@@ -50,15 +55,16 @@ async def raise_for_refusal(
     if response.status < 300:
         return
     _raise_for_redirect(response, where)
-    code, message, hint = _read(await _body(response, where, 2 * silence_secs), response.status)
+    status = response.status
+    code, message, hint = _read(await _body(response, where, 2 * silence_secs), status)
     known = from_code(code, message, hint, where)
     if known is not None:
         raise known
-    if response.status in (429, 503):
+    if status in (429, 503):
         raise errors.ServerBusyError(
             message, where=where, hint=hint, retry_after=_seconds(response.headers)
         )
-    raise _by_status(response.status)(message, where=where, hint=hint)
+    raise _by_status(status)(message, where=where, hint=_HINTS.get(status, hint))
 
 
 def _raise_for_redirect(response: aiohttp.ClientResponse, where: str) -> None:
@@ -84,10 +90,22 @@ def _raise_for_redirect(response: aiohttp.ClientResponse, where: str) -> None:
     )
 
 
+_HINTS = {
+    401: errors.NotAuthorisedError.default_hint,
+    403: errors.NotAuthorisedError.default_hint,
+    407: "write USER:PASSWORD@ before the proxy's name in HTTP_PROXY or HTTPS_PROXY",
+    413: "give a smaller file, or raise the limit of the server or of the proxy before it "
+    "(nginx: client_max_body_size)",
+}
+"""A server's own words are for whoever writes a client; these say what the user can do."""
+
+
 def _by_status(status: int) -> type[errors.ServerError]:
-    if status in (401, 403):
+    if status in (401, 403, 407):
         return errors.NotAuthorisedError
-    if status in (400, 413, 415, 422):
+    if status in (406, 411, 413, 415):  # whatever the body says
+        return errors.ServerLimitError
+    if status in (400, 422):
         return errors.ServerRefusedError
     return errors.ServerFailedError
 
@@ -115,7 +133,9 @@ def _read(body: bytes, status: int) -> tuple[str, str, str | None]:
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("message"), str):
-        return "", f"answered {status}{_detail(document)}", None
+        words = _detail(document) or first_line(body)
+        words = words.removeprefix(str(status)).lstrip(" :-")
+        return "", f"answered {status}" + (f": {words}" if words else ""), None
     hint = document.get("hint")
     return (
         str(document.get("code", "")),
@@ -129,7 +149,17 @@ def _detail(document: object) -> str:
     detail = document.get("detail") if isinstance(document, dict) else None
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
         detail = detail[0].get("msg")
-    return f": {printable(detail)}" if isinstance(detail, str) else ""
+    return printable(detail) if isinstance(detail, str) else ""
+
+
+def first_line(body: bytes) -> str:
+    """The first line of a page or a text that says something, without tags; empty if none does."""
+    try:
+        text = body[:_MAX_SEEN].decode()
+    except UnicodeDecodeError as error:
+        text = body[: error.start].decode() if error.start >= _MAX_SEEN - 3 else ""
+    lines = (printable(line.strip(), _MAX_LINE) for line in _TAG.sub("", text).splitlines())
+    return next(filter(None, (line.strip() for line in lines)), "")
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:

@@ -17,12 +17,17 @@ _PERMANENT = (
     errors.NotAuthorisedError,
     errors.FacesDifferError,
     errors.EngineDiffersError,
+    errors.ServerLimitError,
     errors.InputError,
 )
 """A retry would fail in the same way."""
 
 _PERMANENT_IF_REPEATED = (errors.NotAServerError, errors.ServerRefusedError)
 """Likewise; but corruption in transit can look like it, so only if it is repeated."""
+
+_DAMAGE = (errors.ChecksumError, errors.StreamCutError)
+"""What a connection does to a stream. Another fault of it, met again in the same words, is the
+server's own: its bytes arrive as they were sent."""
 
 _TRANSIENT = (errors.ServerBusyError, errors.ServerFailedError, errors.ProtocolError)
 """A server that fails so at first may yet become ready."""
@@ -119,11 +124,11 @@ class Member:
         """
         now = asyncio.get_running_loop().time()
         is_new = began >= self._failed_at
-        again = is_new and self._failures > 0 and type(self.error) is type(error)
+        again = is_new and self._failures > 0 and self._is_definite(error)
         if self._server is not None and self._server.builtin:
             self._died = self._died or isinstance(error, errors.ServerUnreachableError)
         self.error = error
-        if isinstance(error, _PERMANENT) or (again and self._is_definite(error)):
+        if isinstance(error, _PERMANENT) or again:
             self.excluded = True
             return math.inf
         asked = error.retry_after if isinstance(error, errors.ServerBusyError) else None
@@ -150,9 +155,10 @@ class Member:
         Returns:
             Seconds until it should be tried again; infinity for never.
         """
+        again = self._corrupted > 0 and self._is_definite(error)
         self.error = error
         self._corrupted += 1
-        if self._corrupted > self._tries:
+        if again or self._corrupted > self._tries:
             self.excluded = True
             return math.inf
         return self._back_off(backoff_secs(self._corrupted))
@@ -176,6 +182,11 @@ class Member:
             )
 
     def _is_definite(self, error: errors.MuseTalkError) -> bool:
+        """Whether a failure repeats the last one so that another retry would fail too."""
+        if type(self.error) is not type(error):
+            return False
+        if isinstance(error, errors.ProtocolError):
+            return not isinstance(error, _DAMAGE) and str(error) == str(self.error)
         if isinstance(error, errors.NotAServerError):
             return self._server is None  # what was one still is, whatever corrupts its responses
         return isinstance(error, _PERMANENT_IF_REPEATED)

@@ -122,9 +122,9 @@ async def test_a_key_that_a_server_repeats_becomes_stars(tmp_path: Path) -> None
     request = InferRequest(
         png=b"", recording=sound, fps=Fraction(25), frames=1, width=64, height=64
     )
-    with infer_server(body=body, status=401) as address:
+    with infer_server(body=body, status=400) as address:
         async with opened(address, api_key=SECRET) as server:
-            with pytest.raises(errors.NotAuthorisedError) as caught:
+            with pytest.raises(errors.ServerRefusedError) as caught:
                 async with open_infer(server.connection, request):
                     pass
     error = caught.value
@@ -137,6 +137,8 @@ async def test_a_key_that_a_server_repeats_becomes_stars(tmp_path: Path) -> None
     ("url", "warned"),
     [
         ("http://gpu.example.org:8000", True),
+        ("HTTP://gpu.example.org:8000", True),
+        ("HTTP://LOCALHOST", False),
         ("http://10.0.0.7:8000", True),
         ("https://gpu.example.org", False),
         ("http://127.0.0.1:8000", False),

@@ -16,7 +16,8 @@ from musetalk_fast.errors import InvalidSettingError
         ("https://gpu.example.org", "https://gpu.example.org"),
         ("https://gpu.example.org/tenants/7/", "https://gpu.example.org/tenants/7"),
         ("http://[::1]:8000", "http://[::1]:8000"),
-        ("HTTP://gpu:8000", "HTTP://gpu:8000"),
+        ("HTTP://gpu:8000", "http://gpu:8000"),
+        ("HttpS://GPU/A/", "https://GPU/A"),
     ],
 )
 def test_an_address_of_http(text: str, base: str) -> None:
@@ -46,6 +47,8 @@ def test_a_unix_socket() -> None:
         "http://[::1",
         "unix:",
         "file:///etc/passwd",
+        "http://gpu :8000",
+        "http://gpu:8000/a\nb",
     ],
 )
 def test_what_is_no_address(text: str) -> None:
@@ -55,8 +58,15 @@ def test_what_is_no_address(text: str) -> None:
     assert caught.value.where
 
 
-@pytest.mark.parametrize("text", ["http://anna:s3cret@gpu:8000", "https://s3cret@gpu"])
-def test_a_password_is_refused_and_not_repeated(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("http://anna:s3cret@gpu:8000", "https://s3cret@gpu", "anna:s3cret@gpu"),
+        *("http://gpu/?token=s3cret", "http://gpu?s3cret", "gpu:8000/#s3cret"),
+    ],
+)
+def test_a_secret_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(InvalidSettingError) as caught:
         parse_address(text)
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
+    assert "--api-key-file" in (caught.value.hint or "")

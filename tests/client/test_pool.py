@@ -94,6 +94,7 @@ async def test_streams_that_fail_together_fail_once() -> None:
         errors.FacesDifferError("no"),
         errors.EngineDiffersError("no"),
         errors.NoFaceError("no"),
+        errors.ServerLimitError("no"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -127,15 +128,39 @@ async def test_what_was_a_server_is_one() -> None:
 @pytest.mark.usefixtures("quick")
 async def test_corrupt_frames_are_counted_until_a_part_is_complete() -> None:
     member = _member(None)
-    corrupt = errors.FrameShapeError("frame 7")
-    for _ in range(3):
-        assert member.corrupted(corrupt) < math.inf
+    corrupt = [errors.FrameShapeError(f"frame {number}") for number in range(4)]
+    for each in corrupt[:3]:
+        assert member.corrupted(each) < math.inf
         member.worked(25, 1.0)  # its streams end well
     member.succeeded()
-    for _ in range(3):
-        assert member.corrupted(corrupt) < math.inf
-    assert member.corrupted(corrupt) == math.inf
+    for each in corrupt[:3]:
+        assert member.corrupted(each) < math.inf
+    assert member.corrupted(corrupt[3]) == math.inf
     assert member.excluded
+
+
+@pytest.mark.parametrize("corrupt", [False, True])
+async def test_a_fault_in_the_same_words_is_the_servers_own(corrupt: bool) -> None:
+    """Its checksum says that the bytes came as they were sent; damage never looks the same."""
+    member = _member(None)
+
+    def failed(error: errors.MuseTalkError) -> float:
+        return member.corrupted(error) if corrupt else member.failed(error, math.inf)
+
+    assert failed(errors.FrameShapeError("frame 7 is no PNG")) < math.inf
+    assert failed(errors.FrameShapeError("frame 8 is no PNG")) < math.inf
+    assert failed(errors.MessageSizeError("frame 8 is no PNG")) < math.inf
+    assert not member.excluded
+    assert failed(errors.MessageSizeError("frame 8 is no PNG")) == math.inf
+    assert member.excluded
+
+
+async def test_damage_is_never_the_servers_last_word() -> None:
+    member = _member(None, tries=5)
+    for kind in (errors.ChecksumError, errors.StreamCutError):
+        for _ in range(3):
+            assert member.failed(kind("of a message"), math.inf) < math.inf
+    assert not member.excluded
 
 
 async def test_it_backs_off_as_long_as_retry_after_says() -> None:
