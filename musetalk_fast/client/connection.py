@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, TypeVar
@@ -13,12 +12,15 @@ import aiohttp
 import orjson
 
 from musetalk_fast import errors
+from musetalk_fast.client import connection_errors
 from musetalk_fast.client.address import Address
+from musetalk_fast.client.connection_errors import connection_error, has_hung_up
 from musetalk_fast.client.credentials import NOTHING, Credentials
 from musetalk_fast.client.disconnects import failing_if_disconnected
 from musetalk_fast.client.http_errors import raise_for_refusal
+from musetalk_fast.client.http_proxy import HttpProxy, proxy_for
 from musetalk_fast.client.request_deadlines import RequestDeadlines
-from musetalk_fast.client.tls_errors import tls_error
+from musetalk_fast.threads import thread_errors
 from musetalk_fast.wire.requests import Health
 
 T = TypeVar("T")
@@ -26,12 +28,8 @@ T = TypeVar("T")
 _MAX_DOCUMENT = 1 << 20
 _READ_BUFFER = 1 << 20
 """Bytes read ahead of the parser: above it the socket is paused."""
-_CONNECT_SECS = 10.0
-"""For name, socket and TLS together."""
 _NO_LIMIT = 0
 """Of concurrent connections: the caller decides how many streams there should be."""
-_HUNG_UP = "look at its log; if it asks for a certificate of ours, add --cert and --key"
-"""Many servers close without the alert that would say so."""
 
 
 class Connection:
@@ -56,23 +54,29 @@ class Connection:
         self.timeout_secs = timeout_secs
         self.frame_timeout_secs = frame_timeout_secs
         self._credentials = credentials
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: tuple[aiohttp.ClientSession, ...] = ()
+        self._proxy: HttpProxy | None = None
 
     async def __aenter__(self) -> Connection:
+        self._proxy = proxy_for(self.address)
+        self._sessions = self._session(), self._session(force_close=True)
+        return self
+
+    def _session(self, *, force_close: bool = False) -> aiohttp.ClientSession:
+        socket, tls = self.address.socket, self._credentials.tls or True
         connector = (
-            aiohttp.UnixConnector(self.address.socket, limit=_NO_LIMIT)
-            if self.address.socket
-            else aiohttp.TCPConnector(limit=_NO_LIMIT, ssl=self._credentials.tls or True)
+            aiohttp.UnixConnector(socket, limit=_NO_LIMIT, force_close=force_close)
+            if socket
+            else aiohttp.TCPConnector(limit=_NO_LIMIT, ssl=tls, force_close=force_close)
         )
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector,
-            headers={"Accept-Encoding": "identity", **self._credentials.headers()},
+            headers={"Accept-Encoding": "identity"},
             timeout=_timeout(self.timeout_secs),
             trace_configs=[_tracing()],
             read_bufsize=_READ_BUFFER,
             auto_decompress=False,
         )
-        return self
 
     async def __aexit__(
         self,
@@ -80,8 +84,8 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions:
+            await session.close()
 
     @asynccontextmanager
     async def request(
@@ -89,7 +93,7 @@ class Connection:
         method: str,
         path: str,
         *,
-        body: AsyncIterator[bytes] | None = None,
+        body: Callable[[], AsyncIterator[bytes]] | None = None,
         silence_secs: float | None = None,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -98,31 +102,63 @@ class Connection:
         An error that leaves the context does not repeat the key.
 
         Args:
-            body: the time-out applies to each piece, not to all of it.
+            body: makes the body's pieces, again if it must be sent again; the time-out applies to
+                each piece, not to all of it.
             silence_secs: longest silence, if not the connection's.
 
         Raises:
             errors.ServerUnreachableError: no connection, or silence beyond the time-out.
             errors.StreamCutError: the connection broke inside the body.
         """
-        assert self._session is not None
         silence_secs = silence_secs or self.timeout_secs
-        deadlines = RequestDeadlines(self.timeout_secs, silence_secs)
-        options |= {"allow_redirects": False, "timeout": _timeout(silence_secs)}
-        if body is not None:
-            options["data"] = deadlines.pieces(body)
-        asking = self._session.request(
-            method, self.address.base + path, trace_request_ctx=deadlines, **options
-        )
         try:
-            async with await deadlines.answer(asking, self.address.name) as response:
+            async with await self._response(method, path, body, silence_secs, options) as response:
                 with failing_if_disconnected(response):
                     yield response
         except errors.MuseTalkError as error:
             self._credentials.redact(error)
             raise
         except (aiohttp.ClientError, OSError) as error:
-            raise self._meaning(error, silence_secs) from error
+            raise connection_error(error, self.address, self._proxy, silence_secs) from error
+
+    async def _response(
+        self,
+        method: str,
+        path: str,
+        body: Callable[[], AsyncIterator[bytes]] | None,
+        silence_secs: float,
+        options: dict[str, Any],
+    ) -> aiohttp.ClientResponse:
+        """Ask; where a connection that was kept from before breaks first, once more on a new one.
+
+        A peer may close what it has kept at any time, and some do so after every response.
+        """
+        options |= {"allow_redirects": False, "timeout": _timeout(silence_secs)}
+        # Not the session's, which aiohttp sends to proxies as well.
+        options["headers"] = {**options.get("headers", {}), **self._credentials.headers()}
+        if self._proxy is not None:
+            options |= self._through(self._proxy, options["headers"])
+        keeping, fresh = self._sessions
+        for session in (keeping, fresh):
+            deadlines = RequestDeadlines(self.timeout_secs, silence_secs)
+            if body is not None:
+                options["data"] = deadlines.pieces(body())
+            asking = session.request(
+                method, self.address.base + path, trace_request_ctx=deadlines, **options
+            )
+            try:
+                with thread_errors():  # names are looked up in one
+                    return await deadlines.answer(asking, self.address.name)
+            except aiohttp.ClientConnectionError as error:
+                if session is fresh or not deadlines.is_reused or not has_hung_up(error):
+                    raise
+        raise AssertionError  # the second time it returns or raises
+
+    def _through(self, proxy: HttpProxy, headers: Mapping[str, str]) -> dict[str, Any]:
+        """The options of a request through a proxy: only `CONNECT` has headers of its own."""
+        if self.address.base.startswith("https:"):
+            return {"proxy": proxy.url, "proxy_headers": proxy.headers}
+        return {"proxy": proxy.url, "headers": {**headers, **proxy.headers}}
 
     async def health(self) -> Health:
         """`GET /health`.
@@ -153,7 +189,7 @@ class Connection:
             if response.status == 404:
                 return None
             await raise_for_refusal(response, self.address.name, self.timeout_secs)
-            return _parse(await _bounded(response), self.address.name)
+            return _parse(await _bounded(response, self.address.name), self.address.name)
 
     def read(self, path: str, document: object, read: Callable[[object], T]) -> T:
         """The document of `path` as a value.
@@ -171,52 +207,35 @@ class Connection:
         except errors.ProtocolError as error:
             raise errors.NotAServerError(error.message, where=where) from None
 
-    def _meaning(self, error: BaseException, silence_secs: float) -> errors.ServerError:
-        """A failure of sockets or of HTTP as a leaf of `errors`."""
-        where = self.address.name
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return errors.ServerUnreachableError(
-                f"no connection within {_CONNECT_SECS:g} s", where=where
-            )
-        if isinstance(error, TimeoutError):
-            return errors.ServerUnreachableError(f"silent for {silence_secs:g} s", where=where)
-        if (of_tls := tls_error(error, where)) is not None:
-            return of_tls
-        if isinstance(error, aiohttp.ClientPayloadError):
-            return errors.StreamCutError("the response ended early", where=where)
-        if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
-            return errors.NotAServerError("the response is not HTTP", where=where)
-        hung_up = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
-        refused = isinstance(error, aiohttp.ClientConnectorError)
-        return errors.ServerUnreachableError(
-            f"no connection ({_reason(error)})",
-            where=where,
-            hint=_HUNG_UP if hung_up and where.startswith("https:") and not refused else None,
-        )
-
 
 def _timeout(silence_secs: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECS, sock_read=silence_secs)
+    return aiohttp.ClientTimeout(
+        total=None, connect=connection_errors.CONNECT_SECS, sock_read=silence_secs
+    )
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Notifies a `RequestDeadlines` when its request has a connection."""
+    """Notifies a `RequestDeadlines` of the connection that its request has."""
 
     async def connected(_session: aiohttp.ClientSession, context: Any, _params: object) -> None:
         context.trace_request_ctx.connected()
 
+    async def reused(_session: aiohttp.ClientSession, context: Any, _params: object) -> None:
+        context.trace_request_ctx.is_reused = True
+
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(connected)
+    tracing.on_connection_reuseconn.append(reused)
     return tracing
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse, where: str) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > _MAX_DOCUMENT:
             raise errors.NotAServerError(
-                f"an answer of more than {_MAX_DOCUMENT} bytes", where=str(response.url.host)
+                f"an answer of more than {_MAX_DOCUMENT} bytes", where=where
             )
     return bytes(body)
 
@@ -228,13 +247,3 @@ def _parse(body: bytes, where: str) -> object:
         raise errors.NotAServerError(
             "the response is not JSON: another program listens there", where=where
         ) from None
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        error = error.os_error
-    if isinstance(error, ConnectionError) and error.errno:
-        return os.strerror(error.errno)  # asyncio's own text names the call, not the reason
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

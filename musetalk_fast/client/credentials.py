@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from dataclasses import dataclass, field
 
@@ -42,7 +41,7 @@ class Credentials:
 
     def notes(self, address: Address) -> tuple[str, ...]:
         """What the user should know about a connection to `address`, as complete sentences."""
-        if self.api_key and address.base.startswith("http://") and not _is_near(address):
+        if self.api_key and address.base.startswith("http://") and not address.is_local:
             return (f"the API key travels unencrypted to {address.name}: use https",)
         return ()
 
@@ -100,12 +99,3 @@ def _show(context: ssl.SSLContext, cert: str, key: str | None) -> None:
             where=str(path),
             hint="name the key's file with --key, if it is another",
         ) from error
-
-
-def _is_near(address: Address) -> bool:
-    """Whether what we send stays on this machine."""
-    host = address.host
-    try:
-        return address.socket is not None or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -64,7 +64,12 @@ async def raise_for_refusal(
         raise errors.ServerBusyError(
             message, where=where, hint=hint, retry_after=_seconds(response.headers)
         )
-    raise _by_status(status)(message, where=where, hint=_HINTS.get(status, hint))
+    raise refusal(status, message, hint, where)
+
+
+def refusal(status: int, message: str, hint: str | None, where: str) -> errors.ServerError:
+    """The error for a status without a token that is known here."""
+    return _by_status(status)(message, where=where, hint=_HINTS.get(status, hint))
 
 
 def _raise_for_redirect(response: aiohttp.ClientResponse, where: str) -> None:

@@ -80,7 +80,7 @@ async def open_infer(
     async with connection.request(
         "POST",
         "/infer",
-        body=body.chunks(),
+        body=body.chunks,
         headers={"Content-Type": "application/json", "Content-Length": str(body.size)},
         silence_secs=connection.timeout_secs + _PATIENCE * float(secs),
     ) as response:

@@ -8,9 +8,11 @@ from fractions import Fraction
 from functools import partial
 
 from musetalk_fast import errors
-from musetalk_fast.client.address import parse_address
+from musetalk_fast.client.address import Address, parse_address
 from musetalk_fast.client.connection import Connection
+from musetalk_fast.client.connection_errors import has_hung_up
 from musetalk_fast.client.credentials import NOTHING, load_credentials
+from musetalk_fast.client.tls_probe import speaks_tls
 from musetalk_fast.config import AUTO_WIRE, BUILTIN, ServerSettings
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import CropEncoding
@@ -105,11 +107,27 @@ def check_limits(server: NegotiatedServer, encoding: CropEncoding, fps: Fraction
 
 
 async def _health(connection: Connection, wire: str) -> Health:
-    document = await connection.document("/health")
+    try:
+        document = await connection.document("/health")
+    except errors.ServerError as error:
+        if _may_be_tls(error, connection.address) and await speaks_tls(connection.address):
+            raise errors.TlsError(
+                "this port speaks TLS", where=connection.address.name, hint="use https://"
+            ) from error
+        raise
     infer_health = Health.from_infer(document)
     if infer_health is None and document is None and wire == INFER.name:
         return _UNKNOWN
     return infer_health or connection.read("/health", document, Health.from_json)
+
+
+def _may_be_tls(error: errors.ServerError, address: Address) -> bool:
+    """Whether what an `http://` port answered, if anything, is what one of TLS may answer."""
+    if not address.base.startswith("http:") or address.socket is not None:
+        return False
+    # An alert is no HTTP; nginx sends a page with 400.
+    other = isinstance(error, errors.NotAServerError | errors.ServerRefusedError)
+    return other or has_hung_up(error.__cause__)
 
 
 async def _info(connection: Connection, wire: str, health: Health) -> Info:

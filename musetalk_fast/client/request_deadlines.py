@@ -22,12 +22,16 @@ class RequestDeadlines:
     Args:
         piece_secs: longest wait for a piece of the body to be taken.
         head_secs: longest wait for the complete response head after that.
+
+    Attributes:
+        is_reused: the request was given a connection that has served others.
     """
 
     def __init__(self, piece_secs: float, head_secs: float) -> None:
         self._clock = asyncio.get_running_loop().time
         self._piece_secs = piece_secs
         self._head_secs = head_secs
+        self.is_reused = False
         self._has_more = False
         self._due = math.inf  # connecting has a limit of its own
 

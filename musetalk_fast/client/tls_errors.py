@@ -9,14 +9,15 @@ import aiohttp
 
 from musetalk_fast.errors import TlsError
 
+_NO_TLS = "this port does not speak TLS", "use http:// if you trust the network"
 _MEANINGS = {
     "CERTIFICATE_REQUIRED": ("it asks for a certificate of ours", "add --cert and --key"),
     "UNKNOWN_CA": ("it does not trust our certificate", "give one that it trusts with --cert"),
     "BAD_CERTIFICATE": ("it refuses our certificate", "give one that it trusts with --cert"),
     "CERTIFICATE_UNKNOWN": ("it refuses our certificate", "give one that it trusts with --cert"),
     "CERTIFICATE_EXPIRED": ("our certificate has expired", "renew the one named with --cert"),
-    "WRONG_VERSION_NUMBER": ("the response is not TLS", "use http:// if you trust the network"),
-    "RECORD_LAYER_FAILURE": ("the response is not TLS", "use http:// if you trust the network"),
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
     "PROTOCOL_VERSION": ("it speaks only versions of TLS that are no longer safe", None),
 }
 """By the last words of OpenSSL's reasons."""

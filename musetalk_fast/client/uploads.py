@@ -35,7 +35,7 @@ async def ensure_asset(
             await raise_for_refusal(response, where, silence_secs)
     size = await run_in_thread(partial(_size, content))
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-    body = _chunks(content, size, on_sent)
+    body = partial(_chunks, content, size, on_sent)
     async with connection.request("PUT", path, body=body, headers=headers) as response:
         await raise_for_refusal(response, where, silence_secs)
     return True

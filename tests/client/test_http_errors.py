@@ -104,7 +104,7 @@ BODIES = {
     "a long line": (b"a" * 9999, ": " + "a" * 159 + "…"),
     "JSON of others": (b'{"error": {"reason": "x"}}', ': {"error": {"reason": "x"}}'),
     "a list": (b"[1, 2]", ": [1, 2]"),
-    "no text": (b'{"code": "MTF-NO-FACE", "message": 7}', ': {"code": "MTF-NO-FACE", "message": 7}'),
+    "no text": (b'{"code": "MTF-X", "message": 7}', ': {"code": "MTF-X", "message": 7}'),
     "bytes": (bytes(range(256)), ""),
 }  # fmt: skip
 

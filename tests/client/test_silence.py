@@ -18,7 +18,7 @@ from infer_server_process import padded
 from raw_responses import answering
 
 from musetalk_fast import errors
-from musetalk_fast.client import connection as connections
+from musetalk_fast.client import connection_errors as connections
 from musetalk_fast.client import infer as infers
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
@@ -34,7 +34,7 @@ def _request(folder: Path, png: bytes = b"") -> InferRequest:
 
 
 async def test_no_server_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_CONNECT_SECS", 0.3)
+    monkeypatch.setattr(connections, "CONNECT_SECS", 0.3)
     with contextlib.ExitStack() as stack:
         door = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(8):  # more than its queue holds
@@ -55,7 +55,7 @@ async def test_an_unknown_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(1.0)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    monkeypatch.setattr(connections, "_CONNECT_SECS", 0.2)
+    monkeypatch.setattr(connections, "CONNECT_SECS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", search)
     async with Connection(parse_address("http://nowhere.example:80"), 10) as connection:
         with pytest.raises(errors.ServerUnreachableError, match=r"no connection within 0\.2 s"):

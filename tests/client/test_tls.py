@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -116,16 +117,29 @@ async def test_a_server_that_says_why_is_understood(certificates: Certificates) 
 async def test_what_speaks_no_tls_is_named(certificates: Certificates) -> None:
     with pattern_server() as address:
         error = await _fails(address.replace("http:", "https:"), ca_file=certificates.ca)
-    assert "not TLS" in error.message
+    assert error.message == "this port does not speak TLS"
+    assert "http://" in (error.hint or "")
 
 
-async def test_https_asked_in_the_clear_is_no_connection(certificates: Certificates) -> None:
-    with (
-        pattern_server(tls={"cert": certificates.server}) as address,
-        pytest.raises(errors.ServerError),
-    ):
-        async with opened(address.replace("https:", "http:"), timeout_secs=5):
+@pytest.mark.parametrize("client_ca", [False, True])
+async def test_tls_asked_in_the_clear_is_named(certificates: Certificates, client_ca: bool) -> None:
+    tls = {"cert": certificates.server} | ({"client_ca": certificates.ca} if client_ca else {})
+    with pattern_server(tls=tls) as address:
+        error = await _fails(address.replace("https:", "http:"), api_key="k")
+    assert (error.message, error.hint) == ("this port speaks TLS", "use https://")
+
+
+async def test_what_only_hangs_up_speaks_no_tls() -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    with pytest.raises(errors.ServerUnreachableError, match="no connection") as caught:
+        async with opened(address, timeout_secs=5):
             pass
+    assert not isinstance(caught.value, errors.TlsError)
+    server.close()
 
 
 async def test_a_handshake_that_is_cut_is_no_crash(certificates: Certificates) -> None:
