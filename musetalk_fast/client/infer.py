@@ -13,7 +13,7 @@ import aiohttp
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.http_errors import from_code, raise_for_refusal
+from musetalk_fast.client.http_errors import first_line, from_code, raise_for_refusal
 from musetalk_fast.client.infer_request_body import InferBody, SizedWav
 from musetalk_fast.client.stall import StallTimer
 from musetalk_fast.kernels.png import SIGNATURE
@@ -23,6 +23,7 @@ from musetalk_fast.wire.messages import ErrorMessage, FullFrame
 
 _PATIENCE = 10
 """Seconds that a server may take for a second of the recording before it says anything."""
+_LOG = "look at the server's log, and whether a proxy before it has answered"
 _IHDR = struct.Struct(">8sI4sII")
 
 
@@ -62,12 +63,16 @@ def check_infer_options(options: AvatarOptions, where: str) -> None:
 
 @asynccontextmanager
 async def open_infer(
-    connection: Connection, request: InferRequest
+    connection: Connection, request: InferRequest, *, model_loaded: bool = True
 ) -> AsyncIterator[AsyncIterator[list[FullFrame]]]:
     """`POST /infer`; yield lists of frames as they arrive, every index once and in order.
 
     The recording is read while it is sent, and the response while it arrives: neither is ever
     in memory as a whole.
+
+    Args:
+        model_loaded: else the server loads it first, in silence, which may take the connection's
+            `frame_timeout_secs`.
 
     Raises:
         errors.ProtocolError: the leaf that says how the response is not what was asked for.
@@ -76,13 +81,16 @@ async def open_infer(
     """
     where = connection.address.name
     secs = request.frames / request.fps
+    silence_secs = connection.timeout_secs
+    if not model_loaded:
+        silence_secs = max(silence_secs, connection.frame_timeout_secs)
     body = InferBody(request.png, request.recording, request.fps, request.bbox_shift)
     async with connection.request(
         "POST",
         "/infer",
         body=body.chunks,
         headers={"Content-Type": "application/json", "Content-Length": str(body.size)},
-        silence_secs=connection.timeout_secs + _PATIENCE * float(secs),
+        silence_secs=silence_secs + _PATIENCE * float(secs),
     ) as response:
         if response.status == 404:
             raise errors.NotAServerError("/infer answered 404", where=where)
@@ -102,10 +110,12 @@ async def _frames(
     where, silence_secs = connection.address.name, connection.timeout_secs
     decoder = Decoder(request.frames, max_text_bytes(request.width, request.height))
     clock = asyncio.get_running_loop().time
+    begun = False
     try:
         chunk = await response.content.readany()
         spoke = clock()
         while chunk:
+            begun = begun or _is_document(response, chunk)
             found = decoder.feed(chunk)
             frames = [frame for frame in found if frame.index < request.frames]
             for frame in frames:
@@ -123,10 +133,25 @@ async def _frames(
                     f"no complete frame in {silence_secs:g} s", where=where
                 )
             chunk = await _next(response, silence_secs)
+        if not begun:
+            raise errors.ProtocolError(f"answered {response.status} and nothing more", hint=_LOG)
         _check_end(decoder, request)
     except errors.MuseTalkError as error:
         error.where = error.where or where
         raise
+
+
+def _is_document(response: aiohttp.ClientResponse, chunk: bytes) -> bool:
+    """Whether the document begins here, or has to be waited for.
+
+    Raises:
+        errors.ProtocolError: something else begins, which is quoted.
+    """
+    text = chunk.lstrip()
+    if text and text[:1] != b"{":
+        words = f"answered {response.status} with {response.content_type}: {first_line(text)}"
+        raise errors.ProtocolError(words.removesuffix(": "), hint=_LOG)
+    return bool(text)
 
 
 async def _next(response: aiohttp.ClientResponse, silence_secs: float) -> bytes:

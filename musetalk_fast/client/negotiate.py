@@ -19,6 +19,7 @@ from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.media_types import INFER, WIRES, Wire, names_of
 from musetalk_fast.wire.requests import INFER_ENGINE, Health, Info, infer_info
 
+_NOT_LOADED = "its model is not loaded yet: the first frame takes as long as that"
 _PROBE_SECS = 3.0
 """How long the default server may take to answer a probe."""
 
@@ -30,6 +31,7 @@ class NegotiatedServer:
     Attributes:
         builtin: it is our own child.
         wire: of its responses; `INFER`: full frames, from `client.infer`.
+        model_loaded: else its first request takes as long as that, in silence.
         notes: what the user should know about the connection.
     """
 
@@ -37,6 +39,7 @@ class NegotiatedServer:
     info: Info
     builtin: bool
     wire: Wire
+    model_loaded: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -71,7 +74,8 @@ async def open_server(
         raise errors.ServerBusyError(f"the server is {health.status}", where=address.name)
     info = await _info(connection, settings.wire, health)
     wire = _choose(info, settings.wire, address.name)
-    return NegotiatedServer(connection, info, builtin, wire, credentials.notes(address))
+    notes = credentials.notes(address) + (() if health.model_loaded else (_NOT_LOADED,))
+    return NegotiatedServer(connection, info, builtin, wire, health.model_loaded, notes)
 
 
 async def probe(url: str) -> bool:

@@ -78,7 +78,7 @@ class Session:
             height=plan.height,
             bbox_shift=plan.options.bbox_shift,
         )
-        return open_infer(server.connection, request)
+        return open_infer(server.connection, request, model_loaded=server.model_loaded)
 
     def open_frames(self, segment: Segment, first: int) -> AbstractAsyncContextManager[FrameStream]:
         """Ask for a segment's frames from `first` on; see `client.frames.open_frames`."""

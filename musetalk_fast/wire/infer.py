@@ -14,7 +14,8 @@ from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.json_scanner import JsonScanner, Reading
 from musetalk_fast.wire.messages import ErrorMessage, FullFrame, InferEnd
 
-_KEPT = ("status", "total_frames", "fps", "code", "message", "error", "hint", "detail")
+_REASONS = ("message", "error", "detail")
+_KEPT = ("status", "total_frames", "fps", "code", "hint", *_REASONS)
 """Members of the document that are read; the last ones explain a failure."""
 _FAILURES = ("error", "failed", "failure")
 
@@ -73,11 +74,13 @@ class Decoder:
         if not self._complete:
             raise StreamCutError(f"the response was cut before frame {self._next} was complete")
         members = JsonObject(self._kept, "the response")
-        status = members.text("status")
-        if status.lower() in _FAILURES:
+        status = members.text("status", default="")
+        has_reason = any(map(members.has, _REASONS))
+        if status.lower() in _FAILURES or (has_reason and not self._has_frames):
             return _failure(members)
         if not self._has_frames:
             raise ProtocolError("the response has no frames")
+        status = members.text("status")
         total = members.integer("total_frames")
         if total != self._next:
             raise FrameOrderError(f"{self._next} frames came; the response says {total}")
@@ -124,7 +127,7 @@ class Decoder:
 
 
 def _failure(members: JsonObject) -> ErrorMessage:
-    reasons = (members.optional_text(name, 500) for name in ("message", "error", "detail"))
+    reasons = (members.optional_text(name, 500) for name in _REASONS)
     return ErrorMessage(
         code=members.text("code", default=""),
         message=next(filter(None, reasons), "it answered that it failed, and not why"),

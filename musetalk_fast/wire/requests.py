@@ -180,7 +180,8 @@ class Health:
     def from_infer(cls, document: object) -> Health | None:
         """Read the document of a server that knows only `POST /infer`; None if it is not such.
 
-        Its `protocol` is 0 and its engine `infer`.
+        Its `protocol` is 0 and its engine `infer`. Its status counts: some load their model with
+        the first request.
         """
         if not isinstance(document, dict) or "protocol" in document:
             return None
@@ -188,12 +189,11 @@ class Health:
             return None
         members = JsonObject(document, "the response to /health")
         status = members.text("status")
-        loaded = members.flag("model_loaded")
         return cls(
             protocol=0,
-            status=_INFER_STATUS.get(status, status) if loaded else "loading",
+            status=_INFER_STATUS.get(status, status),
             version=members.text("version", default="unknown"),
-            model_loaded=loaded,
+            model_loaded=members.flag("model_loaded"),
             gpu_available=members.flag("gpu_available", default=False),
             gpu_name=members.optional_text("gpu_name"),
             engine=INFER_ENGINE,

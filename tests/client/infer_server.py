@@ -141,7 +141,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(404, b'{"detail":"Not Found"}')
             return
         if "body" in OPTIONS:
-            self._send(OPTIONS.get("status", 200), json.dumps(OPTIONS["body"]).encode())
+            body = OPTIONS["body"]  # text is sent as it is
+            text = body if isinstance(body, str) else json.dumps(body)
+            self._send(OPTIONS.get("status", 200), text.encode())
             return
         request = json.loads(body)
         assert set(request) == {"image", "audio", "fps", "bbox_shift"}

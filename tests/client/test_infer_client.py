@@ -120,7 +120,7 @@ async def test_the_wire_is_found_out() -> None:
         ({"status": "healthy", "model_loaded": True, "protocol": 2}, errors.NotAServerError),
         (["healthy"], errors.NotAServerError),
         (None, errors.NotAServerError),
-        ({"status": "healthy", "model_loaded": False}, errors.ServerBusyError),
+        ({"status": "loading", "model_loaded": False}, errors.ServerBusyError),
         ({"status": "starting", "model_loaded": True}, errors.ServerBusyError),
     ],
 )
@@ -182,7 +182,29 @@ FAULTS: dict[str, tuple[dict[str, object], type[errors.MuseTalkError], str]] = {
         "answered 500: CUDA out of memory",
     ),
     "busy": ({"status": 503, "body": {}}, errors.ServerBusyError, "503"),
-    "not what was asked for": ({"body": ["x"]}, errors.ProtocolError, "an object was expected"),
+    "not what was asked for": (
+        {"body": ["x"]},
+        errors.ProtocolError,
+        'answered 200 with application/json: ["x"]',
+    ),
+    "nothing": ({"body": ""}, errors.ProtocolError, "answered 200 and nothing more"),
+    "white space": ({"body": "\n \n"}, errors.ProtocolError, "answered 200 and nothing more"),
+    "a page": (
+        {"body": "\n<html><title>Sign in</title>"},
+        errors.ProtocolError,
+        "with application/json: Sign in",
+    ),
+    "a proxy's limit": (
+        {"status": 413, "body": "<html>\r\n<head><title>413 Request Entity Too Large</title>"},
+        errors.ServerLimitError,
+        "answered 413: Request Entity Too Large",
+    ),
+    "no frames, but why": (
+        {"body": {"error": "CUDA out of memory"}},
+        errors.ServerFailedError,
+        "CUDA out of memory",
+    ),
+    "no frames": ({"body": {"status": "success"}}, errors.ProtocolError, "has no frames"),
     "failed inside": (
         {"body": {"status": "error", "message": "no GPU"}},
         errors.ServerFailedError,
@@ -219,6 +241,22 @@ async def test_a_server_may_think_before_it_answers_but_not_for_ever(tmp_path: P
             assert len(await _frames(server, _request(tmp_path))) == 18  # 0.3 s and 10 x 0.72 s
             with pytest.raises(errors.ServerUnreachableError, match="silent for"):
                 await _frames(server, _request(tmp_path, samples=1))  # 0.3 s and 10 x 0.04 s
+
+
+async def test_a_healthy_server_may_load_its_model_with_the_first_request(tmp_path: Path) -> None:
+    """As musetalk-client-rs's does with its start script; loading may take all the longer."""
+    health = {"status": "healthy", "version": "0.1.0", "model_loaded": False}
+    with infer_server(secs=1.5, health=health) as address:
+        async with opened(address, timeout_secs=0.3) as server:
+            assert not server.model_loaded
+            assert "not loaded" in server.notes[0]
+            request = _request(tmp_path, samples=1)
+            async with open_infer(
+                server.connection, request, model_loaded=server.model_loaded
+            ) as stream:
+                assert [len(frames) async for frames in stream] == [1]
+            with pytest.raises(errors.ServerUnreachableError, match="silent for"):
+                await _frames(server, request)
 
 
 async def test_letting_go_ends_the_request(tmp_path: Path) -> None:
