@@ -20,7 +20,7 @@ from benches.bench_inputs import (
     resize,
     stretched_face,
 )
-from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.paste import Paste, window
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Face
@@ -43,11 +43,11 @@ class _Ours:
         rgb_to_planes(PICTURE, self.planes)
         self._avatar = self.planes.copy()
         self._paste = Paste(face, WIDTH, HEIGHT, LAYOUTS["yuv420p"], sharp=sharp)
-        rows = self._paste.rows
-        self._window = CROP[rows.first : rows.first + rows.count]
+        rows = window(face)  # as a server sends it
+        self._first, self._window = rows.first, CROP[rows.first : rows.first + rows.count]
 
     def __call__(self) -> None:
-        self._paste.paste(self._window, self._paste.rows.first, self.planes, self._avatar)
+        self._paste.paste(self._window, self._first, self.planes, self._avatar)
 
 
 def test_against_opencv_numpy_pyav(compare: Any, face: Face) -> None:

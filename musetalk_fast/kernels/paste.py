@@ -10,10 +10,11 @@ one code value of this; `reference.paste` says what it computes, bit for bit.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels import native
-from musetalk_fast.kernels.paste_tables import Tables, tables
+from musetalk_fast.kernels.paste_tables import Grid, Tables, tables
 from musetalk_fast.kernels.planes import MAX_SIDE, PixelLayout, Planes, check_size
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.kernels.yuv_matrix import conversion
@@ -60,15 +61,17 @@ class Paste:
         self._tables = (
             tables(face, (width, height), layout, colours, sharp=sharp) if face.mask.any() else None
         )
-        self._rows = _rows(self._tables)
+        self._rows, self._read = _needed_rows(self._tables), _read_rows(self._tables)
+        self._padded: Crop | None = None
+        """A crop whose server left out rows that are read for nothing."""
         self._native = None
         if _Native is not None and self._tables is not None:
-            stop = self._rows.first + self._rows.count
-            self._native = _Native(self._tables, self._rows.first, stop, CROP_SIZE, width, height)
+            stop = self._read.first + self._read.count
+            self._native = _Native(self._tables, self._read.first, stop, CROP_SIZE, width, height)
 
     @property
     def rows(self) -> Rows:
-        """The rows of the crop that are read; none if the mask is empty."""
+        """The rows of the crop that weigh something; none if the mask is empty."""
         return self._rows
 
     def paste(
@@ -98,11 +101,26 @@ class Paste:
             self._open(planes, avatar)
         rows = _rows_of_bytes(crop) if isinstance(crop, memoryview) else _rows_of_array(crop)
         self._check_rows(first_row, first_row + rows)
+        read = self._read
+        if first_row > read.first or first_row + rows < read.first + read.count:
+            crop, first_row, rows = self._pad(crop, first_row, rows), read.first, read.count
         if self._native is not None:
             self._native.paste(crop, first_row)
         elif self._tables is not None:
             pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
             reference.paste(self._tables, pixels, first_row, avatar, planes)
+
+    def _pad(self, crop: Crop | memoryview, first_row: int, rows: int) -> Crop:
+        """The rows that are read, whatever stands in those that the crop lacks."""
+        read = self._read
+        if self._padded is None:
+            self._padded = np.zeros((read.count, CROP_SIZE, 3), np.uint8)
+        pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
+        start = max(first_row, read.first)
+        stop = min(first_row + rows, read.first + read.count)
+        own = pixels[start - first_row : stop - first_row]
+        self._padded[start - read.first : stop - read.first] = own
+        return self._padded
 
     def _open(self, planes: Planes, avatar: Planes) -> None:
         self._planes = self._avatar = None
@@ -158,12 +176,30 @@ def window(face: Face) -> Rows:
     return Rows(min(first, CROP_SIZE - 1), stop - min(first, CROP_SIZE - 1))
 
 
-def _rows(prepared: Tables | None) -> Rows:
+def _read_rows(prepared: Tables | None) -> Rows:
+    """The rows that the kernel reads, those of weight 0 included."""
     if prepared is None:
         return Rows(0, 0)
     spans = [prepared.luma.rows.span, prepared.chroma.rows.span]
     first = min(start for start, _ in spans)
     return Rows(first, max(stop for _, stop in spans) - first)
+
+
+def _needed_rows(prepared: Tables | None) -> Rows:
+    """The rows that weigh something where the mask is not zero."""
+    if prepared is None:
+        return Rows(0, 0)
+    needed = np.concatenate([_weighty(prepared.luma), _weighty(prepared.chroma)])
+    if not len(needed):
+        return Rows(0, 0)
+    return Rows(int(needed.min()), int(needed.max() - needed.min()) + 1)
+
+
+def _weighty(grid: Grid) -> NDArray[np.int64]:
+    rows, weights = grid.rows, grid.rows.weights
+    counts = grid.weights.any(axis=1)[:, None] & (weights != 0)
+    inputs = rows.first[:, None] + np.arange(weights.shape[1])
+    return inputs[counts]
 
 
 def _check_face(face: Face, width: int, height: int) -> None:

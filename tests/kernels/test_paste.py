@@ -191,9 +191,9 @@ def test_every_set_equals_the_reference(
     prepared = tables(face, (width, height), layout, colours, sharp=sharp)
     top, end = data.draw(windows(Paste(face, width, height, layout, sharp=sharp).rows))
     for level in LEVELS:
-        crop = small_crop(Rows(top, end - top), level)
-        expected = first.copy()
-        reference.paste(prepared, crop, top, first, expected)
+        whole = small_crop(Rows(0, 256), level)
+        crop, expected = whole[top:end], first.copy()
+        reference.paste(prepared, whole, 0, first, expected)
         in_place, onto_another = first.copy(), first.copy()
         with held_at(level):
             paste = Paste(face, width, height, layout, full_range=full, sharp=sharp)
@@ -251,6 +251,43 @@ def test_the_window_of_a_face_is_enough_for_every_paste(
     if rows.count:
         assert sent.first <= rows.first
         assert rows.first + rows.count <= sent.first + sent.count
+
+
+def minimal_rows(face: Face, height: int, layout: PixelLayout, *, sharp: bool) -> Rows:
+    """The rows with a weight where the mask is not zero, from the filters' definitions."""
+    box, step = face.box, 256 / face.box.height
+    reach = 3 * max(step, 1.0) if sharp else 1.0
+    needed: set[int] = set()
+    for y in np.flatnonzero(face.mask.any(axis=1)) + face.mask_box.y:
+        block = 1 << layout.chroma_y  # the rows of a chroma sample weigh alike
+        for covered in range(y // block * block, min(y // block * block + block, height)):
+            centre = (covered - box.y + 0.5) * step - 0.5
+            inputs = np.arange(int(centre - reach) - 1, int(centre + reach) + 3)
+            distance = np.abs(inputs - centre)
+            # At a multiple of a step a filter is zero; there it is never read, or for nothing.
+            needed |= set(inputs[distance < reach - 1e-9].clip(0, 255).tolist())
+    return Rows(min(needed), max(needed) - min(needed) + 1)
+
+
+@settings(max_examples=150)
+@given(faces(90, 300), layouts, st.booleans(), st.integers(0, 3))
+def test_rows_of_weight_zero_are_not_needed(
+    face: Face, layout: PixelLayout, sharp: bool, blank: int
+) -> None:
+    """Whoever computes the window anew, from the definition, is understood."""
+    face.mask[:blank] = 0
+    face.mask[len(face.mask) - blank :] = 0
+    if not face.mask.any():
+        return
+    paste, sent = Paste(face, 90, 300, layout, sharp=sharp), window(face)
+    rows = minimal_rows(face, 300, layout, sharp=sharp)
+    assert sent.first <= rows.first
+    assert rows.first + rows.count <= sent.first + sent.count
+    crop = small_crop(Rows(0, 256))
+    plain, whole, part = (make_planes(layout, 90, 300, seed=2) for _ in range(3))
+    paste.paste(crop, 0, whole, plain)
+    paste.paste(crop[rows.first : rows.first + rows.count], rows.first, part, plain)
+    assert equal_planes(whole, part)
 
 
 def test_the_window_leaves_out_what_the_mask_does() -> None:
