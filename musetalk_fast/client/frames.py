@@ -106,9 +106,13 @@ class FrameCheck:
         self._started = True
 
     def _check_frame(self, frame: Frame) -> None:
-        if not self._started or frame.index != self._next or frame.index >= self._request.stop:
+        due = self._next < self._request.stop
+        if not self._started or not due or frame.index != self._next:
+            expected = f"frame {self._next}" if due else "the end"
             raise errors.FrameOrderError(
-                f"frame {frame.index} where {self._next} was expected", where=self._where
+                f"frame {frame.index} where {expected if self._started else 'the start'} was "
+                "expected",
+                where=self._where,
             )
         source = self._sources[frame.index - self._request.start]
         if frame.source != source or frame.encoding is not self._request.encoding:
@@ -121,10 +125,15 @@ class FrameCheck:
 
     def _check_end(self, end: End) -> None:
         due = self._request.stop - self._request.start
-        if self._next != self._request.stop or end.count != due:
+        if self._next != self._request.stop:
             raise errors.FrameOrderError(
-                f"the stream ends at frame {self._next}, not {self._request.stop}",
+                f"the stream ends before frame {self._next}; {due} were asked for, up to frame "
+                f"{self._request.stop - 1}",
                 where=self._where,
+            )
+        if end.count != due:
+            raise errors.FrameOrderError(
+                f"{due} frames came; the end says {end.count}", where=self._where
             )
         self._ended = True
 

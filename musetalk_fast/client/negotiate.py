@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,7 +16,7 @@ from musetalk_fast.client.credentials import NOTHING, load_credentials
 from musetalk_fast.client.tls_probe import speaks_tls
 from musetalk_fast.config import AUTO_WIRE, BUILTIN, ServerSettings
 from musetalk_fast.threads import run_in_thread
-from musetalk_fast.types import CropEncoding
+from musetalk_fast.types import CROP_SIZE, CropEncoding
 from musetalk_fast.wire.media_types import INFER, WIRES, Wire, names_of
 from musetalk_fast.wire.requests import INFER_ENGINE, Health, Info, infer_info
 
@@ -90,24 +91,45 @@ async def probe(url: str) -> bool:
     return True
 
 
-def check_limits(server: NegotiatedServer, encoding: CropEncoding, fps: Fraction) -> None:
-    """Refuse what the server says it does not do.
+def check_limits(
+    server: NegotiatedServer,
+    encoding: CropEncoding,
+    fps: Fraction,
+    size: tuple[int, int],
+    assets: Mapping[str, int],
+) -> None:
+    """Refuse what the server says it does not do, before anything is sent.
+
+    Args:
+        size: (width, height) of the avatar in pixels.
+        assets: what will be uploaded, in bytes.
 
     Raises:
-        errors.ServerRefusedError: its limits are named.
+        errors.ServerLimitError: limit and value are named.
     """
     info, where = server.info, server.connection.address.name
+
+    def refuse(message: str, hint: str | None = None) -> errors.ServerLimitError:
+        return errors.ServerLimitError(message, where=where, hint=hint)
+
+    if info.crop_size != CROP_SIZE:
+        raise refuse(f"makes crops of {info.crop_size} pixels; this client takes {CROP_SIZE}")
     if encoding not in info.encodings:
         have = ", ".join(known.value for known in info.encodings)
-        raise errors.ServerRefusedError(
-            f"has no {encoding.value} crops", where=where, hint=f"--frame-encoding: {have}"
-        )
+        raise refuse(f"has no {encoding.value} crops", f"--frame-encoding: {have or 'none'}")
     if fps > info.max_fps:
-        raise errors.ServerRefusedError(
+        raise refuse(
             f"{float(fps):g} frames a second are more than its limit of {info.max_fps:g}",
-            where=where,
-            hint="choose a smaller --fps",
+            "choose a smaller --fps",
         )
+    if max(size) > info.max_size:
+        raise refuse(
+            f"an avatar of {size[0]}x{size[1]} pixels; its limit is {info.max_size} a side",
+            "choose a smaller --resolution",
+        )
+    for name, length in assets.items():
+        if length > info.max_asset_bytes:
+            raise refuse(f"{name} of {length} bytes; its limit is {info.max_asset_bytes}")
 
 
 async def _health(connection: Connection, wire: str) -> Health:

@@ -33,7 +33,7 @@ async def ensure_asset(
             return False
         if response.status != 404:
             await raise_for_refusal(response, where, silence_secs)
-    size = await run_in_thread(partial(_size, content))
+    size = await run_in_thread(partial(asset_size, content))
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
     body = partial(_chunks, content, size, on_sent)
     async with connection.request("PUT", path, body=body, headers=headers) as response:
@@ -41,7 +41,8 @@ async def ensure_asset(
     return True
 
 
-def _size(content: bytes | Path) -> int:
+def asset_size(content: bytes | Path) -> int:
+    """Bytes of an asset; may ask the disk."""
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from musetalk_fast.client.avatar_preparation import prepare_avatar
@@ -12,13 +13,14 @@ from musetalk_fast.client.frames import FrameStream, open_frames
 from musetalk_fast.client.infer import InferRequest, check_infer_options, open_infer
 from musetalk_fast.client.negotiate import NegotiatedServer, check_limits
 from musetalk_fast.client.pool import Member
-from musetalk_fast.client.uploads import ensure_asset
+from musetalk_fast.client.uploads import asset_size, ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
 from musetalk_fast.tasks import run_all
+from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import INFER, StreamWire
@@ -103,7 +105,7 @@ class Session:
     async def _set_up(self, server: NegotiatedServer) -> None:
         plan, info, where = self._job.plan, server.info, self._member.name
         self._emit(server)
-        check_limits(server, plan.frame_encoding, plan.fps)
+        await self._check(server)
         engine = EngineIdentity(info.engine, info.model, info.is_preview)
         state = self._job.state
         state.check_engine(engine, where)
@@ -125,6 +127,15 @@ class Session:
             await self._prepare(server, server.wire, faces)
             offered = Manifest(engine=engine, digest=faces.digest, source_frames=source_frames)
             await state.establish(offered, faces, where)
+
+    async def _check(self, server: NegotiatedServer) -> None:
+        plan, picture, wav = self._job.plan, self._job.picture, self._job.inputs.speech.wav
+        assets = {
+            name: await run_in_thread(partial(asset_size, content))
+            for name, content in (("an avatar", picture.data), ("a recording", wav))
+        }
+        size = (plan.width, plan.height)
+        check_limits(server, plan.frame_encoding, plan.fps, size, assets)
 
     async def _upload(
         self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path

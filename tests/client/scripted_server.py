@@ -119,10 +119,15 @@ class Script:
             "protocol": 1,
         }
     )
+    info: dict[str, object] = field(default_factory=dict)
+    """Members of `/v1/info` that are not the usual ones."""
     frames: Callable[[dict[str, object]], list[bytes]] = full_stream
     frames_status: int = 200
     frames_headers: dict[str, str] = field(default_factory=dict)
     put_bodies: list[bytes] = field(default_factory=list)
+    put_answer: Callable[[], web.Response] | None = None
+    requests: list[str] = field(default_factory=list)
+    """Methods of the requests with a body."""
     stall: asyncio.Event | None = None
     face: Face = FACE
 
@@ -144,12 +149,16 @@ class Script:
                 "max_streams": 4,
                 "max_asset_bytes": 1 << 30,
             }
+            | self.info
         )
 
     async def head_asset(self, _request: web.Request) -> web.Response:
         return web.Response(status=404)
 
     async def put_asset(self, request: web.Request) -> web.Response:
+        self.requests.append("PUT")
+        if self.put_answer is not None:
+            return self.put_answer()
         body = await request.read()
         assert hashlib.sha256(body).hexdigest() == request.match_info["sha256"]
         self.put_bodies.append(body)
@@ -170,6 +179,7 @@ class Script:
         return await self._stream(request, [*messages, message("end", end)])
 
     async def post_frames(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append("POST")
         if self.frames_status != 200:
             document = {"code": "MTF-X", "message": "made to fail", "hint": None}
             return web.json_response(

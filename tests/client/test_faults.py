@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from scripted_server import (
     FACE,
     STALL,
@@ -36,19 +37,21 @@ SPEECH = REPOSITORY / "tests/data/short.wav"
 Request = dict[str, object]
 
 
-async def _render(url: str, folder: Path, timeout_secs: float = 20.0) -> None:
+async def _render(url: str, folder: Path, timeout_secs: float = 20.0, max_retries: int = 0) -> None:
     settings = Settings(
         server=ServerSettings(url=url, timeout_secs=timeout_secs),
         output=OutputSettings(preset="ultrafast", audio="none"),
-        processing=ProcessingSettings(max_retries=0),
+        processing=ProcessingSettings(max_retries=max_retries),
     )
     await render_async(PORTRAIT, SPEECH, folder / "out.mp4", settings)
 
 
-async def _fails(script: Script, folder: Path, timeout_secs: float = 20.0) -> errors.MuseTalkError:
+async def _fails(
+    script: Script, folder: Path, timeout_secs: float = 20.0, max_retries: int = 0
+) -> errors.MuseTalkError:
     async with serving(script) as url:
         with pytest.raises(errors.MuseTalkError) as caught:
-            await _render(url, folder, timeout_secs)
+            await _render(url, folder, timeout_secs, max_retries)
     assert os.listdir(folder) == []  # noqa: PTH208 - asyncio's rule forbids the other
     assert url in (caught.value.where or "")
     return caught.value
@@ -160,6 +163,40 @@ async def test_refusal(
     assert (error.exit_code, error.message) == (code, "made to fail")
     if isinstance(error, errors.ServerBusyError):
         assert error.retry_after == 7
+
+
+async def test_limits_are_checked_before_anything_is_sent(tmp_path: Path) -> None:
+    script = Script(info={"max_size": 500})
+    error = await _fails(script, tmp_path, max_retries=5)
+    assert (error.token, error.exit_code) == ("MTF-SERVER-LIMIT", 65)
+    assert error.message == "an avatar of 512x512 pixels; its limit is 500 a side"
+    assert script.requests == []
+
+
+async def test_what_cannot_change_is_asked_once(tmp_path: Path) -> None:
+    """A proxy with a limit of its own answers in the server's place."""
+    page = "<html>\r\n<head><title>413 Request Entity Too Large</title></head>"
+    script = Script(
+        put_answer=lambda: web.Response(status=413, text=page, content_type="text/html")
+    )
+    error = await _fails(script, tmp_path, max_retries=5)
+    assert (error.token, error.exit_code) == ("MTF-SERVER-LIMIT", 65)
+    assert error.message == "answered 413: Request Entity Too Large"
+    assert "client_max_body_size" in (error.hint or "")
+    assert len(script.requests) <= 2  # avatar and recording are sent at once
+
+
+async def test_a_crop_that_is_none_is_asked_for_twice(tmp_path: Path) -> None:
+    """Its checksum is right: it is what the server has made, and no connection's fault."""
+    bad = message("frame", None, b"no", encoding=1, index=1, rows=(0, 256), width=256)
+    script = Script(
+        frames=lambda request: [start(request), frame(0), bad, STALL], stall=asyncio.Event()
+    )
+    error = await _fails(script, tmp_path, max_retries=5)
+    assert isinstance(error, errors.FrameShapeError)
+    assert error.message == "frame 1 has 2 bytes; its 256 rows need 196608"
+    assert "damages" not in (error.hint or "")
+    assert script.requests.count("POST") == 2
 
 
 async def test_wrong_protocol(tmp_path: Path) -> None:
