@@ -196,10 +196,10 @@ def _needed_rows(prepared: Tables | None) -> Rows:
 
 
 def _weighty(grid: Grid) -> NDArray[np.int64]:
-    rows, weights = grid.rows, grid.rows.weights
-    counts = grid.weights.any(axis=1)[:, None] & (weights != 0)
-    inputs = rows.first[:, None] + np.arange(weights.shape[1])
-    return inputs[counts]
+    taps = grid.rows
+    covered = np.any(grid.weights != 0, axis=1, keepdims=True)
+    row, tap = np.nonzero(covered & (taps.weights != 0))
+    return taps.first[row].astype(np.int64) + tap
 
 
 def _check_face(face: Face, width: int, height: int) -> None:
