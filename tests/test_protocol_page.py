@@ -6,8 +6,10 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -25,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent / "server"))
 from server_process import Process, avatar, running, sha256, speech
 
 from musetalk_fast import errors
+from musetalk_fast.kernels.crc32c import crc32c as fast_crc32c
+from musetalk_fast.kernels.paste import window
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.types import Box, CropEncoding, Face, Rows
 from musetalk_fast.wire.face_digest import faces_digest
@@ -179,6 +183,54 @@ def test_the_binary_vectors_show_the_fields() -> None:
     assert [int(place) for place, _ in rows] == [sum(sizes[:n]) for n in range(len(sizes))]
 
 
+def test_the_window_of_the_page_is_the_codes() -> None:
+    place: dict[str, Any] = {}
+    exec(block("python window"), place)
+    chance = random.Random(1)
+    for _ in range(1000):
+        box = Box(0, chance.randrange(-300, 300), 10, chance.choice((1, 7, 256, 430, 2048)))
+        top = chance.randrange(box.height)
+        inner = Box(0, box.y + top, 10, chance.randint(1, box.height - top))
+        face = Face(0, box, inner, np.full((inner.height, 10), 255, np.uint8))
+        found = place["window"](box.y, box.height, inner.y, inner.height)
+        assert Rows(*found) == window(face)
+
+
+LONGEST = 16_777_216
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_the_limits_count(more: int) -> None:
+    assert f"| {LONGEST:,} bytes | a line, with" in PAGE
+    payload = bytes(LONGEST + more)
+    head = struct.pack("<4sBBBBIIHHHHI", b"MTF1", 99, 1, 0, 0, 0, 0, 0, 0, 0, 0, len(payload))
+    _is_taken(BINARY, head + struct.pack("<I", fast_crc32c(head + payload)) + payload, not more)
+
+    start = b'{"type":"x","optional":true,"data":"'
+    text = b"A" * (LONGEST - len(start) - len(b'","crc32c":"00000000"}\n') + more)
+    _is_taken(NDJSON, _line(start + text + b'"'), not more)
+
+    assert "| 65,535 bytes | a line up to" in PAGE
+    for data in (b"", b',"data":"AAAA"'):
+        start = b'{"type":"heartbeat","x":"'
+        body = start + b"a" * (65_535 - len(start) - 1 + more) + b'"'
+        # Data begins within the first 2,048 bytes: with more before it, the JSON is too long.
+        _is_taken(NDJSON, _line(body + data), not more and not data)
+
+
+def _line(body: bytes) -> bytes:
+    return body + b',"crc32c":"%08x"}\n' % fast_crc32c(body)
+
+
+def _is_taken(media_type: str, message: bytes, taken: bool) -> None:
+    decoder = WIRES[media_type].codec().Decoder()
+    if taken:
+        decoder.feed(message)
+        return
+    with pytest.raises(errors.MessageSizeError):
+        decoder.feed(message)
+
+
 def request(
     server: Process, method: str, path: str, body: bytes = b"", **headers: str
 ) -> tuple[int, bytes]:
@@ -282,6 +334,91 @@ def test_accept_chooses_the_wire(server: Process, accept: str | None, kind: str 
     assert status == (200 if kind else 406)
     if kind:
         assert read_stream(kind, data)[-1]["count"] == 1
+
+
+STILL, SOUND = avatar(sources=3, faceless=[1], tag="refusals"), speech(0.2)
+ASKED: dict[str, dict[str, Any]] = {
+    "/v1/avatars": {"avatar": sha256(STILL)},
+    "/v1/frames": {
+        "avatar": sha256(STILL),
+        "audio": sha256(SOUND),
+        "fps": [25, 1],
+        "start": 0,
+        "stop": 2,
+        "sources": [[0, 0, 2]],
+    },
+}
+REFUSED: list[tuple[str, dict[str, Any] | bytes, int, str]] = [
+    # 400 can be seen in the request alone ...
+    ("/v1/frames", b"{", 400, "MTF-REQUEST"),
+    ("/v1/frames", b"[]", 400, "MTF-WIRE"),
+    ("/v1/frames", {"avatar": "x"}, 400, "MTF-WIRE"),
+    ("/v1/frames", {"fps": [25.0, 1]}, 400, "MTF-WIRE"),
+    ("/v1/frames", {"fps": [1 << 31, 1]}, 400, "MTF-WIRE"),
+    ("/v1/frames", {"start": 3}, 400, "MTF-WIRE"),
+    ("/v1/frames", {"sources": [[0, 0, 1]]}, 400, "MTF-WIRE"),
+    ("/v1/frames", {"encoding": "webp"}, 400, "MTF-WIRE"),
+    ("/v1/avatars", {"start": 2, "stop": 1}, 400, "MTF-WIRE"),
+    ("/v1/avatars", {"options": {"bbox_shift": 1001}}, 400, "MTF-WIRE"),
+    ("/infer", {"image": "?", "audio": ""}, 400, "MTF-REQUEST"),
+    ("/infer", {"image": "", "audio": "", "fps": 241}, 400, "MTF-WIRE"),
+    # ... 422 only by this server.
+    ("/v1/frames", {"fps": [241, 1]}, 422, "MTF-REQUEST"),
+    ("/v1/frames", {"sources": [[2, 1, 2]]}, 422, "MTF-REQUEST"),
+    ("/v1/frames", {"sources": [[0, 1, 2]]}, 422, "MTF-NO-FACE"),
+    ("/v1/avatars", {"stop": 4}, 422, "MTF-REQUEST"),
+    ("/v1/frames", {"audio": sha256(STILL)}, 422, "MTF-AUDIO-FORMAT"),
+    ("/v1/frames", {"avatar": "0" * 64}, 404, "MTF-ASSET-UNKNOWN"),
+    ("/v1/frames", {"faces": "0" * 64}, 409, "MTF-SERVER-FACES"),
+]
+
+
+def test_which_refusal_when(server: Process) -> None:
+    for data in (STILL, SOUND):
+        request(server, "PUT", f"/v1/assets/{sha256(data)}", data)
+    for path, change, status, code in REFUSED:
+        body = change
+        if isinstance(change, dict):
+            body = json.dumps(ASKED.get(path, {}) | change).encode()
+        assert isinstance(body, bytes)
+        got, answer = request(server, "POST", path, body, Content_Type="application/json;x=y")
+        assert (got, json.loads(answer)["code"]) == (status, code), (path, change)
+        assert re.search(rf"^\| {status} \|.*`{code.removesuffix('FORMAT')}", PAGE, re.MULTILINE)
+
+
+def test_how_uploads_are_framed(server: Process) -> None:
+    data = b"an asset" * 9999
+    path = f"/v1/assets/{sha256(data)}"
+    host = server.address.removeprefix("http://")
+    status, _ = request(server, "PUT", path, data, Content_Encoding="gzip")
+    assert status == 400
+    connection = http.client.HTTPConnection(host, timeout=30)
+    connection.request("PUT", path, iter([data[:100], data[100:]]), encode_chunked=True)
+    response = connection.getresponse()
+    assert (response.status, json.loads(response.read())["bytes"]) == (201, len(data))
+    connection.close()
+    other = data + b"!"
+    head = f"PUT /v1/assets/{sha256(other)} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    name, port = host.split(":")
+    with socket.create_connection((name, int(port)), 30) as raw, raw.makefile("rb") as lines:
+        raw.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(other))
+        assert lines.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert lines.readline() == b"\r\n"
+        raw.sendall(other)
+        assert lines.readline() == b"HTTP/1.1 201 Created\r\n"
+
+
+def test_streams_are_called_what_they_are(server: Process, media_type: str) -> None:
+    request(server, "PUT", f"/v1/assets/{sha256(STILL)}", STILL)
+    connection = http.client.HTTPConnection(server.address.removeprefix("http://"), timeout=30)
+    headers = {"Accept": media_type, "Content-Type": "application/json"}
+    body = json.dumps(ASKED["/v1/avatars"])
+    connection.request("POST", "/v1/avatars", body, headers | {"Accept-Encoding": "gzip, br"})
+    response = connection.getresponse()
+    assert response.headers["Content-Type"] == media_type
+    assert response.headers["Content-Encoding"] is None
+    assert read_stream(media_type, response.read())[-1]["type"] == "end"
+    connection.close()
 
 
 def test_a_cut_stream_goes_on_from_the_last_good_index(server: Process, media_type: str) -> None:

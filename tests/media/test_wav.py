@@ -87,6 +87,15 @@ REFUSED = {
 """Chunks, what `open_speech` says of them, and `missing_share`."""
 
 
+def test_other_heads_are_no_wav(tmp_path: Path) -> None:
+    """RF64 holds what is longer than 4 GiB, which no server takes."""
+    path = tmp_path / "a.wav"
+    for head in (b"RF64", b"BW64", b"RIFX"):
+        path.write_bytes(head + WAV[4:])
+        with pytest.raises(errors.AudioFormatError, match="not a WAV"):
+            open_speech(path)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_such_a_wav(tmp_path: Path, name: str) -> None:
     chunks, words, secs = REFUSED[name]

@@ -56,6 +56,14 @@ def test_unknown_messages_are_skipped_if_marked_optional() -> None:
     assert from_line({"type": "gossip", "optional": True}) == []
 
 
+def test_reserved_flags_mean_nothing_and_the_mark_nothing_on_a_known_message() -> None:
+    assert from_binary(packed(5, flags=0xFF)) == [Heartbeat()]
+    assert from_binary(packed(200, flags=0xFF, data=b"no JSON", json_length=7, encoding=9)) == []
+    assert from_line({"type": "heartbeat", "optional": True}) == [Heartbeat()]
+    with pytest.raises(errors.ProtocolError, match="unknown type 99"):
+        from_binary(packed(99, flags=0xFE))
+
+
 def test_other_unknown_messages_are_errors() -> None:
     with pytest.raises(errors.ProtocolError, match="unknown type 99"):
         from_binary(packed(99))
