@@ -34,7 +34,14 @@ class Uploads:
 
 async def _server() -> Any:
     info = SimpleNamespace(
-        engine="pattern", model="1", is_preview=False, encodings=[CropEncoding.RAW], max_fps=60
+        engine="pattern",
+        model="1",
+        is_preview=False,
+        crop_size=256,
+        encodings=[CropEncoding.RAW],
+        max_fps=60,
+        max_size=64,
+        max_asset_bytes=0,
     )
     connection = SimpleNamespace(address=SimpleNamespace(name="a"))
     return SimpleNamespace(info=info, builtin=False, wire=BINARY, notes=(), connection=connection)
@@ -42,7 +49,9 @@ async def _server() -> Any:
 
 def _job() -> Any:
     return SimpleNamespace(
-        plan=SimpleNamespace(frame_encoding=CropEncoding.RAW, fps=Fraction(25)),
+        plan=SimpleNamespace(
+            frame_encoding=CropEncoding.RAW, fps=Fraction(25), width=64, height=64
+        ),
         state=SimpleNamespace(check_engine=lambda *_: None),
         inputs=SimpleNamespace(speech=SimpleNamespace(wav_sha256="recording", wav=b"")),
         picture=SimpleNamespace(sha256="avatar", data=b""),

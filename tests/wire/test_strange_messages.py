@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 import tracemalloc
@@ -12,7 +13,7 @@ import pytest
 from musetalk_fast import errors
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.kernels.png import encode_png
-from musetalk_fast.types import Box, CropEncoding
+from musetalk_fast.types import Box, CropEncoding, Rows
 from musetalk_fast.wire import binary, ndjson
 from musetalk_fast.wire.media_types import Codec
 from musetalk_fast.wire.messages import FaceMessage, Frame, Heartbeat, Message
@@ -92,6 +93,19 @@ FRAME = {
     "width": 256,
     "data": "",
 }
+
+
+def test_the_order_of_members_is_free() -> None:
+    data = base64.b64encode(bytes(768)).decode()
+    shuffled = dict(reversed([*FRAME.items()][:-1])) | {"data": data}
+    (frame,) = from_line(shuffled)
+    assert isinstance(frame, Frame)
+    assert (frame.index, frame.rows) == (0, Rows(0, 1))
+    body = json.dumps({**shuffled, "data": ""})[: -len(', "data": ""}')].encode()
+    body += b',"data":"%s"' % data.encode()
+    assert len(ndjson.Decoder().feed(body + b',"crc32c":"%08x"}\n' % crc32c(body))) == 1
+
+
 STRANGE = {
     "not an object": [1],
     "start without engine": {"type": "start", "start": 0, "stop": 1},
