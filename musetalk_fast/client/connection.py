@@ -17,7 +17,7 @@ from musetalk_fast.client.address import Address
 from musetalk_fast.client.connection_errors import connection_error, has_hung_up
 from musetalk_fast.client.credentials import NOTHING, Credentials
 from musetalk_fast.client.disconnects import failing_if_disconnected
-from musetalk_fast.client.http_errors import raise_for_refusal
+from musetalk_fast.client.http_errors import first_line, raise_for_refusal
 from musetalk_fast.client.http_proxy import HttpProxy, proxy_for
 from musetalk_fast.client.request_deadlines import RequestDeadlines
 from musetalk_fast.threads import thread_errors
@@ -244,6 +244,9 @@ def _parse(body: bytes, where: str) -> object:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        words = first_line(body)
         raise errors.NotAServerError(
-            "the response is not JSON: another program listens there", where=where
+            "the response is not JSON: another program listens there"
+            + (f" and says: {words}" if words else ""),
+            where=where,
         ) from None

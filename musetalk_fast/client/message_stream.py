@@ -12,12 +12,14 @@ import orjson
 
 from musetalk_fast import errors
 from musetalk_fast.client.connection import Connection
-from musetalk_fast.client.http_errors import from_code, raise_for_refusal
+from musetalk_fast.client.http_errors import first_line, from_code, raise_for_refusal
 from musetalk_fast.wire.media_types import StreamDecoder, StreamWire
 from musetalk_fast.wire.messages import ErrorMessage, Message
 
 _MAX_CHUNKS = 16
 """Handed on at a time: half of what may wait for an encoder."""
+_MAX_QUOTED = 1024
+"""Bytes of a page that came instead, in which its words are looked for."""
 
 
 @asynccontextmanager
@@ -58,8 +60,11 @@ async def _messages(
     where: str,
 ) -> AsyncGenerator[list[Message], None]:
     if response.content_type != wire.media_type:
+        words = first_line(await response.content.read(_MAX_QUOTED))
         raise errors.ProtocolError(
-            f"answers with {response.content_type}, not {wire.media_type}", where=where
+            f"answers with {response.content_type}, not {wire.media_type}"
+            + (f": {words}" if words else ""),
+            where=where,
         )
     clock = asyncio.get_running_loop().time
     spoke = clock()

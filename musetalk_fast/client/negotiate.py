@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
+import aiohttp
+
 from musetalk_fast import errors
 from musetalk_fast.client.address import Address, parse_address
 from musetalk_fast.client.connection import Connection
@@ -152,8 +154,9 @@ def _may_be_tls(error: errors.ServerError, address: Address) -> bool:
     if not address.base.startswith("http:") or address.socket is not None:
         return False
     # An alert is no HTTP; nginx sends a page with 400.
-    other = isinstance(error, errors.NotAServerError | errors.ServerRefusedError)
-    return other or has_hung_up(error.__cause__)
+    is_alert = isinstance(error.__cause__, aiohttp.ClientResponseError)
+    is_page = isinstance(error, errors.ServerRefusedError)
+    return is_alert or is_page or has_hung_up(error.__cause__)
 
 
 async def _info(connection: Connection, wire: str, health: Health) -> Info:

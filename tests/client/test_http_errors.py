@@ -163,6 +163,16 @@ async def test_a_token_says_more_than_the_status(
     assert error.message == "so it is"
 
 
+async def test_a_page_in_place_of_a_document() -> None:
+    async def say(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="<html>\n<title>Router login</title>", content_type="text/html")
+
+    async with answering(say) as connection:
+        with pytest.raises(errors.NotAServerError, match="and says: Router login") as caught:
+            await connection.document("/health")
+        assert caught.value.where == connection.address.name
+
+
 async def test_words_that_would_command_a_terminal() -> None:
     body = b'{"code": "X", "message": "\\u001b[2Jboo\\n", "hint": "\\u202eevil"}'
     error = await _refused(status=422, body=body)

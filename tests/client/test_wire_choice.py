@@ -107,15 +107,20 @@ async def test_who_knows_only_infer_is_not_asked_for_crops(wire: Wire) -> None:
 async def test_an_answer_on_another_wire_is_refused(wire: StreamWire) -> None:
     (other,) = (each for each in STREAM_WIRES if each != wire)
 
+    body = b"<html>\n<h1>Sign in</h1>"
+
     async def answer(_request: web.Request) -> web.Response:
-        return web.Response(body=b"", content_type=other.media_type)
+        return web.Response(body=body, content_type=other.media_type)
 
     async with (
         answering(answer) as connection,
         post_for_messages(connection, "/v1/frames", {}, wire) as stream,
     ):
-        with pytest.raises(errors.ProtocolError, match=f"answers with {other.media_type}, not"):
+        with pytest.raises(
+            errors.ProtocolError, match=f"answers with {other.media_type}, not"
+        ) as caught:
             await anext(stream)  # type: ignore[arg-type]
+    assert caught.value.message.endswith(f"{wire.media_type}: Sign in")
 
 
 @asynccontextmanager
