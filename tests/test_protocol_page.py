@@ -29,6 +29,7 @@ from server_process import Process, avatar, running, sha256, speech
 from musetalk_fast import errors
 from musetalk_fast.kernels.crc32c import crc32c as fast_crc32c
 from musetalk_fast.kernels.paste import window
+from musetalk_fast.server import request_body
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.types import Box, CropEncoding, Face, Rows
 from musetalk_fast.wire.face_digest import faces_digest
@@ -360,7 +361,9 @@ REFUSED: list[tuple[str, dict[str, Any] | bytes, int, str]] = [
     ("/v1/frames", {"encoding": "webp"}, 400, "MTF-WIRE"),
     ("/v1/avatars", {"start": 2, "stop": 1}, 400, "MTF-WIRE"),
     ("/v1/avatars", {"options": {"bbox_shift": 1001}}, 400, "MTF-WIRE"),
-    ("/infer", {"image": "?", "audio": ""}, 400, "MTF-REQUEST"),
+    ("/v1/frames", b"[" * 50_001, 413, "MTF-REQUEST-SIZE"),
+    ("/infer", {"image": "?", "audio": ""}, 400, "MTF-WIRE"),
+    ("/infer", b"{", 400, "MTF-WIRE"),
     ("/infer", {"image": "", "audio": "", "fps": 241}, 400, "MTF-WIRE"),
     # ... 422 only by this server.
     ("/v1/frames", {"fps": [241, 1]}, 422, "MTF-REQUEST"),
@@ -398,7 +401,7 @@ def test_how_uploads_are_framed(server: Process) -> None:
     assert (response.status, json.loads(response.read())["bytes"]) == (201, len(data))
     connection.close()
     other = data + b"!"
-    head = f"PUT /v1/assets/{sha256(other)} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    head = f"PUT /v1/assets/{sha256(other)} HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\n"
     name, port = host.split(":")
     with socket.create_connection((name, int(port)), 30) as raw, raw.makefile("rb") as lines:
         raw.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(other))
@@ -477,6 +480,17 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
         f"| body of `/v1/avatars` and `/v1/frames` | {MAX_REQUEST_BYTES >> 20} MiB |",
         f"| runs of `sources` | {MAX_RUNS:,} |",
         f"| body of `/infer` | {limits.max_infer_bytes >> 20} MiB |",
+        (
+            "| values of the body of `/v1/avatars` and `/v1/frames` | "
+            f"{request_body._MAX_VALUES:,} ("
+        ),
+        f"| JSON bodies held at a time | {limits.max_body_bytes >> 20} MiB together |",
+        (
+            f"| a body | at least {limits.body_rate >> 10} KiB a second over "
+            f"{limits.body_rate_secs:g} s, and {limits.body_secs / 3600:g} hours in all"
+        ),
+        f"| the head of a request | {limits.head_secs:g} s |",
+        f"| a kept connection | is closed after {limits.idle_secs:g} s without a request |",
         f"| recording of `/infer` | {limits.max_infer_secs / 3600:g} hour |",
         (
             "| a client that takes no byte of its stream | is disconnected after "

@@ -110,6 +110,8 @@ def _by_status(status: int) -> type[errors.ServerError]:
         return errors.NotAuthorisedError
     if status in (406, 411, 413, 415):  # whatever the body says
         return errors.ServerLimitError
+    if status == 421:
+        return errors.NotAServerError
     if status in (400, 422):
         return errors.ServerRefusedError
     return errors.ServerFailedError

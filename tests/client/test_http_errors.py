@@ -23,6 +23,7 @@ STATUSES = {
     413: (errors.ServerLimitError, 65),
     415: (errors.ServerLimitError, 65),
     418: (errors.ServerFailedError, 69),
+    421: (errors.NotAServerError, 69),
     422: (errors.ServerRefusedError, 65),
     429: (errors.ServerBusyError, 75),
     500: (errors.ServerFailedError, 69),
