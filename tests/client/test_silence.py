@@ -48,6 +48,16 @@ async def test_no_server_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
                 await connection.health()
 
 
+async def test_no_thread_to_look_up_a_name_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look_up(*_asked: object, **_named: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    async with Connection(parse_address("http://gpu.example.org"), 5.0) as connection:
+        with pytest.raises(errors.ThreadLimitError):
+            await connection.document("/health")
+
+
 async def test_an_unknown_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolvers try for half a minute and more, and sockets' time-outs have not begun."""
 
