@@ -184,12 +184,13 @@ def _feed_paste(data: bytes) -> bool:
     needed = Paste(face, width, height, layout, sharp=sharp).rows
     first = rng.choice((0, needed.first, max(0, needed.first - 3)))
     stop = rng.choice((needed.first + needed.count - (rng.random() < 0.1), 256))
-    crop = _samples(rng, max(0, stop - first) * 256 * 3).reshape(-1, 256, 3)
+    whole = _samples(rng, 256 * 256 * 3).reshape(256, 256, 3)
+    crop = whole[first : max(first, stop)]
     expected = before.copy()
     if face.mask.any() and stop >= needed.first + needed.count:
         colours = conversion("bt709", layout.depth, full_range=False)
         prepared = tables(face, (width, height), layout, colours, sharp=sharp)
-        paste_reference.paste(prepared, crop, first, before, expected)
+        paste_reference.paste(prepared, whole, 0, before, expected)
     for kernel in forms("paste"):
         paste = Paste(face, width, height, layout, sharp=sharp)
         in_place, onto_another = before.copy(), before.copy()
