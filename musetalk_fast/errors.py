@@ -16,6 +16,9 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── AudioDamagedError          sound is missing in it, and --strict-audio asks for all
 │   ├── NoFaceError                nothing to animate
 │   ├── FaceSizeError              a face the model cannot use
+│   ├── FaceTurnedError            one that lies on its side or stands upside down
+│   ├── FaceOptionsError           a shift or a margin that this face does not allow
+│   ├── MouthHiddenError           the picture ends above the mouth
 │   └── PlanError                  a plan that cannot be followed: damaged, or of other inputs
 ├── OutputError                73  the output cannot be created
 │   ├── OutputExistsError
@@ -185,6 +188,27 @@ class FaceSizeError(InputError):
 
     token = "MTF-FACE-SIZE"
     default_hint = "use a larger picture or one where the face fills more of it"
+
+
+class FaceTurnedError(InputError):
+    """A face that lies on its side or stands upside down."""
+
+    token = "MTF-FACE-TURNED"
+    default_hint = "turn the picture so that the face stands upright"
+
+
+class FaceOptionsError(InputError):
+    """A shift or a margin that this face does not allow."""
+
+    token = "MTF-FACE-OPTIONS"
+    default_hint = "leave out --bbox-shift and --extra-margin"
+
+
+class MouthHiddenError(InputError):
+    """A face whose mouth is not in the picture."""
+
+    token = "MTF-MOUTH-HIDDEN"
+    default_hint = "use a picture that shows the entire face"
 
 
 class PlanError(InputError):

@@ -34,6 +34,32 @@ class PlanEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FacePlace:
+    """The rectangle of a face, forehead to chin, in pixels of the avatar."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacesEvent:
+    """The faces of the avatar, and which of them will speak.
+
+    Attributes:
+        faces: from left to right, as `--face` counts them: without those that are several times
+            smaller than the largest. A named box is not looked beyond.
+        chosen: the number of the one that was taken.
+        reason: why: `largest`, `left`, `right`, `number`, `center` or `box`.
+    """
+
+    faces: tuple[FacePlace, ...]
+    chosen: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerEvent:
     """The server that makes the mouth, by which engine, and on which wire (`wire.media_types`)."""
 
@@ -99,5 +125,12 @@ class DoneEvent:
 
 
 Event: TypeAlias = (
-    PlanEvent | ServerEvent | UploadEvent | SegmentEvent | ProgressEvent | WarningEvent | DoneEvent
+    PlanEvent
+    | FacesEvent
+    | ServerEvent
+    | UploadEvent
+    | SegmentEvent
+    | ProgressEvent
+    | WarningEvent
+    | DoneEvent
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -11,7 +12,7 @@ from musetalk_fast.batching.job_list import Job
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import InternalError, MuseTalkError, OutputWriteError
 from musetalk_fast.events import Event
-from musetalk_fast.planning import Plan, make_plan
+from musetalk_fast.planning import OnEvent, Plan, make_plan
 from musetalk_fast.rendering import Renderer, RenderResult
 
 T = TypeVar("T")
@@ -53,9 +54,15 @@ def make_folder(outputs: Path) -> None:
         ) from error
 
 
-def plan_all(jobs: Iterable[Job], settings: Settings) -> list[Outcome[Plan]]:
-    """Plan every job, without a server and without writing anything."""
-    return [_plan(job, settings) for job in jobs]
+def plan_all(
+    jobs: Iterable[Job], settings: Settings, on_event: Callable[[Job, Event], None]
+) -> list[Outcome[Plan]]:
+    """Plan every job, without a server and without writing anything.
+
+    Args:
+        on_event: called with what the planning of a job reports.
+    """
+    return [_plan(job, settings, partial(on_event, job)) for job in jobs]
 
 
 async def render_all(
@@ -80,21 +87,22 @@ async def render_all(
     return outcomes
 
 
-def _plan(job: Job, settings: Settings) -> Outcome[Plan]:
+def _plan(job: Job, settings: Settings, on_event: OnEvent) -> Outcome[Plan]:
     try:
-        return Outcome(job, _planned(job, settings))
+        return Outcome(job, _planned(job, settings, on_event))
     except Exception as error:  # noqa: BLE001 - see `_as_ours`
         return Outcome(job, error=_as_ours(error, job))
 
 
-def _planned(job: Job, settings: Settings) -> Plan:
+def _planned(job: Job, settings: Settings, on_event: OnEvent) -> Plan:
     """As if the folder for the videos were there: a dry run does not make it."""
     folder = job.output.parent
     if folder.exists():
-        return make_plan(job.avatar, job.audio, job.output, settings)
+        return make_plan(job.avatar, job.audio, job.output, settings, on_event=on_event)
     above = next(each for each in folder.absolute().parents if each.exists())
     settings = replace(settings, output=replace(settings.output, overwrite=True))
-    plan = make_plan(job.avatar, job.audio, above / job.output.name, settings)
+    output = above / job.output.name
+    plan = make_plan(job.avatar, job.audio, output, settings, on_event=on_event)
     return replace(plan, output=job.output)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from musetalk_fast.batching import Job, Outcome, Pairing
     from musetalk_fast.cli.display import Display
-    from musetalk_fast.events import DoneEvent, Event
+    from musetalk_fast.events import DoneEvent, Event, FacesEvent
     from musetalk_fast.planning import Plan
     from musetalk_fast.rendering import RenderResult
 
@@ -63,11 +63,11 @@ def batch(
     with open_display(verbosity_of(ctx)) as display:
         _warn_left_over(pairing, display)
         if dry_run:
-            planned = run_blocking(lambda: plan_all(pairing.jobs, settings))
-            return _show_plans(planned, display)
-        listener = _BatchListener(display)
-        run(render_all(pairing.jobs, settings, listener))
-        return listener.summarise()
+            listener = _PlanListener(display)
+            return listener.show(run_blocking(lambda: plan_all(pairing.jobs, settings, listener)))
+        following = _BatchListener(display)
+        run(render_all(pairing.jobs, settings, following))
+        return following.summarise()
 
 
 class _BatchListener:
@@ -108,20 +108,48 @@ def _warn_left_over(pairing: Pairing, display: Display) -> None:
         display(WarningEvent(message=reason, token="MTF-LEFT-OVER"))
 
 
-def _show_plans(outcomes: Sequence[Outcome[Plan]], display: Display) -> int:
-    from musetalk_fast.cli.formatting import frame_count
+class _PlanListener:
+    """Passes on what the plans of a batch warn of, and lists them with their faces."""
 
-    rows = []
-    for outcome in outcomes:
-        plan = outcome.result
-        if plan is None:
-            display.begin(outcome.job.name)
-            rows.append(_failed(outcome, display))
-        else:
-            frames = frame_count(plan.frames)
-            text = f"{frames} at {plan.fps} fps, {plan.width}x{plan.height}"
-            rows.append((outcome.job.name, "planned", f"{outcome.job.output.name} ({text})"))
-    return _summarise(rows, "planned", display)
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._named = ""
+        self._faces: dict[str, FacesEvent] = {}
+
+    def __call__(self, job: Job, event: Event) -> None:
+        from musetalk_fast.events import FacesEvent, WarningEvent
+
+        if isinstance(event, FacesEvent):
+            self._faces[job.name] = event
+        if isinstance(event, WarningEvent) or (
+            isinstance(event, FacesEvent) and len(event.faces) > 1
+        ):
+            self._begin(job)
+            self._display(event)
+
+    def show(self, outcomes: Sequence[Outcome[Plan]]) -> int:
+        rows = []
+        for outcome in outcomes:
+            plan = outcome.result
+            if plan is None:
+                self._begin(outcome.job)
+                rows.append(_failed(outcome, self._display))
+            else:
+                text = f"{outcome.job.output.name} ({self._facts(outcome.job, plan)})"
+                rows.append((outcome.job.name, "planned", text))
+        return _summarise(rows, "planned", self._display)
+
+    def _begin(self, job: Job) -> None:
+        if self._named != job.name:
+            self._named = job.name
+            self._display.begin(job.name)
+
+    def _facts(self, job: Job, plan: Plan) -> str:
+        from musetalk_fast.cli.formatting import faces_text, frame_count
+
+        facts = f"{frame_count(plan.frames)} at {plan.fps} fps, {plan.width}x{plan.height}"
+        faces = self._faces.get(job.name)
+        return facts if faces is None else f"{facts}; faces: {faces_text(faces)}"
 
 
 def _failed(

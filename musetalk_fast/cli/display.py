@@ -15,6 +15,7 @@ from musetalk_fast.cli import formatting
 from musetalk_fast.events import (
     DoneEvent,
     Event,
+    FacesEvent,
     PlanEvent,
     ProgressEvent,
     ServerEvent,
@@ -120,6 +121,9 @@ class TextDisplay(Display):
         """Say what needs saying."""
         if isinstance(event, WarningEvent):
             self.note(f"warning: {event.message}")
+        elif isinstance(event, FacesEvent):
+            if self._verbose or len(event.faces) > 1:
+                self.note(formatting.faces_line(event))
         elif isinstance(event, ServerEvent):
             self.note(formatting.server_line(event))
             if self._verbose:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from musetalk_fast.wire.media_types import INFER
 
 if TYPE_CHECKING:
-    from musetalk_fast.events import DoneEvent, PlanEvent, ProgressEvent, ServerEvent
+    from musetalk_fast.events import DoneEvent, FacesEvent, PlanEvent, ProgressEvent, ServerEvent
     from musetalk_fast.planning import Plan
 
 STAGES = {
@@ -19,6 +19,38 @@ STAGES = {
     "encode": "encoding",
     "join": "joining",
 }
+
+
+_REASONS = {
+    "largest": "the largest",
+    "left": "the leftmost",
+    "right": "the rightmost",
+    "number": "asked for by number",
+    "center": "nearest to --face-center",
+    "box": "in --face-box",
+}
+_MAX_FACES = 8
+
+
+def faces_line(event: FacesEvent) -> str:
+    """`faces: 2; takes 1 at 683,131 (184x203), the largest; 0 at 180,110 (92x109)`."""
+    return f"faces: {faces_text(event)}"
+
+
+def faces_text(event: FacesEvent) -> str:
+    """`2; takes 1 at 683,131 (184x203), the largest; 0 at 180,110 (92x109)`, `1 at ...`."""
+    if len(event.faces) == 1:
+        (face,) = event.faces
+        return f"1, at {face.x},{face.y} ({face.width}x{face.height})"
+    places = [
+        f"{number} at {face.x},{face.y} ({face.width}x{face.height})"
+        for number, face in enumerate(event.faces)
+    ]
+    taken = places.pop(event.chosen)
+    text = f"{len(event.faces)}; takes {taken}, {_REASONS.get(event.reason, event.reason)}"
+    if places:
+        text += f"; {', '.join(places[:_MAX_FACES])}"
+    return text + (f" and {len(places) - _MAX_FACES} more" if len(places) > _MAX_FACES else "")
 
 
 def plan_line(event: PlanEvent) -> str:
@@ -114,14 +146,15 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
     }
 
 
-def plan_table(plan: Plan) -> str:
-    """The same as lines of `name  value`."""
+def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
+    """The same as lines of `name  value`, with the faces, if they were looked for."""
     members = plan_members(plan)
+    members["faces"] = faces_text(faces) if faces else "not looked for"
     members["size"] = f"{members.pop('width')}x{members.pop('height')}"
     members["duration"] = f"{members.pop('duration_secs')} s"
     members["sound"] = "the recording" if plan.sound else "none"
     order = (
-        *("avatar", "audio", "output", "duration", "fps", "frames", "size"),
+        *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size"),
         *("encoder", "scaling", "sound", "segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from musetalk_fast.cli.face_preview_option import face_preview_option, write_preview
 from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, rendering_options
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
@@ -21,9 +22,12 @@ Examples:
 @click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Write the plan of a video.")
 @file_options
 @rendering_options
+@face_preview_option
 @verbosity_options
 @click.pass_context
-def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
+def plan(
+    ctx: click.Context, avatar: Path, speech: Path, output: Path, face_preview: Path | None
+) -> None:
     """Check both inputs and write OUTPUT.parts/plan.json, which `segment` and `join` follow.
 
     No server is asked. Prints the plan's path and the number of its segments.
@@ -35,6 +39,8 @@ def plan(ctx: click.Context, avatar: Path, speech: Path, output: Path) -> None:
 
     settings = load(ctx)
     with open_display(verbosity_of(ctx)) as display:
+        if face_preview is not None:
+            write_preview(face_preview, avatar, (avatar, speech, output), settings)
         planning = partial(write_plan, avatar, speech, output, settings, on_event=display)
         path, made = run_blocking(planning)
         members = {**plan_members(made), "plan": str(path)}

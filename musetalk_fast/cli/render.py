@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from musetalk_fast.cli.face_preview_option import face_preview_option, write_preview
 from musetalk_fast.cli.overwriting import ask_before_replacing
 from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, rendering_options
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
+
+if TYPE_CHECKING:
+    from musetalk_fast.events import Event
 
 _EXAMPLES = """\b
 Examples:
   musetalk-fast render -i anna.png -a anna.wav -o anna.mp4
   musetalk-fast render -s http://gpu:8000 -i anna.png -a anna.mp3 -o anna.webm
   musetalk-fast render -n -i anna.png -a anna.wav -o anna.mp4
+  musetalk-fast render -n --face-preview faces.png -i group.jpg -a anna.wav -o anna.mp4
 """
 
 
 @click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make one video.")
 @file_options
 @rendering_options
+@face_preview_option
 @click.option("-n", "--dry-run", is_flag=True, help="Check both inputs, print the plan, stop.")
 @click.option("--fresh", is_flag=True, help="Start over, whatever an interrupted run has left.")
 @verbosity_options
 @click.pass_context
 def render(
-    ctx: click.Context, avatar: Path, speech: Path, output: Path, dry_run: bool, fresh: bool
+    ctx: click.Context,
+    avatar: Path,
+    speech: Path,
+    output: Path,
+    face_preview: Path | None,
+    dry_run: bool,
+    fresh: bool,
 ) -> None:
     """Make a video in which the avatar speaks the recording.
 
@@ -45,14 +58,25 @@ def render(
     if not dry_run:
         ask_before_replacing(ctx, [output])
     with open_display(verbosity_of(ctx)) as display:
+        if face_preview is not None:
+            write_preview(face_preview, avatar, (avatar, speech, output), settings)
         if dry_run:
             from musetalk_fast.cli.formatting import plan_members, plan_table
             from musetalk_fast.cli.signals import run_blocking
+            from musetalk_fast.events import FacesEvent
             from musetalk_fast.planning import make_plan
 
-            planning = partial(make_plan, avatar, speech, output, settings, on_event=display)
+            seen: list[FacesEvent] = []
+
+            def listen(event: Event) -> None:
+                if isinstance(event, FacesEvent):
+                    seen.append(event)
+                display(event)
+
+            planning = partial(make_plan, avatar, speech, output, settings, on_event=listen)
             plan = run_blocking(planning)
-            display.result("plan", plan_members(plan), plan_table(plan))
+            table = plan_table(plan, seen[0] if seen else None)
+            display.result("plan", plan_members(plan), table)
         else:
             from musetalk_fast.cli.signals import run
             from musetalk_fast.rendering import render_async

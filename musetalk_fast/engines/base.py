@@ -93,7 +93,11 @@ class Engine(Protocol):
 
         Raises:
             errors.ImageFormatError, errors.ImageSizeError: the asset is no usable picture.
-            errors.NoFaceError, errors.FaceSizeError: no source frame has a usable face.
+            errors.NoFaceError, errors.FaceSizeError, errors.FaceTurnedError,
+            errors.MouthHiddenError: no source frame has a usable face.
+            errors.FaceOptionsError: an option that cannot be met; the hint says what can. Every
+                `errors.InputError` is told to the client as its own fault (422), not to be
+                repeated; anything else is the server's.
         """
         ...
 

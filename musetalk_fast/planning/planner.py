@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musetalk_fast.config import Settings
-from musetalk_fast.events import Event, ProgressEvent, WarningEvent
+from musetalk_fast.config import BUILTIN, Settings
+from musetalk_fast.events import Event, FacePlace, FacesEvent, ProgressEvent, WarningEvent
 from musetalk_fast.media.avatar import AvatarSource, open_avatar
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
@@ -23,6 +23,7 @@ from musetalk_fast.video.output_path import check_output
 
 if TYPE_CHECKING:
     from musetalk_fast.errors import InputError
+    from musetalk_fast.media.face import FoundFace
 
 OnEvent = Callable[[Event], None]
 
@@ -151,29 +152,38 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
 
 def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> None:
     from musetalk_fast.errors import InputError
-    from musetalk_fast.media.face import find_face
+    from musetalk_fast.media.face import FaceFinder, face_notes, find_face
 
+    picture, finder = avatar_source.picture(0), FaceFinder()
     try:
-        found = find_face(avatar_source.picture(0), settings.avatar.options())
+        found = find_face(picture, settings.avatar.options(), finder)
     except InputError as error:
         error.where = str(avatar_source.path)
-        error.hint = _face_hint(error, settings.output.resolution)
+        error.hint = _face_hint(error, settings)
         raise
-    _warn(found.notes, on_event)
+    on_event(_faces_event(found))
+    _warn(face_notes(picture, found, finder), on_event)
 
 
-def _face_hint(error: InputError, resolution: tuple[int, int] | None) -> str | None:
+def _faces_event(found: FoundFace) -> FacesEvent:
+    selection = found.selection
+    places = (FacePlace(**face.place._asdict()) for face in selection.faces)
+    return FacesEvent(faces=tuple(places), chosen=selection.chosen, reason=selection.reason)
+
+
+def _face_hint(error: InputError, settings: Settings) -> str | None:
     """What the user can do about a face, knowing what the picture went through."""
     from musetalk_fast.errors import NoFaceError
 
     hint = error.hint
     if hint != error.default_hint:
         return hint
-    if resolution is not None:
-        width, height = resolution
+    if settings.output.resolution is not None:
+        width, height = settings.output.resolution
         hint = f"the picture was scaled by --resolution {width}x{height}: leave it out, or {hint}"
-    if isinstance(error, NoFaceError):
-        hint = f"{hint}, or send the picture unchecked with --no-face-check"
+    if isinstance(error, NoFaceError) and set(settings.server.url or ()) - {BUILTIN}:
+        # The built-in engine looks with the same eyes; others may see more.
+        hint = f"{hint}, or let the server look for itself: --no-face-check"
     return hint
 
 

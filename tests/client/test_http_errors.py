@@ -147,6 +147,7 @@ async def test_retry_after(status: int, text: str, secs: float | None) -> None:
     [
         ("MTF-NO-FACE", errors.NoFaceError),
         ("MTF-FACE-SIZE", errors.FaceSizeError),
+        ("MTF-FACE-OPTIONS", errors.FaceOptionsError),
         ("MTF-AUDIO-LENGTH", errors.AudioLengthError),
         ("MTF-IMAGE-FORMAT", errors.ImageFormatError),
         ("MTF-SERVER-FACES", errors.FacesDifferError),

@@ -13,8 +13,8 @@ import pytest
 
 from musetalk_fast.engines.base import ENGINE_GROUP, CropRequest, never_cancelled
 from musetalk_fast.engines.preview import PreviewEngine
-from musetalk_fast.errors import ImageFormatError, NoFaceError
-from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Face
+from musetalk_fast.errors import FaceOptionsError, ImageFormatError, NoFaceError
+from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face
 
 FPS = (25, 1)
 
@@ -159,6 +159,29 @@ def test_a_picture_without_a_face_is_refused(tmp_path: Path) -> None:
     Image.fromarray(noise).save(path)
     with pytest.raises(NoFaceError):
         PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *face: None, never_cancelled)
+
+
+def test_a_box_without_a_face_is_taken_as_an_average_one(ready, tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "drawing.png"
+    Image.new("RGB", (200, 200), (200, 180, 170)).save(path)
+    options = AvatarOptions(face_box=Box(40, 30, 120, 137))
+    avatar = ready.engine.prepare_avatar(path, options, lambda *face: None, never_cancelled)
+    (face,) = avatar.faces
+    assert face is not None
+    assert face.mask.max() > 200
+    crops = ready.engine.infer(ready.requests(range(28, 48), avatar)).astype(int)
+    assert np.abs(crops - avatar.mouths[0].photo).max() > 30
+
+
+@pytest.mark.parametrize("options", [{"extra_margin": 1000}, {"bbox_shift": 40}])
+def test_options_that_a_face_does_not_allow_are_named(ready, smiling, options) -> None:
+    with pytest.raises(FaceOptionsError, match="leave no box") as refused:
+        ready.engine.prepare_avatar(
+            smiling.path, AvatarOptions(**options), lambda *face: None, never_cancelled
+        )
+    assert "this face allows" in str(refused.value.hint)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:

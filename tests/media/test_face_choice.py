@@ -3,9 +3,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from musetalk_fast.errors import FaceSizeError, NoFaceError, UsageError
-from musetalk_fast.media.face import FaceFinder, FoundFace, Landmarks, choose, find_face, mouth_box
+from musetalk_fast.errors import (
+    FaceOptionsError,
+    FaceSizeError,
+    FaceTurnedError,
+    MouthHiddenError,
+    NoFaceError,
+    UsageError,
+)
+from musetalk_fast.media.face import (
+    FaceFinder,
+    FoundFace,
+    Landmarks,
+    choose,
+    face_notes,
+    find_face,
+    mouth_box,
+)
 from musetalk_fast.media.face.box import IBUG_68, MIN_SIDE
+from musetalk_fast.media.face.landmarks import MOUTH
 from musetalk_fast.types import AvatarOptions, Box, Picture
 
 # Measured once, with the shape of MuseTalk's box checked by eye; see test_the_box_is_as_musetalk.
@@ -16,9 +32,10 @@ BOXES = {"astronaut": Box(180, 64, 91, 124), "hopper": Box(171, 118, 183, 226)}
 def test_the_box_of_each_portrait(
     name: str, finder: FaceFinder, request: pytest.FixtureRequest
 ) -> None:
-    found = find_face(request.getfixturevalue(name), AvatarOptions(), finder)
+    picture = request.getfixturevalue(name)
+    found = find_face(picture, AvatarOptions(), finder)
     np.testing.assert_allclose(found.box, BOXES[name], atol=3)
-    assert found.notes == ()
+    assert face_notes(picture, found, finder) == ()
 
 
 def test_find_face_loads_its_own_models(astronaut: Picture) -> None:
@@ -34,7 +51,7 @@ def test_find_face_loads_its_own_models(astronaut: Picture) -> None:
         ({"face": "0"}, False),
         ({"face": "1"}, True),
         ({"face_center": (200, 170)}, False),
-        ({"face_center": (1000, 599)}, True),
+        ({"face_center": (950, 400)}, True),
         ({"face_box": Box(180, 110, 92, 110)}, False),
         ({"face_box": Box(680, 130, 190, 205), "face": "left"}, True),
     ],
@@ -46,6 +63,64 @@ def test_the_choice_of_two(
     assert (found.box.x > 512) == is_right
 
 
+def test_the_choice_says_who_else_is_there(finder: FaceFinder, couple: Picture) -> None:
+    selection = find_face(couple, AvatarOptions(), finder).selection
+    assert (selection.chosen, selection.reason) == (1, "largest")
+    places = [face.place for face in selection.faces]
+    np.testing.assert_allclose(places, [(180, 110, 92, 109), (683, 131, 184, 203)], atol=4)
+    alone = find_face(couple, AvatarOptions(), finder, list_others=False).selection
+    assert alone.faces[alone.chosen].place == places[1]
+
+
+@pytest.mark.parametrize("point", [(430, 300), (1000, 599), (226, 290)])
+def test_a_point_beside_everybody_takes_nobody(
+    point: tuple[int, int], finder: FaceFinder, couple: Picture
+) -> None:
+    with pytest.raises(NoFaceError, match=f"the point {point[0]},{point[1]}") as caught:
+        find_face(couple, AvatarOptions(face_center=point), finder)
+    assert "0 at 180,110 (92x109), 1 at 683,131 (184x203)" in str(caught.value.hint)
+
+
+def _upside_down(picture: Picture) -> Picture:
+    return np.ascontiguousarray(picture[::-1, ::-1])
+
+
+@pytest.mark.parametrize("options", [{}, {"face_box": Box(157, 266, 184, 203)}])
+def test_a_face_upside_down_is_called_so(
+    options: dict[str, object], finder: FaceFinder, hopper: Picture
+) -> None:
+    with pytest.raises(FaceTurnedError, match="stands upside down"):
+        find_face(_upside_down(hopper), AvatarOptions(**options), finder)  # type: ignore[arg-type]
+
+
+def test_a_face_on_its_side_is_called_so(finder: FaceFinder, hopper: Picture) -> None:
+    with pytest.raises(FaceTurnedError, match="lies on its side"):
+        find_face(np.ascontiguousarray(np.rot90(hopper)), AvatarOptions(), finder)
+
+
+def test_a_picture_cut_below_the_nose(finder: FaceFinder, hopper: Picture) -> None:
+    cut = np.ascontiguousarray(hopper[:250])
+    with pytest.raises(MouthHiddenError, match="lower border"):
+        find_face(cut, AvatarOptions(face_box=Box(171, 131, 184, 203)), finder)
+
+
+def test_a_covered_mouth_is_reported(finder: FaceFinder, hopper: Picture) -> None:
+    covered = hopper.copy()
+    covered[250:330, 200:330] = hopper[200, 300]
+    found = find_face(covered, AvatarOptions(), finder)
+    assert any("cover the mouth" in note for note in face_notes(covered, found, finder))
+
+
+def test_a_trusted_box_is_an_average_face(finder: FaceFinder) -> None:
+    blank, box = np.full((300, 300, 3), 128, np.uint8), Box(50, 40, 200, 228)
+    found = find_face(blank, AvatarOptions(face_box=box), finder, trust_box=True)
+    assert found.landmarks.place == box
+    x, y = found.landmarks.points[13, :2]
+    assert abs(x - 150) < 2
+    assert 0.65 < (y - 40) / 228 < 0.75
+    assert found.landmarks.points.shape == (478, 3)
+
+
 def test_too_high_a_number_names_how_many_there_are(finder: FaceFinder, couple: Picture) -> None:
     with pytest.raises(NoFaceError, match="face 2 was asked for, but 2 faces found") as caught:
         find_face(couple, AvatarOptions(face="2"), finder)
@@ -55,7 +130,7 @@ def test_too_high_a_number_names_how_many_there_are(finder: FaceFinder, couple: 
 def test_too_high_a_number_for_one_face(finder: FaceFinder, astronaut: Picture) -> None:
     with pytest.raises(NoFaceError, match="but 1 face found") as caught:
         find_face(astronaut, AvatarOptions(face="7"), finder)
-    assert "use --face 0, or" in str(caught.value.hint)
+    assert "use --face 0 (0 at 180,70 (92x108)), or" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("point", [(512, 0), (0, 512), (-1, 5), (5, -1), (10**9, 5)])
@@ -78,7 +153,8 @@ def test_no_face_in_the_named_box(finder: FaceFinder) -> None:
     picture = np.full((300, 300, 3), 128, np.uint8)
     with pytest.raises(NoFaceError, match="in the box 10,20,100,110") as caught:
         find_face(picture, AvatarOptions(face_box=Box(10, 20, 100, 110)), finder)
-    assert "from the eyebrows to the chin" in str(caught.value.hint)
+    assert "from the forehead to the chin" in str(caught.value.hint)
+    assert "--no-face-check" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -106,12 +182,13 @@ def test_a_face_that_is_no_choice(face: str, finder: FaceFinder, astronaut: Pict
 
 
 def _face_at(scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)) -> Landmarks:
-    """A made-up face: jaw 100 wide, bridge at 60, chin at 120 (before scale and offset)."""
+    """A face of jaw 100 wide, bridge at 60, lips at 90, chin at 120, before scale and offset."""
     points = np.full((478, 3), 50.0, np.float32)
     points[127, :2], points[356, :2] = (0.5, 40.5), (100.5, 40.5)
     points[33, :2], points[263, :2] = (30.0, 40.0), (70.0, 40.0)
     points[[70, 300], 1] = 25.0
     points[5, :2], points[152, :2] = (50.0, 60.5), (50.0, 120.5)
+    points[MOUTH, 1] = 90.0
     points[:, :2] = points[:, :2] * scale + offset
     return Landmarks(points, 20.0, Box(0, 0, 1, 1))
 
@@ -143,25 +220,33 @@ def test_the_box_may_leave_the_picture_sideways() -> None:
 @pytest.mark.parametrize(
     "options", [{"bbox_shift": 60}, {"bbox_shift": -40}, {"bbox_shift": 10**9}]
 )
-def test_a_shift_off_the_face_is_refused(options: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="leave no box") as caught:
-        mouth_box(_face_at(), AvatarOptions(**options), 500, 500)  # type: ignore[arg-type]
-    assert "from -35 to 49" in str(caught.value.hint)
+def test_a_shift_that_leaves_the_mouth_out_is_refused(options: dict[str, int]) -> None:
+    with pytest.raises(FaceOptionsError, match="the mouth in its lower half") as caught:
+        mouth_box(_face_at(), AvatarOptions(**options), 500, 500)
+    assert "(--bbox-shift) from -35 to 25" in str(caught.value.hint)
+    assert caught.value.exit_code == 65
 
 
 def test_the_allowed_shifts_are_those_that_are_taken() -> None:
     assert mouth_box(_face_at(), AvatarOptions(bbox_shift=-35), 500, 500)
-    assert mouth_box(_face_at(), AvatarOptions(bbox_shift=49), 500, 500).height == MIN_SIDE
-    with pytest.raises(FaceSizeError) as caught:
-        mouth_box(_face_at(), AvatarOptions(bbox_shift=50), 500, 500)
-    assert "(--bbox-shift) from -35 to 49" in str(caught.value.hint)
-    with pytest.raises(UsageError):
-        mouth_box(_face_at(), AvatarOptions(bbox_shift=-36), 500, 500)
+    assert mouth_box(_face_at(), AvatarOptions(bbox_shift=25), 500, 500).height == 80
+    for shift in (-36, 26):
+        with pytest.raises(FaceOptionsError):
+            mouth_box(_face_at(), AvatarOptions(bbox_shift=shift), 500, 500)
 
 
-def test_a_margin_that_eats_the_face_is_refused() -> None:
-    with pytest.raises(UsageError, match="extra_margin -60"):
-        mouth_box(_face_at(), AvatarOptions(extra_margin=-60), 500, 500)
+@pytest.mark.parametrize("margin", [-60, 61, 80, 10**9])
+def test_a_margin_that_leaves_the_mouth_out_is_refused(margin: int) -> None:
+    with pytest.raises(FaceOptionsError, match=f"extra_margin {margin}") as caught:
+        mouth_box(_face_at(), AvatarOptions(extra_margin=margin), 500, 500)
+    assert "an extra_margin (--extra-margin) from 0 to 60" in str(caught.value.hint)
+    assert mouth_box(_face_at(), AvatarOptions(extra_margin=60), 500, 500).height == 180
+
+
+def test_where_only_both_are_too_much_neither_is_advised() -> None:
+    with pytest.raises(FaceOptionsError) as caught:
+        mouth_box(_face_at(), AvatarOptions(bbox_shift=90, extra_margin=900), 2000, 2000)
+    assert "leave them out" in str(caught.value.hint)
 
 
 def test_the_smallest_face() -> None:
@@ -179,10 +264,9 @@ def test_each_of_the_68_points_is_another() -> None:
 
 def test_choose_takes_what_it_is_given() -> None:
     faces = [_face_at(), _face_at(2.0, (300, 0)), _face_at(offset=(600, 0))]
-    assert choose(faces, AvatarOptions()) is faces[1]
-    assert choose(faces, AvatarOptions(face="2")) is faces[2]
+    assert [choose(faces, face) for face in ("left", "right", "1")] == [0, 2, 1]
     with pytest.raises(NoFaceError):
-        choose([], AvatarOptions())
+        choose(faces, "3")
 
 
 def _shrunk(picture: Picture, factor: float) -> Picture:
@@ -195,9 +279,13 @@ def _shrunk(picture: Picture, factor: float) -> Picture:
     return canvas
 
 
+def _noted(words: str, picture: Picture, finder: FaceFinder) -> bool:
+    found = find_face(picture, AvatarOptions(), finder)
+    return any(words in note for note in face_notes(picture, found, finder))
+
+
 def test_a_tiny_face_is_reported(finder: FaceFinder, hopper: Picture) -> None:
-    found = find_face(_shrunk(hopper, 0.3), AvatarOptions(), finder)
-    assert any("tiny" in note for note in found.notes)
+    assert _noted("tiny", _shrunk(hopper, 0.3), finder)
 
 
 def test_a_face_too_small_for_the_model(finder: FaceFinder, hopper: Picture) -> None:
@@ -206,15 +294,12 @@ def test_a_face_too_small_for_the_model(finder: FaceFinder, hopper: Picture) -> 
 
 
 def test_a_face_cut_by_the_border_is_reported(finder: FaceFinder, hopper: Picture) -> None:
-    found = find_face(np.ascontiguousarray(hopper[:310]), AvatarOptions(), finder)
-    assert any("cut by the picture's lower border" in note for note in found.notes)
-    found = find_face(np.ascontiguousarray(hopper[:, 210:]), AvatarOptions(), finder)
-    assert any("cut by the picture's left border" in note for note in found.notes)
+    assert _noted("cut by the picture's lower border", np.ascontiguousarray(hopper[:310]), finder)
+    assert _noted("cut by the picture's left border", np.ascontiguousarray(hopper[:, 210:]), finder)
 
 
 def test_a_turned_face_is_reported(finder: FaceFinder, hopper: Picture) -> None:
     from PIL import Image
 
     turned = np.array(Image.fromarray(hopper).rotate(50, expand=True))
-    found = find_face(turned, AvatarOptions(), finder)
-    assert any("turned by 5" in note for note in found.notes)
+    assert _noted("turned by 5", turned, finder)

@@ -174,7 +174,7 @@ async def test_source_frames_without_a_face_are_refused(client: Client) -> None:
         assert document["hint"]
 
 
-@pytest.mark.parametrize("kind", ["NoFaceError", "ImageFormatError", "ImageSizeError"])
+@pytest.mark.parametrize("kind", ["NoFaceError", "FaceOptionsError", "ImageSizeError"])
 async def test_what_the_engine_refuses(client: Client, kind: str) -> None:
     from musetalk_fast import errors
 

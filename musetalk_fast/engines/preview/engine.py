@@ -56,15 +56,19 @@ class PreviewEngine:
     ) -> PreviewAvatar:
         """Load a still picture, find its face and solve its poses.
 
+        A box in which no face is seen counts as the place of an average one.
+
         Raises:
             errors.ImageFormatError, errors.ImageSizeError: no usable picture.
-            errors.NoFaceError, errors.FaceSizeError: no usable face.
-            errors.UsageError: options that make no sense for this picture.
+            errors.NoFaceError, errors.FaceTurnedError, errors.MouthHiddenError,
+            errors.FaceSizeError: no usable face.
+            errors.FaceOptionsError: a shift or a margin that the face does not allow.
+            errors.UsageError: options that make no sense.
         """
         still = load_still(path, background="white", resolution=None)
         check()
         finder = self._finder = self._finder or FaceFinder()
-        found = find_face(still.rgb, options, finder)
+        found = find_face(still.rgb, options, finder, list_others=False, trust_box=True)
         check()
         points = found.landmarks.points
         place, mask = jaw_mask(

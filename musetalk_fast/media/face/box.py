@@ -17,9 +17,11 @@ oval from the upper edge of one ear (127) over the chin (152) to the other (356)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from musetalk_fast.errors import FaceSizeError, UsageError
+from musetalk_fast.errors import FaceOptionsError, FaceSizeError
 from musetalk_fast.media.face.landmarks import Landmarks
 from musetalk_fast.types import AvatarOptions, Box
 
@@ -38,6 +40,12 @@ MIN_SIDE = 32
 pixels, which the model cannot tell open from closed."""
 
 _BRIDGE = 29
+_LIPS = (13, 14)
+"""MediaPipe's points between the lips, in the middle of the mouth."""
+
+_MOST = 1000
+"""Pixels: no larger shift or margin is looked at."""
+_DEFAULT_MARGIN = AvatarOptions().extra_margin
 
 
 def mouth_box(landmarks: Landmarks, options: AvatarOptions, width: int, height: int) -> Box:
@@ -52,46 +60,82 @@ def mouth_box(landmarks: Landmarks, options: AvatarOptions, width: int, height: 
         The box; left and right may lie outside the picture, as in MuseTalk.
 
     Raises:
-        errors.FaceSizeError: a side is below `MIN_SIDE`.
-        errors.UsageError: shift and margin leave no box.
+        errors.FaceSizeError: a side is below `MIN_SIDE`, whatever the options.
+        errors.FaceOptionsError: shift and margin leave no box, or the mouth outside its lower half.
     """
     points = np.floor(landmarks.points[list(IBUG_68), :2]).astype(int)
     left, right = int(points[:, 0].min()), int(points[:, 0].max())
-    lowest = int(points[:, 1].max())
-    middle = int(points[_BRIDGE, 1]) + options.bbox_shift
-    upper = max(0, 2 * middle - lowest)
-    lower = min(lowest + options.extra_margin, height)
+    column = _Column(
+        highest=int(points[:, 1].min()),
+        bridge=int(points[_BRIDGE, 1]),
+        lips=float(landmarks.points[_LIPS, 1].min()),
+        lowest=int(points[:, 1].max()),
+        height=height,
+    )
+    shift, margin = options.bbox_shift, options.extra_margin
+    upper, lower = column.edges(shift, margin)
     box = Box(left, upper, right - left, lower - upper)
-    # The middle must stay on the face, between eyebrows and chin.
-    highest = int(points[:, 1].min())
-    bridge = middle - options.bbox_shift
-    shifts = _shifts(highest - bridge, lowest - bridge, lower - bridge)
-    if not highest <= middle < min(lowest, lowest + options.extra_margin):
-        raise UsageError(
-            f"bbox_shift {options.bbox_shift} and extra_margin {options.extra_margin} leave no box",
-            hint=_allowed(shifts),
-        )
-    if min(box.width, box.height) < MIN_SIDE:
+    if box.width < MIN_SIDE or not (column.allows(shift, margin) or column.allowed(shift, margin)):
         raise FaceSizeError(
             f"the face's box of {box.width}x{box.height} pixels (in a picture of {width}x{height}) "
-            f"is smaller than {MIN_SIDE}x{MIN_SIDE}",
-            hint=_allowed(shifts) if options.bbox_shift > 0 and box.width >= MIN_SIDE else None,
+            f"is smaller than {MIN_SIDE}x{MIN_SIDE}"
+        )
+    if not column.allows(shift, margin):
+        raise FaceOptionsError(
+            f"bbox_shift {shift} and extra_margin {margin} leave no box of at least {MIN_SIDE} "
+            "pixels with the mouth in its lower half, the only part that moves",
+            hint=f"this face allows {' or '.join(column.allowed(shift, margin))}",
         )
     return box
 
 
-def _shifts(highest: int, lowest: int, lower: int) -> range:
-    """The shifts that leave a box high enough.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """Where the parts of a face lie, in pixels from the picture's upper edge.
 
-    Args:
-        highest, lowest: landmarks, in pixels below the middle of the nose.
-        lower: the box's lower edge, likewise.
+    Attributes:
+        highest, lowest: of the 68 landmarks.
+        bridge: the middle of the nose, without a shift.
+        height: of the picture.
     """
-    # The box begins at twice the shift less `lowest`, and must be `MIN_SIDE` high.
-    return range(highest, min(lowest - 1, (lower + lowest - MIN_SIDE) // 2) + 1)
 
+    highest: int
+    bridge: int
+    lips: float
+    lowest: int
+    height: int
 
-def _allowed(shifts: range) -> str | None:
-    if not shifts:
-        return None
-    return f"this face allows a bbox_shift (--bbox-shift) from {shifts[0]} to {shifts[-1]}"
+    def edges(self, shift: int, margin: int) -> tuple[int, int]:
+        """The upper and the lower edge of the box."""
+        upper = max(0, 2 * (self.bridge + shift) - self.lowest)
+        return upper, min(self.lowest + margin, self.height)
+
+    def allows(self, shift: int, margin: int) -> bool:
+        """Whether a shift and a margin leave a usable box.
+
+        It is high enough, its middle is on the face, and the mouth is below that, where MuseTalk's
+        mask begins.
+        """
+        upper, lower = self.edges(shift, margin)
+        middle = self.bridge + shift
+        return (
+            self.highest <= middle < min(self.lowest, self.lowest + margin)
+            and lower - upper >= MIN_SIDE
+            and upper + lower <= 2 * self.lips
+        )
+
+    def allowed(self, shift: int, margin: int) -> list[str]:
+        """What may be given instead.
+
+        Another margin for this shift, another shift for this margin, or neither.
+        """
+        margins = [each for each in range(_MOST) if self.allows(shift, each)]
+        shifts = [each for each in range(-_MOST, _MOST) if self.allows(each, margin)]
+        found = []
+        if margins:
+            found.append(f"an extra_margin (--extra-margin) from {margins[0]} to {margins[-1]}")
+        if shifts:
+            found.append(f"a bbox_shift (--bbox-shift) from {shifts[0]} to {shifts[-1]}")
+        if not found and self.allows(0, _DEFAULT_MARGIN):
+            found.append("neither of them: leave them out")
+        return found

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from musetalk_fast.errors import FaceTurnedError, MouthHiddenError
 from musetalk_fast.media.face.box import mouth_box
 from musetalk_fast.media.face.finder import FaceFinder
-from musetalk_fast.media.face.landmarks import Landmarks
-from musetalk_fast.media.face.selection import look
+from musetalk_fast.media.face.landmarks import MOUTH, Landmarks
+from musetalk_fast.media.face.selection import Selection, look, stands_how
 from musetalk_fast.types import AvatarOptions, Box, Picture
 
 TINY_SIDE = 80
@@ -16,6 +19,8 @@ TINY_SIDE = 80
 
 _CUT_SHARE = 0.02
 _TURNED_DEGREES = 30
+_LYING_DEGREES = 75
+"""From here on the mouth is no longer in the lower half of MuseTalk's box."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,36 +28,61 @@ class FoundFace:
     """The chosen face.
 
     Attributes:
-        landmarks: its points.
+        selection: all faces that were found, and why this one was taken.
         box: MuseTalk's box.
-        notes: sentences for the user: a tiny face, one cut by the border, one that is turned.
     """
 
-    landmarks: Landmarks
+    selection: Selection
     box: Box
-    notes: tuple[str, ...]
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """Its points."""
+        return self.selection.faces[self.selection.chosen]
 
 
-def find_face(rgb: Picture, options: AvatarOptions, finder: FaceFinder | None = None) -> FoundFace:
+def find_face(
+    rgb: Picture,
+    options: AvatarOptions,
+    finder: FaceFinder | None = None,
+    *,
+    list_others: bool = True,
+    trust_box: bool = False,
+) -> FoundFace:
     """Find the face that the options ask for, and its box.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
         options: which face, and how its box is shifted.
         finder: loaded models to use again; None loads them.
+        list_others: find the faces beside the largest, too.
+        trust_box: take `options.face_box` as an average face's place if no face is seen there.
 
     Raises:
         errors.NoFaceError: it is not there.
+        errors.FaceTurnedError, errors.MouthHiddenError: its mouth is not where a mouth can be
+            made.
         errors.FaceSizeError: it is too small for the model.
-        errors.UsageError: options that contradict the face or make no sense.
+        errors.FaceOptionsError: it does not allow this shift or margin.
+        errors.UsageError: options that make no sense.
     """
     height, width = rgb.shape[:2]
-    landmarks = look(rgb, options, finder or FaceFinder())
-    box = mouth_box(landmarks, options, width, height)
-    return FoundFace(landmarks, box, _notes(landmarks, box, width, height))
+    finder = finder or FaceFinder()
+    selection = look(rgb, options, finder, list_others=list_others, trust_box=trust_box)
+    landmarks = selection.faces[selection.chosen]
+    _check_upright(landmarks)
+    _check_mouth(landmarks, width, height)
+    return FoundFace(selection, mouth_box(landmarks, options, width, height))
 
 
-def _notes(landmarks: Landmarks, box: Box, width: int, height: int) -> tuple[str, ...]:
+def face_notes(rgb: Picture, found: FoundFace, finder: FaceFinder) -> tuple[str, ...]:
+    """Sentences for the user: a tiny face, one cut by the border, turned, or with a hidden mouth.
+
+    Args:
+        rgb: the picture in which the face was found.
+    """
+    height, width = rgb.shape[:2]
+    landmarks, box = found.landmarks, found.box
     notes = []
     if min(box.width, box.height) < TINY_SIDE:
         notes.append(
@@ -67,7 +97,29 @@ def _notes(landmarks: Landmarks, box: Box, width: int, height: int) -> tuple[str
         notes.append(
             f"the face is turned by {degrees:.0f} degrees; the model was made for upright faces"
         )
+    if not finder.sees_mouth(rgb, landmarks):
+        notes.append(
+            "something seems to cover the mouth (a hand, a mask, a microphone): it will move with "
+            "it; a picture that shows the mouth gives a better video"
+        )
     return tuple(notes)
+
+
+def _check_upright(landmarks: Landmarks) -> None:
+    degrees = math.degrees(landmarks.angle)
+    if abs(degrees) > _LYING_DEGREES:
+        raise FaceTurnedError(f"the face {stands_how(degrees)}")
+
+
+def _check_mouth(landmarks: Landmarks, width: int, height: int) -> None:
+    """Refuse a face of whose mouth the picture shows less than half."""
+    x, y = landmarks.points[list(MOUTH), :2].T
+    shown = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    if np.count_nonzero(shown) < len(MOUTH) / 2:
+        sides = " and ".join(_cut_sides(landmarks, width, height))
+        raise MouthHiddenError(
+            f"the mouth is not in the picture: its {sides} border cuts the face before it"
+        )
 
 
 def _cut_sides(landmarks: Landmarks, width: int, height: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from musetalk_fast.media.face.detector import Detection, Detector, same_face
 from musetalk_fast.media.face.landmarks import Landmarks, Mesh
@@ -14,6 +15,13 @@ a cat or a coin at most 7, a face upside down 4."""
 
 MIN_PRESENCE_NAMED = 0.0
 """The same where the user named the place: the model's own "rather yes than no"."""
+
+_TURNS = (0.0, math.pi, math.pi / 2, -math.pi / 2)
+"""Radians clockwise: how a face at a named place may stand, the likeliest first."""
+
+_COVERED_SCATTER = 0.005
+"""Of the face's width. Measured: 24 mouths that can be seen have 0.0042 at most; of 131 that
+rectangles, fingers or a microphone cover, nine in ten have more than 0.005."""
 
 
 class FaceFinder:
@@ -38,18 +46,42 @@ class FaceFinder:
                 found, which is enough for the largest and several times faster.
         """
         found: list[Landmarks] = []
+        for found in self.search(rgb):
+            if found and not all_sizes:
+                break
+        return found
+
+    def search(self, rgb: Picture) -> Iterator[list[Landmarks]]:
+        """Faces from left to right, again after each level of size, large ones first.
+
+        Args:
+            rgb: (H, W, 3) uint8 RGB.
+        """
+        found: list[Landmarks] = []
         for level in self._detector.levels(rgb):
             for detection in level:
                 self._confirm(rgb, detection, found)
-            if found and not all_sizes:
-                break
-        return sorted(found, key=_middle)
+            yield sorted(found, key=_middle)
 
     def at(self, rgb: Picture, box: Box) -> Landmarks | None:
-        """The face at a place that the user named, or None if nothing there resembles one."""
+        """The face at a place that the user named, or None if nothing there resembles one.
+
+        It may lie on its side or stand upside down: `Landmarks.angle` says so.
+        """
         x, y = box.x + box.width / 2, box.y + box.height / 2
-        face = self._mesh.fit(rgb, Detection(1.0, x, y, box.width, box.height, 0.0), passes=3)
-        return face if face.presence > MIN_PRESENCE_NAMED and _usable(face) else None
+        best: Landmarks | None = None
+        for turn in _TURNS:
+            seen = Detection(1.0, x, y, box.width, box.height, turn)
+            face = self._mesh.fit(rgb, seen, passes=3)
+            if _usable(face) and (best is None or face.presence > best.presence):
+                best = face
+            if best is not None and best.presence > MIN_PRESENCE:
+                break
+        return best if best is not None and best.presence > MIN_PRESENCE_NAMED else None
+
+    def sees_mouth(self, rgb: Picture, face: Landmarks) -> bool:
+        """Whether nothing covers the mouth of a face; two more looks, some milliseconds each."""
+        return self._mesh.mouth_scatter(rgb, face) < _COVERED_SCATTER
 
     def _confirm(self, rgb: Picture, detection: Detection, found: list[Landmarks]) -> None:
         if any(same_face(detection.bounds, face.bounds) for face in found):

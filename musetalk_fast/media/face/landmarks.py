@@ -6,6 +6,8 @@ model card "MediaPipe Face Mesh V2".
 
 from __future__ import annotations
 
+import functools
+import importlib.resources
 import math
 from dataclasses import dataclass
 
@@ -22,6 +24,13 @@ _SURROUNDINGS = 1.5
 """The model wants the face in the middle two thirds of its input."""
 _RIGHT_EYE, _LEFT_EYE = 33, 263
 """Outer corners of the eyes."""
+_OTHER_LOOKS = ((0.9, 0.0), (1.0, -0.12))
+"""(size, radians) by which they differ from the exact one: the two of eight that tell best."""
+MOUTH = (
+    *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 146, 91, 181, 84, 17, 314, 405, 321, 375),
+    *(78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 95, 88, 178, 87, 14, 317, 402, 318, 324),
+)
+"""The lips: their outer edge, then their inner one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +55,31 @@ class Landmarks:
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
     @property
+    def place(self) -> Box:
+        """The rectangle around all points, whole pixels: from the forehead to the chin."""
+        left, top, right, bottom = (round(edge) for edge in self.bounds)
+        return Box(left, top, right - left, bottom - top)
+
+    @property
     def angle(self) -> float:
         """Radians by which the line through the eyes is turned clockwise."""
         across, down = self.points[_LEFT_EYE, :2] - self.points[_RIGHT_EYE, :2]
         return math.atan2(float(down), float(across))
+
+
+def average_face(box: Box) -> Landmarks:
+    """The landmarks of an average upright face that fills a box, forehead to chin."""
+    points = _average() * np.array([box.width, box.height, box.width], np.float32)
+    points += np.array([box.x, box.y, 0], np.float32)
+    return Landmarks(points, 0.0, box)
+
+
+@functools.cache
+def _average() -> NDArray[np.float32]:
+    """(478, 3) float32: x and y from 0 to 1, depth in the unit of x; see `NOTICE`."""
+    file = importlib.resources.files(__package__).joinpath("canonical_face.npz")
+    with importlib.resources.as_file(file) as path, np.load(path) as stored:
+        return np.asarray(stored["points"], np.float32)
 
 
 class Mesh:
@@ -77,6 +107,20 @@ class Mesh:
             landmarks = self._look(picture, region, box)
             region = _region_of(landmarks)
         return landmarks
+
+    def mouth_scatter(self, picture: Picture, face: Landmarks) -> float:
+        """How far apart two more looks find the lips, as a share of the face's width.
+
+        The lips of a face that can be seen lie still, however it is looked at; where something
+        covers them, they are guessed anew each time.
+        """
+        region, found = _region_of(face), [face.points]
+        for size, turn in _OTHER_LOOKS:
+            other = Region(region.x, region.y, region.size * size, region.angle + turn)
+            found.append(self._look(picture, other, face.box).points)
+        lips = np.stack(found)[:, MOUTH, :2]
+        left, _, right, _ = face.bounds
+        return float(np.sqrt(lips.var(axis=0).sum(axis=-1)).mean() / max(right - left, 1.0))
 
     def _look(self, picture: Picture, region: Region, box: Box) -> Landmarks:
         patch = sample(picture, region, _SIDE)
