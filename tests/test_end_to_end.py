@@ -142,6 +142,16 @@ def test_the_mouth_moves_with_the_sound_and_rests_in_silence(clip: Clip) -> None
     assert spoken.std() > 0.3
 
 
+def test_the_result_says_how_far_the_mouth_moved(clip: Clip) -> None:
+    mouth = clip[2].mouth
+    assert mouth is not None
+    assert mouth.moved is not None
+    assert mouth.moved > 1
+    assert mouth.follows is not None
+    assert mouth.follows > 0.3
+    assert 1 < mouth.speech_secs < 3
+
+
 def test_webm_has_vp9_and_opus(tmp_path: Path, preview_server: str) -> None:
     output = tmp_path / "out.webm"
     settings = _settings(preview_server, resolution=(256, 256))

@@ -147,6 +147,8 @@ class TextDisplay(Display):
         print_out(printable(formatting.done_line(event), _MAX_LENGTH))
         if self._verbose:
             self.note(formatting.time_line(event))
+            if event.mouth is not None:
+                self.note(formatting.mouth_line(event.mouth))
 
     def note(self, text: str) -> None:
         """A line on stderr."""

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from musetalk_fast.wire.media_types import INFER
 
 if TYPE_CHECKING:
-    from musetalk_fast.events import DoneEvent, FacesEvent, PlanEvent, ProgressEvent, ServerEvent
+    from musetalk_fast.events import (
+        DoneEvent,
+        FacesEvent,
+        MouthFigures,
+        PlanEvent,
+        ProgressEvent,
+        ServerEvent,
+    )
     from musetalk_fast.planning import Plan
 
 STAGES = {
@@ -107,6 +114,16 @@ def time_line(event: DoneEvent) -> str:
     """`time: 2.4 s (load 0.3 s, generate 1.8 s)`."""
     stages = ", ".join(f"{name} {secs:.2f} s" for name, secs in event.stages.items())
     return f"time: {event.wall_secs:.2f} s" + (f" ({stages})" if stages else "")
+
+
+def mouth_line(mouth: MouthFigures) -> str:
+    """`mouth: moves by 3.2 levels of 255 in 80 ms, follows the speech (0.62)`."""
+    if mouth.moved is None:
+        return "mouth: no speech to move to"
+    text = f"mouth: moves by {mouth.moved:.1f} levels of 255 in 80 ms of speech"
+    if mouth.follows is not None:
+        text += f", correlation with its loudness {mouth.follows:.2f}"
+    return text
 
 
 def frame_count(frames: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,7 +23,9 @@ def join(ctx: click.Context, plan: Path) -> None:
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.formatting import frame_count, size
     from musetalk_fast.cli.signals import run_blocking
+    from musetalk_fast.rendering.progress import still_event
     from musetalk_fast.rendering.steps import join_plan
+    from musetalk_fast.video.mouth_motion import is_still
 
     with open_display(verbosity_of(ctx)) as display:
         made, joined = run_blocking(lambda: join_plan(plan, display))
@@ -33,5 +36,8 @@ def join(ctx: click.Context, plan: Path) -> None:
             "bytes": joined.bytes,
             "frames": joined.frames,
             "duration_secs": round(secs, 3),
+            "mouth": None if joined.mouth is None else asdict(joined.mouth),
         }
+        if joined.mouth is not None and is_still(joined.mouth):
+            display(still_event(joined.mouth))
         display.result("joined", members, f"Output: {made.output} ({facts})")

@@ -24,6 +24,8 @@ _CHUNK = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 """RIFF, WAVE, `fmt ` of PCM, and the head of `data`: what we write."""
+WAV_HEADER_BYTES = _HEADER.size
+"""Where the samples of a WAV of ours begin."""
 
 _SAMPLE_BYTES = 2
 _MAX_CHUNKS = 64

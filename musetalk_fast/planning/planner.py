@@ -17,6 +17,7 @@ from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
+from musetalk_fast.types import Box
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
@@ -30,10 +31,16 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """The avatar and the recording, checked and normalised."""
+    """The avatar and the recording, checked and normalised.
+
+    Attributes:
+        mouth: where our own look at the avatar found it: the lower half of MuseTalk's box; None
+            if nobody looked.
+    """
 
     avatar: AvatarSource
     speech: Speech
+    mouth: Box | None = None
 
 
 def load_inputs(
@@ -64,8 +71,9 @@ def load_inputs(
     )
     on_avatar(avatar_source)
     _warn(avatar_source.notes, on_event)
+    mouth = None
     if settings.avatar.face_check:
-        _look_for_face(avatar_source, settings, on_event)
+        mouth = _look_for_face(avatar_source, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
     if settings.processing.strict_audio:
@@ -73,7 +81,7 @@ def load_inputs(
     for note in speech.notes:
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(avatar_source, speech)
+    return Inputs(avatar_source, speech, mouth)
 
 
 def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEvent) -> Plan:
@@ -150,7 +158,8 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
     return check_output(output, asked.format, overwrite=asked.overwrite, inputs=(avatar, audio))
 
 
-def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> None:
+def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> Box:
+    """Where the mouth of the chosen face is."""
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import FaceFinder, face_notes, find_face
 
@@ -163,6 +172,8 @@ def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: On
         raise
     on_event(_faces_event(found))
     _warn(face_notes(picture, found, finder), on_event)
+    x, y, width, height = found.box
+    return Box(x, y + height // 2, width, height - height // 2)
 
 
 def _faces_event(found: FoundFace) -> FacesEvent:

@@ -10,7 +10,14 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from musetalk_fast.errors import MuseTalkError
-from musetalk_fast.events import Event, PlanEvent, ProgressEvent, SegmentEvent, WarningEvent
+from musetalk_fast.events import (
+    Event,
+    MouthFigures,
+    PlanEvent,
+    ProgressEvent,
+    SegmentEvent,
+    WarningEvent,
+)
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.tasks import cancel_and_wait
@@ -76,6 +83,15 @@ def stopped_event(jobdir: JobDirectory, plan: Plan) -> WarningEvent:
             "large again, 2 three times as large"
         )
     return WarningEvent(message=message, token="MTF-PARTS-NONE")
+
+
+def still_event(mouth: MouthFigures) -> WarningEvent:
+    """There was speech, and the mouth did not move."""
+    return WarningEvent(
+        message=f"the mouth did not move in {mouth.speech_secs:.1f} s of speech: look at the "
+        "video, and see with --face-preview which face was taken",
+        token="MTF-MOUTH-STILL",
+    )
 
 
 def foreign_event(jobdir: JobDirectory, names: list[str]) -> WarningEvent:

@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
-from musetalk_fast.events import DoneEvent, Event, ProgressEvent
+from musetalk_fast.events import DoneEvent, Event, MouthFigures, ProgressEvent
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
 from musetalk_fast.rendering.planned_input import file_state
-from musetalk_fast.rendering.progress import foreign_event, plan_event, stopped_event
+from musetalk_fast.rendering.progress import (
+    foreign_event,
+    plan_event,
+    still_event,
+    stopped_event,
+)
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.threads import (
     CancelFlag,
@@ -30,6 +35,7 @@ from musetalk_fast.threads import (
     run_in_thread,
     thread_errors,
 )
+from musetalk_fast.video.mouth_motion import is_still
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.parts import Part
 
@@ -47,6 +53,7 @@ class RenderResult:
         fps: frames a second while frames were generated and encoded.
         wall_secs: of the entire render.
         engine, model: what made the mouth; `preview` is not MuseTalk.
+        mouth: how far it moved, and how that follows the speech; None if that was not measured.
         stages: seconds spent in each stage.
     """
 
@@ -58,6 +65,7 @@ class RenderResult:
     wall_secs: float
     engine: str
     model: str
+    mouth: MouthFigures | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
 
@@ -126,6 +134,8 @@ class Renderer:
             result = await self._render(avatar, audio, jobdir, fresh=fresh)
         if names := jobdir.foreign():
             self._on_event(foreign_event(jobdir, names))
+        if result.mouth is not None and is_still(result.mouth):
+            self._on_event(still_event(result.mouth))
         self._emit_done(result)
         return result
 
@@ -237,6 +247,7 @@ class Renderer:
                 fps=round(result.fps, 1),
                 wall_secs=round(result.wall_secs, 3),
                 engine=result.engine,
+                mouth=result.mouth,
                 stages={name: round(secs, 3) for name, secs in result.stages.items()},
             )
         )
@@ -306,6 +317,7 @@ def _result(job: RenderJob, joined: Joined, clock: _Clock, made: int) -> RenderR
         wall_secs=clock.total(),
         engine=engine.name,
         model=engine.model,
+        mouth=joined.mouth,
         stages=clock.stages,
     )
 

@@ -117,6 +117,16 @@ class AtomicFile:
             self.write(content)
             self._file.seek(0, os.SEEK_END)
 
+    def append(self, content: bytes) -> None:
+        """Write behind what is there, FFmpeg's part of it included.
+
+        Raises:
+            errors.OutputWriteError: the disk is full or the folder gone.
+        """
+        with self._error_context(self.path):
+            self._file.seek(0, os.SEEK_END)
+            self.write(content)
+
     def sync(self) -> int:
         """Make what is written safe from a power cut; its size in bytes.
 

@@ -12,6 +12,7 @@ from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import ColourTags, Face
+from musetalk_fast.video.mouth_motion import mouth_grid
 from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame, FullFrame
 
@@ -32,6 +33,9 @@ class Compositor(Protocol):
         Raises:
             errors.FrameShapeError: it is not what it says, or not for this avatar.
         """
+
+    def mouth_look(self) -> bytes | None:
+        """Some luma samples of the mouth in the last frame; None if nobody knows where it is."""
 
 
 class StillCompositor:
@@ -58,6 +62,7 @@ class StillCompositor:
         self._reader = CropReader()
         width, height, layout = avatar.width, avatar.height, avatar.layout
         self._paste = Paste(face, width, height, layout, **coding_of(colour), sharp=sharp)
+        self._grid = mouth_grid(face.mask_box, width, height)
         self._frame = blank_frame(width, height, layout.name, fps, colour)
         self._map()
         avatar.copy_to(self._planes)
@@ -78,12 +83,17 @@ class StillCompositor:
         shown.pts = index
         return shown
 
+    def mouth_look(self) -> bytes:
+        """Some luma samples of the mouth; see `Compositor.mouth_look`."""
+        return self._mouth.tobytes()
+
     def _place(self) -> tuple[int, int]:
         return self._luma.buffer_ptr, self._luma.line_size
 
     def _map(self) -> None:
         """Find the samples again: the frame's memory is new."""
         self._planes = planes_of(self._frame)
+        self._mouth = self._planes.samples(0)[self._grid]
         # Kept: `frame.planes` makes new objects every time, which is too slow per frame.
         self._luma = self._frame.planes[0]
         self._mapped = self._place()

@@ -14,8 +14,9 @@ from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.png import PngError, pixels_only
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
-from musetalk_fast.types import ColourTags, Picture
+from musetalk_fast.types import Box, ColourTags, Picture
 from musetalk_fast.video.compositor import blank_frame, planes_of
+from musetalk_fast.video.mouth_motion import mouth_grid
 from musetalk_fast.wire.messages import Frame, FullFrame
 
 _PADDING = 128
@@ -32,15 +33,23 @@ class FullFrameCompositor:
         pix_fmt: of the frames; one of `kernels.planes.LAYOUTS`.
         fps: frames a second; the frames' time base is its inverse.
         colour: what the frames' code values mean.
+        mouth: where it is, roughly the lower half of a face; None if nobody knows.
     """
 
     def __init__(
-        self, width: int, height: int, pix_fmt: str, fps: Fraction, colour: ColourTags
+        self,
+        width: int,
+        height: int,
+        pix_fmt: str,
+        fps: Fraction,
+        colour: ColourTags,
+        mouth: Box | None = None,
     ) -> None:
         self._size = (width, height)
         self._coding = coding_of(colour)
         self._frame = blank_frame(width, height, pix_fmt, fps, colour)
         Planes.allocate(LAYOUTS[pix_fmt], width, height).copy_to(planes_of(self._frame))
+        self._grid = None if mouth is None else mouth_grid(mouth, width, height)
         self._rgb = np.empty((height, width, 3), np.uint8)
         self._decoder = _open_decoder(width, height)
 
@@ -57,6 +66,12 @@ class FullFrameCompositor:
         rgb_to_planes(rgb, planes_of(shown), **self._coding)
         shown.pts = index
         return shown
+
+    def mouth_look(self) -> bytes | None:
+        """Some luma samples of the mouth; see `Compositor.mouth_look`."""
+        if self._grid is None:
+            return None
+        return planes_of(self._frame).samples(0)[self._grid].tobytes()
 
     def _decode(self, received: FullFrame) -> Picture:
         """(H, W, 3) uint8 RGB; valid until the next call."""

@@ -12,10 +12,12 @@ import av
 from av.container import OutputContainer
 
 from musetalk_fast.errors import EncoderError, OutputExistsError
+from musetalk_fast.events import MouthFigures
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.video.audio_track import AudioTrack, Timed
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.mouth_motion import mouth_figures
 from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
 
 
@@ -26,11 +28,13 @@ class Joined:
     Attributes:
         bytes, frames: of the file.
         duration: of its pictures, in seconds.
+        mouth: what it did; None if no part was measured.
     """
 
     bytes: int
     frames: int
     duration: Fraction
+    mouth: MouthFigures | None
 
 
 def join(
@@ -76,7 +80,8 @@ def join(
 
 def _joined(parts: Iterable[Part], size: int, fps: Fraction) -> Joined:
     frames = sum(part.frames for part in parts)
-    return Joined(bytes=size, frames=frames, duration=frames / fps)
+    mouth = mouth_figures(part.motion for part in parts)
+    return Joined(bytes=size, frames=frames, duration=frames / fps, mouth=mouth)
 
 
 def _committed(file: AtomicFile, *, overwrite: bool) -> int:

@@ -14,6 +14,7 @@ from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.mouth_motion import MotionSums, trailer
 from musetalk_fast.video.parts import Part, part_header
 
 PACKETS_AT_ONCE = 32
@@ -93,8 +94,11 @@ class PartEncoder:
         if len(self._waiting) >= PACKETS_AT_ONCE or self._waiting_bytes >= _BYTES_AT_ONCE:
             self._mux()
 
-    def finish(self) -> Part:
+    def finish(self, motion: MotionSums | None = None) -> Part:
         """Encode what is left and move the part to its place.
+
+        Args:
+            motion: of the mouth, to be kept with the part.
 
         Raises:
             errors.EncoderError: the encoder failed or lost frames.
@@ -107,9 +111,11 @@ class PartEncoder:
         assert self._container is not None
         with write_errors(self._file.path):
             self._container.close()
+        if motion is not None:
+            self._file.append(trailer(motion, self._encoder.part_muxer))
         size = self._file.commit()
-        path = self._file.path
-        return Part(path, self._frames, size, part_header(path), self._delay, self._label)
+        path, header = self._file.path, part_header(self._file.path)
+        return Part(path, self._frames, size, header, self._delay, self._label, motion)
 
     def abort(self) -> None:
         """Leave nothing behind; has no effect after `finish`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from av.container import InputContainer
 
 from musetalk_fast.errors import OutputWriteError
 from musetalk_fast.storage import check_regular
+from musetalk_fast.video.mouth_motion import TRAILER_BYTES, MotionSums, sums_of_trailer
 
 Header: TypeAlias = bytes
 
@@ -38,6 +40,7 @@ class Part:
         delay: frames by which the last packet to come late comes late: the display order needs
             decoding to be this far ahead.
         label: identifies it for a later run.
+        motion: of the mouth; None if it was not measured.
     """
 
     path: Path
@@ -46,6 +49,7 @@ class Part:
     extradata: Header
     delay: int
     label: str
+    motion: MotionSums | None = None
 
 
 def read_part(path: Path, fps: Fraction) -> Part:
@@ -64,7 +68,8 @@ def read_part(path: Path, fps: Fraction) -> Part:
     delay = max(number - frame for number, frame in enumerate(shown))
     with _reading(path):
         size = path.stat().st_size
-    return Part(path, len(shown), size, part_header(path), delay, part_label(path))
+    motion = part_motion(path)
+    return Part(path, len(shown), size, part_header(path), delay, part_label(path), motion)
 
 
 def part_header(path: Path) -> bytes:
@@ -87,6 +92,18 @@ def part_label(path: Path) -> str:
         # Matroska's names of tags are in capitals.
         tags = {name.lower(): text for name, text in opened.metadata.items()}
         return tags.get("comment", "")
+
+
+def part_motion(path: Path) -> MotionSums | None:
+    """What was measured of the mouth of a part; None if nothing was.
+
+    Raises:
+        errors.OutputWriteError: it cannot be read.
+    """
+    with _reading(path), path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TRAILER_BYTES))
+        return sums_of_trailer(file.read(TRAILER_BYTES))
 
 
 def part_packets(path: Path, fps: Fraction) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:

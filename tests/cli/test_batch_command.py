@@ -56,7 +56,8 @@ def test_json_names_jobs_and_ends_with_the_summary(run, clips: Path, preview_ser
 def test_dry_run_checks_all_and_writes_nothing(run, tmp_path: Path) -> None:
     done = run("batch", "clips", "-n", "-o", "out")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0] == "anna  planned  anna.mp4 (75 frames at 25 fps, 512x512)"
+    first = done.stdout.splitlines()[0]
+    assert first.startswith("anna  planned  anna.mp4 (75 frames at 25 fps, 512x512; faces: 1, at ")
     assert done.stdout.splitlines()[-1] == "2 planned, 1 failed"
     assert not (tmp_path / "out").exists()
 

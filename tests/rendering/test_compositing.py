@@ -105,7 +105,8 @@ def test_a_face_that_does_not_fit_the_avatar_is_refused(tmp_path: Path) -> None:
 
 def test_a_thread_keeps_its_own(tmp_path: Path) -> None:
     state = SimpleNamespace(manifest=CROPS, faces=_table(tmp_path, FACE))
-    job: Any = SimpleNamespace(state=state, inputs=SimpleNamespace(avatar=AVATAR), plan=PLAN)
+    inputs = SimpleNamespace(avatar=AVATAR, mouth=None)
+    job: Any = SimpleNamespace(state=state, inputs=inputs, plan=PLAN)
     compositors = Compositors(job)
 
     def both() -> list[object]:

@@ -55,6 +55,11 @@ def test_full_frames_show_what_crops_show(tmp_path: Path) -> None:
     # The server blends in RGB, we in the planes; both are then encoded.
     assert difference.mean() < 1.0
     assert np.percentile(difference, 99.9) <= 12
+    assert crops.mouth is not None
+    assert full.mouth is not None
+    assert full.mouth.speech_secs == crops.mouth.speech_secs > 1
+    # The mouth's place is the server's word there, our own look at the avatar here.
+    assert full.mouth.moved == pytest.approx(crops.mouth.moved, rel=0.5)
 
 
 def test_a_server_with_another_engine_is_refused(tmp_path: Path) -> None:

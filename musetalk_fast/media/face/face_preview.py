@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from musetalk_fast.errors import InputError, OutputFormatError, OutputPlaceError
 from musetalk_fast.media.face.finder import FaceFinder
 from musetalk_fast.media.face.selection import look, visible_faces
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.types import AvatarOptions, Box, Picture
+
+_Colour: TypeAlias = tuple[int, int, int]
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _CHOSEN, _OTHER, _ASKED = (40, 220, 60), (255, 190, 30), (60, 150, 255)
@@ -81,38 +84,50 @@ def _drawn(
     options: AvatarOptions,
     format_name: str,
 ) -> bytes:
-    from PIL import Image, ImageDraw, ImageFont
-
-    image = Image.fromarray(rgb)
-    draw = ImageDraw.Draw(image)
-    longer = max(image.size)
-    line = max(_LEAST_LINE, round(longer * _LINE_SHARE))
-    font = ImageFont.load_default(max(_LEAST_TEXT, round(longer * _TEXT_SHARE)))
-
-    def frame(place: Box, colour: tuple[int, int, int], label: str, width: int) -> None:
-        left, top = place.x, place.y
-        draw.rectangle((left, top, left + place.width, top + place.height), None, colour, width)
-        if label:
-            across, _, right, bottom = draw.textbbox((0, 0), label, font)
-            corner = (max(0, left), max(0, top - bottom - line))
-            draw.rectangle(
-                (*corner, corner[0] + right - across + 2 * line, corner[1] + bottom + line), colour
-            )
-            draw.text((corner[0] + line, corner[1]), label, (0, 0, 0), font)
-
+    """The picture as a file."""
+    canvas = _Canvas(rgb)
     if options.face_box is not None:
-        frame(options.face_box, _ASKED, "", line)
+        canvas.frame(options.face_box, _ASKED)
+    elif options.face_center is not None:
+        canvas.cross(*options.face_center)
     for number, place in enumerate(places):
         if place != chosen:
-            frame(place, _OTHER, str(number), line)
+            canvas.frame(place, _OTHER, str(number))
     if chosen is not None:
-        number = str(places.index(chosen)) if chosen in places else ""
-        frame(chosen, _CHOSEN, f"{number} speaks".strip(), 2 * line)
-    if options.face_center is not None and options.face_box is None:
-        x, y = options.face_center
-        reach = 4 * line
-        draw.line((x - reach, y, x + reach, y), _ASKED, line)
-        draw.line((x, y - reach, x, y + reach), _ASKED, line)
-    stream = io.BytesIO()
-    image.save(stream, format_name)
-    return stream.getvalue()
+        number_text = f"{places.index(chosen)} " if chosen in places else ""
+        canvas.frame(chosen, _CHOSEN, f"{number_text}speaks", lines=2)
+    return canvas.encoded(format_name)
+
+
+class _Canvas:
+    def __init__(self, rgb: Picture) -> None:
+        from PIL import Image, ImageDraw, ImageFont
+
+        self._image = Image.fromarray(rgb)
+        self._draw = ImageDraw.Draw(self._image)
+        longer = max(self._image.size)
+        self._line = max(_LEAST_LINE, round(longer * _LINE_SHARE))
+        self._font = ImageFont.load_default(max(_LEAST_TEXT, round(longer * _TEXT_SHARE)))
+
+    def frame(self, place: Box, colour: _Colour, label: str = "", lines: int = 1) -> None:
+        """A rectangle, its label above it where there is space."""
+        line = self._line
+        edges = (place.x, place.y, place.x + place.width, place.y + place.height)
+        self._draw.rectangle(edges, None, colour, lines * line)
+        if label:
+            _, _, across, down = self._draw.textbbox((0, 0), label, self._font)
+            left, top = max(0, place.x), max(0, int(place.y - down - line))
+            self._draw.rectangle((left, top, left + across + 2 * line, top + down + line), colour)
+            self._draw.text((left + line, top), label, (0, 0, 0), self._font)
+
+    def cross(self, x: int, y: int) -> None:
+        """Where `--face-center` points."""
+        reach = 4 * self._line
+        self._draw.line((x - reach, y, x + reach, y), _ASKED, self._line)
+        self._draw.line((x, y - reach, x, y + reach), _ASKED, self._line)
+
+    def encoded(self, format_name: str) -> bytes:
+        """As a PNG or JPEG."""
+        stream = io.BytesIO()
+        self._image.save(stream, format_name)
+        return stream.getvalue()
