@@ -174,7 +174,7 @@ class MotionMeter:
             motion_squared=float(moved @ moved),
             loudness_squared=float(heard @ heard),
             product=float(moved @ heard),
-            loud_secs=float(np.count_nonzero(loud) * interval),
+            loud_secs=np.count_nonzero(loud) * float(interval),
             loud_motion=float(motion[loud].sum() * float(interval)),
         )
 
