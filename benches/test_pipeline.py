@@ -43,6 +43,7 @@ from musetalk_fast.kernels.paste import window
 from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.types import ALL_ROWS, BT709, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
@@ -106,9 +107,12 @@ class _Ours:
         return await made
 
     def _compose(self, queue: FrameQueue[Frame], see: See) -> int:
-        count = 0
+        count, meter, every = 0, MotionMeter(1, 8), sampled_every(FPS)
         for frame in queue:
-            see(self._compositor.compose(frame, frame.index))
+            shown = self._compositor.compose(frame, frame.index)
+            if count % every == 0:
+                meter.add(self._compositor.mouth_look())
+            see(shown)
             count += 1
         return count
 

@@ -16,6 +16,7 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.storage import write_errors
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
 
 _ENCODER_SECS = 1.5
@@ -44,6 +45,7 @@ class Pipeline:
         size = workload.avatar.width, workload.avatar.height
         self._frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
         self._compositor = workload.compositor()
+        self._meter, self._every = MotionMeter(1, 8), sampled_every(FPS)
         self._part = PartEncoder(
             part, workload.encoder, *size, FPS, workload.avatar.colour, 0, "bench"
         )
@@ -65,8 +67,10 @@ class Pipeline:
         return made
 
     def _step(self, number: int) -> None:
-        frame = self._frames[number % CROPS]
-        self._part.encode(self._compositor.compose(frame, number))
+        shown = self._compositor.compose(self._frames[number % CROPS], number)
+        if number % self._every == 0:
+            self._meter.add(self._compositor.mouth_look())
+        self._part.encode(shown)
 
 
 def pipeline_us(workload: Workload, folder: Path) -> float:
