@@ -43,8 +43,8 @@ from musetalk_fast.kernels.paste import window
 from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.types import ALL_ROWS, BT709, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
 from musetalk_fast.wire.messages import Frame, Message, Start
