@@ -78,7 +78,7 @@ def join(
     return _joined(parts, size, fps)
 
 
-def _joined(parts: Iterable[Part], size: int, fps: Fraction) -> Joined:
+def _joined(parts: Sequence[Part], size: int, fps: Fraction) -> Joined:
     frames = sum(part.frames for part in parts)
     mouth = mouth_figures(part.motion for part in parts)
     return Joined(bytes=size, frames=frames, duration=frames / fps, mouth=mouth)

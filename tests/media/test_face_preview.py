@@ -6,13 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import rgb_of
+from PIL import Image
 
 from musetalk_fast.errors import OutputFormatError, OutputPlaceError
 from musetalk_fast.media.face.face_preview import check_preview_path, write_face_preview
 from musetalk_fast.types import AvatarOptions, Picture
 
 CHOSEN, OTHER = (40, 220, 60), (255, 190, 30)
+
+
+def _rgb_of(path: Path) -> Picture:
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB"))
 
 
 def _share(picture: Picture, colour: tuple[int, int, int], columns: slice) -> float:
@@ -28,7 +33,7 @@ def test_each_face_has_its_frame(
 ) -> None:
     before = couple.copy()
     write_face_preview(tmp_path / "faces.png", couple, AvatarOptions(face=face))
-    shown = rgb_of(tmp_path / "faces.png")
+    shown = _rgb_of(tmp_path / "faces.png")
     assert shown.shape == couple.shape
     for colour in (CHOSEN, OTHER):
         for columns, expected in ((slice(0, 512), left), (slice(512, 1024), right)):
@@ -41,7 +46,7 @@ def test_a_picture_without_faces_is_shown_as_it_is(tmp_path: Path) -> None:
     blank = np.full((80, 96, 3), 120, np.uint8)
     write_face_preview(tmp_path / "faces.jpg", blank, AvatarOptions())
     assert (tmp_path / "faces.jpg").read_bytes().startswith(b"\xff\xd8")
-    assert np.abs(rgb_of(tmp_path / "faces.jpg").astype(int) - 120).max() <= 2
+    assert np.abs(_rgb_of(tmp_path / "faces.jpg").astype(int) - 120).max() <= 2
 
 
 def test_places_where_it_cannot_be(tmp_path: Path) -> None:

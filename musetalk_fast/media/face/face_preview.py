@@ -69,12 +69,9 @@ def write_face_preview(path: Path, rgb: Picture, options: AvatarOptions) -> None
     else:
         chosen = selection.faces[selection.chosen].place
     data = _drawn(rgb, faces, chosen, options, _FORMATS[path.suffix.lower()])
-    file = AtomicFile(path)
-    try:
+    with AtomicFile(path) as file:
         file.write(data)
         file.commit()
-    finally:
-        file.discard()
 
 
 def _drawn(
