@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from musetalk_fast._version import __version__
 
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
 if TYPE_CHECKING:
+    from typing import Any
+
     from musetalk_fast import errors, events
     from musetalk_fast.config import (
         AvatarSettings,

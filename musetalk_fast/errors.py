@@ -105,7 +105,7 @@ class ConfigFileError(ConfigError):
 
 
 class UnknownSettingError(ConfigError):
-    """A key or variable that names no setting."""
+    """A key in the file that names no setting."""
 
     token = "MTF-CONFIG-UNKNOWN"
 

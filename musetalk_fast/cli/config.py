@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from musetalk_fast.cli.json_lines import json_line
 from musetalk_fast.cli.verbosity import json_option, verbosity_of
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ def config() -> None:
 @click.pass_context
 def show(ctx: click.Context) -> None:
     """Print every setting and where it came from, as a configuration file."""
+    from musetalk_fast.cli.display import print_error
     from musetalk_fast.config import load_settings
 
     loaded = load_settings()
+    for warning in loaded.warnings:
+        print_error(f"warning: {warning}")
     click.echo(_as_json(loaded) if verbosity_of(ctx).json else _as_toml(loaded))
 
 
@@ -49,7 +53,7 @@ def _as_json(loaded: Loaded) -> str:
         text = _text(item)
         value = text if text is None or item.kind.textual else json.loads(text)
         sections.setdefault(item.section, {})[item.key] = {"value": value, "origin": item.origin}
-    return json.dumps({"path": str(loaded.path), "settings": sections})
+    return json_line({"path": str(loaded.path), "settings": sections})
 
 
 def _as_toml(loaded: Loaded) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from musetalk_fast.cli import formatting
+from musetalk_fast.cli.json_lines import json_line
 from musetalk_fast.events import (
     DoneEvent,
     Event,
@@ -36,6 +36,8 @@ _lost: list[OSError] = []
 class Display:
     """Shows nothing: what the others begin with."""
 
+    _video_is_there = False
+
     def __enter__(self) -> Display:
         return self
 
@@ -46,11 +48,15 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-        if error is None and _lost:
+        if error is not None or not _lost:
+            return
+        if not self._video_is_there:
             raise _lost[0]
+        print_error(f"warning: stdout cannot be written: {_lost[0].strerror}")
 
     def __call__(self, event: Event) -> None:
         """Show an event of a render."""
+        self._video_is_there = self._video_is_there or isinstance(event, DoneEvent)
 
     def begin(self, job: str) -> None:
         """From now on, events belong to this job of a batch."""
@@ -91,6 +97,7 @@ class JsonDisplay(Display):
 
     def __call__(self, event: Event) -> None:
         """Write the event's fields."""
+        super().__call__(event)
         self._write(event_name(event), asdict(event))
 
     def begin(self, job: str) -> None:
@@ -107,7 +114,7 @@ class JsonDisplay(Display):
         self._write(name, members)
 
     def _write(self, name: str, members: dict[str, Any]) -> None:
-        print_out(json.dumps({"event": name, **self._job, **members}))
+        print_out(json_line({"event": name, **self._job, **members}))
 
 
 class TextDisplay(Display):
@@ -119,6 +126,7 @@ class TextDisplay(Display):
 
     def __call__(self, event: Event) -> None:
         """Say what needs saying."""
+        super().__call__(event)
         if isinstance(event, WarningEvent):
             self.note(f"warning: {event.message}")
         elif isinstance(event, FacesEvent):
@@ -221,9 +229,9 @@ def print_error(line: str) -> None:
 
 
 def print_out(line: str) -> None:
-    """A line on stdout; if its reader has gone, the render goes on without one.
+    """A line on stdout; if its reader has gone or its disk is full, the render goes on without.
 
-    So it does if its disk is full, but then the display ends with that error.
+    In the latter case the display ends with that error, unless what it showed is a finished video.
     """
     try:
         print(line, flush=True)  # noqa: T201

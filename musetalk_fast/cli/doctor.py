@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from musetalk_fast.cli.json_lines import json_line
 from musetalk_fast.cli.setting_options import GroupedCommand, connecting_options, flags_of
 from musetalk_fast.cli.verbosity import json_option, verbosity_of
 
@@ -36,7 +36,7 @@ def doctor(ctx: click.Context) -> int:
             click.echo(_line(check))
     usable = all(check.state != PROBLEM for check in checks)
     if not spoken:
-        click.echo(json.dumps({"usable": usable, "checks": [asdict(check) for check in checks]}))
+        click.echo(json_line({"usable": usable, "checks": [asdict(check) for check in checks]}))
     return 0 if usable else 1
 
 

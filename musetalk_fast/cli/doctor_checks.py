@@ -180,6 +180,8 @@ def _settings(flags: Flags) -> Iterator[Check]:
         return
     there = "" if loaded.path.exists() else " (not there: defaults)"
     yield Check("configuration", OK, f"{loaded.path}{there}")
+    for warning in loaded.warnings:
+        yield Check("configuration", NOTE, warning, "correct its name, or unset it")
     settings = loaded.settings.server
     for url in settings.url or (DEFAULT_SERVER,):
         yield _server(url, settings)

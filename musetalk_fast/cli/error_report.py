@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
 import sys
 
 import click
 
-from musetalk_fast.cli.signals import Stopped
+from musetalk_fast.cli.stdio import STDOUT
 from musetalk_fast.cli.verbosity import Verbosity
 
 NO_READER = 128 + 13
@@ -29,8 +27,6 @@ def report(error: BaseException, verbosity: Verbosity) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code
-    if isinstance(error, click.Abort | KeyboardInterrupt):
-        error = Stopped(signal.SIGINT)
     known = describe(error)
     if known["token"] == "MTF-INTERNAL" and (verbosity.verbose or _debugging()):
         _trace(error)
@@ -43,19 +39,16 @@ def describe(error: BaseException) -> dict[str, str | int | None]:
     from musetalk_fast import errors
     from musetalk_fast.threads import is_thread_limit, thread_limit_error
 
-    if isinstance(error, Stopped):
-        name = signal.Signals(error.number).name
-        return _members("MTF-STOPPED", error.exit_code, f"stopped by {name}", None, None)
     if isinstance(error, click.ClickException):
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         hint = f"see `{path or 'musetalk-fast'} --help`"
         error = errors.UsageError(error.format_message().rstrip("."), hint=hint)
-    elif isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-        # An error with a file name was handled where it occurred; stdout has none.
+    elif isinstance(error, OSError) and error.filename == STDOUT:
         error = errors.OutputWriteError(
             f"cannot write: {error.strerror}",
-            where="stdout",
-            hint="free space where stdout goes; a video that was finished before is in its place",
+            where=STDOUT,
+            hint="free space where stdout goes, or send it elsewhere; a video that was finished "
+            "before is in its place",
         )
     elif is_thread_limit(error):
         error = thread_limit_error()
@@ -86,10 +79,10 @@ def _members(
 
 
 def _emit(known: dict[str, str | int | None], verbosity: Verbosity) -> None:
-    if verbosity.json and known["where"] != "stdout":
-        import json
+    if verbosity.json and known["where"] != STDOUT:
+        from musetalk_fast.cli.json_lines import json_line
 
-        click.echo(json.dumps({"event": "error", **known}))
+        click.echo(json_line({"event": "error", **known}))
     else:
         click.echo(in_words(known), err=True)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import click
 
 from musetalk_fast._version import __version__
 from musetalk_fast.cli.error_report import NO_READER, ReaderGone, report
-from musetalk_fast.cli.signals import Stopped, stop_on_sigterm
+from musetalk_fast.cli.signals import Stopped
+from musetalk_fast.cli.stop_at_once import stop_at_once
 from musetalk_fast.cli.verbosity import Verbosity
 
 COMMANDS = ("render", "batch", "plan", "segment", "join", "serve", "config", "doctor", "bench")
@@ -45,12 +49,22 @@ class _Commands(click.Group):
         meant = f"; did you mean {near[0]}?" if near else ""
         raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _reader_gone():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with _reader_gone():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            # Click would end the program by itself, with the code of a failed batch.
-            raise ReaderGone from error
+
+
+@contextmanager
+def _reader_gone() -> Iterator[None]:
+    """Click would end the program by itself, with the code of a failed batch."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,13 +76,23 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit."""
     verbosity = Verbosity()
-    stop_on_sigterm()
     try:
         _start_logging()
         code = int(cli.main(prog_name="musetalk-fast", standalone_mode=False, obj=verbosity) or 0)
+    except Stopped as stopped:
+        _stop(stopped.number)
+    except (click.Abort, KeyboardInterrupt):
+        _stop(signal.SIGINT)
     except BaseException as error:  # noqa: BLE001 - the last one there is
         code = _report(error, verbosity)
     _leave(code)
+
+
+def _stop(number: int) -> NoReturn:
+    """Threads inside a native call would hold the interpreter back."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    stop_at_once(number)
 
 
 def _report(error: BaseException, verbosity: Verbosity) -> int:
@@ -92,10 +116,6 @@ def _leave(code: int) -> NoReturn:
     except OSError as error:
         _silence()
         code = code or report(error, Verbosity())
-    if code in (Stopped(2).exit_code, Stopped(15).exit_code):
-        # Threads inside a native call would hold the interpreter back.
-        sys.stderr.flush()
-        os._exit(code)
     sys.exit(code)
 
 

@@ -6,12 +6,14 @@ import ipaddress
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     import ssl
+
+    from musetalk_fast.server.run import ServerOptions
 
 _SIZES = {"k": 10, "m": 20, "g": 30, "t": 40}
 
@@ -76,14 +78,36 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
 @click.option("--runtime-dir", type=click.Path(path_type=Path, file_okay=False), hidden=True)
 @click.option("--lifeline-fd", type=click.IntRange(3), hidden=True)
 def serve(
+    engine: str, max_streams: int, store_bytes: int, max_asset_bytes: int, **listening: Any
+) -> None:
+    """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
+
+    Running streams may finish; a second one ends them. Without --api-key-file or --tls-client-ca
+    anyone reaching the port can use the server.
+    """
+    _leave_processors_to_others()
+    from musetalk_fast.cli.signals import Stopped, unwind_on_signals
+    from musetalk_fast.engines.registry import find_engine
+    from musetalk_fast.server.limits import Limits
+    from musetalk_fast.server.run import serve
+
+    limits = Limits(
+        max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
+    )
+    options = _server_options(**listening)
+    make_engine = find_engine(engine)
+    unwind_on_signals()
+    number = serve(make_engine, options, limits, partial(_announce, engine), _say_that_it_drains)
+    if number is not None:
+        raise Stopped(number)
+
+
+def _server_options(
+    *,
     host: str,
     port: int,
     socket: Path | None,
-    engine: str,
-    max_streams: int,
     store_dir: Path | None,
-    store_bytes: int,
-    max_asset_bytes: int,
     api_key_file: Path | None,
     allow_hosts: tuple[str, ...],
     tls_cert: Path | None,
@@ -91,22 +115,15 @@ def serve(
     tls_client_ca: Path | None,
     runtime_dir: Path | None,
     lifeline_fd: int | None,
-) -> None:
-    """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
-
-    SIGTERM lets running streams finish. Without --api-key-file or --tls-client-ca anyone reaching
-    the port can use the server.
-    """
-    _leave_processors_to_others()
+) -> ServerOptions:
+    """Where it listens and who may use it; warns if everybody may."""
     from musetalk_fast.config.api_key import read_key_file
-    from musetalk_fast.engines.registry import find_engine
-    from musetalk_fast.server.limits import Limits
-    from musetalk_fast.server.run import ServerOptions, serve
+    from musetalk_fast.server.run import ServerOptions
 
-    limits = Limits(
-        max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
-    )
-    options = ServerOptions(
+    tls = _tls(socket, tls_cert, tls_key, tls_client_ca)
+    if not (socket or _is_loopback(host)):
+        _warn(host, is_open=not (api_key_file or tls_client_ca), is_http=tls is None)
+    return ServerOptions(
         host=host,
         port=port,
         socket=socket,
@@ -114,17 +131,9 @@ def serve(
         runtime_dir=runtime_dir,
         lifeline=lifeline_fd,
         api_key=read_key_file(api_key_file) if api_key_file else None,
-        tls=_tls(socket, tls_cert, tls_key, tls_client_ca),
+        tls=tls,
         allow_hosts=allow_hosts,
     )
-    make_engine = find_engine(engine)
-    if not (socket or _is_loopback(host)):
-        _warn(host, is_open=not (api_key_file or tls_client_ca), is_http=options.tls is None)
-    number = serve(make_engine, options, limits, partial(_announce, engine))
-    if number is not None:
-        from musetalk_fast.cli.signals import Stopped
-
-        raise Stopped(number)
 
 
 def _leave_processors_to_others() -> None:
@@ -136,10 +145,18 @@ def _leave_processors_to_others() -> None:
 
 
 def _announce(engine: str, address: str) -> None:
+    from musetalk_fast.cli.display import print_error, print_out
+
     # Programs that start a server read this line.
-    click.echo(f"listening on {address}")
+    print_out(f"listening on {address}")
     if engine == "preview":
-        click.echo("engine preview: a preview, not MuseTalk", err=True)
+        print_error("engine preview: a preview, not MuseTalk")
+
+
+def _say_that_it_drains() -> None:
+    from musetalk_fast.cli.display import print_error
+
+    print_error("stopping once running streams have ended; Ctrl-C or SIGTERM again cuts them")
 
 
 def _tls(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from musetalk_fast.cli.setting_types import ServerType, SettingType, SoundType, check_addresses
+from musetalk_fast.cli.verbosity import verbosity_of
 from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.wire.media_types import WIRES
 
@@ -115,12 +116,23 @@ def load(ctx: click.Context) -> Settings:
     ctx.meta[_CHOSEN] = {
         (each.section, each.key) for each in loaded.values if each.origin != "default"
     }
+    _warn(ctx, loaded.warnings)
     return loaded.settings
 
 
 def is_chosen(ctx: click.Context, section: str, key: str) -> bool:
     """Whether flag, environment or file set this setting; asked after `load`."""
     return (section, key) in ctx.meta[_CHOSEN]
+
+
+def _warn(ctx: click.Context, warnings: Sequence[str]) -> None:
+    if warnings:
+        from musetalk_fast.cli.display_selection import open_display
+        from musetalk_fast.events import WarningEvent
+
+        display = open_display(verbosity_of(ctx))
+        for message in warnings:
+            display(WarningEvent(message=message, token="MTF-CONFIG-UNKNOWN"))
 
 
 def _one_face(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from musetalk_fast.cli.stop_at_once import SIGNALS, stop_at_once
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,16 +27,20 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-        self.exit_code = 128 + number
 
 
-def stop_on_sigterm() -> None:
-    """Have SIGTERM unwind the program, so that what it opened is cleaned up."""
+def unwind_on_signals() -> None:
+    """Have SIGINT and SIGTERM unwind the program, so that what it opened is cleaned up.
+
+    For a command that leaves files behind and does not `run`, once its imports are done.
+    """
 
     def stop(number: int, _frame: object) -> None:
         raise Stopped(number)
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
 
 
 def start_quickly() -> None:
@@ -56,7 +61,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     gc.enable()
     import uvloop
 
-    return uvloop.run(_stoppable(work))
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        return uvloop.run(_stoppable(work))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_blocking(work: Callable[[], T]) -> T:
@@ -117,7 +127,7 @@ async def _stoppable(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.current_task()
     assert task is not None
     stop = _Stop(task)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
         return await work
@@ -137,21 +147,21 @@ class _Stop:
         from musetalk_fast.media.avio import reading_ends
 
         if self.number is not None:
-            os._exit(128 + number)
+            stop_at_once(number)
         self.number = number
         self._task.cancel()
         reading_ends.set()  # what is raised inside FFmpeg's reads gets lost
-        _exit_later(128 + number)
+        _stop_later(number)
 
 
-def _exit_later(code: int) -> None:
+def _stop_later(number: int) -> None:
     """End the process soon: a thread that is inside a long native call cannot be waited for."""
     import asyncio
     import threading
 
-    guard = threading.Timer(_GRACE_SECS, os._exit, [code])
+    guard = threading.Timer(_GRACE_SECS, stop_at_once, [number])
     guard.daemon = True
     try:
         guard.start()
     except RuntimeError:  # the system starts no more threads
-        asyncio.get_running_loop().call_later(_GRACE_SECS, os._exit, code)
+        asyncio.get_running_loop().call_later(_GRACE_SECS, stop_at_once, number)

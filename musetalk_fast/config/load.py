@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from musetalk_fast.config.environment import KEY_VARIABLE, Name, settings_of, unused_variables
 from musetalk_fast.config.file import ConfigFile, read_config
 from musetalk_fast.config.settings import SECTIONS, Settings, kinds
 from musetalk_fast.config.value_types import Kind
 from musetalk_fast.errors import InvalidSettingError, UnknownSettingError
 
-PREFIX = "MUSETALK_"
-KEY_VARIABLE = "MUSETALK_API_KEY"
 _KEY = ("server", "api_key")
 _KEY_FILE = ("server", "api_key_file")
-
-Name = tuple[str, str]
-"""(section, key)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +42,13 @@ class Loaded:
     Attributes:
         values: each with its origin, in the order of the sections.
         path: the configuration file, whether it is there or not.
+        warnings: what of the environment looks like a setting and is none.
     """
 
     settings: Settings
     values: tuple[SettingValue, ...]
     path: Path
+    warnings: tuple[str, ...]
 
 
 def load_settings(
@@ -64,7 +62,7 @@ def load_settings(
 
     Raises:
         errors.ConfigFileError: the file cannot be read.
-        errors.UnknownSettingError: an unknown key or variable; the nearest is named.
+        errors.UnknownSettingError: an unknown key in the file; the nearest is named.
         errors.InvalidSettingError: a value that its setting does not take.
     """
     environ = os.environ if environ is None else environ
@@ -72,7 +70,7 @@ def load_settings(
     file = read_config(environ)
     given: dict[Name, tuple[Any, str]] = {
         **_from_file(file),
-        **_from_environment(environ),
+        **settings_of(environ),
         **{name: (value, "flag") for name, value in flags.items()},
     }
     if _KEY_FILE in flags:
@@ -83,7 +81,8 @@ def load_settings(
             for section, kind in SECTIONS.items()
         }
     )
-    return Loaded(settings, tuple(_sourced(settings, given)), file.path)
+    values, warnings = tuple(_sourced(settings, given)), tuple(unused_variables(environ))
+    return Loaded(settings, values, file.path, warnings)
 
 
 def _sourced(settings: Settings, given: Mapping[Name, tuple[Any, str]]) -> Iterator[SettingValue]:
@@ -138,35 +137,6 @@ def _native(kind: Kind, value: object, where: str) -> Any:
         return kind.parse(value) if kind.textual and isinstance(value, str) else kind.check(value)
     except ValueError as error:
         raise InvalidSettingError(str(error), where=where) from None
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[Name, tuple[Any, str]]:
-    found = {}
-    for variable, text in environ.items():
-        name = _setting_of(variable) if text else None
-        if name is None:
-            continue
-        section, key = name
-        try:
-            found[name] = (kinds(SECTIONS[section])[key].parse(text), variable)
-        except ValueError as error:
-            raise InvalidSettingError(str(error), where=variable) from None
-    return found
-
-
-def _setting_of(variable: str) -> Name | None:
-    """The setting that a variable names; None for a variable of another program."""
-    if variable == KEY_VARIABLE:
-        return _KEY
-    section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
-    if not variable.startswith(PREFIX) or section not in SECTIONS:
-        return None
-    known = kinds(SECTIONS[section])
-    if key not in known or known[key].secret:
-        names = {f"{PREFIX}{section}_{each}".upper() for each in known if not known[each].secret}
-        hint = _nearest(variable, names) if key not in known else f"use {KEY_VARIABLE}"
-        raise UnknownSettingError("no setting has this variable", where=variable, hint=hint)
-    return section, key
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -64,6 +64,11 @@ class Limiter:
         finally:
             self._count(-1)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a slot is taken."""
+        return self._used > 0
+
     async def idle(self) -> None:
         """Return once no slot is taken and no body is on its way."""
         await self._idle.wait()

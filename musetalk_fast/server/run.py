@@ -59,12 +59,17 @@ class ServerOptions:
 
 
 def serve(
-    make_engine: MakeEngine, options: ServerOptions, limits: Limits, announce: Callable[[str], None]
+    make_engine: MakeEngine,
+    options: ServerOptions,
+    limits: Limits,
+    announce: Callable[[str], None],
+    on_drain: Callable[[], None] = lambda: None,
 ) -> int | None:
-    """Serve until SIGTERM (running streams may finish), SIGINT or the end of the lifeline.
+    """Serve until SIGTERM or SIGINT (running streams may finish), or the end of the lifeline.
 
     Args:
         announce: called with `http(s)://HOST:PORT` or `unix:/PATH` once the engine is loaded.
+        on_drain: called when streams still run after a signal: a second one cuts them.
 
     Returns:
         The signal that cut running streams short, or None.
@@ -74,7 +79,7 @@ def serve(
         Exception: what the engine raised while it was loaded.
     """
     with store_directory(options.store_dir, options.runtime_dir) as folder:
-        work = _serve(make_engine, options, folder, limits, announce)
+        work = _serve(make_engine, options, folder, limits, announce, on_drain)
         return uvloop.run(work)
 
 
@@ -84,6 +89,7 @@ async def _serve(
     folder: StoreDirectory,
     limits: Limits,
     announce: Callable[[str], None],
+    on_drain: Callable[[], None],
 ) -> int | None:
     stop = _Stop(options.lifeline)
     scheme = "https" if options.tls else "http"
@@ -98,6 +104,8 @@ async def _serve(
                 announce(listener.address)
                 await stop.asked.wait()
             services.draining = True
+            if services.limiter.is_busy and not stop.is_hurried:
+                on_drain()
             await stop.unless_hurried(services.limiter.idle(), limits.drain_secs)
             _leave_in_any_case(stop, folder)
     return stop.signal
@@ -138,8 +146,8 @@ class _Stop:
         self.signal: int | None = None
         self._hurried = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._ask, signal.SIGTERM)
-        loop.add_signal_handler(signal.SIGINT, self._hurry, signal.SIGINT)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ask, number)
         if lifeline is not None:
             loop.add_reader(lifeline, self._on_lifeline, lifeline)
 
@@ -147,6 +155,11 @@ class _Stop:
     def exit_code(self) -> int:
         """128 and the signal that cut streams short, or 0."""
         return 0 if self.signal is None else 128 + self.signal
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether streams shall be cut."""
+        return self._hurried.is_set()
 
     async def unless(self, ready: asyncio.Future[T]) -> bool:
         """Wait until something is ready: True; or until we shall stop: False."""

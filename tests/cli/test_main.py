@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from musetalk_fast import __version__
 from musetalk_fast.cli.error_report import describe, in_words
 from musetalk_fast.cli.main import COMMANDS, cli
-from musetalk_fast.cli.signals import Stopped
 
 PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"
 SPEECH = Path(__file__).parents[1] / "data/short.wav"
@@ -94,14 +93,17 @@ def test_wrong_usage(run, arguments: tuple[str, ...], message: str, hint: str) -
     assert hint in words
 
 
-def test_configuration_mistakes(run) -> None:
+def test_a_variable_that_is_no_setting_is_a_warning(run) -> None:
+    warning = "MUSETALK_OUTPUT_FSP is not used; did you mean MUSETALK_OUTPUT_FPS?"
     done = run("render", *FILES, MUSETALK_OUTPUT_FSP="25")
-    assert done.returncode == 78
-    assert done.stderr.splitlines() == [
-        "error: no setting has this variable (MTF-CONFIG-UNKNOWN)",
-        "  where: MUSETALK_OUTPUT_FSP",
-        "  hint: did you mean MUSETALK_OUTPUT_FPS?",
-    ]
+    assert done.returncode == 66
+    assert done.stderr.splitlines()[0] == f"warning: {warning}"
+    first = run("render", "--json", *FILES, MUSETALK_OUTPUT_FSP="25").stdout.splitlines()[0]
+    expected = {"event": "warning", "message": warning, "token": "MTF-CONFIG-UNKNOWN"}
+    assert json.loads(first) == expected
+
+
+def test_configuration_mistakes(run) -> None:
     done = run("config", "path", MUSETALK_LOG_LEVEL="loud")
     assert done.returncode == 78
     assert "debug, info, warning, error, not 'loud'" in done.stderr
@@ -183,12 +185,6 @@ def test_a_flag_that_chooses_a_face_comes_before_a_variable_that_does() -> None:
         assert load(ctx).avatar.options().face_box is None
         ctx.meta.clear()
         assert load(ctx).avatar.options().face_box is not None
-
-
-def test_what_stopped_us_is_no_error_of_ours() -> None:
-    known = describe(Stopped(15))
-    assert (known["token"], known["exit_code"]) == ("MTF-STOPPED", 143)
-    assert in_words(known) == "error: stopped by SIGTERM (MTF-STOPPED)"
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import signal
 import subprocess
 import sys
@@ -47,19 +48,32 @@ async def deaf():
 try:
     run(globals()[sys.argv[1]]())
 except Stopped as stopped:
-    sys.exit(stopped.exit_code)
+    sys.exit(128 + stopped.number)
 """
 
-Start = Callable[[str], "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+DURING_IMPORTS = """
+import os, signal, sys
+from musetalk_fast.__main__ import main
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+
+sys.meta_path.insert(0, Finder())
+main()
+"""
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     started = []
 
-    def start(work: str) -> subprocess.Popen[str]:
+    def start(work: str, *flags: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, work],
+            [sys.executable, "-c", PROGRAM, work, *flags],
             cwd=Path(musetalk_fast.__file__).parents[1],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -85,11 +99,43 @@ def test_work_is_cancelled_and_cleans_up(start: Start, work: str, number: int, c
     assert (process.returncode, out, err) == (code, "cleaned\n", "")
 
 
-def test_a_thread_in_a_native_call_does_not_hold_us(start: Start) -> None:
-    process = start("stuck_thread")
+@pytest.mark.parametrize("is_json", [False, True], ids=["text", "json"])
+def test_a_thread_in_a_native_call_does_not_hold_us(start: Start, is_json: bool) -> None:
+    process = start("stuck_thread", *["--json"][: int(is_json)])
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130  # the thread has ten minutes to go
+    out, err = process.communicate(timeout=60)  # the thread has ten minutes to go
+    assert process.returncode == 130
+    _check_last_line(out, err, "SIGINT", is_json=is_json)
     assert signals._GRACE_SECS < 1, "a second is the contract"
+
+
+def _check_last_line(out: str, err: str, name: str, *, is_json: bool) -> None:
+    if not is_json:
+        assert (out, err) == ("", f"error: stopped by {name} (MTF-STOPPED)\n")
+        return
+    assert (err, out.count("\n")) == ("", 1)
+    assert json.loads(out) == {
+        "event": "error",
+        "token": "MTF-STOPPED",
+        "exit_code": 128 + signal.Signals[name],
+        "message": f"stopped by {name}",
+        "where": None,
+        "hint": None,
+    }
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("is_json", [False, True], ids=["text", "json"])
+def test_a_signal_amid_the_imports_is_no_traceback(name: str, is_json: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DURING_IMPORTS, name, *["--json"][: int(is_json)]],
+        cwd=Path(musetalk_fast.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 128 + signal.Signals[name]
+    _check_last_line(done.stdout, done.stderr, name, is_json=is_json)
 
 
 def test_a_second_signal_ends_at_once(start: Start) -> None:

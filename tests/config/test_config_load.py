@@ -68,7 +68,8 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
 def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     others = {"MUSETALK_LOG_LEVEL": "debug", "MUSETALK_KERNELS": "numpy"}
     environ = _environ(tmp_path, **others, MUSETALK_HOME="/x", OUTPUT_FPS="9")
-    assert load_settings({}, environ).settings == Settings()
+    loaded = load_settings({}, environ)
+    assert (loaded.settings, loaded.warnings) == (Settings(), ())
 
 
 MISTAKES = [
@@ -106,11 +107,46 @@ def test_a_mistake_in_the_file_is_named(
     assert caught.value.hint
 
 
-def test_an_unknown_variable_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(errors.UnknownSettingError) as caught:
-        load_settings({}, _environ(tmp_path, MUSETALK_OUTPUT_FSP="25"))
-    assert caught.value.where == "MUSETALK_OUTPUT_FSP"
-    assert caught.value.hint == "did you mean MUSETALK_OUTPUT_FPS?"
+SERVICE = {
+    "MUSETALK_SERVER_PORT": "tcp://10.0.0.7:8000",
+    "MUSETALK_SERVER_PORT_8000_TCP": "tcp://10.0.0.7:8000",
+    "MUSETALK_SERVER_PORT_8000_TCP_PROTO": "tcp",
+    "MUSETALK_SERVER_PORT_8000_TCP_PORT": "8000",
+    "MUSETALK_SERVER_PORT_8000_TCP_ADDR": "10.0.0.7",
+    "MUSETALK_SERVER_SERVICE_HOST": "10.0.0.7",
+    "MUSETALK_SERVER_SERVICE_PORT": "8000",
+    "MUSETALK_SERVER_SERVICE_PORT_HTTP": "8000",
+    "MUSETALK_SERVICE_HOST": "10.0.0.8",
+    "MUSETALK_PORT": "udp://10.0.0.8:53",
+}
+"""What Kubernetes sets in every pod for services named musetalk-server and musetalk."""
+
+
+def test_variables_of_kubernetes_are_left_alone(tmp_path: Path) -> None:
+    loaded = load_settings({}, _environ(tmp_path, **SERVICE))
+    assert (loaded.settings, loaded.warnings) == (Settings(), ())
+
+
+@pytest.mark.parametrize(
+    ("variable", "warning"),
+    [
+        ("MUSETALK_OUTPUT_FSP", "did you mean MUSETALK_OUTPUT_FPS?"),
+        ("MUSETALK_OUPUT_FPS", "did you mean MUSETALK_OUTPUT_FPS?"),
+        ("MUSETALK_LOGLEVEL", "did you mean MUSETALK_LOG_LEVEL?"),
+        ("MUSETALK_SERVER_PORT", "no setting has this variable"),
+        ("MUSETALK_OUTPUT_ZZZZ", "no setting has this variable"),
+        ("MUSETALK_HOME", None),
+    ],
+)
+def test_a_variable_that_may_be_meant_as_ours_is_a_warning(
+    tmp_path: Path, variable: str, warning: str | None
+) -> None:
+    loaded = load_settings({}, _environ(tmp_path, **{variable: "8000"}))
+    assert loaded.settings == Settings()
+    assert len(loaded.warnings) == (warning is not None)
+    for text in loaded.warnings:
+        assert text.startswith(f"{variable} is not used")
+        assert text.endswith(warning or "")
 
 
 def test_a_variable_out_of_bounds_says_which(tmp_path: Path) -> None:

@@ -119,14 +119,15 @@ def _first_health(port: int) -> tuple[str, int]:
     return status, 200
 
 
-async def test_sigterm_lets_streams_finish() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_lets_streams_finish(number: int) -> None:
     with running(engine={"crop_secs": 0.01}) as process:
         async with client_of(process.address) as client:
             body = await client.frames_body(0, 150)
             async with client.post("/v1/frames", body) as response:
                 decoder = binary.Decoder()
                 messages = decoder.feed(await response.content.readany())
-                process.child.send_signal(signal.SIGTERM)
+                process.child.send_signal(number)
                 await _drains(process.address)
                 for path in ("/v1/frames", "/v1/avatars", "/infer"):
                     async with client.post(path, body) as refused:
@@ -143,12 +144,13 @@ async def test_sigterm_lets_streams_finish() -> None:
         assert process.child.wait(60) == 0
 
 
-async def test_a_second_sigterm_does_not_wait() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_does_not_wait(number: int) -> None:
     with running(engine={"crop_secs": 0.01}) as process:
         async with _endless_stream(process):
-            process.child.send_signal(signal.SIGTERM)
+            process.child.send_signal(number)
             await _drains(process.address)
-            assert process.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+            assert process.stop(number) == 128 + number
 
 
 def test_the_command_says_by_its_status_that_it_was_cut(tmp_path: Path) -> None:
@@ -172,12 +174,6 @@ def test_the_command_says_by_its_status_that_it_was_cut(tmp_path: Path) -> None:
         _, log = child.communicate(timeout=60)
     assert child.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in log
-
-
-async def test_ctrl_c_ends_at_once() -> None:
-    with running(engine={"crop_secs": 0.01}) as process:
-        async with _endless_stream(process):
-            assert process.stop(signal.SIGINT) == 128 + signal.SIGINT
 
 
 def test_a_server_dies_with_its_parent(tmp_path: Path) -> None:
