@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import sys
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
-from musetalk_fast.errors import ServerFailedError
+from musetalk_fast.errors import MuseTalkError, ServerFailedError, error_class
 from musetalk_fast.storage import make_temporary_folder
+from musetalk_fast.system_limits import limit_error
 
 _NAME = "builtin"
 """What messages call it, and `-s` too."""
@@ -28,6 +31,9 @@ main()
 """
 """Runs this very package. Not `-m`: that imports what lies in the working folder, which holds the
 user's files. `-P` keeps that folder out; `PYTHONPATH` and installed packages stay."""
+
+_ERROR = re.compile(r"error: (.*) \((MTF-[A-Z-]+)\)")
+"""The line that every command of ours ends with when it fails."""
 
 _START_SECS = 60.0
 _STOP_SECS = 0.5
@@ -72,23 +78,16 @@ class BuiltinServer:
             shutil.rmtree(self._runtime_dir, ignore_errors=True)
 
     async def _start(self, runtime_dir: Path) -> None:
-        # The child exits when this pipe closes: the kernel does that even after a kill -9 of ours.
-        read_end, self._lifeline = os.pipe()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
-                *("serve", "--engine", "preview", *_listen_at(runtime_dir)),
-                *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(read_end)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=(read_end,),
-                start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
-            )
+            # The child exits when this pipe closes: the kernel does that even after a kill -9.
+            read_end, self._lifeline = os.pipe()
+            try:
+                self._process = await _spawn(runtime_dir, read_end)
+            finally:
+                os.close(read_end)
         except OSError as error:  # EAGAIN: the limit of processes is reached
-            raise self._failed(f"cannot be started: {error.strerror}") from error
-        finally:
-            os.close(read_end)
+            failed = self._failed(f"cannot be started: {error.strerror}")
+            raise limit_error(error) or failed from error
         self._readers.append(asyncio.create_task(self._keep_log(self._process)))
         try:
             async with asyncio.timeout(_START_SECS):
@@ -111,10 +110,37 @@ class BuiltinServer:
         async for line in process.stderr:
             self._log.append(line.decode(errors="replace").rstrip())
 
-    def _failed(self, what: str) -> ServerFailedError:
+    def _failed(self, what: str) -> MuseTalkError:
+        if (said := _last_error(self._log)) is not None:
+            return said
         tail = "; ".join(list(self._log)[-3:])
         hint = "try again; `musetalk-fast doctor` finds out what may be missing"
         return ServerFailedError(f"{what}{': ' + tail if tail else ''}", where=_NAME, hint=hint)
+
+
+def _last_error(log: Iterable[str]) -> MuseTalkError | None:
+    """What the child has said that it ended with: asked again, it would say the same."""
+    said: MuseTalkError | None = None
+    for line in log:
+        if found := _ERROR.fullmatch(line):
+            kind = error_class(found[2])
+            said = kind(found[1], where=_NAME) if kind is not None else None
+        elif said is not None and line.startswith("  hint: "):
+            said.hint = line.removeprefix("  hint: ")
+    return said
+
+
+async def _spawn(runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
+        *("serve", "--engine", "preview", *_listen_at(runtime_dir)),
+        *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        pass_fds=(lifeline,),
+        start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
+    )
 
 
 def _listen_at(runtime_dir: Path) -> tuple[str, ...]:

@@ -48,6 +48,8 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │       ├── FrameShapeError        a crop of another shape or encoding
 │       └── StreamCutError         the stream ended without `end`
 ├── ThreadLimitError           75  the system starts no more threads
+├── MemoryLimitError           75  the system gives no more memory
+├── FileLimitError             78  the system opens no more files
 └── InternalError              70  a fault of ours
 """
 
@@ -437,8 +439,37 @@ class ThreadLimitError(MuseTalkError):
     )
 
 
+class MemoryLimitError(MuseTalkError):
+    """The system gives no more memory."""
+
+    token = "MTF-MEMORY"
+    exit_code = 75
+    default_hint = (
+        "raise the limit (`ulimit -v`, or the container's), try again when fewer programs run, or "
+        "use a smaller picture"
+    )
+
+
+class FileLimitError(MuseTalkError):
+    """The system opens no more files."""
+
+    token = "MTF-FILES"
+    exit_code = 78
+    default_hint = "raise the limit: `ulimit -n 1024` before the command, or the container's"
+
+
 class InternalError(MuseTalkError):
     """A fault of ours."""
 
     token = "MTF-INTERNAL"
     default_hint = "please report it with the output of `musetalk-fast doctor --json`"
+
+
+def error_class(token: str) -> type[MuseTalkError] | None:
+    """The class of a token, as another process of ours prints it; None for none of these."""
+    known: list[type[MuseTalkError]] = [MuseTalkError]
+    for kind in known:
+        if kind.token == token:
+            return kind
+        known.extend(kind.__subclasses__())
+    return None

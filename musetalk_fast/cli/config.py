@@ -57,7 +57,7 @@ def _as_json(loaded: Loaded) -> str:
 
 
 def _as_toml(loaded: Loaded) -> str:
-    lines = [f"# {loaded.path}{'' if loaded.path.exists() else ' (not there)'}"]
+    lines = [f"# {loaded.path}{'' if loaded.is_there else ' (not there)'}"]
     for section, items in groupby(loaded.values, lambda item: item.section):
         lines += ["", f"[{section}]"]
         lines += [f"{_assignment(item):<36} # {item.origin}" for item in items]

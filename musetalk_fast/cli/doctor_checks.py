@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
 import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import starmap
-from pathlib import Path
 from typing import Any
 
 from musetalk_fast._version import __version__
@@ -151,24 +148,19 @@ def _temporary_folder(_flags: Flags) -> Iterator[Check]:
 
 def _compiled_code(_flags: Flags) -> Iterator[Check]:
     """Whether the preview engine's compiled code outlives its process."""
-    import platformdirs
+    from musetalk_fast.storage import find_cache_folder
 
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    folders = ([named] if named else []) + [platformdirs.user_cache_dir("musetalk-fast")]
-    with suppress(OSError):  # `_temporary_folder` says so
-        folders.append(tempfile.gettempdir())
-    kept = next((folder for folder in folders if _writable(Path(folder))), None)
+    kept = find_cache_folder()
     if kept is not None:
-        yield Check("compiled code", OK, f"kept below {kept}")
+        yield Check("compiled code", OK, f"kept in {kept}")
     else:
         detail = "cannot be kept: the preview engine compiles each time it starts"
-        yield Check("compiled code", NOTE, detail, "set NUMBA_CACHE_DIR to a folder of yours")
-
-
-def _writable(folder: Path) -> bool:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        yield Check(
+            "compiled code",
+            NOTE,
+            detail,
+            "set NUMBA_CACHE_DIR to a folder that only you may write to",
+        )
 
 
 def _settings(flags: Flags) -> Iterator[Check]:
@@ -178,7 +170,7 @@ def _settings(flags: Flags) -> Iterator[Check]:
     except ConfigError as error:
         yield Check("configuration", PROBLEM, str(error), error.hint)
         return
-    there = "" if loaded.path.exists() else " (not there: defaults)"
+    there = "" if loaded.is_there else " (not there: defaults)"
     yield Check("configuration", OK, f"{loaded.path}{there}")
     for warning in loaded.warnings:
         yield Check("configuration", NOTE, warning, "correct its name, or unset it")

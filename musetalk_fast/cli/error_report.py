@@ -37,6 +37,7 @@ def report(error: BaseException, verbosity: Verbosity) -> int:
 def describe(error: BaseException) -> dict[str, str | int | None]:
     """An error's token, exit code, message, where and hint."""
     from musetalk_fast import errors
+    from musetalk_fast.system_limits import limit_error
     from musetalk_fast.threads import is_thread_limit, thread_limit_error
 
     if isinstance(error, click.ClickException):
@@ -52,6 +53,8 @@ def describe(error: BaseException) -> dict[str, str | int | None]:
         )
     elif is_thread_limit(error):
         error = thread_limit_error()
+    elif (limit := limit_error(error)) is not None:
+        error = limit
     elif not isinstance(error, errors.MuseTalkError):
         error = errors.InternalError(f"{type(error).__name__}: {error}")
     return _members(error.token, error.exit_code, error.message, error.where, error.hint)

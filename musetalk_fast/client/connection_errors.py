@@ -11,6 +11,7 @@ from musetalk_fast.client.address import Address
 from musetalk_fast.client.http_errors import refusal
 from musetalk_fast.client.http_proxy import HttpProxy
 from musetalk_fast.client.tls_errors import tls_error
+from musetalk_fast.system_limits import limit_error
 
 CONNECT_SECS = 10.0
 """For name, socket and TLS together."""
@@ -21,13 +22,15 @@ _PROXY_HINT = "correct that variable, or name the server's host in NO_PROXY"
 
 def connection_error(
     error: Exception, address: Address, proxy: HttpProxy | None, silence_secs: float
-) -> errors.ServerError:
+) -> errors.MuseTalkError:
     """A failure as a leaf of `errors`.
 
     Args:
         silence_secs: that was allowed.
     """
     where = address.name
+    if (limit := limit_error(error)) is not None:
+        return limit
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return errors.ServerUnreachableError(
             f"no connection within {CONNECT_SECS:g} s", where=where

@@ -28,11 +28,13 @@ class ConfigFile:
         path: the file; it may be absent.
         tables: its content, as TOML gives it.
         text: its text, for line numbers.
+        is_there: whether there is one.
     """
 
     path: Path
     tables: dict[str, Any] = field(default_factory=dict)
     text: str = ""
+    is_there: bool = True
 
     def where(self, *names: str) -> str:
         """`path:line` of a section or of a key in it; only the path if no line shows it."""
@@ -58,7 +60,8 @@ def config_path(environ: Mapping[str, str]) -> tuple[Path, bool]:
     if chosen := environ.get(PATH_VARIABLE):
         return expanded(chosen), True
     home = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(os.path.expanduser(home), "musetalk", "config.toml"), False  # noqa: PTH111 - "~x"
+    # Not as `Path` does it, which raises where nobody knows the user's home folder.
+    return Path(os.path.expanduser(home), "musetalk", "config.toml"), False  # noqa: PTH111
 
 
 def read_config(environ: Mapping[str, str]) -> ConfigFile:
@@ -68,17 +71,25 @@ def read_config(environ: Mapping[str, str]) -> ConfigFile:
         errors.ConfigFileError: named but absent, unreadable, too long, or not TOML.
     """
     path, chosen = config_path(environ)
+    if not chosen and not _is_reachable(path):
+        return ConfigFile(path, is_there=False)
     try:
         data = _read(path)
     except FileNotFoundError:
-        if chosen:
-            raise ConfigFileError(
-                "no such file", where=str(path), hint=f"correct {PATH_VARIABLE} or unset it"
-            ) from None
-        return ConfigFile(path)
+        raise ConfigFileError(
+            "no such file", where=str(path), hint=f"correct {PATH_VARIABLE} or unset it"
+        ) from None
     except OSError as error:
         raise ConfigFileError(f"cannot be read: {error.strerror}", where=str(path)) from error
     return _parse(path, data)
+
+
+def _is_reachable(path: Path) -> bool:
+    """Whether there can be a file for us: not where HOME is unset, no folder, or closed to us."""
+    try:
+        return not str(path).startswith("~") and bool(path.stat())
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> bytes:

@@ -41,13 +41,15 @@ class Loaded:
 
     Attributes:
         values: each with its origin, in the order of the sections.
-        path: the configuration file, whether it is there or not.
+        path: the configuration file.
+        is_there: whether there is one.
         warnings: what of the environment looks like a setting and is none.
     """
 
     settings: Settings
     values: tuple[SettingValue, ...]
     path: Path
+    is_there: bool
     warnings: tuple[str, ...]
 
 
@@ -82,7 +84,7 @@ def load_settings(
         }
     )
     values, warnings = tuple(_sourced(settings, given)), tuple(unused_variables(environ))
-    return Loaded(settings, values, file.path, warnings)
+    return Loaded(settings, values, file.path, file.is_there, warnings)
 
 
 def _sourced(settings: Settings, given: Mapping[Name, tuple[Any, str]]) -> Iterator[SettingValue]:

@@ -1,5 +1,6 @@
 """What is written and locked on disk; every writer of the package uses this."""
 
+from musetalk_fast.storage.cache_folder import find_cache_folder
 from musetalk_fast.storage.files import (
     AtomicFile,
     ErrorContext,
@@ -19,6 +20,7 @@ __all__ = [
     "ErrorContext",
     "FolderLock",
     "check_regular",
+    "find_cache_folder",
     "is_marked",
     "is_mount_point",
     "is_unfinished",

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from musetalk_fast.errors import OutputPlaceError, OutputWriteError
 from musetalk_fast.storage.locks import try_lock
 from musetalk_fast.storage.regular_files import open_regular
+from musetalk_fast.system_limits import limit_error
 
 _UNFINISHED = re.compile(r".+\.[0-9a-f]{8}\.tmp", re.DOTALL)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -32,6 +33,7 @@ def write_errors(path: Path) -> Iterator[None]:
 
     Raises:
         errors.OutputPlaceError: the system does not take so long a name.
+        errors.FileLimitError: we have too many files open.
         errors.OutputWriteError: in place of any other `OSError`, PyAV's own included.
     """
     try:
@@ -42,7 +44,8 @@ def write_errors(path: Path) -> Iterator[None]:
                 "the name is too long", where=str(path), hint="give a shorter name"
             ) from error
         reason = error.strerror or str(error)
-        raise OutputWriteError(f"cannot be written: {reason}", where=str(path)) from error
+        failed = OutputWriteError(f"cannot be written: {reason}", where=str(path))
+        raise limit_error(error) or failed from error
 
 
 class AtomicFile:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from musetalk_fast.errors import OutputPlaceError
+from musetalk_fast.system_limits import limit_error
 
 
 def make_temporary_folder(prefix: str = "musetalk-") -> Path:
@@ -20,7 +21,7 @@ def make_temporary_folder(prefix: str = "musetalk-") -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix=prefix))
     except OSError as error:
-        raise OutputPlaceError(
+        raise limit_error(error) or OutputPlaceError(
             f"no temporary folder can be made: {error.strerror or error}",
             hint="set TMPDIR to a folder that you may write to",
         ) from error

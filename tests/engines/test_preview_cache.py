@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import musetalk_fast
-from musetalk_fast.engines.preview.numba_cache import find_folder
+from musetalk_fast.storage import find_cache_folder
 
 PACKAGE = Path(musetalk_fast.__file__).parent
 
@@ -21,14 +21,15 @@ import json, sys, tempfile
 from pathlib import Path
 import numpy as np
 tempfile.tempdir = sys.argv[1]
-from musetalk_fast.engines.preview import mouth, numba_cache, reference, render
+from musetalk_fast.engines.preview import mouth, reference, render
+from musetalk_fast.storage import find_cache_folder
 from musetalk_fast.types import Box
 points = np.load(sys.argv[2])
 picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
 face = mouth.make_mouth(picture, points, Box(180, 64, 91, 124))
 posed = mouth.pose_mouth(face, mouth.MouthPose(0.5, 0, 0))
 difference = render.paint(face, posed).astype(int) - reference.paint(face, posed)
-folder = numba_cache.find_folder()
+folder = find_cache_folder()
 print(json.dumps([None if folder is None else str(folder), int(abs(difference).max())]))
 """
 
@@ -44,24 +45,24 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_no_place_at_all_means_no_caching(alone: Path) -> None:
-    assert find_folder() is None
+    assert find_cache_folder() is None
 
 
 def test_the_named_folder_comes_first(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(alone / "cache"))
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "named"))
-    assert find_folder() == alone / "named"
+    assert find_cache_folder() == alone / "named"
 
 
 def test_the_users_cache_comes_next(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/dev/null/named")
     monkeypatch.setenv("XDG_CACHE_HOME", str(alone / "cache"))
-    assert find_folder() == alone / "cache" / "musetalk-fast" / "numba"
+    assert find_cache_folder() == alone / "cache" / "musetalk-fast" / "numba"
 
 
 def test_a_temporary_folder_is_private(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(alone))
-    folder = find_folder()
+    folder = find_cache_folder()
     assert folder is not None
     assert folder.parent.parent == alone
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -75,14 +76,14 @@ def test_a_folder_that_others_may_write_to_is_refused(
     named.mkdir()
     named.chmod(0o777)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(named))
-    assert find_folder() is None
+    assert find_cache_folder() is None
 
 
 def test_a_link_is_refused(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (alone / "real").mkdir(mode=0o700)
     (alone / "named").symlink_to(alone / "real")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "named"))
-    assert find_folder() is None
+    assert find_cache_folder() is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -93,7 +94,7 @@ def test_a_folder_of_someone_else_is_refused(
     (alone / "theirs" / "named").mkdir(mode=0o700, parents=True)
     os.chown(alone / "theirs" / given, 12345, 12345)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "theirs" / "named"))
-    assert find_folder() is None
+    assert find_cache_folder() is None
 
 
 @pytest.mark.parametrize("place", ["nowhere", "temporary"])

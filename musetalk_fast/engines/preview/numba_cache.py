@@ -1,88 +1,107 @@
-"""Where Numba keeps what it compiled: a folder of ours, or nowhere.
-
-Numba loads cached code by unpickling it, so a folder that someone else owns or may write to is
-never used; neither is the package's own folder, which is often read-only.
-"""
+"""Numba's compiled code on disk: kept in a folder of ours, and compiled again if it is damaged."""
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
-from collections.abc import Callable, Iterator
+import hashlib
+import logging
+import pickle
+import platform
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import platformdirs
+import numba.core.caching
+
+from musetalk_fast.storage import find_cache_folder
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 config: Any = numba.config
 """Its attributes come from the environment: type checkers do not see them."""
+_caching: Any = numba.core.caching
+"""It has no types."""
 
-_FOLDER = "numba"
-_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_VERSIONS = f"{numba.__version__} {platform.python_version()}".encode()
+_DIGEST_BYTES = 32
 
 
 def compiled(function: _Function) -> _Function:
     """Compile a function that releases the GIL, and keep its code in a safe folder if there is one.
 
-    Numba looks for the folder when a function is decorated; its setting is put back afterwards,
-    so that other packages of the process keep their own.
+    Numba looks for the folder when a cache is made; its setting is put back afterwards, so that
+    other packages of the process keep their own.
     """
-    folder = find_folder()
-    before = config.CACHE_DIR
+    dispatcher: Any = numba.njit(nogil=True)(function)
+    folder, before = find_cache_folder(), config.CACHE_DIR
     if folder is not None:
         config.CACHE_DIR = str(folder)
-    try:
-        decorate = numba.njit(cache=folder is not None, nogil=True)
-        return cast("_Function", decorate(function))
-    finally:
-        config.CACHE_DIR = before
+        try:
+            dispatcher._cache = _Cache(function)  # noqa: SLF001 - as its `enable_caching` does
+        finally:
+            config.CACHE_DIR = before
+    return cast("_Function", dispatcher)
 
 
-def find_folder() -> Path | None:
-    """The first usable of `NUMBA_CACHE_DIR`, the user's cache folder and a private temporary one.
+class _Cache(_caching.FunctionCache):  # type: ignore[misc]
+    """A cache whose faults mean no more than that the function is compiled again."""
 
-    Returns:
-        A folder that exists, is ours and takes files; None if there is none.
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _SealedFile(
+            self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled code for a signature, or None."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # noqa: BLE001 - what unpickling may raise has no limit
+            logging.getLogger(__name__).info("compiled code of %s is damaged", self._name)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep it, unless the disk is full or the folder gone."""
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
+class _SealedFile(_caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Files that begin with the SHA-256 of the versions that wrote them and of what follows.
+
+    Numba's own are unpickled as they are, and what is executed then is whatever they contain.
     """
-    return next((folder for folder in _candidates() if _is_usable(folder)), None)
+
+    def _load_index(self) -> dict[Any, str]:
+        with suppress(OSError):
+            stamp, overloads = _read(self._index_path)
+            if stamp == self._source_stamp:
+                return cast("dict[Any, str]", overloads)
+        return {}
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        self._write(self._index_path, (self._source_stamp, overloads))
+
+    def _load_data(self, name: str) -> Any:
+        return _read(self._data_path(name))  # after an OSError it is compiled and written again
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), data)
+
+    def _write(self, path: str, content: Any) -> None:
+        body = self._dump(content)
+        with self._open_for_write(path) as file:
+            file.write(_digest(body) + body)
 
 
-def _candidates() -> Iterator[Path]:
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    if named:
-        yield Path(named)
-    yield Path(platformdirs.user_cache_dir("musetalk-fast")) / _FOLDER
-    with suppress(OSError):  # there is no temporary folder
-        yield Path(tempfile.gettempdir()) / f"musetalk-fast-{os.getuid()}" / _FOLDER
+def _read(path: str) -> Any:
+    content = Path(path).read_bytes()
+    body = content[_DIGEST_BYTES:]
+    if content[:_DIGEST_BYTES] != _digest(body):
+        raise OSError(f"{path} is damaged, or of another version")
+    return pickle.loads(body)  # noqa: S301 - nobody else may write to the folder
 
 
-def _is_usable(folder: Path) -> bool:
-    try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if not (_is_ours(folder) and _is_safe_parent(folder.parent)):
-            return False
-        with tempfile.TemporaryFile(dir=folder):  # only whether it can be made
-            return True
-    except OSError:
-        return False
-
-
-def _is_ours(folder: Path) -> bool:
-    """A real folder (no link) of this user, that no other user may write to."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        return False
-    return found.st_uid == os.getuid() and not found.st_mode & _OTHERS_MAY_WRITE
-
-
-def _is_safe_parent(folder: Path) -> bool:
-    """Nobody else may swap the folder inside: not theirs, and not writable to them (or sticky)."""
-    found = folder.stat()
-    owned = found.st_uid in (os.getuid(), 0)
-    return owned and (not found.st_mode & _OTHERS_MAY_WRITE or bool(found.st_mode & stat.S_ISVTX))
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(_VERSIONS + body).digest()
