@@ -17,6 +17,7 @@ from musetalk_fast.cli.error_report import NO_READER, ReaderGone, report
 from musetalk_fast.cli.signals import Stopped
 from musetalk_fast.cli.stop_at_once import stop_at_once
 from musetalk_fast.cli.verbosity import Verbosity
+from musetalk_fast.system_limits import limit_error
 
 COMMANDS = ("render", "batch", "plan", "segment", "join", "serve", "config", "doctor", "bench")
 """Each is the command of that name in the module of that name."""
@@ -85,6 +86,8 @@ def main() -> NoReturn:
         _stop(signal.SIGINT)
     except BaseException as error:  # noqa: BLE001 - the last one there is
         code = _report(error, verbosity)
+        if limit_error(error) is not None:
+            os._exit(code)  # what cannot be closed for want of files would complain
     _leave(code)
 
 

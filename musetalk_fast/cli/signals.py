@@ -59,12 +59,19 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """
     gc.freeze()  # modules stay: they need not be scanned again and again
     gc.enable()
+    import inspect
+
     import uvloop
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    stoppable = _stoppable(work)
     try:
-        return uvloop.run(_stoppable(work))
+        return uvloop.run(stoppable)
     finally:
+        for coroutine in (stoppable, work):
+            # No loop could be made: Python would complain that nobody has awaited it.
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import musetalk_fast
+from musetalk_fast.engines.preview.numba_cache import compiled
 from musetalk_fast.storage import find_cache_folder
 
 PACKAGE = Path(musetalk_fast.__file__).parent
@@ -95,6 +97,64 @@ def test_a_folder_of_someone_else_is_refused(
     os.chown(alone / "theirs" / given, 12345, 12345)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "theirs" / "named"))
     assert find_cache_folder() is None
+
+
+def _twice(value: int) -> int:
+    return 2 * value
+
+
+def _flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+DAMAGE = {
+    "empty": lambda _content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "a bit": _flip,
+    "executed if unpickled": lambda _content: b"cos\n_exit\n(I99\ntR.",
+    "of another version": lambda content: bytes(32) + content[32:],
+}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The index and the data of a compiled function, by suffix."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(folder))
+        assert compiled(_twice)(21) == 42
+    files = {path.suffix: path for path in folder.rglob("*.nb?")}
+    assert set(files) == {".nbi", ".nbc"}
+    assert _hits(folder) == 1
+    return {str(path): path.read_bytes() for path in files.values()}
+
+
+def _hits(folder: Path) -> int:
+    """Whether a new process would find the compiled code; the function works in any case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(folder))
+        function: Any = compiled(_twice)
+        assert function(21) == 42
+        return sum(function.stats.cache_hits.values())
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_code_is_compiled_again(kept: dict[str, bytes], damage: str, suffix: str) -> None:
+    for name, content in kept.items():
+        Path(name).write_bytes(DAMAGE[damage](content) if name.endswith(suffix) else content)
+    folder = Path(next(iter(kept))).parents[1]
+    assert _hits(folder) == 0
+    assert _hits(folder) == 1, "and kept again"
+
+
+def test_a_full_disk_keeps_nothing(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "named"))
+    function: Any = compiled(_twice)
+    monkeypatch.setattr(function._cache._cache_file, "_cache_path", "/dev/null")
+    monkeypatch.setattr(function._cache._cache_file, "_index_path", "/dev/null/x.nbi")
+    assert function(21) == 42
 
 
 @pytest.mark.parametrize("place", ["nowhere", "temporary"])

@@ -28,7 +28,7 @@ import os, resource, signal, sys, threading
 from pathlib import Path
 from musetalk_fast import OutputSettings, ServerSettings, Settings, render_async
 from musetalk_fast.cli.error_report import describe
-from musetalk_fast.cli.signals import run
+from musetalk_fast.cli.signals import Stopped, run
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.events import PlanEvent, ProgressEvent, ServerEvent
 
@@ -64,6 +64,9 @@ if moment == "start":
     forbid()
 try:
     run(render_async(avatar, audio, output, settings, on_event=listener))
+except Stopped as stopped:
+    print("MTF-STOPPED", flush=True)
+    os._exit(128 + stopped.number)
 except BaseException as error:
     known = describe(error)
     print(known["token"], known["message"], known["hint"], sep="|")
