@@ -68,3 +68,7 @@ if not TYPE_CHECKING:  # else every misspelt name would pass a type checker
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, attribute = _MODULES[name]
         return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+
+    def __dir__() -> list[str]:
+        """The public names; the module's own are no part of the interface."""
+        return __all__

@@ -32,6 +32,7 @@ def test_public_names() -> None:
     for name in musetalk_fast.__all__:
         value = getattr(musetalk_fast, name)
         assert name == "__version__" or value.__doc__
+    assert dir(musetalk_fast) == musetalk_fast.__all__
 
 
 def test_import_is_cheap() -> None:
