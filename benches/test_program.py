@@ -26,7 +26,7 @@ from benches.replay.encoder_alone import compose_all, encode, setup_of
 from benches.replay.process import CPUS, Spent, module, peak_kb, replaying, spent
 from benches.replay.workload import CROPS, Workload
 
-LOOK = ("--crf", "20", "--preset", "veryfast", "--audio", "none")
+LOOK = ("--crf", "20", "--preset", "veryfast", "--sound", "none")
 COMPARED = 20
 """Frames."""
 MAX_LEVELS, MAX_MEAN_LEVELS = 3, 0.6

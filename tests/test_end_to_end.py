@@ -172,7 +172,7 @@ def test_an_exact_fractional_rate_over_several_segments(
     fps = Fraction(30000, 1001)
     settings = musetalk_fast.Settings(
         server=ServerSettings(url=preview_server),
-        output=OutputSettings(fps=fps, preset="ultrafast", audio="none"),
+        output=OutputSettings(fps=fps, preset="ultrafast", sound="none"),
         processing=musetalk_fast.ProcessingSettings(segment_secs=1.0),
     )
     result = musetalk_fast.render(PORTRAITS[0], SPEECH, output, settings)

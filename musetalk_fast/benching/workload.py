@@ -26,7 +26,7 @@ from musetalk_fast.types import (
     Picture,
     SourceRun,
 )
-from musetalk_fast.video.codec_table import CODECS
+from musetalk_fast.video.codec_table import find_codec
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoder_selection import resolve
@@ -99,12 +99,11 @@ def make_workload(avatar: Path | None, settings: Settings) -> Workload:
 
 def _encoder(settings: Settings, avatar: AvatarSource) -> EncoderSettings:
     """As it works in a long render: one thread, for a container that takes it."""
-    codec = settings.output.codec
-    if codec is not None and codec not in CODECS:
-        raise EncoderError(f"no encoder of this name is known: {codec!r}", where=codec)
-    takers = (
-        known for known in CONTAINERS.values() if codec and CODECS[codec].family in known.families
-    )
+    name = settings.output.codec
+    codec = find_codec(name) if name else None
+    if name is not None and codec is None:
+        raise EncoderError(f"no encoder of this name is known: {name!r}", where=name)
+    takers = (known for known in CONTAINERS.values() if codec and codec.family in known.families)
     container = next(takers, CONTAINERS[settings.output.format or Container.MP4])
     output = replace(settings.output, format=container.name)
     return resolve(output, Path("bench"), avatar.width, avatar.height, FPS, avatar.colour)

@@ -36,7 +36,7 @@ _FOLDER = click.Path(path_type=Path, readable=False)
     metavar="FOLDER", help="Where the videos go; it is made if it is not there.",
 )  # fmt: skip
 @click.option(
-    "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FOLDER,
+    "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FOLDER,
     metavar="FILE", help="One avatar for all recordings.",
 )  # fmt: skip
 @rendering_options

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=GroupedCommand, short_help="Show where a frame's time goes.")
 @click.option(
-    "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files",
+    "-i", "--avatar", "avatar", cls=GroupedOption, group="Files",
     type=click.Path(path_type=Path, readable=False), metavar="FILE",
     help="An avatar; without it a made-up one.",
 )  # fmt: skip

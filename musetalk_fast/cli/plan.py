@@ -26,7 +26,7 @@ Examples:
 @verbosity_options
 @click.pass_context
 def plan(
-    ctx: click.Context, avatar: Path, speech: Path, output: Path, face_preview: Path | None
+    ctx: click.Context, avatar: Path, audio: Path, output: Path, face_preview: Path | None
 ) -> None:
     """Check both inputs and write OUTPUT.parts/plan.json, which `segment` and `join` follow.
 
@@ -40,8 +40,8 @@ def plan(
     settings = load(ctx)
     with open_display(verbosity_of(ctx)) as display:
         if face_preview is not None:
-            write_preview(face_preview, avatar, (avatar, speech, output), settings)
-        planning = partial(write_plan, avatar, speech, output, settings, on_event=display)
+            write_preview(face_preview, avatar, (avatar, audio, output), settings)
+        planning = partial(write_plan, avatar, audio, output, settings, on_event=display)
         path, made = run_blocking(planning)
         members = {**plan_members(made), "plan": str(path)}
         display.result("planned", members, f"Plan: {path} ({_count(len(made.segments))})")

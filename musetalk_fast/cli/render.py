@@ -36,7 +36,7 @@ Examples:
 def render(
     ctx: click.Context,
     avatar: Path,
-    speech: Path,
+    audio: Path,
     output: Path,
     face_preview: Path | None,
     dry_run: bool,
@@ -59,7 +59,7 @@ def render(
         ask_before_replacing(ctx, [output])
     with open_display(verbosity_of(ctx)) as display:
         if face_preview is not None:
-            write_preview(face_preview, avatar, (avatar, speech, output), settings)
+            write_preview(face_preview, avatar, (avatar, audio, output), settings)
         if dry_run:
             from musetalk_fast.cli.formatting import plan_members, plan_table
             from musetalk_fast.cli.signals import run_blocking
@@ -73,7 +73,7 @@ def render(
                     seen.append(event)
                 display(event)
 
-            planning = partial(make_plan, avatar, speech, output, settings, on_event=listen)
+            planning = partial(make_plan, avatar, audio, output, settings, on_event=listen)
             plan = run_blocking(planning)
             table = plan_table(plan, seen[0] if seen else None)
             display.result("plan", plan_members(plan), table)
@@ -81,4 +81,4 @@ def render(
             from musetalk_fast.cli.signals import run
             from musetalk_fast.rendering import render_async
 
-            run(render_async(avatar, speech, output, settings, fresh=fresh, on_event=display))
+            run(render_async(avatar, audio, output, settings, fresh=fresh, on_event=display))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from musetalk_fast.cli.setting_types import ServerType, SettingType, SoundType, check_addresses
+from musetalk_fast.cli.setting_types import ServerType, SettingType, check_addresses
 from musetalk_fast.cli.verbosity import verbosity_of
 from musetalk_fast.errors import MuseTalkError, UsageError
 from musetalk_fast.wire.media_types import WIRES
@@ -52,7 +52,7 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(records)
 
 
-_TYPES = {"output.audio": SoundType, "server.url": ServerType}
+_TYPES = {"server.url": ServerType}
 
 
 def setting(
@@ -151,7 +151,7 @@ _CONNECTING = (
         "several times to use several. Default: the server at http://localhost:8000, if there is "
         "one.",
     ),
-    setting("server.frame_timeout_secs", "--frame-timeout", metavar="SECONDS", group="Server",
+    setting("server.frame_timeout_secs", "--frame-timeout-secs", metavar="SECONDS", group="Server",
             help_text="Longest time without a frame, 0.1 to 36000 (default 300)."),
     setting("server.wire", "--wire", metavar="NAME", group="Server",
             help_text="auto (default): the best one that the server has. Or force one:  "
@@ -175,11 +175,11 @@ retry_option = setting(
 _FILE = click.Path(path_type=Path, readable=False)
 _FILES = (
     click.option(
-        "-i", "--image", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
+        "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
         required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP, TIFF, AVIF, HEIC.",
     ),
     click.option(
-        "-a", "--speech", "speech", cls=GroupedOption, group="Files", type=_FILE, required=True,
+        "-a", "--audio", "audio", cls=GroupedOption, group="Files", type=_FILE, required=True,
         metavar="FILE", help="The recording: WAV, MP3, FLAC, M4A, OGG, ...",
     ),
     click.option(
@@ -195,8 +195,9 @@ _ENCODING = (
             help_text="Quality, 0 to 63, 0 is best; default 20 for x264."),
     setting("output.preset", "--preset", metavar="NAME", group="Video",
             help_text="ultrafast ... veryfast (default) ... placebo."),
-    setting("output.codec", "--encoder", metavar="NAME", group="Video",
-            help_text="An FFmpeg encoder; `doctor` lists what opens here."),
+    setting("output.codec", "--codec", metavar="NAME", group="Video",
+            help_text="h264 (default for .mp4), hevc, vp9 (default for .webm), av1, or an encoder "
+            "that `doctor` lists."),
 )  # fmt: skip
 
 _RENDERING = (
@@ -217,14 +218,14 @@ _RENDERING = (
             help_text="Margin below the chin, 0 to 100 (default 10)."),
     setting("avatar.background", "--background", metavar="COLOUR", group="Face",
             help_text="Behind transparent parts: a name or #RRGGBB (default white)."),
-    setting("output.fps", "-f", "--fps", metavar="RATE", group="Video",
+    setting("output.fps", "--fps", metavar="RATE", group="Video",
             help_text="25 (default), 29.97, 30000/1001, ..."),
     *_ENCODING,
     setting("output.format", "--format", metavar="NAME", group="Video",
             help_text="mp4 or webm; default: from the output's name."),
     setting("output.scaling", "--scaling", metavar="NAME", group="Video",
             help_text="Of the mouth: bilinear (default) or lanczos (sharper)."),
-    setting("output.audio", "--audio", metavar="SOUND", group="Video",
+    setting("output.sound", "--sound", metavar="SOUND", group="Video",
             help_text="auto: the recording is the sound (default); none: silent."),
     setting("processing.segment_secs", "--segment-secs", metavar="SECONDS", group="Server",
             help_text="Length of a segment, 1 to 600 (default 10)."),

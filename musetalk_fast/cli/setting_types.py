@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,20 +45,6 @@ class SettingType(click.ParamType):  # type: ignore[type-arg]
     ) -> list[CompletionItem]:
         """The words it takes, where they are few."""
         return [CompletionItem(word) for word in self.kind.choices if word.startswith(incomplete)]
-
-
-class SoundType(SettingType):
-    """`--audio`: a recording given here was meant for `-a`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The choice; a file name is recognised and refused."""
-        if isinstance(value, str) and value not in self.kind.choices and Path(value).suffix:
-            self.fail(
-                f"{self.kind.wanted}: the output's sound; name the recording with -a FILE",
-                param,
-                ctx,
-            )
-        return super().convert(value, param, ctx)
 
 
 class ServerType(SettingType):

@@ -36,6 +36,7 @@ AUTO_WIRE = "auto"
 
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
 _FILE = Text("a file", 1000)
+_CODEC = Text("h264, hevc, vp9, av1 or the name of an FFmpeg encoder", 40)
 _WIRE = Word(AUTO_WIRE, *(wire.name for wire in WIRES))
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
@@ -137,24 +138,22 @@ class OutputSettings(_Section):
         fps: frames a second, exact; None: 25 for a still.
         resolution: (width, height); None: the avatar's own, made even.
         format: `mp4` or `webm`; None: from the file's name.
-        codec: an FFmpeg encoder; None: the format's default.
+        codec: `h264`, `hevc`, `vp9`, `av1` or an FFmpeg encoder; None: the format's default.
         crf: constant rate factor; None: the encoder's default of ours (20 for x264).
         preset: x264's preset; other encoders: the nearest of theirs.
         scaling: of the mouth into its place: `bilinear`, or `lanczos`, which is sharper.
-        audio: `auto` (the recording) or `none`.
+        sound: `auto` (the recording) or `none`.
         overwrite: replace an output that is there.
     """
 
     fps: Fraction | int | None = field(default=None, metadata={"kind": Rate(1, 240)})
     resolution: tuple[int, int] | None = field(default=None, metadata={"kind": Size(64, 8192)})
     format: str | None = field(default=None, metadata={"kind": Word(*Container)})
-    codec: str | None = field(
-        default=None, metadata={"kind": Text("the name of an FFmpeg encoder", 40)}
-    )
+    codec: str | None = field(default=None, metadata={"kind": _CODEC})
     crf: int | None = field(default=None, metadata={"kind": Integer(0, 63)})
     preset: str | None = field(default=None, metadata={"kind": Word(*PRESETS)})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
-    audio: str = field(default="auto", metadata={"kind": Word("auto", "none")})
+    sound: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 
 

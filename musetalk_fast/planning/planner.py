@@ -122,7 +122,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         background=settings.avatar.background,
         frame_encoding=settings.processing.frame_encoding,
         scaling=settings.output.scaling,
-        sound=settings.output.audio == "auto",
+        sound=settings.output.sound == "auto",
         overwrite=settings.output.overwrite,
     )
 

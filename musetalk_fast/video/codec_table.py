@@ -102,3 +102,17 @@ CODECS: dict[str, Codec] = {
         _amf("av1", 28),
     )
 }
+
+FAMILIES = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "h265": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+}
+"""The encoder that the name of a family means: the library, which makes the same video anywhere."""
+
+
+def find_codec(name: str) -> Codec | None:
+    """The encoder that a name means: FFmpeg's own name of it, or that of its family."""
+    return CODECS.get(FAMILIES.get(name, name))

@@ -10,7 +10,7 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import BT709, PRESETS, ColourTags
-from musetalk_fast.video.codec_table import CODECS, Codec
+from musetalk_fast.video.codec_table import CODECS, FAMILIES, Codec, find_codec
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -109,16 +109,16 @@ def _probe(codec: Codec) -> Probe:
 
 def _codec(name: str, container: ContainerFormat) -> Codec:
     takers = [codec.name for codec in CODECS.values() if codec.family in container.families]
-    hint = f"{container.name} is made with one of {', '.join(takers)}"
-    if name not in CODECS:
+    families = [name for name, encoder in FAMILIES.items() if encoder in takers]
+    hint = f"{container.name} takes {', '.join(families)}, or one of {', '.join(takers)}"
+    codec = find_codec(name)
+    if codec is None:
         raise EncoderError(f"no encoder of this name is known: {name!r}", where=name, hint=hint)
-    if CODECS[name].family not in container.families:
+    if codec.family not in container.families:
         raise EncoderError(
-            f"its {CODECS[name].family} video does not go into {container.name}",
-            where=name,
-            hint=hint,
+            f"its {codec.family} video does not go into {container.name}", where=name, hint=hint
         )
-    return CODECS[name]
+    return codec
 
 
 def _settings(

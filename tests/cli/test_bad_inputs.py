@@ -400,7 +400,7 @@ async def _with_script(
 ) -> tuple[subprocess.CompletedProcess[str], str]:
     """Render with a scripted server."""
     async with scripted_server.serving(script) as url:
-        options = ("-s", url, "--preset", "ultrafast", "--audio", "none", "--no-face-check")
+        options = ("-s", url, "--preset", "ultrafast", "--sound", "none", "--no-face-check")
         with _nothing_left(folder):
             done = await asyncio.to_thread(_render, run, folder, *options)
     return done, url

@@ -56,7 +56,7 @@ def test_table_has_every_stage_for_an_avatar(run) -> None:
 
 
 def test_another_encoder_needs_no_format(run) -> None:
-    done = run("bench", "--json", "--encoder", "libvpx-vp9", *SMALL)
+    done = run("bench", "--json", "--codec", "libvpx-vp9", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "libvpx-vp9" in json.loads(done.stdout)["encoder"]
 
@@ -64,7 +64,7 @@ def test_another_encoder_needs_no_format(run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "token"),
     [
-        (("--encoder", "h261"), 73, "MTF-ENCODER"),
+        (("--codec", "h261"), 73, "MTF-ENCODER"),
         (("--crf", "52"), 73, "MTF-ENCODER"),
         (("-i", "nothing.png"), 66, "MTF-INPUT-MISSING"),
     ],

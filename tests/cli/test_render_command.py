@@ -47,7 +47,7 @@ REFUSED = {
     "empty recording": (_arguments(audio="empty.wav"), 65, "MTF-AUDIO", "empty.wav"),
     "unknown extension": (_arguments(output="out.xyz"), 73, "MTF-OUTPUT-FORMAT", "out.xyz"),
     "no such folder": (_arguments(output="none/out.mp4"), 73, "MTF-OUTPUT", "none"),
-    "unknown encoder": ([*_arguments(), "--encoder", "x"], 73, "MTF-ENCODER", "x"),
+    "unknown encoder": ([*_arguments(), "--codec", "x"], 73, "MTF-ENCODER", "x"),
     "is there": (
         [*_arguments(output="there.mp4"), "--no-overwrite"],
         *(73, "MTF-OUTPUT-EXISTS", "there.mp4"),
@@ -84,7 +84,7 @@ def test_an_address_that_is_none(run) -> None:
 
 def test_dry_run_prints_the_plan_and_writes_nothing(run, files: Path) -> None:
     before = sorted(files.iterdir())
-    done = run(*_arguments(), "-n", "-f", "29.97", "--resolution", "256x256")
+    done = run(*_arguments(), "-n", "--fps", "29.97", "--resolution", "256x256")
     assert done.returncode == 0, done.stderr
     plan = dict(line.split(None, 1) for line in done.stdout.splitlines())
     assert plan["fps"] == "30000/1001"
@@ -95,14 +95,14 @@ def test_dry_run_prints_the_plan_and_writes_nothing(run, files: Path) -> None:
 
 
 def test_dry_run_as_json(run) -> None:
-    done = run(*_arguments(), "-n", "--json", "--audio", "none")
+    done = run(*_arguments(), "-n", "--json", "--sound", "none")
     last = json.loads(done.stdout.splitlines()[-1])
     assert (last["event"], last["frames"], last["sound"]) == ("plan", 75, False)
 
 
 def test_settings_reach_the_plan(run) -> None:
     variables = {"MUSETALK_OUTPUT_FPS": "10", "MUSETALK_OUTPUT_RESOLUTION": "256x256"}
-    done = run(*_arguments(), "-n", "--json", "-f", "20", **variables)
+    done = run(*_arguments(), "-n", "--json", "--fps", "20", **variables)
     plan = json.loads(done.stdout.splitlines()[-1])
     assert (plan["fps"], plan["width"]) == ("20", 256)
 

@@ -40,7 +40,7 @@ Request = dict[str, object]
 async def _render(url: str, folder: Path, timeout_secs: float = 20.0, max_retries: int = 0) -> None:
     settings = Settings(
         server=ServerSettings(url=url, timeout_secs=timeout_secs),
-        output=OutputSettings(preset="ultrafast", audio="none"),
+        output=OutputSettings(preset="ultrafast", sound="none"),
         processing=ProcessingSettings(max_retries=max_retries),
     )
     await render_async(PORTRAIT, SPEECH, folder / "out.mp4", settings)

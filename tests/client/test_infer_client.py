@@ -302,7 +302,7 @@ runpy.run_module("musetalk_fast", run_name="__main__", alter_sys=True)
 def test_a_render_of_1000_frames_takes_no_more_than_250_megabytes(tmp_path: Path) -> None:
     (tmp_path / "avatar.png").write_bytes(avatar(512, 512))
     (tmp_path / "speech.wav").write_bytes(recording(640_000))
-    flags = ["--wire", "infer", "--preset", "ultrafast", "--audio", "none", "--no-face-check"]
+    flags = ["--wire", "infer", "--preset", "ultrafast", "--sound", "none", "--no-face-check"]
     with infer_server(framing="chunked", distinct=4, level=0) as address:  # 786 kB a picture
         done = subprocess.run(
             [

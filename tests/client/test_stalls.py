@@ -219,7 +219,7 @@ async def test_a_render_is_tried_again_and_then_ends(tmp_path: Path) -> None:
     async with serving(pulse) as url:
         settings = Settings(
             server=ServerSettings(url=url, timeout_secs=20, frame_timeout_secs=LIMIT_SECS),
-            output=OutputSettings(preset="ultrafast", audio="none"),
+            output=OutputSettings(preset="ultrafast", sound="none"),
             processing=ProcessingSettings(max_retries=1),
         )
         files = REPOSITORY / "examples/portrait.png", REPOSITORY / "tests/data/short.wav"

@@ -155,7 +155,7 @@ def _rendering(
 ) -> Callable[[], RenderResult]:
     settings = Settings(
         server=ServerSettings(url=url, wire=wire, timeout_secs=20),
-        output=OutputSettings(resolution=(256, 256), preset="ultrafast", audio="none"),
+        output=OutputSettings(resolution=(256, 256), preset="ultrafast", sound="none"),
         processing=ProcessingSettings(max_retries=0),
     )
     avatar, speech = ROOT / "examples/portrait.png", ROOT / "tests/data/short.wav"

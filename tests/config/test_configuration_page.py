@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
+import musetalk_fast
 from musetalk_fast.cli.display import event_name
+from musetalk_fast.cli.plan import plan
 from musetalk_fast.cli.render import render
 from musetalk_fast.cli.setting_types import SettingType
 from musetalk_fast.config import load_settings
@@ -76,6 +79,22 @@ def test_help_has_the_bounds_and_words_of_the_setting(name: str) -> None:
     few = len(kind.choices) < 5
     for word in kind.choices if few else (kind.choices[0], kind.choices[-1]):
         assert word in help_text
+
+
+def test_a_flag_is_named_as_its_setting() -> None:
+    for name, option in _flags().items():
+        expected = "--server" if name == "url" else f"--{name.replace('_', '-')}"
+        assert [flag for flag in option.opts if flag.startswith("--")] == [expected]
+        # A short form is that of the long one, not of another option: `-f` is a format elsewhere.
+        assert {flag[1] for flag in option.opts if not flag.startswith("--")} <= {expected[2]}
+
+
+def test_files_have_one_name_in_flags_and_python() -> None:
+    parameters = inspect.signature(musetalk_fast.render).parameters
+    for command in (render, plan):
+        files = {str(each.name): each.opts for each in command.params if each.required}
+        assert list(files) == [*parameters][:3]
+        assert all(long == f"--{name}" for name, (_, long) in files.items())
 
 
 def test_help_has_the_endings_of_all_containers() -> None:

@@ -39,7 +39,7 @@ READ = [
     ("output.format", "webm", "webm"),
     ("output.preset", "veryfast", "veryfast"),
     ("output.scaling", "lanczos", Scaling.LANCZOS),
-    ("output.audio", "none", "none"),
+    ("output.sound", "none", "none"),
     ("output.overwrite", "no", False),
     ("avatar.face_check", "TRUE", True),
     ("avatar.face", "3", "3"),
@@ -65,7 +65,7 @@ REFUSED = [
     ("output.format", ("mov", "MP4", "")),
     ("output.preset", ("quick",)),
     ("output.scaling", ("nearest",)),
-    ("output.audio", ("yes", "speech.wav")),
+    ("output.sound", ("yes", "speech.wav")),
     ("output.overwrite", ("maybe",)),
     ("output.codec", ("", "x" * 41, "a\nb")),
     ("avatar.face", ("-1", "biggest", "99999")),
@@ -130,7 +130,7 @@ def test_every_setting_has_a_kind_that_takes_its_default() -> None:
         lambda: OutputSettings(crf="20"),  # type: ignore[arg-type]
         lambda: OutputSettings(fps=Fraction(1000)),
         lambda: OutputSettings(resolution=(63, 64)),
-        lambda: OutputSettings(audio=None),  # type: ignore[arg-type]
+        lambda: OutputSettings(sound=None),  # type: ignore[arg-type]
         lambda: AvatarSettings(bbox_shift=101),
         lambda: AvatarSettings(face_box=Box(0, 0, 0, 5)),
         lambda: ServerSettings(timeout_secs=0),

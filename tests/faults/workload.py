@@ -128,7 +128,7 @@ class Workload:
                 wire=members.get("wire", "binary"),
             ),
             avatar=AvatarSettings(face_check=False),
-            output=OutputSettings(preset="ultrafast", audio="none", crf=30),
+            output=OutputSettings(preset="ultrafast", sound="none", crf=30),
             processing=ProcessingSettings(
                 segment_secs=members.get("segment_secs", 1.0),
                 max_retries=members.get("max_retries", 4),

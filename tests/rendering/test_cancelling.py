@@ -40,7 +40,7 @@ def _start(
     settings = Settings(
         server=ServerSettings(url=url, timeout_secs=20),
         avatar=AvatarSettings(face_check=False),
-        output=OutputSettings(preset="ultrafast", audio="none"),
+        output=OutputSettings(preset="ultrafast", sound="none"),
     )
     job = render_async(PORTRAIT, audio, output, settings, on_event=listener)
     return asyncio.ensure_future(job)

@@ -33,7 +33,7 @@ SPEECH = TESTS / "data/short.wav"
 def _render(url: str, output: Path, wire: str = "auto", **more: object) -> RenderResult:
     settings = Settings(
         server=ServerSettings(url=url, wire=wire, timeout_secs=20),
-        output=OutputSettings(resolution=(256, 256), preset="ultrafast", crf=12, audio="none"),
+        output=OutputSettings(resolution=(256, 256), preset="ultrafast", crf=12, sound="none"),
         processing=ProcessingSettings(segment_secs=1.0, max_retries=1),
     )
     return render(PORTRAIT, SPEECH, output, settings, **more)  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ MOMENTS: dict[str, Callable[[Event], bool]] = {
 async def _render(url: str, folder: Path, listener: Callable[[Event], None]) -> None:
     settings = Settings(
         server=ServerSettings(url=url, timeout_secs=20),
-        output=OutputSettings(preset="ultrafast", audio="none"),
+        output=OutputSettings(preset="ultrafast", sound="none"),
         processing=ProcessingSettings(max_retries=3),
     )
     async with asyncio.timeout(30):

@@ -58,7 +58,7 @@ def listener(event):
 settings = Settings(
     server=ServerSettings(url=url, timeout_secs=20),
     avatar=AvatarSettings(face_check=False),
-    output=OutputSettings(preset="ultrafast", audio="none"),
+    output=OutputSettings(preset="ultrafast", sound="none"),
 )
 if moment == "start":
     forbid()

@@ -10,7 +10,7 @@ import pytest
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, OutputFormatError
 from musetalk_fast.types import BT709, PRESETS, Container
-from musetalk_fast.video.codec_table import CODECS
+from musetalk_fast.video.codec_table import CODECS, FAMILIES
 from musetalk_fast.video.containers import CONTAINERS, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import probe_all, resolve
@@ -123,6 +123,25 @@ def test_an_unknown_encoder_is_refused_with_the_known_ones() -> None:
     with pytest.raises(EncoderError, match="no encoder of this name") as raised:
         _resolve(codec="libx262")
     assert "libx264" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "encoder"),
+    [
+        *(("h264", "o.mp4", "libx264"), ("hevc", "o.mp4", "libx265"), ("h265", "o.mp4", "libx265")),
+        *(("vp9", "o.webm", "libvpx-vp9"), ("av1", "o.mp4", "libsvtav1")),
+        ("av1", "o.webm", "libsvtav1"),
+    ],
+)
+def test_the_name_of_a_family_means_its_library(family: str, name: str, encoder: str) -> None:
+    assert _resolve(name, codec=family) == _resolve(name, codec=encoder)
+    assert CODECS[FAMILIES[family]].family == ("hevc" if family == "h265" else family)
+
+
+def test_a_container_refuses_a_family_and_names_those_it_takes() -> None:
+    with pytest.raises(EncoderError, match="h264 video does not go into webm") as raised:
+        _resolve("o.webm", codec="h264")
+    assert "webm takes vp9, av1, or one of libvpx-vp9, " in (raised.value.hint or "")
 
 
 @pytest.mark.parametrize("size", [(129, 96), (128, 97)])
