@@ -44,7 +44,7 @@ NEEDED = (
     "PIL.Image",
     "ai_edge_litert.interpreter",
 )
-NEVER = {"numba", "torch", "cv2", "scipy", "rich", "simplejpeg", "soxr"}
+NEVER = {"numba", "torch", "cv2", "scipy", "simplejpeg", "soxr"}
 HEAVY = {name.partition(".")[0] for name in NEEDED} | NEVER
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,9 @@ def batch(
     with open_display(verbosity_of(ctx)) as display:
         _warn_left_over(pairing, display)
         if dry_run:
-            listener = _PlanListener(display)
+            listener = _PlanListener(display, pairing.jobs)
             return listener.show(run_blocking(lambda: plan_all(pairing.jobs, settings, listener)))
-        following = _BatchListener(display)
+        following = _BatchListener(display, len(pairing.jobs))
         run(render_all(pairing.jobs, settings, following))
         return following.summarise()
 
@@ -73,14 +74,16 @@ def batch(
 class _BatchListener:
     """Passes a batch on to a display, and keeps what the summary needs."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, jobs: int) -> None:
         self._display = display
+        self._jobs = jobs
+        self._began = time.monotonic()
         self._done: DoneEvent | None = None
         self._rows: list[tuple[str, str, str]] = []
 
     def begin(self, job: Job) -> None:
         self._done = None
-        self._display.begin(job.name)
+        self._display.begin(job.name, len(self._rows) + 1, self._jobs)
 
     def event(self, event: Event) -> None:
         from musetalk_fast.events import DoneEvent
@@ -98,7 +101,10 @@ class _BatchListener:
             self._rows.append(_failed(outcome, self._display))
 
     def summarise(self) -> int:
-        return _summarise(self._rows, "done", self._display)
+        from musetalk_fast.cli.formatting import duration
+
+        took = f"in {duration(time.monotonic() - self._began)}"
+        return _summarise(self._rows, "done", self._display, took)
 
 
 def _warn_left_over(pairing: Pairing, display: Display) -> None:
@@ -111,8 +117,9 @@ def _warn_left_over(pairing: Pairing, display: Display) -> None:
 class _PlanListener:
     """Passes on what the plans of a batch warn of, and lists them with their faces."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, jobs: Sequence[Job]) -> None:
         self._display = display
+        self._jobs = jobs
         self._named = ""
         self._faces: dict[str, FacesEvent] = {}
 
@@ -137,12 +144,12 @@ class _PlanListener:
             else:
                 text = f"{outcome.job.output.name} ({self._facts(outcome.job, plan)})"
                 rows.append((outcome.job.name, "planned", text))
-        return _summarise(rows, "planned", self._display)
+        return _summarise(rows, "planned", self._display, "")
 
     def _begin(self, job: Job) -> None:
         if self._named != job.name:
             self._named = job.name
-            self._display.begin(job.name)
+            self._display.begin(job.name, self._jobs.index(job) + 1, len(self._jobs))
 
     def _facts(self, job: Job, plan: Plan) -> str:
         from musetalk_fast.cli.formatting import faces_text, frame_count
@@ -163,12 +170,13 @@ def _failed(
     return outcome.job.name, "failed", f"{known['message']} ({known['token']})"
 
 
-def _summarise(rows: Sequence[tuple[str, str, str]], good: str, display: Display) -> int:
+def _summarise(rows: Sequence[tuple[str, str, str]], good: str, display: Display, took: str) -> int:
     bad = sum(state == "failed" for _, state, _ in rows)
     counts = {good: len(rows) - bad, "failed": bad}
     jobs = [{"name": name, "state": state, "detail": detail} for name, state, detail in rows]
     wide = max(len(name) for name, _, _ in rows)
     lines = [f"{name:<{wide}}  {state:<7}  {detail}" for name, state, detail in rows]
-    lines.append(", ".join(f"{count} {name}" for name, count in counts.items()))
+    total = ", ".join(f"{count} {name}" for name, count in counts.items())
+    lines.append(f"{total} {took}".rstrip())
     display.result("summary", {**counts, "jobs": jobs}, "\n".join(lines))
     return 1 if bad else 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from musetalk_fast.cli import formatting
 from musetalk_fast.cli.json_lines import json_line
+from musetalk_fast.config import BUILTIN
 from musetalk_fast.events import (
     DoneEvent,
     Event,
@@ -24,7 +25,7 @@ from musetalk_fast.events import (
 )
 from musetalk_fast.wire.printable import printable
 
-_MAX_LENGTH = 4000
+MAX_LENGTH = 4000
 _PERIOD_SECS = 5.0
 _SHARE = 0.1
 _SHORTEST_SECS = 0.5
@@ -58,8 +59,8 @@ class Display:
         """Show an event of a render."""
         self._video_is_there = self._video_is_there or isinstance(event, DoneEvent)
 
-    def begin(self, job: str) -> None:
-        """From now on, events belong to this job of a batch."""
+    def begin(self, job: str, number: int, jobs: int) -> None:
+        """From now on, events belong to this job of a batch, `number` of so many."""
 
     def failed(self, known: dict[str, str | int | None]) -> None:
         """The current job of a batch failed."""
@@ -77,9 +78,9 @@ class QuietDisplay(Display):
     def __init__(self) -> None:
         self._job = ""
 
-    def begin(self, job: str) -> None:
+    def begin(self, job: str, number: int, jobs: int) -> None:
         """Keep the name for an error."""
-        self._job = f"{job}: "
+        self._job = f"{job} ({number} of {jobs}): "
 
     def failed(self, known: dict[str, str | int | None]) -> None:
         """The job's name and its error on stderr."""
@@ -100,7 +101,7 @@ class JsonDisplay(Display):
         super().__call__(event)
         self._write(event_name(event), asdict(event))
 
-    def begin(self, job: str) -> None:
+    def begin(self, job: str, number: int, jobs: int) -> None:  # noqa: ARG002
         """Add `job` to each object."""
         self._job = {"job": job}
 
@@ -123,6 +124,11 @@ class TextDisplay(Display):
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
         self._plan: PlanEvent | None = None
+        self._began = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the render began."""
+        return time.monotonic() - self._began
 
     def __call__(self, event: Event) -> None:
         """Say what needs saying."""
@@ -143,6 +149,8 @@ class TextDisplay(Display):
                 self.note(formatting.encoder_line(event))
         elif isinstance(event, DoneEvent):
             self.done(event)
+        elif isinstance(event, UploadEvent) and event.server == BUILTIN:
+            pass  # it stays on this machine
         else:
             self.advance(event)
 
@@ -152,7 +160,7 @@ class TextDisplay(Display):
     def done(self, event: DoneEvent) -> None:
         """Say where the output is."""
         self.close()
-        print_out(printable(formatting.done_line(event), _MAX_LENGTH))
+        print_out(printable(formatting.done_line(event), MAX_LENGTH))
         if self._verbose:
             self.note(formatting.time_line(event))
             if event.mouth is not None:
@@ -162,9 +170,10 @@ class TextDisplay(Display):
         """A line on stderr."""
         print_error(text)
 
-    def begin(self, job: str) -> None:
-        """A headline."""
-        self.note(f"{job}:")
+    def begin(self, job: str, number: int, jobs: int) -> None:
+        """A headline; time starts again."""
+        self._began = time.monotonic()
+        self.note(f"{job} ({number} of {jobs}):")
 
     def failed(self, known: dict[str, str | int | None]) -> None:
         """The error, as a failed run shows it."""
@@ -178,7 +187,7 @@ class TextDisplay(Display):
         """The text, on stdout."""
         self.close()
         for line in text.splitlines():
-            print_out(printable(line, _MAX_LENGTH))
+            print_out(printable(line, MAX_LENGTH))
 
 
 class LineDisplay(TextDisplay):
@@ -188,25 +197,26 @@ class LineDisplay(TextDisplay):
         super().__init__(verbose=verbose)
         self._shown: dict[str, tuple[float, float]] = {}
 
-    def begin(self, job: str) -> None:
+    def begin(self, job: str, number: int, jobs: int) -> None:
         """A headline; counting starts again."""
         self._shown.clear()
-        super().begin(job)
+        super().begin(job, number, jobs)
 
     def advance(self, event: Event) -> None:
         """A line about every five seconds or tenth, and one at the end of each stage."""
         if isinstance(event, UploadEvent):
-            of = f"{formatting.size(event.sent)} of {formatting.size(event.total)}"
-            stage = f"{event.asset} to {event.server}"
-            self._advance(stage, event.sent, event.total, f"sending {stage}: {of}")
+            stage = f"sending {event.asset} to {event.server}"
+            facts = [formatting.sent(event.sent, event.total)]
+            self._advance(stage, event.sent, event.total, facts)
         elif isinstance(event, ProgressEvent) and (
             event.stage != "encode" or event.done == event.total
         ):
             # Encoding keeps pace with generating: in a log, its end is news enough.
-            self._advance(event.stage, event.done, event.total, formatting.progress_line(event))
+            stage = formatting.STAGES.get(event.stage, event.stage)
+            self._advance(stage, event.done, event.total, formatting.progress_facts(event))
 
-    def _advance(self, stage: str, done: int, total: int, text: str) -> None:
-        now, share = time.monotonic(), done / max(1, total)
+    def _advance(self, stage: str, done: int, total: int, facts: list[str]) -> None:
+        now, share = self.elapsed(), done / max(1, total)
         before, reached = self._shown.get(stage, (now, 0.0))
         self._shown.setdefault(stage, (now, 0.0))
         waited = now - before
@@ -214,7 +224,8 @@ class LineDisplay(TextDisplay):
         ended = share >= 1.0 > reached
         if share > reached and (tenth or ended or waited >= _PERIOD_SECS):
             self._shown[stage] = (now, share)
-            self.note(text)
+            so_far = [formatting.percent(done, total), formatting.clock(now), *facts]
+            self.note(f"{stage} {', '.join(so_far)}")
 
 
 def event_name(event: Event) -> str:
@@ -225,7 +236,7 @@ def event_name(event: Event) -> str:
 
 def print_error(line: str) -> None:
     """A line on stderr, without characters that a terminal would obey."""
-    print(printable(line, _MAX_LENGTH), file=sys.stderr, flush=True)  # noqa: T201
+    print(printable(line, MAX_LENGTH), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def print_out(line: str) -> None:

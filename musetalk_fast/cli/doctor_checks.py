@@ -29,7 +29,6 @@ PACKAGES = {
     "uvloop": "uvloop",
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "numba": "numba",
-    "rich": "rich",
     "click": "click",
     "platformdirs": "platformdirs",
 }

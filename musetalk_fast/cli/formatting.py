@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 STAGES = {
     "load": "loading",
-    "prepare": "preparing",
     "send": "sending",
+    "prepare": "preparing",
     "generate": "generating",
     "encode": "encoding",
     "join": "joining",
 }
+"""In their order."""
 
 
 _REASONS = {
@@ -90,24 +91,29 @@ def encoder_line(event: PlanEvent) -> str:
     return f"encoder: {event.encoder}, {threads} each"
 
 
-def progress_line(event: ProgressEvent) -> str:
-    """`generating 120/500, 96 fps, 4 s left`."""
-    text = f"{STAGES.get(event.stage, event.stage)} {event.done}/{event.total}"
-    if event.fps:
-        text += f", {event.fps:.0f} fps"
+def progress_facts(event: ProgressEvent) -> list[str]:
+    """`0:04 left`, `96 fps`, `120/500`: what is known, the most important first."""
+    facts = []
     if event.eta_secs is not None and event.done < event.total:
-        text += f", {event.eta_secs:.0f} s left"
-    return text
+        facts.append(f"{clock(event.eta_secs)} left")
+    if event.fps:
+        facts.append(f"{event.fps:.0f} fps")
+    return [*facts, f"{event.done}/{event.total}"]
 
 
 def done_line(event: DoneEvent) -> str:
-    """`Output: out.mp4 (1.2 MB, 7.1 s, 178 frames, 96 fps)`."""
-    return f"Output: {event.output} ({_facts(event)})"
+    """`Output: out.mp4 (7.1 s, 178 frames, 1.2 MB), rendered in 3.2 s at 96 fps`."""
+    return f"Output: {event.output} {_facts(event)}"
 
 
 def job_line(event: DoneEvent) -> str:
-    """`out.mp4 (1.2 MB, 7.1 s, 178 frames, 96 fps)`: one of many, without its folder."""
-    return f"{Path(event.output).name} ({_facts(event)})"
+    """`out.mp4 (7.1 s, ...), rendered in 3.2 s at 96 fps`: one of many, without its folder."""
+    return f"{Path(event.output).name} {_facts(event)}"
+
+
+def video_facts(secs: float, frames: int, count: int) -> str:
+    """`7.1 s, 178 frames, 1.2 MB`."""
+    return f"{duration(secs)}, {frame_count(frames)}, {size(count)}"
 
 
 def time_line(event: DoneEvent) -> str:
@@ -129,6 +135,30 @@ def mouth_line(mouth: MouthFigures) -> str:
 def frame_count(frames: int) -> str:
     """`1 frame`, `178 frames`."""
     return "1 frame" if frames == 1 else f"{frames} frames"
+
+
+def percent(done: int, total: int) -> str:
+    """`45%`; 100 only at the end."""
+    return f"{100 * done // total if total else 100}%"
+
+
+def clock(secs: float) -> str:
+    """`0:04`, `12:05`, `1:02:05`, as players show it."""
+    minutes, seconds = divmod(int(secs + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def duration(secs: float) -> str:
+    """`7.1 s`, `12:05 min`, `1:02:05 h`."""
+    if secs < 59.95:
+        return f"{secs:.1f} s"
+    return f"{clock(secs)} {'min' if secs < 3599.5 else 'h'}"
+
+
+def sent(count: int, total: int) -> str:
+    """`0.5 MB of 1.2 MB`."""
+    return f"{size(count)} of {size(total)}"
 
 
 def size(count: int) -> str:
@@ -168,7 +198,7 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     members = plan_members(plan)
     members["faces"] = faces_text(faces) if faces else "not looked for"
     members["size"] = f"{members.pop('width')}x{members.pop('height')}"
-    members["duration"] = f"{members.pop('duration_secs')} s"
+    members["duration"] = duration(float(members.pop("duration_secs")))
     members["sound"] = "the recording" if plan.sound else "none"
     order = (
         *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size"),
@@ -178,7 +208,6 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
 
 
 def _facts(event: DoneEvent) -> str:
-    return (
-        f"{size(event.bytes)}, {event.duration_secs:.1f} s, "
-        f"{frame_count(event.frames)}, {event.fps:.0f} fps"
-    )
+    facts = video_facts(event.duration_secs, event.frames, event.bytes)
+    speed = f" at {event.fps:.0f} fps" if event.fps else ""  # all parts may have been there
+    return f"({facts}), rendered in {duration(event.wall_secs)}{speed}"

@@ -21,7 +21,7 @@ def join(ctx: click.Context, plan: Path) -> None:
     Pictures are copied, not encoded again. If parts are missing, their segments are named.
     """
     from musetalk_fast.cli.display_selection import open_display
-    from musetalk_fast.cli.formatting import frame_count, size
+    from musetalk_fast.cli.formatting import video_facts
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.rendering.progress import still_event
     from musetalk_fast.rendering.steps import join_plan
@@ -30,7 +30,7 @@ def join(ctx: click.Context, plan: Path) -> None:
     with open_display(verbosity_of(ctx)) as display:
         made, joined = run_blocking(lambda: join_plan(plan, display))
         secs = float(joined.duration)
-        facts = f"{size(joined.bytes)}, {secs:.1f} s, {frame_count(joined.frames)}"
+        facts = video_facts(secs, joined.frames, joined.bytes)
         members = {
             "output": str(made.output),
             "bytes": joined.bytes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -38,7 +39,10 @@ def test_a_failed_job_does_not_stop_the_others(run, tmp_path: Path) -> None:
     assert summary[1].startswith("bob   failed   ")
     assert "(MTF-IMAGE-FORMAT)" in summary[1]
     assert summary[2].startswith("cleo  done     cleo.mp4 (")
-    assert summary[3] == "2 done, 1 failed"
+    assert re.fullmatch(r"2 done, 1 failed in \d+\.\d s", summary[3])
+    assert [line for line in done.stderr.splitlines() if " of 3):" in line] == [
+        *("anna (1 of 3):", "bob (2 of 3):", "cleo (3 of 3):"),
+    ]
     assert "warning: lone.png: no recording is named lone" in done.stderr
     assert done.stderr.count("server: builtin") == 1
 
@@ -87,7 +91,7 @@ def test_an_ambiguous_name_does_not_stop_the_others(run, clips: Path) -> None:
 def test_quiet_says_the_errors(run, tmp_path: Path) -> None:
     done = run("batch", "clips", "-q", "-n", "-o", "out")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("bob: error: ")
+    assert done.stderr.startswith("bob (2 of 3): error: ")
     assert "(MTF-IMAGE-FORMAT)" in done.stderr.splitlines()[0]
     assert "lone" not in done.stderr
     assert not (tmp_path / "out").exists()

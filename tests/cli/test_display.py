@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
+from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from musetalk_fast.cli import formatting
-from musetalk_fast.cli.bar_display import BarDisplay
 from musetalk_fast.cli.display import Display, LineDisplay, event_name
 from musetalk_fast.cli.display_selection import open_display
 from musetalk_fast.cli.verbosity import Verbosity
@@ -39,8 +37,9 @@ EVENTS: list[Event] = [
     ProgressEvent(stage="load", done=2, total=2),
     WarningEvent(message="the recording is quiet\x1b[2J"),
     PLAN,
-    UploadEvent(server="builtin", asset="avatar", sent=500, total=1000),
+    UploadEvent(server="http://gpu", asset="avatar", sent=500, total=1000),
     UploadEvent(server="builtin", asset="avatar", sent=1000, total=1000),
+    UploadEvent(server="http://gpu", asset="avatar", sent=1000, total=1000),
     ProgressEvent(stage="generate", done=89, total=178, fps=96.0, eta_secs=0.9),
     ProgressEvent(stage="generate", done=178, total=178, fps=96.0, eta_secs=0.0),
     ProgressEvent(stage="encode", done=90, total=178),
@@ -66,15 +65,15 @@ def _show(display: Display) -> None:
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     _show(open_display(_verbosity()))
     out, err = capsys.readouterr()
-    assert out == "Output: out.mp4 (1.2 MB, 7.1 s, 178 frames, 96 fps)\n"
+    assert out == "Output: out.mp4 (7.1 s, 178 frames, 1.2 MB), rendered in 3.2 s at 96 fps\n"
     assert err.splitlines() == [
         "server: builtin (engine preview 1, a preview, not MuseTalk)",
-        "loading 2/2",
+        "loading 100%, 0:00, 2/2",
         "warning: the recording is quiet [2J",
         "plan: 178 frames at 25 fps, 512x512, libx264, 1 segment",
-        "sending avatar to builtin: 1.0 kB of 1.0 kB",
-        "generating 178/178, 96 fps",
-        "encoding 178/178",
+        "sending avatar to http://gpu 100%, 0:00, 1.0 kB of 1.0 kB",
+        "generating 100%, 0:00, 96 fps, 178/178",
+        "encoding 100%, 0:00, 178/178",
     ]
 
 
@@ -106,7 +105,7 @@ def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_json_of_a_batch_names_the_job(capsys: pytest.CaptureFixture[str]) -> None:
     display = open_display(_verbosity(json=True))
-    display.begin("anna")
+    display.begin("anna", 2, 5)
     display(SERVER)
     display.failed({"token": "MTF-X", "exit_code": 65})
     display.result("summary", {"failed": 1}, "")
@@ -124,26 +123,37 @@ def test_lines_are_few(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     lines = capsys.readouterr().err.splitlines()
     # 100 s: one each 5 s, and the last.
     assert 19 <= len(lines) <= 22
-    assert lines[-1].startswith("generating 1000/1000")
+    assert lines[0] == "generating 5%, 0:05, 0:01 left, 10 fps, 51/1000"
+    assert lines[-1] == "generating 100%, 1:40, 10 fps, 1000/1000"
 
 
-def _bars(monkeypatch: pytest.MonkeyPatch) -> str:
-    screen = io.StringIO()
-    display = BarDisplay(verbose=False)
-    terminal = Console(file=screen, force_terminal=True, width=100, color_system=None)
-    monkeypatch.setattr(display, "_console", terminal)
-    _show(display)
-    return screen.getvalue()
-
-
-def test_bars_show_stages_speed_and_time_left(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "loudness", [{}, {"quiet": True}, {"verbose": True}], ids=["lines", "quiet", "verbose"]
+)
+def test_a_job_of_a_batch_has_its_place(
+    capsys: pytest.CaptureFixture[str], loudness: dict[str, bool]
 ) -> None:
-    shown = _bars(monkeypatch)
-    for words in ("loading", "sending", "generating", "178/178, 96 fps", "1.0 kB of 1.0 kB"):
-        assert words in shown
-    assert "warning: the recording is quiet [2J" in shown
-    assert capsys.readouterr().out.startswith("Output: out.mp4 (")
+    display = open_display(_verbosity(**loudness))
+    display.begin("anna", 2, 5)
+    display.failed({"message": "no face", "token": "MTF-NO-FACE", "where": None, "hint": None})
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("anna (2 of 5):")
+
+
+@pytest.mark.parametrize(
+    ("secs", "clock", "duration"),
+    [(0.04, "0:00", "0.0 s"), (7.12, "0:07", "7.1 s"), (59.96, "1:00", "1:00 min"),
+     (725.4, "12:05", "12:05 min"), (3599.6, "1:00:00", "1:00:00 h"),
+     (3725, "1:02:05", "1:02:05 h")],
+)  # fmt: skip
+def test_times(secs: float, clock: str, duration: str) -> None:
+    assert (formatting.clock(secs), formatting.duration(secs)) == (clock, duration)
+    assert formatting.percent(177, 178) == "99%"
+
+
+def test_a_video_whose_parts_were_all_there_has_no_speed() -> None:
+    line = formatting.done_line(replace(DONE, fps=0.0))
+    assert line.endswith("1.2 MB), rendered in 3.2 s")
 
 
 def test_every_event_has_a_name() -> None:

@@ -34,7 +34,7 @@ from musetalk_fast.cli.main import main
 try:
     main()
 finally:
-    heavy = {"numpy", "av", "aiohttp", "asyncio", "uvloop", "rich", "orjson", "numba", "soxr"}
+    heavy = {"numpy", "av", "aiohttp", "asyncio", "uvloop", "orjson", "numba", "soxr"}
     print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
