@@ -15,8 +15,14 @@ from musetalk_fast.cli.verbosity import json_option, verbosity_of
 if TYPE_CHECKING:
     from musetalk_fast.config import Loaded, SettingValue
 
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast config show
+  MUSETALK_OUTPUT_FPS=30 musetalk-fast config show
+"""
 
-@click.group()
+
+@click.group(epilog=_EXAMPLES)
 def config() -> None:
     """Show the settings and the file they may come from.
 
@@ -26,10 +32,13 @@ def config() -> None:
 
 
 @config.command(short_help="Print every setting and its origin.")
-@json_option("One JSON object on stdout.")
+@json_option(
+    "One JSON object on stdout: path, and settings by section, each with value (null if unset), "
+    "effective (in words where it depends) and origin."
+)
 @click.pass_context
 def show(ctx: click.Context) -> None:
-    """Print every setting and where it came from, as a configuration file."""
+    """Print every setting, where it came from and what it comes to, as a configuration file."""
     from musetalk_fast.cli.display import print_error
     from musetalk_fast.config import load_settings
 
@@ -48,11 +57,18 @@ def path() -> None:
 
 
 def _as_json(loaded: Loaded) -> str:
+    from musetalk_fast.cli.effective_settings import in_effect
+
     sections: dict[str, dict[str, object]] = {}
     for item in loaded.values:
         text = _text(item)
         value = text if text is None or item.kind.textual else json.loads(text)
-        sections.setdefault(item.section, {})[item.key] = {"value": value, "origin": item.origin}
+        known = {
+            "value": value,
+            "effective": in_effect(item, loaded.settings),
+            "origin": item.origin,
+        }
+        sections.setdefault(item.section, {})[item.key] = known
     return json_line({"path": str(loaded.path), "settings": sections})
 
 
@@ -60,7 +76,7 @@ def _as_toml(loaded: Loaded) -> str:
     lines = [f"# {loaded.path}{'' if loaded.is_there else ' (not there)'}"]
     for section, items in groupby(loaded.values, lambda item: item.section):
         lines += ["", f"[{section}]"]
-        lines += [f"{_assignment(item):<36} # {item.origin}" for item in items]
+        lines += [f"{_assignment(item):<36} # {_origin(item, loaded)}" for item in items]
     return "\n".join(lines)
 
 
@@ -70,6 +86,14 @@ def _assignment(item: SettingValue) -> str:
         return f"# {item.key} = {text or ''}".rstrip()
     # A JSON string is a TOML string as well.
     return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
+
+
+def _origin(item: SettingValue, loaded: Loaded) -> str:
+    """`default`, and what that means if the assignment does not say it."""
+    from musetalk_fast.cli.effective_settings import in_effect
+
+    effective = in_effect(item, loaded.settings)
+    return item.origin if effective == _text(item) else f"{item.origin}: {effective}"
 
 
 def _text(item: SettingValue) -> str | None:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from musetalk_fast.cli.effective_settings import in_effect
+from musetalk_fast.config import load_settings
+from musetalk_fast.planning import make_plan
+
+REPOSITORY = Path(__file__).parents[2]
+
 
 def test_show_names_every_origin(run, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
@@ -16,7 +22,44 @@ def test_show_names_every_origin(run, tmp_path: Path) -> None:
     assert f"crf = 23 # {file}:2" in lines
     assert 'fps = "30000/1001" # MUSETALK_OUTPUT_FPS' in lines
     assert "face_check = true # default" in lines
-    assert "# url = # default" in lines
+    assert (
+        "# url = # default: http://localhost:8000 if a server answers there, else builtin" in lines
+    )
+    assert "# face_box = # default" in lines
+
+
+def _effective(**variables: str) -> dict[str, str | None]:
+    loaded = load_settings({}, {"XDG_CONFIG_HOME": "/nowhere", **variables})
+    return {item.key: in_effect(item, loaded.settings) for item in loaded.values}
+
+
+def test_what_an_unset_value_comes_to() -> None:
+    plain = _effective()
+    assert (plain["fps"], plain["resolution"], plain["face_box"]) == (
+        "25",
+        "the avatar's own",
+        None,
+    )
+    assert (plain["wire"], plain["sound"]) == ("the best one that the server has", "the recording")
+    assert (plain["codec"], plain["crf"], plain["preset"]) == (
+        *("libx264 for mp4, libvpx-vp9 for webm", "20 for mp4, 31 for webm", "veryfast"),
+    )
+    webm = _effective(MUSETALK_OUTPUT_FORMAT="webm", MUSETALK_OUTPUT_SOUND="none")
+    assert (webm["codec"], webm["crf"], webm["sound"]) == ("libvpx-vp9", "31", "none")
+    hevc = _effective(MUSETALK_OUTPUT_CODEC="h265", MUSETALK_OUTPUT_PRESET="slow")
+    assert (hevc["codec"], hevc["crf"], hevc["preset"]) == ("libx265", "24", "slow")
+    assert _effective(MUSETALK_OUTPUT_CODEC="x265")["codec"] == "no encoder is named x265"
+
+
+def test_what_an_unset_value_comes_to_is_what_a_plan_has() -> None:
+    plan = make_plan(
+        REPOSITORY / "examples/portrait.png", REPOSITORY / "tests/data/short.wav", "o.mp4"
+    )
+    effective = _effective(MUSETALK_OUTPUT_FORMAT="mp4")
+    assert str(plan.fps) == effective["fps"]
+    assert plan.encoder.codec == effective["codec"]
+    assert plan.encoder.options == {"crf": effective["crf"], "preset": effective["preset"]}
+    assert plan.sound
 
 
 def test_what_is_shown_is_a_file_of_the_same_meaning(run, tmp_path: Path) -> None:
@@ -43,8 +86,16 @@ def test_what_is_shown_is_a_file_of_the_same_meaning(run, tmp_path: Path) -> Non
 def test_show_as_json(run, tmp_path: Path) -> None:
     shown = json.loads(run("config", "show", "--json", MUSETALK_OUTPUT_CRF="7").stdout)
     assert shown["path"] == str(tmp_path / "config/musetalk/config.toml")
-    assert shown["settings"]["output"]["crf"] == {"value": 7, "origin": "MUSETALK_OUTPUT_CRF"}
-    assert shown["settings"]["server"]["url"] == {"value": None, "origin": "default"}
+    assert shown["settings"]["output"]["crf"] == {
+        "value": 7,
+        "effective": "7",
+        "origin": "MUSETALK_OUTPUT_CRF",
+    }
+    assert shown["settings"]["output"]["resolution"] == {
+        "value": None,
+        "effective": "the avatar's own",
+        "origin": "default",
+    }
 
 
 def test_show_has_stars_for_a_key(run) -> None:

@@ -1,0 +1,58 @@
+"""What is in effect where a setting is not set, or says `auto` or a family of encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from musetalk_fast.config import (
+    AUTO_WIRE,
+    BUILTIN,
+    DEFAULT_SERVER,
+    OutputSettings,
+    Settings,
+    SettingValue,
+)
+from musetalk_fast.planning.source_frames import STILL_FPS
+from musetalk_fast.video.codec_table import CODECS, Codec, find_codec
+from musetalk_fast.video.containers import CONTAINERS
+
+_UNSET = {
+    "url": f"{DEFAULT_SERVER} if a server answers there, else {BUILTIN}",
+    "ca_file": "the system's",
+    "fps": str(STILL_FPS),
+    "resolution": "the avatar's own",
+    "format": "by the output's name",
+}
+_AUTO = {
+    ("wire", AUTO_WIRE): "the best one that the server has",
+    ("sound", "auto"): "the recording",
+}
+
+
+def in_effect(item: SettingValue, settings: Settings) -> str | None:
+    """The value, in words where something else decides; None for nothing."""
+    text = None if item.value is None else item.kind.write(item.value)
+    if item.key == "codec":
+        return _by_container(settings.output, lambda codec: codec.name)
+    if text is not None:
+        return _AUTO.get((item.key, text), text)
+    if item.key == "crf":
+        return _by_container(settings.output, lambda codec: str(codec.default))
+    if item.key == "preset":
+        return _by_container(settings.output, lambda codec: codec.default_preset)
+    return _UNSET.get(item.key)
+
+
+def _by_container(output: OutputSettings, say: Callable[[Codec], str]) -> str:
+    """What holds of the encoder; of each container's, if neither it nor the container is set."""
+    if output.codec is not None:
+        codec = find_codec(output.codec)
+        return f"no encoder is named {output.codec}" if codec is None else say(codec)
+    said = {
+        name: say(CODECS[container.encoder])
+        for name, container in CONTAINERS.items()
+        if output.format in (None, name)
+    }
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return ", ".join(f"{text} for {name}" for name, text in said.items())
