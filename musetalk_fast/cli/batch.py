@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from musetalk_fast.cli.overwriting import ask_before_replacing
-from musetalk_fast.cli.setting_options import GroupedCommand, GroupedOption, load, rendering_options
+from musetalk_fast.cli.setting_options import (
+    DescribedArgument,
+    GroupedCommand,
+    GroupedOption,
+    load,
+    rendering_options,
+)
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:
@@ -30,15 +36,20 @@ Examples:
 _FOLDER = click.Path(path_type=Path, readable=False)
 
 
-@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make a folder of videos.")
-@click.argument("inputs", type=_FOLDER)
+@click.command(
+    cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make a video for each recording in a folder."
+)
+@click.argument(
+    "inputs", cls=DescribedArgument, type=_FOLDER,
+    description="A folder of avatars and recordings: anna.png and anna.wav make anna.mp4.",
+)  # fmt: skip
 @click.option(
     "-o", "--output", "outputs", cls=GroupedOption, group="Files", type=_FOLDER, required=True,
-    metavar="FOLDER", help="Where the videos go; it is made if it is not there.",
+    metavar="FOLDER", help="Where the videos go. The folder is made if it is not there.",
 )  # fmt: skip
 @click.option(
     "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FOLDER,
-    metavar="FILE", help="One avatar for all recordings.",
+    metavar="FILE", help="One avatar for all recordings; then INPUTS needs no pictures.",
 )  # fmt: skip
 @rendering_options
 @click.option("-n", "--dry-run", is_flag=True, help="Check all inputs, list the jobs, stop.")
@@ -47,11 +58,12 @@ _FOLDER = click.Path(path_type=Path, readable=False)
 def batch(
     ctx: click.Context, inputs: Path, outputs: Path, avatar: Path | None, dry_run: bool
 ) -> int:
-    """Make a video for each avatar and recording in INPUTS that have the same base name.
+    """Make a video for each avatar and recording of the same base name in a folder.
 
-    One server makes all of them: the one chosen with -s, or the default http://localhost:8000. A
-    job that fails does not stop the others; the exit code is then 1. Videos that are there are
-    replaced: on a terminal you are asked first, unless you give -y; with --no-overwrite they fail.
+    The servers chosen with -s make all of them, or the default one, http://localhost:8000; without
+    a server nothing is made. A job that fails does not stop the others; the exit code is then 1.
+    Videos that are there are replaced: on a terminal you are asked first, unless you give -y; with
+    --no-overwrite they fail.
     """
     from musetalk_fast.batching import pair, plan_all, render_all
     from musetalk_fast.cli.display_selection import open_display

@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from musetalk_fast.benching import Bench, Stage
 
 
-@click.command(cls=GroupedCommand, short_help="Show where a frame's time goes.")
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast bench
+  musetalk-fast bench -i anna.png --codec hevc --preset medium
+"""
+
+
+@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Show where a frame's time goes.")
 @click.option(
     "-i", "--avatar", "avatar", cls=GroupedOption, group="Files",
     type=click.Path(path_type=Path, readable=False), metavar="FILE",
-    help="An avatar; without it a made-up one.",
+    help="An avatar. Default: a made-up one.",
 )  # fmt: skip
 @encoding_options
 @json_option(
@@ -31,9 +38,9 @@ def bench(ctx: click.Context, avatar: Path | None) -> None:
     """Measure every stage of a frame by itself, from a socket to a finished part.
 
     Microseconds are of one thread: the event loop's for `receive`, an encoder's for the others.
-    A stage without a share is part of another, or on request only (`--wire`, `--frame-encoding`).
-    No server is asked and nothing is kept. A render is as fast as the frames a second below, if
-    its server is.
+    A stage without a share is part of another, or only of renders that ask for it (with --wire or
+    --frame-encoding). No server is asked and nothing is kept. The last line says how fast a render
+    is if its server is no slower.
     """
     from musetalk_fast.benching import run_bench
     from musetalk_fast.cli.display_selection import open_display

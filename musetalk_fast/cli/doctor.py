@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
 
 
-@click.command(cls=GroupedCommand, short_help="Find out what is missing or slow.")
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast doctor
+  musetalk-fast doctor -s http://gpu:8000
+"""
+
+
+@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Find out what is missing or slow.")
 @connecting_options
 @json_option("One JSON object on stdout.")
 @click.pass_context

@@ -7,16 +7,26 @@ from pathlib import Path
 
 import click
 
-from musetalk_fast.cli.setting_options import GroupedCommand
+from musetalk_fast.cli.setting_options import DescribedArgument, GroupedCommand
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast join anna.mp4.parts
+"""
 
-@click.command(cls=GroupedCommand, short_help="Join the parts of a plan into the video.")
-@click.argument("plan", type=click.Path(path_type=Path, readable=False))
+
+@click.command(
+    cls=GroupedCommand, epilog=_EXAMPLES, short_help="Stage 3 of 3: join the parts of a plan."
+)
+@click.argument(
+    "plan", cls=DescribedArgument, type=click.Path(path_type=Path, readable=False),
+    description="The folder OUTPUT.parts that `plan` made, or the plan.json in it.",
+)  # fmt: skip
 @verbosity_options
 @click.pass_context
 def join(ctx: click.Context, plan: Path) -> None:
-    """Join the parts of PLAN into the video, add the sound, remove the parts.
+    """Join the parts of a plan into the video, add the sound, remove the parts.
 
     Pictures are copied, not encoded again. If parts are missing, their segments are named.
     """

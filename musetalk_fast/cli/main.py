@@ -68,7 +68,16 @@ def _reader_gone() -> Iterator[None]:
         raise ReaderGone from error
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast render -i anna.png -a anna.wav -o anna.mp4
+  musetalk-fast render --help
+"""
+
+
+@click.command(
+    cls=_Commands, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Make a portrait speak: an avatar and a recording become a lip-synced video."""

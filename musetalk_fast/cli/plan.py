@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from musetalk_fast.cli.face_preview_option import face_preview_option, write_preview
-from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, rendering_options
+from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, planning_options
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 _EXAMPLES = """\b
@@ -19,9 +19,11 @@ Examples:
 """
 
 
-@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Write the plan of a video.")
+@click.command(
+    cls=GroupedCommand, epilog=_EXAMPLES, short_help="Stage 1 of 3: write the plan of a video."
+)
 @file_options
-@rendering_options
+@planning_options
 @face_preview_option
 @verbosity_options
 @click.pass_context
@@ -30,7 +32,8 @@ def plan(
 ) -> None:
     """Check both inputs and write OUTPUT.parts/plan.json, which `segment` and `join` follow.
 
-    No server is asked. Prints the plan's path and the number of its segments.
+    The stages of `render` one by one, for machines that share a folder. No server is asked here.
+    Prints the plan's path and the number of its segments.
     """
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.formatting import plan_members

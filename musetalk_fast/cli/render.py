@@ -44,7 +44,7 @@ def render(
 ) -> None:
     """Make a video in which the avatar speaks the recording.
 
-    The output appears only when it is complete. One that is there is replaced: on a terminal you
+    OUTPUT appears only when it is complete. One that is there is replaced: on a terminal you
     are asked first, unless you give -y; --no-overwrite refuses. The same command again resumes a
     render that was interrupted: its finished parts are in OUTPUT.parts. If no server is chosen and
     the default one does not answer, the built-in engine makes a preview, and the program says so.

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from musetalk_fast.cli.setting_options import GroupedCommand, connecting_options, load, retry_option
+from musetalk_fast.cli.setting_options import (
+    DescribedArgument,
+    GroupedCommand,
+    connecting_options,
+    load,
+    retry_option,
+)
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:
@@ -32,15 +38,30 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
         return range(first, last + 1)
 
 
-@click.command(cls=GroupedCommand, short_help="Make parts of a plan.")
-@click.argument("plan", type=click.Path(path_type=Path, readable=False))
-@click.argument("numbers", type=_Numbers(), nargs=-1, metavar="[NUMBER|FIRST-LAST]...")
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast segment anna.mp4.parts
+  musetalk-fast segment anna.mp4.parts 0-3 7 -s http://gpu1:8000
+"""
+
+
+@click.command(
+    cls=GroupedCommand, epilog=_EXAMPLES, short_help="Stage 2 of 3: make parts of a plan."
+)
+@click.argument(
+    "plan", cls=DescribedArgument, type=click.Path(path_type=Path, readable=False),
+    description="The folder OUTPUT.parts that `plan` made, or the plan.json in it.",
+)  # fmt: skip
+@click.argument(
+    "numbers", cls=DescribedArgument, type=_Numbers(), nargs=-1, metavar="[NUMBER|FIRST-LAST]...",
+    description="Segments to make, from 0 on: 7, 3-9, or several of these. Default: all.",
+)  # fmt: skip
 @connecting_options
 @retry_option
 @verbosity_options
 @click.pass_context
 def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
-    """Make the parts of these segments of PLAN (default: all), a file that `plan` wrote.
+    """Make the parts of some segments of a plan, or of all.
 
     Finished parts are left as they are. Any number of machines may do this at a time over a
     shared folder; the same segment may be made twice.

@@ -28,24 +28,38 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     return int(digits[:20]) << shift
 
 
-@click.command(short_help="Run a server.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+_EXAMPLES = """\b
+Examples:
+  musetalk-fast serve --port 8000
+  musetalk-fast serve --unix server.sock
+  musetalk-fast serve --host 0.0.0.0 --api-key-file key.txt
+"""
+
+
+@click.command(epilog=_EXAMPLES, short_help="Run a server.")
 @click.option(
-    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535),
+    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
+    help="Address to listen at; 0.0.0.0 for all of this machine.",
+)  # fmt: skip
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), metavar="NUMBER",
     help="Port to listen at; 0 for any free one.",
 )  # fmt: skip
 @click.option(
     "--unix", "socket", type=click.Path(path_type=Path), metavar="PATH",
     help="Listen at a Unix socket instead.",
 )  # fmt: skip
-@click.option("--engine", default="preview", show_default=True, help="Who makes the mouths.")
 @click.option(
-    "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024),
+    "--engine", default="preview", show_default=True, metavar="NAME",
+    help="What makes the mouths: preview, or the name of a plug-in.",
+)  # fmt: skip
+@click.option(
+    "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024), metavar="NUMBER",
     help="Concurrent requests; more are refused with 429.",
 )  # fmt: skip
 @click.option(
     "--store-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-    help="Keep uploads here; without it they go with the server.",
+    help="Keep uploads here. Default: they are removed when the server ends.",
 )  # fmt: skip
 @click.option(
     "--store-bytes", default="4G", show_default=True, callback=_bytes, metavar="SIZE",
@@ -57,7 +71,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
 )  # fmt: skip
 @click.option(
     "--api-key-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="Require the key in this file.",
+    help="Serve only requests that have the API key in this file.",
 )  # fmt: skip
 @click.option(
     "--allow-host", "allow_hosts", multiple=True, metavar="NAME",

@@ -38,8 +38,22 @@ class GroupedOption(click.Option):
         self.group = group
 
 
+class DescribedArgument(click.Argument):
+    """An argument that the help explains, above the options."""
+
+    group = "Arguments"
+
+    def __init__(self, *args: Any, description: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self._description = description
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Its name and what it is."""
+        return self.make_metavar(ctx), self._description
+
+
 class GroupedCommand(click.Command):
-    """A command whose help has its options below headings."""
+    """A command whose help has its arguments and options below headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups in the order in which they first appear."""
@@ -147,29 +161,29 @@ def _one_face(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
 _CONNECTING = (
     setting(
         "server.url", "-s", "--server", metavar="URL", group="Server", multiple=True,
-        help_text="http://HOST:PORT, unix:/PATH, or builtin: a preview without a server. Give it "
-        "several times to use several. Default: the server at http://localhost:8000, if there is "
-        "one.",
+        help_text="http://HOST:PORT, https://HOST:PORT, unix:/PATH, or builtin: a preview made on "
+        "this machine. Give it several times to use several. Default: http://localhost:8000; "
+        "if no server answers there, `render` uses builtin.",
     ),
     setting("server.frame_timeout_secs", "--frame-timeout-secs", metavar="SECONDS", group="Server",
-            help_text="Longest time without a frame, 0.1 to 36000 (default 300)."),
+            help_text="Longest wait for the next frame, 0.1 to 36000 (default 300)."),
     setting("server.wire", "--wire", metavar="NAME", group="Server",
-            help_text="auto (default): the best one that the server has. Or force one:  "
+            help_text="How frames travel: auto (default, the best that the server has), or "
             f"{', '.join(wire.name for wire in WIRES)}."),
     setting("server.api_key_file", "--api-key-file", metavar="FILE", group="Server",
-            help_text="The server's key is in this file (or in $MUSETALK_API_KEY)."),
+            help_text="The server's API key is in this file (or in $MUSETALK_API_KEY)."),
     setting("server.ca_file", "--ca-file", metavar="FILE", group="Server",
-            help_text="Trust these certificates instead of the system's."),
+            help_text="Trust these certificates (PEM) instead of the system's."),
     setting("server.cert", "--cert", metavar="FILE", group="Server",
-            help_text="Show the server this certificate of ours."),
+            help_text="Show this certificate (PEM) to a server that asks for one."),
     setting("server.key", "--key", metavar="FILE", group="Server",
             help_text="The certificate's key, if it is not in the same file."),
 )  # fmt: skip
 
 retry_option = setting(
     "processing.max_retries", "--max-retries", metavar="NUMBER", group="Server",
-    help_text="Failures in a row after which a server counts as lost, 0 to 100 "
-            "(default 5).",
+    help_text="Failures in a row after the first until a server counts as lost, 0 to 100 "
+    "(default 5).",
 )  # fmt: skip
 
 _FILE = click.Path(path_type=Path, readable=False)
@@ -190,17 +204,19 @@ _FILES = (
 
 _ENCODING = (
     setting("output.resolution", "--resolution", metavar="WxH", group="Video",
-            help_text="Default: the avatar's own. The picture is stretched to another."),
+            help_text="Size of the video. Default: the avatar's own; to another one the picture "
+            "is stretched."),
     setting("output.crf", "--crf", metavar="NUMBER", group="Video",
-            help_text="Quality, 0 to 63, 0 is best; default 20 for x264."),
+            help_text="Quality, 0 to 63, 0 is best (default 20 for h264, 31 for vp9)."),
     setting("output.preset", "--preset", metavar="NAME", group="Video",
-            help_text="ultrafast ... veryfast (default) ... placebo."),
+            help_text="Speed: ultrafast ... veryfast (default) ... placebo. Slower ones make "
+            "smaller files."),
     setting("output.codec", "--codec", metavar="NAME", group="Video",
             help_text="h264 (default for .mp4), hevc, vp9 (default for .webm), av1, or an encoder "
             "that `doctor` lists."),
 )  # fmt: skip
 
-_RENDERING = (
+_PLANNING = (
     setting(
         "avatar.face", "--face", metavar="WHICH", group="Face",
         help_text="largest (default), left, right, or a number from 0 at the left. This or one of "
@@ -219,24 +235,24 @@ _RENDERING = (
     setting("avatar.background", "--background", metavar="COLOUR", group="Face",
             help_text="Behind transparent parts: a name or #RRGGBB (default white)."),
     setting("output.fps", "--fps", metavar="RATE", group="Video",
-            help_text="25 (default), 29.97, 30000/1001, ..."),
+            help_text="Frames a second: 25 (default), 29.97, 30000/1001, ..."),
     *_ENCODING,
     setting("output.format", "--format", metavar="NAME", group="Video",
-            help_text="mp4 or webm; default: from the output's name."),
+            help_text="mp4 or webm. Default: by the output's name."),
     setting("output.scaling", "--scaling", metavar="NAME", group="Video",
-            help_text="Of the mouth: bilinear (default) or lanczos (sharper)."),
+            help_text="How the mouth is scaled: bilinear (default) or lanczos (sharper)."),
     setting("output.sound", "--sound", metavar="SOUND", group="Video",
-            help_text="auto: the recording is the sound (default); none: silent."),
-    setting("processing.segment_secs", "--segment-secs", metavar="SECONDS", group="Server",
-            help_text="Length of a segment, 1 to 600 (default 10)."),
-    retry_option,
-    setting("processing.frame_encoding", "--frame-encoding", metavar="NAME", group="Server",
-            help_text="How crops travel: raw (default), jpeg or png."),
-    setting("processing.strict_audio", "--strict-audio/--no-strict-audio", group="Files",
-            help_text="Refuse a recording in which sound is damaged or cut off."),
+            help_text="auto (default): the recording; none: a silent video."),
     setting("output.overwrite", "--overwrite/--no-overwrite", "-y", "--yes", group="Video",
             help_text="Replace an output that is there (default; on a terminal, without this flag "
             "or setting, it asks first)."),
+    setting("processing.segment_secs", "--segment-secs", metavar="SECONDS", group="Processing",
+            help_text="Length of the segments that are resumed and shared out, 1 to 600 "
+            "(default 10)."),
+    setting("processing.frame_encoding", "--frame-encoding", metavar="NAME", group="Processing",
+            help_text="How crops are packed: raw (default), jpeg or png."),
+    setting("processing.strict_audio", "--strict-audio/--no-strict-audio", group="Processing",
+            help_text="Refuse a recording in which sound is damaged or cut off."),
 )  # fmt: skip
 
 
@@ -261,8 +277,13 @@ def encoding_options(command: F) -> F:
     return command
 
 
-def rendering_options(command: F) -> F:
-    """All options that say how to render."""
-    for option in reversed((*_CONNECTING, *_RENDERING)):
+def planning_options(command: F) -> F:
+    """The options that stand in a plan: all but those about servers."""
+    for option in reversed(_PLANNING):
         command = option(command)
     return command
+
+
+def rendering_options(command: F) -> F:
+    """All options that say how to render."""
+    return connecting_options(retry_option(planning_options(command)))

@@ -40,9 +40,9 @@ def json_option(help_text: str) -> Callable[[F], F]:
 
 def verbosity_options(command: F) -> F:
     """`-q`, `-v` and `--json`."""
-    command = json_option("One JSON object per line on stdout.")(command)
+    command = json_option("One JSON object per line on stdout, for programs.")(command)
     for flags, name, help_text in (
-        (("-v", "--verbose"), "verbose", "Say where the time went."),
+        (("-v", "--verbose"), "verbose", "Say more: wire, encoder, where the time went."),
         (("-q", "--quiet"), "quiet", "Say nothing but errors."),
     ):
         command = click.option(

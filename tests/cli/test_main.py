@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,9 +50,32 @@ def test_help_fits_a_terminal(command: tuple[str, ...]) -> None:
     assert done.output.startswith("Usage: musetalk-fast")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_argument_and_has_an_example(command: str) -> None:
+    help_text = CliRunner().invoke(cli, [command, "--help"]).output
+    before, examples = help_text.split("Examples:\n")
+    assert f"  musetalk-fast {command} " in examples.replace("\n", " \n")
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    arguments = [param for param in found.params if isinstance(param, click.Argument)]
+    explained = re.findall(r"^  (\S+) {2,}\S", before.partition("\nArguments:\n")[2], re.MULTILINE)
+    metavars = [argument.make_metavar(click.Context(found)) for argument in arguments]
+    assert explained[: len(metavars)] == metavars
+
+
+def test_a_plan_has_no_options_about_servers() -> None:
+    help_text = CliRunner().invoke(cli, ["plan", "--help"]).output
+    assert "Server:" not in help_text
+    assert "--segment-secs" in help_text
+    assert "--max-retries" not in help_text
+
+
 def test_options_of_render_stand_in_groups() -> None:
     help_text = CliRunner().invoke(cli, ["render", "--help"]).output
-    places = [help_text.index(f"\n{group}:\n") for group in ("Files", "Server", "Face", "Video")]
+    places = [
+        help_text.index(f"\n{group}:\n")
+        for group in ("Files", "Server", "Face", "Video", "Processing")
+    ]
     assert places == sorted(places)
     assert "Examples:\n  " in help_text
 
