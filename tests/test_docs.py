@@ -13,16 +13,22 @@ from pathlib import Path
 
 import click
 import pytest
-import trustme
+from PIL import Image
 
 from musetalk_fast.cli.main import cli
+from musetalk_fast.config.file import config_path
+from musetalk_fast.engines.preview import numba_cache
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
 BLOCK = re.compile(r"^```(?P<kind>[a-z ]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-BUILTIN = "musetalk-fast render -s builtin -i portrait.png -a speech.wav -o out.mp4\n"
+BUILTIN = (
+    "musetalk-fast render -s builtin -i examples/portrait.png -a examples/speech.wav -o out.mp4\n"
+)
+SEVEN_SECONDS = "musetalk-fast segment "
+"""What names segments is run on the example itself, other recipes on a shorter recording."""
 
 
 def _blocks(kind: str) -> list[str]:
@@ -32,17 +38,10 @@ def _blocks(kind: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with what the recipes name."""
-    (tmp_path / "clips").mkdir()
-    for place, base in ((tmp_path, "portrait"), (tmp_path / "clips", "anna")):
-        shutil.copy(REPOSITORY / "examples/portrait.png", place / f"{base}.png")
-    for place, base in ((tmp_path, "speech"), (tmp_path / "clips", "anna")):
-        shutil.copy(REPOSITORY / "tests/data/short.wav", place / f"{base}.wav")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    ours = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
-    ours.write_to_path(tmp_path / "server.pem")
-    (tmp_path / "server.key").write_text("a-key-of-ours\n")
+    """A clone's folder, as far as the recipes name it."""
+    (tmp_path / "examples").mkdir()
+    shutil.copy(REPOSITORY / "examples/portrait.png", tmp_path / "examples")
+    shutil.copy(REPOSITORY / "tests/data/short.wav", tmp_path / "examples/speech.wav")
     return tmp_path
 
 
@@ -61,6 +60,8 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("recipe", _blocks("sh"), ids=lambda text: text.split("\n")[0][-50:])
 def test_shell_recipe_runs(recipe: str, folder: Path, preview_server: str) -> None:
+    if SEVEN_SECONDS in recipe:
+        shutil.copy(REPOSITORY / "examples/speech.wav", folder / "examples")
     if recipe != BUILTIN:  # one of them starts it; the others are about something else
         recipe = recipe.replace("-s builtin", f"-s {preview_server}")
     done = _run(["bash", "-euc", recipe], folder)
@@ -74,11 +75,14 @@ def test_one_recipe_starts_the_builtin_server() -> None:
     assert BUILTIN in _blocks("sh")
 
 
-@pytest.mark.parametrize("recipe", _blocks("python"), ids=["python"])
-def test_python_recipe_runs(recipe: str, folder: Path) -> None:
-    done = _run([sys.executable, "-c", recipe], folder)
+@pytest.mark.parametrize("recipe", _blocks("python"), ids=["render", "render_async"])
+def test_python_recipe_runs(recipe: str, folder: Path, preview_server: str) -> None:
+    assert 'url="builtin"' in recipe
+    done = _run([sys.executable, "-c", recipe.replace("builtin", preview_server)], folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["75", "preview"]
+    *progress, last = done.stdout.splitlines()
+    assert last == "75 preview"
+    assert progress[-1:] == ["75 of 75"] * ("render_async" in recipe)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +98,21 @@ def test_serve_recipe_and_a_client_of_it(
     folder: Path, serving: str, asking: str, address: str
 ) -> None:
     (serve,), (client,) = _blocks(serving), _blocks(asking)
+    if serving == "sh guard":
+        (make,) = _blocks("sh certificate")
+        made = _run(["bash", "-euc", make], folder)
+        assert made.returncode == 0, made.stderr
+        _check_strictly(folder / "ca.pem")
     with _serving(serve, folder) as chosen:
         done = _run(["bash", "-euc", client.replace(address, chosen)], folder)
     assert done.returncode == 0, done.stderr
+
+
+def _check_strictly(certificate: Path) -> None:
+    """As Python does from 3.13 on."""
+    mine = ["openssl", "verify", "-x509_strict", "-CAfile", str(certificate), str(certificate)]
+    checked = subprocess.run(mine, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_recipe_with_several_servers(folder: Path) -> None:
@@ -150,6 +166,28 @@ def test_every_exit_code_is_documented() -> None:
     used = {kind.exit_code for kind in kinds if issubclass(kind, errors.MuseTalkError)}
     assert used <= codes
     assert not codes & {33, 137}
+
+
+def test_the_animation_is_the_whole_example_and_small() -> None:
+    path = REPOSITORY / "docs/images/example.webp"
+    assert f"]({path.relative_to(REPOSITORY)})" in README
+    assert path.stat().st_size < 1_000_000
+    with Image.open(path) as picture:
+        assert getattr(picture, "n_frames", 1) > 100
+        assert min(picture.size) >= 256
+
+
+def test_what_stays_after_uninstalling_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (REPOSITORY / "docs/configuration.md").read_text().split("## What stays")[1]
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("HOME", "/home/anna")
+    for folder in numba_cache._candidates():
+        shown = str(folder.parent).replace("/home/anna", "~").replace(f"-{os.getuid()}", "-UID")
+        assert f"`{shown}`" in page
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert f"`{str(config_path(os.environ)[0]).replace('/home/anna', '~')}`" in page
 
 
 def test_links_lead_somewhere() -> None:
