@@ -12,10 +12,11 @@ import pytest
 
 import musetalk_fast
 from musetalk_fast.cli.display import event_name
+from musetalk_fast.cli.effective_settings import in_effect
 from musetalk_fast.cli.plan import plan
 from musetalk_fast.cli.render import render
 from musetalk_fast.cli.setting_types import SettingType
-from musetalk_fast.config import load_settings
+from musetalk_fast.config import Settings, SettingValue, load_settings
 from musetalk_fast.config.settings import SECTIONS
 from musetalk_fast.config.value_types import Integer
 from musetalk_fast.events import Event
@@ -48,7 +49,9 @@ def test_each_setting_has_its_row(section: str, item: object) -> None:
         f"`{flag}`" for flag in (option.opts + option.secondary_opts if option else ())
     )
     default = item.default  # type: ignore[attr-defined]
-    shown = "" if default is None else f"`{kind.write(default)}`"
+    value = SettingValue(section, name, kind, default, "default")
+    unset = in_effect(value, Settings()) or ""
+    shown = unset if default is None else f"`{kind.write(default)}`"
     assert f"| `[{section}] {name}` | {flags} | {kind.wanted} | {shown} |" in PAGE
 
 
