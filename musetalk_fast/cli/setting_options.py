@@ -47,7 +47,7 @@ class DescribedArgument(click.Argument):
         super().__init__(*args, **attributes)
         self._description = description
 
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Its name and what it is."""
         return self.make_metavar(ctx), self._description
 
