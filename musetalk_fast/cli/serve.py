@@ -39,7 +39,7 @@ Examples:
 @click.command(epilog=_EXAMPLES, short_help="Run a server.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-    help="Address to listen at; 0.0.0.0 for all of this machine.",
+    help="Address to listen at; 0.0.0.0 for all networks of this machine.",
 )  # fmt: skip
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), metavar="NUMBER",
