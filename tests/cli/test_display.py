@@ -99,7 +99,7 @@ def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> Non
     assert objects[4] == {"event": "plan", "avatar": "a.png", "audio": "a.wav",
                           "output": "out.mp4", "frames": 178, "fps": "25", "width": 512,
                           "height": 512, "segments": 1, "encoder": "libx264", "threads": 3,
-                          "frame_encoding": "raw"}  # fmt: skip
+                          "frame_encoding": "raw", "kept": 0}  # fmt: skip
     assert objects[-1]["stages"] == {"load": 0.5, "generate": 1.85}
 
 
