@@ -21,8 +21,8 @@ _JSON = (
     '"message": "stopped by {name}", "where": null, "hint": null}}\n'
 )
 """As `error_report` writes them, which cannot be imported while a signal interrupts an import."""
-_OVER_BARS = "\r\x1b[J\x1b[?25h"
-"""Erases what is left of them, and shows the cursor that they had hidden."""
+_OVER_BAR = "\r\x1b[J"
+"""Erases it: the cursor rests at its beginning (`bar_display`)."""
 _PATIENCE_SECS = 0.1
 
 _once = allocate_lock()
@@ -53,7 +53,7 @@ def _last_line(name: str, code: int) -> tuple[int, str]:
     if "--json" in sys.argv[1:]:
         return 1, _JSON.format(name=name, code=code)
     on_terminal = os.isatty(2) and os.environ.get("TERM") != "dumb"
-    return 2, (_OVER_BARS if on_terminal else "") + _TEXT.format(name=name)
+    return 2, (_OVER_BAR if on_terminal else "") + _TEXT.format(name=name)
 
 
 def _write(descriptor: int, line: bytes) -> None:
