@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
-from musetalk_fast.events import DoneEvent, Event, MouthFigures, ProgressEvent
+from musetalk_fast.events import Event, ProgressEvent
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
@@ -27,6 +25,7 @@ from musetalk_fast.rendering.progress import (
     still_event,
     stopped_event,
 )
+from musetalk_fast.rendering.result import RenderResult, StageClock, done_event, make_result
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.threads import (
     CancelFlag,
@@ -41,32 +40,6 @@ from musetalk_fast.video.parts import Part
 
 if TYPE_CHECKING:
     from musetalk_fast.client.pool import Pool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderResult:
-    """A finished video.
-
-    Attributes:
-        output: the file.
-        bytes, frames, duration_secs: of the file.
-        fps: frames a second while frames were generated and encoded.
-        wall_secs: of the entire render.
-        engine, model: what made the mouth; `preview` is not MuseTalk.
-        mouth: how far it moved, and how that follows the speech; None if that was not measured.
-        stages: seconds spent in each stage.
-    """
-
-    output: Path
-    bytes: int
-    frames: int
-    duration_secs: float
-    fps: float
-    wall_secs: float
-    engine: str
-    model: str
-    mouth: MouthFigures | None = None
-    stages: dict[str, float] = field(default_factory=dict)
 
 
 class Renderer:
@@ -136,13 +109,13 @@ class Renderer:
             self._on_event(foreign_event(jobdir, names))
         if result.mouth is not None and is_still(result.mouth):
             self._on_event(still_event(result.mouth))
-        self._emit_done(result)
+        self._on_event(done_event(result))
         return result
 
     async def _render(
         self, avatar: Path, audio: Path, jobdir: JobDirectory, *, fresh: bool
     ) -> RenderResult:
-        clock = _Clock()
+        clock = StageClock()
         job = await self._load(avatar, audio, jobdir, fresh=fresh)
         parts = await run_in_thread(partial(job.state.finished, job.plan.segments))
         self._on_event(plan_event(job.plan, len(parts)))
@@ -154,7 +127,7 @@ class Renderer:
             self._emit_stopped(job, error)
             raise
         clock.lap("join")
-        return _result(job, joined, clock, sum(part.frames for part in made.values()))
+        return make_result(job, joined, clock, sum(part.frames for part in made.values()))
 
     def _emit_stopped(self, job: RenderJob, error: BaseException) -> None:
         """Say what an early end leaves, where there is more to say than the error does."""
@@ -190,7 +163,9 @@ class Renderer:
 
         return await run_in_thread(load, flag.set)
 
-    async def _make(self, job: RenderJob, parts: dict[int, Part], clock: _Clock) -> dict[int, Part]:
+    async def _make(
+        self, job: RenderJob, parts: dict[int, Part], clock: StageClock
+    ) -> dict[int, Part]:
         """The parts that are missing."""
         from musetalk_fast.rendering.executor import make_parts  # as `_open_pool` says
 
@@ -236,21 +211,6 @@ class Renderer:
         except MuseTalkError:
             self._pool = None  # the next render of a batch tries again
             raise
-
-    def _emit_done(self, result: RenderResult) -> None:
-        self._on_event(
-            DoneEvent(
-                output=str(result.output),
-                bytes=result.bytes,
-                duration_secs=round(result.duration_secs, 3),
-                frames=result.frames,
-                fps=round(result.fps, 1),
-                wall_secs=round(result.wall_secs, 3),
-                engine=result.engine,
-                mouth=result.mouth,
-                stages={name: round(secs, 3) for name, secs in result.stages.items()},
-            )
-        )
 
 
 async def render_async(
@@ -303,37 +263,3 @@ def _inside_a_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _result(job: RenderJob, joined: Joined, clock: _Clock, made: int) -> RenderResult:
-    assert job.state.manifest is not None
-    engine = job.state.manifest.engine
-    return RenderResult(
-        output=job.plan.output,
-        bytes=joined.bytes,
-        frames=joined.frames,
-        duration_secs=float(joined.duration),
-        fps=made / max(1e-9, clock.stages.get("generate", 0.0)),
-        wall_secs=clock.total(),
-        engine=engine.name,
-        model=engine.model,
-        mouth=joined.mouth,
-        stages=clock.stages,
-    )
-
-
-class _Clock:
-    """Seconds per stage, by the clock of `time.monotonic`."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, float] = {}
-        self._began = self._lap = time.monotonic()
-
-    def lap(self, stage: str, ended: float | None = None) -> None:
-        """A stage has ended: now, or at that time."""
-        ended = time.monotonic() if ended is None else max(ended, self._lap)
-        self.stages[stage] = ended - self._lap
-        self._lap = ended
-
-    def total(self) -> float:
-        return time.monotonic() - self._began
