@@ -153,7 +153,7 @@ def test_a_plan_for_each_job_or_its_error(tmp_path: Path) -> None:
         Job("bad", speech, speech, tmp_path / "bad.mp4"),
         Job("gone", portrait, tmp_path / "none.wav", tmp_path / "gone.mp4"),
     ]
-    good, bad, gone = plan_all(jobs, Settings())
+    good, bad, gone = plan_all(jobs, Settings(), lambda _job, _event: None)
     assert good.result is not None
     assert good.result.frames == 75
     assert isinstance(bad.error, errors.ImageFormatError)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from musetalk_fast.cli.main import cli
 from musetalk_fast.config.file import config_path
-from musetalk_fast.engines.preview import numba_cache
+from musetalk_fast.storage import cache_folder
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -183,7 +183,7 @@ def test_what_stays_after_uninstalling_is_named(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setenv("HOME", "/home/anna")
-    for folder in numba_cache._candidates():
+    for folder in cache_folder._candidates():
         shown = str(folder.parent).replace("/home/anna", "~").replace(f"-{os.getuid()}", "-UID")
         assert f"`{shown}`" in page
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)

@@ -97,7 +97,7 @@ def test_when_one_of_several_parts_cannot_be_opened_nothing_is_left(tmp_path: Pa
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, before[1]))  # for one file more
     try:
-        with pytest.raises(errors.OutputWriteError, match="Too many open files"):
+        with pytest.raises(errors.FileLimitError, match="limit of open files"):
             pipelines_fps(workload, 2, tmp_path)
         os.close(os.dup(0))  # that one is free again
     finally:

@@ -29,6 +29,7 @@ from workload import (
 )
 
 from musetalk_fast import errors
+from musetalk_fast.events import SegmentEvent
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -151,14 +152,20 @@ async def test_parts_of_another_plan_are_archived(
     output = tmp_path / "out.mp4"
     kept = await _interrupted(workload, proxy, output)
     other = Workload(tmp_path / "other", 3.0).write()
-    recorder = await other.render(output, proxy.url)
+    archived: dict[Path, set[str]] = {}
+
+    def look(_event: SegmentEvent) -> None:
+        for folder in tmp_path.glob("out.mp4.parts.*"):
+            archived[folder] = {path.name for path in folder.iterdir()}
+
+    recorder = await other.render(output, proxy.url, recorder=EventRecorder(on_part=look))
     assert pictures(output) == (await right(workload))[:75]
     assert recorder.segments(reused=True) == []
     (warning,) = recorder.warnings
-    archive = warning.rpartition(" ")[2]
-    assert archive.startswith(str(tmp_path / "out.mp4.parts."))
-    there = os.listdir(archive)  # noqa: PTH208 - asyncio's rule forbids the other
-    assert set(there) == {*kept, "plan.json", "faces.bin"}
+    ((folder, there),) = archived.items()
+    assert f" {folder} until out.mp4 is finished" in warning
+    assert there == {*kept, "plan.json", "faces.bin"}
+    assert not folder.exists()
 
 
 async def test_faces_of_another_avatar_do_not_stay(

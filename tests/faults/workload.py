@@ -157,9 +157,11 @@ class Workload:
     def arguments(self, output: Path, *urls: str, command: str = "render") -> list[str]:
         """The same as a command: `render`, or `plan`, which asks no server."""
         flags = {
-            "segment-secs": 1, "preset": "ultrafast", "crf": 30, "audio": "none",
-            "max-retries": 4, "frame-encoding": "raw",
+            "segment-secs": 1, "preset": "ultrafast", "crf": 30, "sound": "none",
+            "frame-encoding": "raw",
         }  # fmt: skip
+        if command != "plan":
+            flags["max-retries"] = 4
         return [
             *(*PROGRAM, command, "--json", "--no-face-check"),
             *("-i", str(self.avatar), "-a", str(self.audio), "-o", str(output)),

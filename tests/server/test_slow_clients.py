@@ -38,7 +38,7 @@ async def test_unfinished_heads_are_closed(tmp_path: Path) -> None:
         assert (await second.answer()).status == 200
         await second.send(b"GET /health HTTP/1.1\r\n")
         for wire in (slow, second):
-            while not wire.reader.at_eof():
+            while not (wire.reader.at_eof() or wire.writer.is_closing()):
                 wire.writer.write(b"a")
                 await asyncio.sleep(0.02)
         for wire in (silent, slow, second):
