@@ -146,13 +146,14 @@ def test_errors_as_json(run) -> None:
 def test_a_fault_of_ours_is_70_and_shows_its_trace_on_demand(run, tmp_path) -> None:
     # A module of that name in the current folder comes before the real one.
     (tmp_path / "orjson.py").write_text("raise ValueError('broken')")
-    quiet = run("render", *FILES)
+    own = {"PYTHONUNBUFFERED": "1"}  # a process of its own, which has not imported it before
+    quiet = run("render", *FILES, **own)
     assert quiet.returncode == 70
     assert quiet.stderr.startswith("error: ValueError: broken (MTF-INTERNAL)\n")
     assert "hint: please report it" in quiet.stderr
     assert "Traceback" not in quiet.stderr
-    assert "Traceback" in run("render", "-v", *FILES).stderr
-    assert "Traceback" in run("render", *FILES, MUSETALK_LOG_LEVEL="debug").stderr
+    assert "Traceback" in run("render", "-v", *FILES, **own).stderr
+    assert "Traceback" in run("render", *FILES, MUSETALK_LOG_LEVEL="debug", **own).stderr
 
 
 def test_a_reader_that_goes_away_is_no_news() -> None:
