@@ -22,6 +22,7 @@ from scripted_server import (
 )
 
 from musetalk_fast import (
+    AvatarSettings,
     OutputSettings,
     ProcessingSettings,
     ServerSettings,
@@ -40,6 +41,7 @@ Request = dict[str, object]
 async def _render(url: str, folder: Path, timeout_secs: float = 20.0, max_retries: int = 0) -> None:
     settings = Settings(
         server=ServerSettings(url=url, timeout_secs=timeout_secs),
+        avatar=AvatarSettings(face_check=False),
         output=OutputSettings(preset="ultrafast", sound="none"),
         processing=ProcessingSettings(max_retries=max_retries),
     )
