@@ -13,11 +13,21 @@ VARIABLE = "MUSETALK_BUILD_EXTENSIONS"
 SOURCES = {
     "base64": ["base64.c"],
     "crc32c": ["crc32c.c"],
+    "h264": ["h264.c", "h264_skips.c"],
     "lines": ["lines.c", "crc32c.c"],
     "paste": ["paste.c", "rows.c"],
     "yuv": ["yuv.c", "rows.c"],
 }
-SHARED = ("base64_vbmi.h", "cpu.h", "rows.h", "rows.pxd", "view.pxi", "planes.pxi")
+SHARED = (
+    "base64_vbmi.h",
+    "cpu.h",
+    "h264_bits.h",
+    "h264_skips.h",
+    "rows.h",
+    "rows.pxd",
+    "view.pxi",
+    "planes.pxi",
+)
 HEADERS = [f"ext/{name}" for name in (*SHARED, *(f"{kernel}.h" for kernel in SOURCES))]
 FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden"]
 FLAGS += os.environ.get("MUSETALK_EXTRA_CFLAGS", "").split()

@@ -41,7 +41,7 @@ ALLOWED = {
 
 SAME_NAME = {
     *{"__init__", "plan", "render", "segment", "join", "batch", "bench", "config", "run"},
-    *{"base64", "buffers", "crc32c", "lines", "paste", "yuv", "speech"},
+    *{"base64", "buffers", "crc32c", "h264", "lines", "paste", "yuv", "speech"},
     *{"frames", "infer"},
 }
 """Module names that may stand in more than one package: commands and the steps that they run,
