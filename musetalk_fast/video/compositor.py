@@ -87,6 +87,18 @@ class StillCompositor:
         """Some luma samples of the mouth; see `Compositor.mouth_look`."""
         return self._mouth.tobytes()
 
+    def settle(self, decoded: Planes) -> None:
+        """Show other samples outside of the mask: those that an encoder's first frame decodes to.
+
+        Crops are blended with the avatar's samples as before.
+
+        Args:
+            decoded: of the frames' size and pixel format; copied.
+        """
+        self._frame.make_writable()
+        self._map()
+        decoded.copy_to(self._planes)
+
     def _place(self) -> tuple[int, int]:
         return self._luma.buffer_ptr, self._luma.line_size
 

@@ -1,0 +1,197 @@
+"""Encodes a still avatar's frames as a band of rows that change, composed with rows that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from musetalk_fast.kernels.h264 import Layout, compose
+from musetalk_fast.kernels.h264_bits import IDR, UnsupportedStreamError, split_nal_units
+from musetalk_fast.kernels.planes import Planes
+from musetalk_fast.types import ColourTags
+from musetalk_fast.video.band import MACROBLOCK, rows_of
+from musetalk_fast.video.compositor import blank_frame, planes_of
+from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.parameter_sets import ParameterSets
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedPacket:
+    """A picture of the full size.
+
+    Attributes:
+        data: Annex B byte stream.
+        pts: number of its frame.
+        is_key: whether decoding may begin here.
+        is_proven: whether it is known to decode to the band's pixels, without a look at them.
+    """
+
+    data: bytes
+    pts: int
+    is_key: bool
+    is_proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StillRows:
+    """What all segments of a render have in common: encoded once.
+
+    Attributes:
+        headers: SPS and PPS of the full size, Annex B.
+        sets: the same, read.
+        slices: of the rows above and below the band.
+    """
+
+    layout: Layout
+    headers: bytes
+    sets: ParameterSets
+    slices: tuple[tuple[bytes, int], ...]
+
+
+def encode_still_rows(
+    settings: EncoderSettings,
+    picture: Planes,
+    layout: Layout,
+    fps: Fraction,
+    colour: ColourTags,
+) -> StillRows:
+    """Encode the rows of a picture that do not change.
+
+    Args:
+        settings: of the encoder of a full picture.
+
+    Raises:
+        UnsupportedStreamError: the encoder's streams cannot be composed.
+        av.FFmpegError: it failed.
+    """
+    whole = _open(settings, picture.width, picture.height, fps, colour)
+    headers = bytes(whole.extradata or b"")
+    sets = ParameterSets.read(headers)
+    end = layout.first_row + layout.rows
+    slices: list[tuple[bytes, int]] = []
+    for first, count in ((0, layout.first_row), (end, layout.total_rows - end)):
+        if count:
+            part = rows_of(picture, first, count)
+            context, packet = _encode_one(settings, part, fps, colour)
+            if not sets.compose_with(ParameterSets.read(bytes(context.extradata or b""))):
+                raise UnsupportedStreamError("the parameter sets of a part differ")
+            units = split_nal_units(packet)
+            slices += [(unit, first) for unit in units if unit[0] & 31 == IDR]
+    return StillRows(layout, headers, sets, tuple(slices))
+
+
+class BandEncoder:
+    """Encodes the frames of a segment; serves one thread.
+
+    Args:
+        settings: of the encoder of a full picture.
+        still: the rows that do not change.
+        idr_pic_id: of its first picture; that of the segment before is another (clause 7.4.3).
+
+    Raises:
+        UnsupportedStreamError: the encoder's streams cannot be composed.
+        av.FFmpegError: it does not open.
+    """
+
+    def __init__(
+        self,
+        settings: EncoderSettings,
+        still: StillRows,
+        fps: Fraction,
+        colour: ColourTags,
+        idr_pic_id: int = 0,
+    ) -> None:
+        self._idr_pic_id = idr_pic_id
+        self._settings = settings
+        self._still = still
+        self._fps, self._colour = fps, colour
+        layout = still.layout
+        self._slice = (
+            (layout.rows - layout.guard_rows) * layout.width
+            if layout.first_row + layout.rows < layout.total_rows
+            else 0
+        )
+        size = (layout.width * MACROBLOCK, layout.rows * MACROBLOCK)
+        self._context = _open(settings, *size, fps, colour, self._slice)
+        if not still.sets.compose_with(ParameterSets.read(bytes(self._context.extradata or b""))):
+            raise UnsupportedStreamError("the parameter sets of the band differ")
+        self._decoded_idr: list[bytes] = []
+
+    def decode_first(self, planes: Planes) -> Planes:
+        """What the first frame decodes to: the source of all that does not change after it.
+
+        Args:
+            planes: of the first frame's band.
+        """
+        context, packet = _encode_one(self._settings, planes, self._fps, self._colour, self._slice)
+        self._decoded_idr = _idr_slices(packet)
+        decoder = av.CodecContext.create("h264", "r")
+        decoder.thread_count = 1
+        decoder.extradata = context.extradata
+        frames = [*decoder.decode(av.Packet(packet)), *decoder.decode(None)]
+        if len(frames) != 1:
+            raise UnsupportedStreamError(f"the first frame decodes to {len(frames)}")
+        return planes_of(frames[0]).copy()
+
+    def encode(self, frame: av.VideoFrame | None) -> Iterator[ComposedPacket]:
+        """Encode the next frame of the band, or what is left.
+
+        Raises:
+            UnsupportedStreamError: a picture cannot be composed.
+            av.FFmpegError: the encoder failed.
+        """
+        still = self._still
+        for packet in self._context.encode(frame):
+            data = bytes(packet)
+            made = compose(data, still.sets.syntax, still.layout, still.slices, self._idr_pic_id)
+            assert packet.pts is not None
+            is_proven = made.is_proven
+            if made.is_idr:
+                is_proven = packet.pts == 0 and _idr_slices(data) == self._decoded_idr
+            yield ComposedPacket(made.data, packet.pts, made.is_idr, is_proven)
+
+
+def _idr_slices(packet: bytes) -> list[bytes]:
+    return [unit for unit in split_nal_units(packet) if unit[0] & 31 == IDR]
+
+
+def _open(
+    settings: EncoderSettings,
+    width: int,
+    height: int,
+    fps: Fraction,
+    colour: ColourTags,
+    slice_macroblocks: int = 0,
+) -> av.VideoCodecContext:
+    context = av.CodecContext.create(settings.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    settings.configure(context, width, height, fps, colour)
+    if slice_macroblocks:
+        name = "x264-params"
+        options = dict(settings.options)
+        options[name] = f"{options[name]}:slice-max-mbs={slice_macroblocks}"
+        context.options = options
+    context.flags |= av.codec.context.Flags.global_header.value
+    context.open()
+    return context
+
+
+def _encode_one(
+    settings: EncoderSettings,
+    planes: Planes,
+    fps: Fraction,
+    colour: ColourTags,
+    slice_macroblocks: int = 0,
+) -> tuple[av.VideoCodecContext, bytes]:
+    """A picture alone: its encoder, and its packet."""
+    context = _open(settings, planes.width, planes.height, fps, colour, slice_macroblocks)
+    frame = blank_frame(planes.width, planes.height, settings.pix_fmt, fps, colour)
+    planes.copy_to(planes_of(frame))
+    frame.pts = 0
+    packets = [*context.encode(frame), *context.encode(None)]
+    if len(packets) != 1:
+        raise UnsupportedStreamError(f"one frame became {len(packets)} packets")
+    return context, bytes(packets[0])
