@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 rounds=${1:-20} suite_rounds=${2:-3}
 shift $(($# < 2 ? $# : 2))
 python=${PYTHON:-.venv/bin/python}
-touchy=(tests/cli tests/client tests/faults tests/inputs tests/rendering tests/server
-    tests/test_{batching,docs,end_to_end,openapi,protocol_page,public_api}.py)
+touchy=(tests/cli tests/client tests/faults tests/media tests/rendering tests/server
+    tests/test_{batching,docs,end_to_end,openapi,protocol_page,public_api,storage,system_limits}.py)
 logs=build/flaky
 rm -rf "$logs"
 mkdir -p "$logs"
