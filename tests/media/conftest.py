@@ -7,15 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from portraits import PORTRAITS
 
 from musetalk_fast.media.face import FaceFinder
 from musetalk_fast.types import Picture
-
-ROOT = Path(__file__).parents[2]
-PORTRAITS = {
-    "astronaut": ROOT / "examples" / "portrait.png",
-    "hopper": ROOT / "tests" / "data" / "grace_hopper.jpg",
-}
 
 
 def rgb_of(path: Path) -> Picture:

@@ -12,7 +12,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import PORTRAITS
 from pictures import (
     GREY,
     GREY_ALPHA,
@@ -32,6 +31,7 @@ from pictures import (
     wide_profile,
 )
 from PIL import Image, ImageCms, ImageOps, features
+from portraits import PORTRAITS
 
 from musetalk_fast import errors
 from musetalk_fast.media.image import Still, load_still
