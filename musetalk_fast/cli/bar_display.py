@@ -146,13 +146,13 @@ def bar_line(bar: Bar, facts: Sequence[str], columns: int) -> str:
     """
     name = formatting.STAGES.get(bar.stage, bar.stage)
     head = f"  {name:<10} {formatting.percent(bar.done, bar.total):>4}"
-    room = columns - 1 - len(head)  # in the last column some terminals begin a new line
+    free = columns - 1 - len(head)  # in the last column some terminals begin a new line
     for count in range(len(facts), 0, -1):
         text = ", ".join(facts[:count])
-        length = room - len(text) - 2
+        length = free - len(text) - 2
         if length >= _SHORTEST:
             return f"{head} {_bar(bar, min(length, _LONGEST))} {text}"
-    return f"{head} {facts[0]}" if len(facts[0]) < room else head[: max(0, columns - 1)]
+    return f"{head} {facts[0]}" if len(facts[0]) < free else head[: max(0, columns - 1)]
 
 
 def _bar(bar: Bar, length: int) -> str:

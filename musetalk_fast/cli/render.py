@@ -14,6 +14,8 @@ from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:
+    from musetalk_fast.cli.display import Display
+    from musetalk_fast.config import Settings
     from musetalk_fast.events import Event
 
 _EXAMPLES = """\b
@@ -61,24 +63,29 @@ def render(
         if face_preview is not None:
             write_preview(face_preview, avatar, (avatar, audio, output), settings)
         if dry_run:
-            from musetalk_fast.cli.formatting import plan_members, plan_table
-            from musetalk_fast.cli.signals import run_blocking
-            from musetalk_fast.events import FacesEvent
-            from musetalk_fast.planning import make_plan
-
-            seen: list[FacesEvent] = []
-
-            def listen(event: Event) -> None:
-                if isinstance(event, FacesEvent):
-                    seen.append(event)
-                display(event)
-
-            planning = partial(make_plan, avatar, audio, output, settings, on_event=listen)
-            plan = run_blocking(planning)
-            table = plan_table(plan, seen[0] if seen else None)
-            display.result("plan", plan_members(plan), table)
+            _dry_run(avatar, audio, output, settings, display)
         else:
             from musetalk_fast.cli.signals import run
             from musetalk_fast.rendering import render_async
 
             run(render_async(avatar, audio, output, settings, fresh=fresh, on_event=display))
+
+
+def _dry_run(avatar: Path, audio: Path, output: Path, settings: Settings, display: Display) -> None:
+    """Check both inputs and print the plan."""
+    from musetalk_fast.cli.formatting import plan_members, plan_table
+    from musetalk_fast.cli.signals import run_blocking
+    from musetalk_fast.events import FacesEvent
+    from musetalk_fast.planning import make_plan
+
+    seen: list[FacesEvent] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, FacesEvent):
+            seen.append(event)
+        display(event)
+
+    planning = partial(make_plan, avatar, audio, output, settings, on_event=listen)
+    plan = run_blocking(planning)
+    table = plan_table(plan, seen[0] if seen else None)
+    display.result("plan", plan_members(plan), table)
