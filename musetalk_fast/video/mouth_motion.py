@@ -2,14 +2,12 @@
 
 Luma samples of the mouth's rectangle are compared with those 80 ms before, and that with the sound
 of the time between. What is kept of a part are eight sums, so that parts can be made in any order,
-by several machines, and by an earlier run: they stand behind the part's last byte, where FFmpeg
-skips them.
+by several machines, and by an earlier run (`part_trailer`).
 """
 
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from fractions import Fraction
@@ -26,6 +24,8 @@ Levels: TypeAlias = NDArray[np.float64]
 SAMPLE_RATE = 12.5
 """Samples a second, at most: twice the rate of syllables, or more."""
 
+_LOOKS_AT_ONCE = 256
+"""Compared in one go."""
 _BIN = 5
 """Samples: 0.4 s, in which a mouth that speaks has moved however a sound is held."""
 _COLUMNS, _ROWS = 16, 12
@@ -186,32 +186,3 @@ class MotionMeter:
         changes = np.abs(signed[1:] - signed[:-1]).sum(axis=1, dtype=np.float32)
         self._motions.append(changes * np.float32(self._scale / samples.shape[1]))
         del self._looks[:-1]
-
-
-_LOOKS_AT_ONCE = 256
-_MAGIC = b"MTFmouth"
-_SUMS = struct.Struct("<8s8d")
-_MP4_FREE = struct.pack(">I4s", 8 + _SUMS.size, b"free")
-_MATROSKA_VOID = bytes((0xEC, 0x80 | _SUMS.size))
-TRAILER_BYTES = _SUMS.size
-"""The last bytes of a measured part."""
-
-
-def trailer(sums: MotionSums, muxer: str) -> bytes:
-    """What stands behind a part: a box (ISO/IEC 14496-12, 8.1.2) or element (RFC 8794) to skip.
-
-    Args:
-        muxer: FFmpeg's name of the part's format.
-    """
-    head = _MATROSKA_VOID if muxer in ("matroska", "webm") else _MP4_FREE
-    return head + _SUMS.pack(_MAGIC, *astuple(sums))
-
-
-def sums_of_trailer(last: bytes) -> MotionSums | None:
-    """The sums in the last `TRAILER_BYTES` bytes of a part; None if it was not measured."""
-    if len(last) != _SUMS.size:
-        return None
-    magic, *values = _SUMS.unpack(last)
-    if magic != _MAGIC or not all(map(math.isfinite, values)):
-        return None
-    return MotionSums(*values)

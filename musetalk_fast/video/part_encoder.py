@@ -14,7 +14,8 @@ from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.mouth_motion import MotionSums, trailer
+from musetalk_fast.video.mouth_motion import MotionSums
+from musetalk_fast.video.part_trailer import trailer
 from musetalk_fast.video.parts import Part, part_header
 
 PACKETS_AT_ONCE = 32

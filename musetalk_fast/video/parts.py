@@ -15,7 +15,8 @@ from av.container import InputContainer
 
 from musetalk_fast.errors import OutputWriteError
 from musetalk_fast.storage import check_regular
-from musetalk_fast.video.mouth_motion import TRAILER_BYTES, MotionSums, sums_of_trailer
+from musetalk_fast.video.mouth_motion import MotionSums
+from musetalk_fast.video.part_trailer import TRAILER_BYTES, sums_of_trailer
 
 Header: TypeAlias = bytes
 

@@ -18,9 +18,9 @@ from musetalk_fast.video.mouth_motion import (
     mouth_figures,
     mouth_grid,
     sampled_every,
-    sums_of_trailer,
 )
 from musetalk_fast.video.part_encoder import PartEncoder
+from musetalk_fast.video.part_trailer import sums_of_trailer
 from musetalk_fast.video.parts import read_part
 
 LOOK = Fraction(2, 25)
