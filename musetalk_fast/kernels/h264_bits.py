@@ -123,3 +123,15 @@ def escape(rbsp: bytes) -> bytes:
 def unescape(payload: bytes) -> bytes:
     """Without emulation prevention bytes."""
     return payload.replace(b"\x00\x00\x03", b"\x00\x00")
+
+
+def stop_bit(rbsp: bytes) -> int:
+    """Place of `rbsp_stop_one_bit` (clause 7.3.2.11), the last bit that is set.
+
+    Raises:
+        UnsupportedStreamError: none is.
+    """
+    last = rbsp.rstrip(b"\x00")
+    if not last:
+        raise UnsupportedStreamError("a NAL unit without data")
+    return len(last) * 8 - (last[-1] & -last[-1]).bit_length()

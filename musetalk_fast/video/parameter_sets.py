@@ -13,6 +13,7 @@ from musetalk_fast.kernels.h264_bits import (
     Bits,
     UnsupportedStreamError,
     split_nal_units,
+    stop_bit,
     unescape,
 )
 
@@ -112,18 +113,11 @@ def _read_sps(unit: bytes) -> SequenceParameters:
     if max(frame_num_bits, poc_lsb_bits) > 16:
         raise UnsupportedStreamError("counters of more than 16 bits")
     place = bits.place
-    bits.place = _stop_bit(bits.data)
+    bits.place = stop_bit(bits.data)
     return SequenceParameters(
         *(profile, constraints, level, number, frame_num_bits, poc_lsb_bits, references),
         *(width, rows, direct, crop, bits.since(place)),
     )
-
-
-def _stop_bit(data: bytes) -> int:
-    last = data.rstrip(b"\x00")
-    if not last:
-        raise UnsupportedStreamError("an empty parameter set")
-    return len(last) * 8 - (last[-1] & -last[-1]).bit_length()
 
 
 def _read_pps(unit: bytes, sequence: SequenceParameters) -> Syntax:
