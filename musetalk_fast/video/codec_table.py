@@ -79,7 +79,11 @@ def _amf(family: str, default: int) -> Codec:
 CODECS: dict[str, Codec] = {
     codec.name: codec
     for codec in (
-        Codec("libx264", "h264", "crf", 20, 0, 51, "preset", PRESETS),
+        Codec(
+            *("libx264", "h264", "crf", 20, 0, 51, "preset", PRESETS),
+            # Else its decisions depend on the processor's instruction sets, and so do the bytes.
+            options=(("x264-params", "cpu-independent=1"),),
+        ),
         Codec(
             *("libx265", "hevc", "crf", 24, 0, 51, "preset", PRESETS),
             # info: a text in the header that names threads and processor would keep parts apart.

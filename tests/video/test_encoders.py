@@ -18,6 +18,7 @@ from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.records import record_identity
 
 FPS = Fraction(25)
+CPU_INDEPENDENT = {"x264-params": "cpu-independent=1"}
 SOFTWARE = ["libx264", "libx265", "libvpx-vp9", "libsvtav1"]
 
 
@@ -28,7 +29,7 @@ def _resolve(name: str = "out.mp4", **settings: object) -> EncoderSettings:
 def test_defaults_are_those_of_the_design() -> None:
     settings = _resolve()
     assert (settings.codec, settings.pix_fmt, settings.format) == ("libx264", "yuv420p", "mp4")
-    assert settings.options == {"crf": "20", "preset": "veryfast"}
+    assert settings.options == {"crf": "20", "preset": "veryfast", **CPU_INDEPENDENT}
     assert settings.gop == 250
     assert settings.part_suffix == ".mp4"
 
@@ -108,7 +109,11 @@ def test_quality_is_bounded_for_each_encoder(codec: str) -> None:
 
 
 def test_quality_and_preset_reach_the_encoder() -> None:
-    assert _resolve(crf=33, preset="slow").options == {"crf": "33", "preset": "slow"}
+    assert _resolve(crf=33, preset="slow").options == {
+        "crf": "33",
+        "preset": "slow",
+        **CPU_INDEPENDENT,
+    }
     vp9 = _resolve("o.webm", crf=40, preset="medium").options
     assert (vp9["crf"], vp9["cpu-used"]) == ("40", "2")
 
