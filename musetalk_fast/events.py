@@ -128,10 +128,29 @@ class MouthFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StillRowsFigures:
+    """How the rows of a still avatar that never change were spared.
+
+    Attributes:
+        band_rows: macroblock rows that were encoded with every frame.
+        rows: all of them.
+        unproven: pictures that had to be decoded, to see that they show what the encoder meant.
+        in_full: segments that were encoded with all rows, as some did not or cannot.
+    """
+
+    band_rows: int
+    rows: int
+    unproven: int
+    in_full: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoneEvent:
     """The output is in its place.
 
     Attributes:
+        still_rows: of the segments that this run has encoded; None where all rows were to be
+            encoded with every frame.
         mouth: None where nobody knows the mouth's place: full frames of an avatar that was not
             looked at.
     """
@@ -144,6 +163,7 @@ class DoneEvent:
     wall_secs: float
     engine: str
     mouth: MouthFigures | None = None
+    still_rows: StillRowsFigures | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
 

@@ -52,6 +52,13 @@ class Scaling(StrEnum):
     LANCZOS = "lanczos"
 
 
+class StillRowsMode(StrEnum):
+    """Whether the rows of a still avatar that never change are encoded once."""
+
+    AUTO = "auto"
+    FULL = "full"
+
+
 class CropEncoding(StrEnum):
     """How a crop's bytes travel.
 

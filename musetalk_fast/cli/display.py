@@ -165,6 +165,8 @@ class TextDisplay(Display):
             self.note(formatting.time_line(event))
             if event.mouth is not None:
                 self.note(formatting.mouth_line(event.mouth))
+            if event.still_rows is not None:
+                self.note(formatting.still_rows_line(event.still_rows))
 
     def note(self, text: str) -> None:
         """A line on stderr."""

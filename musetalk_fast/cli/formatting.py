@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         PlanEvent,
         ProgressEvent,
         ServerEvent,
+        StillRowsFigures,
     )
     from musetalk_fast.planning import Plan
 
@@ -132,6 +133,16 @@ def mouth_line(mouth: MouthFigures) -> str:
     return text
 
 
+def still_rows_line(figures: StillRowsFigures) -> str:
+    """`rows: 23 of 68 encoded with every frame; 2 pictures compared, 1 segment encoded in full`."""
+    text = f"rows: {figures.band_rows} of {figures.rows} encoded with every frame"
+    if figures.unproven or figures.in_full:
+        pictures = "1 picture" if figures.unproven == 1 else f"{figures.unproven} pictures"
+        segments = "1 segment" if figures.in_full == 1 else f"{figures.in_full} segments"
+        text += f"; {pictures} compared, {segments} encoded in full"
+    return text
+
+
 def frame_count(frames: int) -> str:
     """`1 frame`, `178 frames`."""
     return "1 frame" if frames == 1 else f"{frames} frames"
@@ -185,6 +196,7 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "width": plan.width,
         "height": plan.height,
         "encoder": plan.encoder.codec,
+        "still_rows": plan.still_rows.value,
         "scaling": plan.scaling.value,
         "sound": plan.sound,
         "segments": len(plan.segments),
@@ -202,7 +214,7 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     members["sound"] = "the recording" if plan.sound else "none"
     order = (
         *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size"),
-        *("encoder", "scaling", "sound", "segments", "frame_encoding", "identity"),
+        *("encoder", "still_rows", "scaling", "sound", "segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
 

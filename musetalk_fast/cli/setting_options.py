@@ -214,6 +214,9 @@ _ENCODING = (
     setting("output.codec", "--codec", metavar="NAME", group="Video",
             help_text="h264 (default for .mp4), hevc, vp9 (default for .webm), av1, or an encoder "
             "that `doctor` lists."),
+    setting("output.still_rows", "--still-rows", metavar="MODE", group="Video",
+            help_text="auto (default): of a still portrait, encode rows that never change once, "
+            "where that pays (libx264); full: encode them with every frame."),
 )  # fmt: skip
 
 _PLANNING = (

@@ -27,7 +27,15 @@ from musetalk_fast.config.value_types import (
     Word,
 )
 from musetalk_fast.errors import InvalidSettingError
-from musetalk_fast.types import PRESETS, AvatarOptions, Box, Container, CropEncoding, Scaling
+from musetalk_fast.types import (
+    PRESETS,
+    AvatarOptions,
+    Box,
+    Container,
+    CropEncoding,
+    Scaling,
+    StillRowsMode,
+)
 from musetalk_fast.wire.media_types import WIRES
 
 DEFAULT_SERVER = "http://localhost:8000"
@@ -41,6 +49,7 @@ _WIRE = Word(AUTO_WIRE, *(wire.name for wire in WIRES))
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
 _SCALING = Word(*Scaling, make=Scaling)
+_STILL_ROWS = Word(*StillRowsMode, make=StillRowsMode)
 
 
 class _Section:
@@ -141,6 +150,8 @@ class OutputSettings(_Section):
         codec: `h264`, `hevc`, `vp9`, `av1` or an FFmpeg encoder; None: the format's default.
         crf: constant rate factor; None: the encoder's default of ours (20 for x264).
         preset: x264's preset; other encoders: the nearest of theirs.
+        still_rows: `auto`: rows of a still avatar that never change are encoded once, where the
+            encoder and the sizes allow it and it pays; `full`: with every frame.
         scaling: of the mouth into its place: `bilinear`, or `lanczos`, which is sharper.
         sound: `auto` (the recording) or `none`.
         overwrite: replace an output that is there.
@@ -152,6 +163,7 @@ class OutputSettings(_Section):
     codec: str | None = field(default=None, metadata={"kind": _CODEC})
     crf: int | None = field(default=None, metadata={"kind": Integer(0, 63)})
     preset: str | None = field(default=None, metadata={"kind": Word(*PRESETS)})
+    still_rows: StillRowsMode = field(default=StillRowsMode.AUTO, metadata={"kind": _STILL_ROWS})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
     sound: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})

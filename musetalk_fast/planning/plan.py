@@ -10,7 +10,14 @@ from pathlib import Path
 
 import orjson
 
-from musetalk_fast.types import AvatarOptions, ColourTags, CropEncoding, Scaling, SourceRun
+from musetalk_fast.types import (
+    AvatarOptions,
+    ColourTags,
+    CropEncoding,
+    Scaling,
+    SourceRun,
+    StillRowsMode,
+)
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.avatar_options import options_from_json, options_to_json
 from musetalk_fast.wire.records import (
@@ -83,6 +90,7 @@ class Plan:
         bit_depth: of these samples.
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
+        still_rows: whether rows that never change may be encoded once.
         sound: whether the recording becomes the output's sound track.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
@@ -105,6 +113,7 @@ class Plan:
     sources: tuple[SourceRun, ...] = field(metadata=stored(runs(SourceRun, _MAX_RUNS)))
     segments: tuple[Segment, ...] = field(metadata=stored(_SEGMENTS))
     encoder: EncoderSettings = field(metadata=stored(nested(EncoderSettings)))
+    still_rows: StillRowsMode = field(metadata=stored(choice(StillRowsMode)))
     options: AvatarOptions = field(metadata=stored(_OPTIONS))
     background: str = field(metadata=stored(TEXT))
     frame_encoding: CropEncoding = field(metadata=stored(choice(CropEncoding)))

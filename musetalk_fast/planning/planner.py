@@ -121,6 +121,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         options=settings.avatar.options(),
         background=settings.avatar.background,
         frame_encoding=settings.processing.frame_encoding,
+        still_rows=settings.output.still_rows,
         scaling=settings.output.scaling,
         sound=settings.output.sound == "auto",
         overwrite=settings.output.overwrite,

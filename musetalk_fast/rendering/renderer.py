@@ -127,7 +127,7 @@ class Renderer:
             self._emit_stopped(job, error)
             raise
         clock.lap("join")
-        return make_result(job, joined, clock, sum(part.frames for part in made.values()))
+        return make_result(job, joined, clock, made.values())
 
     def _emit_stopped(self, job: RenderJob, error: BaseException) -> None:
         """Say what an early end leaves, where there is more to say than the error does."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from musetalk_fast.events import DoneEvent, MouthFigures
+from musetalk_fast.events import DoneEvent, MouthFigures, StillRowsFigures
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.video.mux import Joined
+from musetalk_fast.video.parts import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,8 @@ class RenderResult:
         wall_secs: of the entire render.
         engine, model: what made the mouth; `preview` is not MuseTalk.
         mouth: how far it moved, and how that follows the speech; None if that was not measured.
+        still_rows: of the segments that were encoded; None where all rows were to be encoded with
+            every frame.
         stages: seconds spent in each stage.
     """
 
@@ -34,6 +38,7 @@ class RenderResult:
     engine: str
     model: str
     mouth: MouthFigures | None = None
+    still_rows: StillRowsFigures | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
 
@@ -55,8 +60,10 @@ class StageClock:
         return time.monotonic() - self._began
 
 
-def make_result(job: RenderJob, joined: Joined, clock: StageClock, made: int) -> RenderResult:
-    """The result of a render that made so many frames anew."""
+def make_result(
+    job: RenderJob, joined: Joined, clock: StageClock, made: Collection[Part]
+) -> RenderResult:
+    """The result of a render that made these parts anew."""
     assert job.state.manifest is not None
     engine = job.state.manifest.engine
     return RenderResult(
@@ -64,13 +71,25 @@ def make_result(job: RenderJob, joined: Joined, clock: StageClock, made: int) ->
         bytes=joined.bytes,
         frames=joined.frames,
         duration_secs=float(joined.duration),
-        fps=made / max(1e-9, clock.stages.get("generate", 0.0)),
+        fps=sum(part.frames for part in made) / max(1e-9, clock.stages.get("generate", 0.0)),
         wall_secs=clock.total(),
         engine=engine.name,
         model=engine.model,
         mouth=joined.mouth,
+        still_rows=_still_rows(part.still_rows for part in made),
         stages=clock.stages,
     )
+
+
+def _still_rows(parts: Iterable[StillRowsFigures | None]) -> StillRowsFigures | None:
+    """The figures of several parts."""
+    known = [each for each in parts if each is not None]
+    if not known:
+        return None
+    unproven, in_full = (
+        sum(getattr(each, name) for each in known) for name in ("unproven", "in_full")
+    )
+    return replace(known[0], unproven=unproven, in_full=in_full)
 
 
 def done_event(result: RenderResult) -> DoneEvent:
@@ -84,5 +103,6 @@ def done_event(result: RenderResult) -> DoneEvent:
         wall_secs=round(result.wall_secs, 3),
         engine=result.engine,
         mouth=result.mouth,
+        still_rows=result.still_rows,
         stages={name: round(secs, 3) for name, secs in result.stages.items()},
     )

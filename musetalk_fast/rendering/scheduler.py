@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from musetalk_fast.client.pool import Member
 from musetalk_fast.errors import MuseTalkError, ProtocolError, ServerBusyError
+from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.video.parts import Part
@@ -194,6 +195,8 @@ class Scheduler:
         error = part.exception()
         if isinstance(error, ProtocolError):
             self._retry_corrupt(active, error)
+        elif isinstance(error, UnsupportedStreamError):
+            self._restart(active)  # its encoder takes all rows now
         elif error is not None:
             self.fail(error)
         else:
@@ -208,14 +211,18 @@ class Scheduler:
 
     def _retry_corrupt(self, active: ActiveSegment, error: ProtocolError) -> None:
         """A crop was corrupt, which its decoder found: its segment starts over."""
-        self._active.remove(active)
-        active.stop_streams()
         error.where = error.where or active.current_contributor.name
         self._on_corrupt(active.current_contributor, error)
         number = active.segment.number
         self._corrupt_counts[number] = self._corrupt_counts.get(number, 0) + 1
         if self._corrupt_counts[number] > self._attempts:
             self.fail(error)
+        self._restart(active)
+
+    def _restart(self, active: ActiveSegment) -> None:
+        """A segment starts over: its frames have to be sent again."""
+        self._active.remove(active)
+        active.stop_streams()
         self._waiting.appendleft(active.segment)
 
 

@@ -24,12 +24,14 @@ class ComposedPacket:
 
     Attributes:
         data: Annex B byte stream.
+        band: what the band's encoder has made of it, Annex B.
         pts: number of its frame.
         is_key: whether decoding may begin here.
         is_proven: whether it is known to decode to the band's pixels, without a look at them.
     """
 
     data: bytes
+    band: bytes
     pts: int
     is_key: bool
     is_proven: bool
@@ -84,16 +86,19 @@ def encode_still_rows(
 
 
 class BandEncoder:
-    """Encodes the frames of a segment; serves one thread.
+    """Encodes the frames of a GOP; serves one thread.
 
     Args:
         settings: of the encoder of a full picture.
         still: the rows that do not change.
-        idr_pic_id: of its first picture; that of the segment before is another (clause 7.4.3).
+        idr_pic_id: of its first picture; that of the GOP before is another (clause 7.4.3).
 
     Raises:
         UnsupportedStreamError: the encoder's streams cannot be composed.
         av.FFmpegError: it does not open.
+
+    Attributes:
+        headers: SPS and PPS of the band alone, Annex B.
     """
 
     def __init__(
@@ -116,7 +121,8 @@ class BandEncoder:
         )
         size = (layout.width * MACROBLOCK, layout.rows * MACROBLOCK)
         self._context = _open(settings, *size, fps, colour, self._slice)
-        if not still.sets.compose_with(ParameterSets.read(bytes(self._context.extradata or b""))):
+        self.headers = bytes(self._context.extradata or b"")
+        if not still.sets.compose_with(ParameterSets.read(self.headers)):
             raise UnsupportedStreamError("the parameter sets of the band differ")
         self._decoded_idr: list[bytes] = []
 
@@ -151,7 +157,7 @@ class BandEncoder:
             is_proven = made.is_proven
             if made.is_idr:
                 is_proven = packet.pts == 0 and _idr_slices(data) == self._decoded_idr
-            yield ComposedPacket(made.data, packet.pts, made.is_idr, is_proven)
+            yield ComposedPacket(made.data, data, packet.pts, made.is_idr, is_proven)
 
 
 def _idr_slices(packet: bytes) -> list[bytes]:

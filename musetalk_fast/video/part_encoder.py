@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.types import ColourTags
+from musetalk_fast.video.band_segment import BandSegmentEncoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import MotionSums
 from musetalk_fast.video.part_trailer import trailer
@@ -34,6 +35,7 @@ class PartEncoder:
         colour: what the frames' samples mean.
         start: index of the segment's first frame, for messages.
         label: identifies the part for a later run.
+        band: makes packets of full pictures from frames of the band alone.
 
     Raises:
         errors.EncoderError: the encoder is not in this build, or does not take its settings.
@@ -50,8 +52,10 @@ class PartEncoder:
         colour: ColourTags,
         start: int,
         label: str,
+        band: BandSegmentEncoder | None = None,
     ) -> None:
         self._encoder = encoder
+        self._band = band
         self._start = start
         self._frames = self._packets = self._delay = 0
         self._waiting: list[av.Packet[av.VideoStream]] = []
@@ -76,6 +80,8 @@ class PartEncoder:
             stream = self._container.add_stream(encoder.codec, rate=fps)
             assert isinstance(stream, av.VideoStream)
             encoder.configure(stream.codec_context, width, height, fps, colour)
+            if self._band is not None:
+                self._container.start_encoding()  # whose headers are those of the composed pictures
         except (av.FFmpegError, ValueError, OverflowError) as error:
             raise EncoderError(f"cannot be set up: {error}", where=encoder.codec) from error
         return stream
@@ -89,6 +95,7 @@ class PartEncoder:
         Raises:
             errors.EncoderError: the encoder failed.
             errors.OutputWriteError: the disk is full or the folder gone.
+            UnsupportedStreamError: as `BandSegmentEncoder.encode`; so `finish`.
         """
         self._take(self._encoded(frame))
         self._frames += 1
@@ -128,7 +135,7 @@ class PartEncoder:
 
     def _encoded(self, frame: av.VideoFrame | None) -> list[av.Packet[av.VideoStream]]:
         try:
-            return self._stream.encode(frame)
+            return (self._band or self._stream).encode(frame)
         except av.FFmpegError as error:
             raise self._error(error.strerror or str(error)) from error
 
@@ -138,6 +145,7 @@ class PartEncoder:
             self._delay = max(self._delay, self._packets - packet.pts)
             # Ours, not the encoder's: libx265 gives a single frame one from nowhere.
             packet.dts = self._packets - self._encoder.reorders
+            packet.stream = self._stream
             self._packets += 1
             self._waiting.append(packet)
             self._waiting_bytes += packet.size

@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer
 
 from musetalk_fast.errors import OutputWriteError
+from musetalk_fast.events import StillRowsFigures
 from musetalk_fast.storage import check_regular
 from musetalk_fast.video.mouth_motion import MotionSums
 from musetalk_fast.video.part_trailer import TRAILER_BYTES, sums_of_trailer
@@ -42,6 +43,7 @@ class Part:
             decoding to be this far ahead.
         label: identifies it for a later run.
         motion: of the mouth; None if it was not measured.
+        still_rows: how it was encoded; None if that is not known, or all rows were to be encoded.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Part:
     delay: int
     label: str
     motion: MotionSums | None = None
+    still_rows: StillRowsFigures | None = None
 
 
 def read_part(path: Path, fps: Fraction) -> Part:

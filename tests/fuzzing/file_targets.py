@@ -29,11 +29,12 @@ from musetalk_fast.types import (
     Face,
     Scaling,
     SourceRun,
+    StillRowsMode,
 )
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 _OUTPUT = Path("/videos/out.mp4")
-_X264 = {"crf": "20", "preset": "veryfast"}
+_X264 = {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"}
 
 
 def _make_plan(rng: random.Random) -> bytes:
@@ -58,6 +59,7 @@ def _make_plan(rng: random.Random) -> bytes:
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40)),
         background="white",
         frame_encoding=rng.choice(list(CropEncoding)),
+        still_rows=rng.choice(list(StillRowsMode)),
         scaling=rng.choice(list(Scaling)),
         sound=True,
         overwrite=False,

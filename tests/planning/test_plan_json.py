@@ -25,6 +25,7 @@ from musetalk_fast.types import (
     CropEncoding,
     Scaling,
     SourceRun,
+    StillRowsMode,
 )
 from musetalk_fast.video import encoder_selection
 from musetalk_fast.video.codec_table import CODECS
@@ -40,7 +41,7 @@ from musetalk_fast.wire.records import (
 )
 
 OUTPUT = Path("/videos/out.mp4")
-X264 = {"crf": "20", "preset": "veryfast"}
+X264 = {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"}
 
 
 def _plan() -> Plan:
@@ -65,6 +66,7 @@ def _plan() -> Plan:
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40), face_center=(5, 6)),
         background="white",
         frame_encoding=CropEncoding.JPEG,
+        still_rows=StillRowsMode.AUTO,
         scaling=Scaling.LANCZOS,
         sound=True,
         overwrite=False,
@@ -202,6 +204,7 @@ CHANGES = {
     "a colour out of range": lambda document: document["colour"].update(primaries=256),
     "another depth": lambda document: document.update(bit_depth=10),
     "an unknown scaling": lambda document: document.update(scaling="nearest"),
+    "an unknown mode": lambda document: document.update(still_rows="half"),
     "an unknown encoding": lambda document: document.update(frame_encoding="bmp"),
     "a text for threads": lambda document: document["encoder"].update(threads="many"),
     "options in a list": lambda document: document["encoder"].update(options=["crf"]),

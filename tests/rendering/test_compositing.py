@@ -17,7 +17,7 @@ from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
 from musetalk_fast.planning import Plan
 from musetalk_fast.planning.plan import cut
-from musetalk_fast.rendering.encode import Compositors, open_compositor
+from musetalk_fast.rendering.coding import Codings, open_compositor
 from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.manifest import Manifest
@@ -30,6 +30,7 @@ from musetalk_fast.types import (
     Face,
     Scaling,
     SourceRun,
+    StillRowsMode,
 )
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -45,6 +46,7 @@ CROPS = Manifest(
 )
 FULL_FRAMES = replace(CROPS, source_frames=0, makes_full_frames=True)
 FPS = Fraction(25)
+X264 = {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"}
 PLAN = Plan(
     avatar=Path("a.png"),
     audio=Path("a.wav"),
@@ -61,10 +63,11 @@ PLAN = Plan(
     bit_depth=8,
     sources=(SourceRun(0, 0, 100),),
     segments=cut(100, FPS, 2.0),
-    encoder=EncoderSettings("libx264", "mp4", "yuv420p", {}, 250, 1),
+    encoder=EncoderSettings("libx264", "mp4", "yuv420p", X264, 250, 1),
     options=AvatarOptions(),
     background="white",
     frame_encoding=CropEncoding.RAW,
+    still_rows=StillRowsMode.AUTO,
     scaling=Scaling.BILINEAR,
     sound=False,
     overwrite=False,
@@ -107,10 +110,10 @@ def test_a_thread_keeps_its_own(tmp_path: Path) -> None:
     state = SimpleNamespace(manifest=CROPS, faces=_table(tmp_path, FACE))
     inputs = SimpleNamespace(avatar=AVATAR, mouth=None)
     job: Any = SimpleNamespace(state=state, inputs=inputs, plan=PLAN)
-    compositors = Compositors(job)
+    codings = Codings(job)
 
     def both() -> list[object]:
-        return [compositors.of(segment) for segment in PLAN.segments]
+        return [codings.of(segment).compositor for segment in PLAN.segments]
 
     ours = both()
     with ThreadPoolExecutor(1) as thread:
