@@ -193,7 +193,7 @@ class Scheduler:
 
     def _take(self, active: ActiveSegment, part: asyncio.Future[Part]) -> None:
         error = part.exception()
-        if isinstance(error, ProtocolError):
+        if isinstance(error, ProtocolError) and active.contributors:
             self._retry_corrupt(active, error)
         elif isinstance(error, UnsupportedStreamError):
             self._restart(active)  # its encoder takes all rows now

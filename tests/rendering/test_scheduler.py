@@ -12,10 +12,12 @@ from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
+from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering import scheduler as scheduler_module
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
+from musetalk_fast.video.parts import Part
 
 CUT = errors.StreamCutError("cut")
 
@@ -161,6 +163,36 @@ async def test_a_corrupt_frame_is_blamed_and_its_segment_retried(
     assert render.blamed == [("corrupting", "corrupting")]
     await _complete(again, stats)
     await asyncio.wait_for(render.scheduler.finished, 60)
+
+
+async def test_a_segment_that_cannot_be_composed_is_retried_and_nobody_blamed(
+    threads: ThreadPoolExecutor,
+) -> None:
+    render = Render(threads, Encoder({2: UnsupportedStreamError("a PPS of another kind")}), 1)
+    active, stats = await _take(render.scheduler, member())
+    await _complete(active, stats)
+    again, stats = await _take(render.scheduler, member())
+    assert again.next_index == 0
+    assert render.blamed == []
+    await _complete(again, stats)
+    await asyncio.wait_for(render.scheduler.finished, 60)
+
+
+async def test_an_encoder_that_refuses_before_any_frame_ends_the_render(
+    threads: ThreadPoolExecutor,
+) -> None:
+    """As with a face that does not fit: no server has sent anything wrong."""
+
+    class Refuses(Encoder):
+        def _take(self, active: ActiveSegment) -> Part:
+            raise errors.FrameShapeError(f"no segment {active.segment.number}")
+
+    render = Render(threads, Refuses(), 1)
+    await _take(render.scheduler, member())
+    with pytest.raises(errors.FrameShapeError, match="no segment 0"):
+        await asyncio.wait_for(render.scheduler.finished, 60)
+    assert render.blamed == []
+    await render.scheduler.close()
 
 
 async def test_a_segment_that_is_always_corrupt_ends_the_render(
