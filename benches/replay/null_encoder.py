@@ -29,7 +29,7 @@ class NullEncoder(PartEncoder):
     def __init__(self, path: Any, encoder: EncoderSettings, *args: Any) -> None:
         # The preset that reorders nothing: a packet for every frame, at once.
         ultrafast = replace(encoder, options={**encoder.options, "preset": "ultrafast"})
-        super().__init__(path, ultrafast, *args)
+        super().__init__(path, ultrafast, *args[:6])  # without the band's encoder
         width, height, fps, colour = args[:4]
         self._tape = _tape(_Key(ultrafast), width, height, fps, colour)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +13,10 @@ import av
 
 from musetalk_fast.benching.workload import CROPS, FPS, Workload
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.storage import write_errors
 from musetalk_fast.types import CropEncoding
+from musetalk_fast.video.compositor import StillCompositor, blank_frame, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
@@ -44,10 +46,10 @@ class Pipeline:
     def __init__(self, workload: Workload, part: Path) -> None:
         size = workload.avatar.width, workload.avatar.height
         self._frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
-        self._compositor = workload.compositor()
+        self._compositor, band = workload.coding()
         self._meter, self._every = MotionMeter(1, 8), sampled_every(FPS)
         self._part = PartEncoder(
-            part, workload.encoder, *size, FPS, workload.avatar.colour, 0, "bench"
+            part, workload.encoder, *size, FPS, workload.avatar.colour, 0, "bench", band
         )
 
     def __enter__(self) -> Pipeline:
@@ -102,31 +104,53 @@ def last_stages(workload: Workload, folder: Path) -> Last:
     Raises:
         errors.OutputError: encoding or writing failed.
     """
-    frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
-    pictures = [workload.compositor().compose(frame, 0) for frame in frames]
-    packets, encode_us = _encode(workload, pictures)
+    compositor, band = workload.coding()
+    encode = _open(workload).encode if band is None else band.encode
+    # The first one is not measured: after it, a band shows what that decodes to.
+    with _refusals(workload.encoder):
+        packets = encode(compositor.compose(workload.frame(0, CropEncoding.RAW), 0))
+    pictures = [_copied(workload, compositor, number) for number in range(CROPS)]
+    more, encode_us = _encode(workload, encode, pictures)
+    packets += more
     mux_us = _mux(workload, packets, folder / "muxed")
     planes = sum(plane.buffer_size for plane in pictures[0].planes)
     return Last(encode_us, mux_us, planes, sum(packet.size for packet in packets) / len(packets))
 
 
-def _encode(workload: Workload, pictures: list[av.VideoFrame]) -> tuple[Packets, float]:
+def _copied(workload: Workload, compositor: StillCompositor, number: int) -> av.VideoFrame:
+    """A frame that keeps its samples."""
+    shown = compositor.compose(workload.frame(number, CropEncoding.RAW), 0)
+    planes = planes_of(shown)
+    copy = blank_frame(
+        planes.width, planes.height, workload.encoder.pix_fmt, FPS, workload.avatar.colour
+    )
+    planes.copy_to(planes_of(copy))
+    return copy
+
+
+def _open(workload: Workload) -> av.VideoCodecContext:
     context = av.CodecContext.create(workload.encoder.codec, "w")
     assert isinstance(context, av.VideoCodecContext)
     _configure(workload, context)
+    return context
+
+
+def _encode(
+    workload: Workload,
+    encode: Callable[[av.VideoFrame | None], Packets],
+    pictures: list[av.VideoFrame],
+) -> tuple[Packets, float]:
     packets: Packets = []
 
     def step(number: int) -> None:
         picture = pictures[number % CROPS]
-        picture.pts = number
-        packets.extend(context.encode(picture))
+        picture.pts = 1 + number
+        packets.extend(encode(picture))
 
     began = time.perf_counter()
-    try:
+    with _refusals(workload.encoder):
         frames = _until_enough(step, began)
-        packets += context.encode(None)
-    except av.FFmpegError as error:
-        raise _refused(workload.encoder, error) from error
+        packets += encode(None)
     return packets, (time.perf_counter() - began) / frames * 1e6
 
 
@@ -137,10 +161,8 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
         stream = container.add_stream(encoder.codec, rate=FPS)
         assert isinstance(stream, av.VideoStream)
         _configure(workload, stream.codec_context)
-        try:
+        with _refusals(encoder):
             container.start_encoding()
-        except av.FFmpegError as error:
-            raise _refused(encoder, error) from error
         for number, packet in enumerate(packets):
             packet.stream = stream
             packet.dts = number - encoder.reorders
@@ -156,8 +178,13 @@ def _configure(workload: Workload, context: av.VideoCodecContext) -> None:
     workload.encoder.configure(context, avatar.width, avatar.height, FPS, avatar.colour)
 
 
-def _refused(encoder: EncoderSettings, error: av.FFmpegError) -> EncoderError:
-    return EncoderError(f"encoding failed: {error.strerror or error}", where=encoder.codec)
+@contextmanager
+def _refusals(encoder: EncoderSettings) -> Iterator[None]:
+    try:
+        yield
+    except (av.FFmpegError, UnsupportedStreamError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise EncoderError(f"encoding failed: {reason}", where=encoder.codec) from error
 
 
 def _until_enough(step: Callable[[int], None], began: float) -> int:

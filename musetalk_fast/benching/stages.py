@@ -5,17 +5,16 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from musetalk_fast.benching.pipeline import last_stages, pipeline_us, pipelines_fps
 from musetalk_fast.benching.receiving import receive_us
-from musetalk_fast.benching.workload import Workload, make_workload
+from musetalk_fast.benching.workload import Workload, concurrency, make_workload
 from musetalk_fast.config import Settings
 from musetalk_fast.kernels.base64 import decode_into
 from musetalk_fast.kernels.crc32c import crc32c
-from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -26,8 +25,6 @@ from musetalk_fast.wire.messages import Frame
 
 _STAGE_SECS = 0.1
 _BATCHES = 5
-_LONG = 1000
-"""Segments of a long render: it has as many encoders as suit the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +79,17 @@ def run_bench(avatar: Path | None, settings: Settings) -> Bench:
         errors.OutputWriteError: the temporary folder cannot be written.
     """
     workload = make_workload(avatar, settings)
-    concurrency = choose_concurrency(_LONG, processors(), in_software=workload.encoder.in_software)
-    workload = replace(workload, encoder=replace(workload.encoder, threads=concurrency.threads))
+    encoders, threads = concurrency(workload.planned)
     with temporary_folder() as folder:
         measured = [*_short(workload), *_pipeline(workload, folder)]
-        fps = pipelines_fps(workload, concurrency.encoders, folder)
+        fps = pipelines_fps(workload, encoders, folder)
     total = measured[-1][1]
     stages = tuple(
         Stage(name, us, size / us, us / total if passed else None)
         for name, us, size, passed in measured
     )
-    return Bench(workload.words, _encoder_words(workload.encoder), *concurrency, stages, fps)
+    words = _encoder_words(workload.planned)
+    return Bench(workload.words, words, encoders, threads, stages, fps)
 
 
 _Measured = tuple[str, float, float, bool]
@@ -122,7 +119,7 @@ def _short(workload: Workload) -> list[_Measured]:
 def _pipeline(workload: Workload, folder: Path) -> list[_Measured]:
     """The stages that a raw crop on the best wire passes, and all of them together."""
     raw = workload.frame(0, CropEncoding.RAW)
-    compositor = workload.compositor()
+    compositor, _ = workload.coding()
     paste = _median_us(lambda: compositor.compose(raw, 0))
     received = _received(workload)
     _, receive, message, _ = received[-1]

@@ -11,11 +11,13 @@ import numpy as np
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.paste import window
-from musetalk_fast.kernels.planes import LAYOUTS
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import AvatarSource, StillSource, open_avatar
 from musetalk_fast.media.face import find_face
 from musetalk_fast.media.image import Still
+from musetalk_fast.planning.concurrency import Concurrency, choose_concurrency, processors
 from musetalk_fast.types import (
     CROP_SIZE,
     Box,
@@ -25,12 +27,15 @@ from musetalk_fast.types import (
     Face,
     Picture,
     SourceRun,
+    StillRowsMode,
 )
+from musetalk_fast.video.band_segment import BandSegmentEncoder, StillBand
 from musetalk_fast.video.codec_table import find_codec
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.still_rows import choose_band
 from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame
 
@@ -39,18 +44,32 @@ SIZE = (1920, 1080)
 SIDE = 430
 """Pixels of the box where no avatar was given."""
 
+_LONG = 1000
+"""Segments of a long render: it has as many encoders as suit the machine."""
+
 CROPS = 16
 """Different ones, so that an encoder has something to do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workload:
-    """A portrait that speaks, without a server."""
+    """A portrait that speaks, without a server.
+
+    Attributes:
+        planned: the encoder as a plan has it.
+        band: what is encoded with every frame, if that is not the full picture.
+    """
 
     avatar: AvatarSource
     face: Face
     crops: tuple[Crop, ...]
-    encoder: EncoderSettings
+    planned: EncoderSettings
+    band: StillBand | None
+
+    @property
+    def encoder(self) -> EncoderSettings:
+        """The encoder of full pictures, with the settings that are encoded with."""
+        return self.planned if self.band is None else self.band.choice.encoder
 
     def frame(self, number: int, encoding: CropEncoding) -> Frame:
         """One of the crops, as a decoder of messages gives it."""
@@ -58,17 +77,24 @@ class Workload:
         data = encode_crop(self.crops[number % CROPS], encoding, rows)
         return Frame(index=number, source=0, encoding=encoding, data=data, rows=rows)
 
-    def compositor(self) -> StillCompositor:
-        """Makes its frames."""
-        planes = next(self.avatar.planes(SourceRun(0, 0, 1), LAYOUTS[self.encoder.pix_fmt]))
-        return StillCompositor(planes, self.face, FPS, self.avatar.colour)
+    def coding(self) -> tuple[StillCompositor, BandSegmentEncoder | None]:
+        """What makes its frames, and what encodes them if they are only a band."""
+        if self.band is not None:
+            compositor = self.band.compositor()
+            return compositor, self.band.encoder(compositor, 0)
+        planes = _planes(self.avatar, self.encoder)
+        return StillCompositor(planes, self.face, FPS, self.avatar.colour), None
 
     @property
     def words(self) -> str:
-        """`1920x1080, box 430x430, raw crops, 143 of 256 rows`."""
+        """`1920x1080, box 430x430, raw crops, 143 of 256 rows; ...`."""
         size, box = f"{self.avatar.width}x{self.avatar.height}", self.face.box
         rows = window(self.face).count
-        return f"{size}, box {box.width}x{box.height}, raw crops, {rows} of 256 rows"
+        text = f"{size}, box {box.width}x{box.height}, raw crops, {rows} of 256 rows"
+        if self.band is None:
+            return text
+        layout = self.band.choice.layout
+        return f"{text}; of a frame {layout.rows} of {layout.total_rows} macroblock rows encoded"
 
 
 def make_workload(avatar: Path | None, settings: Settings) -> Workload:
@@ -92,13 +118,30 @@ def make_workload(avatar: Path | None, settings: Settings) -> Workload:
     width, height = avatar_source.width, avatar_source.height
     closed = _smooth(CROP_SIZE, CROP_SIZE, 2)
     crops = tuple(_speaking(closed, abs(2 * turn / CROPS - 1)) for turn in range(CROPS))
-    return Workload(
-        avatar_source, _face(box, width, height), crops, _encoder(settings, avatar_source)
-    )
+    face, encoder = _face(box, width, height), _encoder(settings, avatar_source)
+    band = _band(settings, avatar_source, face, encoder)
+    return Workload(avatar_source, face, crops, encoder, band)
+
+
+def _planes(avatar: AvatarSource, encoder: EncoderSettings) -> Planes:
+    return next(avatar.planes(SourceRun(0, 0, 1), LAYOUTS[encoder.pix_fmt]))
+
+
+def _band(
+    settings: Settings, avatar: AvatarSource, face: Face, encoder: EncoderSettings
+) -> StillBand | None:
+    """As a render chooses it."""
+    choice = choose_band(encoder, face, avatar.width, avatar.height)
+    if choice is None or settings.output.still_rows is StillRowsMode.FULL:
+        return None
+    try:
+        return StillBand.encode(choice, _planes(avatar, encoder), face, FPS, avatar.colour)
+    except UnsupportedStreamError:
+        return None
 
 
 def _encoder(settings: Settings, avatar: AvatarSource) -> EncoderSettings:
-    """As it works in a long render: one thread, for a container that takes it."""
+    """As it works in a long render, for a container that takes it."""
     name = settings.output.codec
     codec = find_codec(name) if name else None
     if name is not None and codec is None:
@@ -106,7 +149,13 @@ def _encoder(settings: Settings, avatar: AvatarSource) -> EncoderSettings:
     takers = (known for known in CONTAINERS.values() if codec and codec.family in known.families)
     container = next(takers, CONTAINERS[settings.output.format or Container.MP4])
     output = replace(settings.output, format=container.name)
-    return resolve(output, Path("bench"), avatar.width, avatar.height, FPS, avatar.colour)
+    encoder = resolve(output, Path("bench"), avatar.width, avatar.height, FPS, avatar.colour)
+    return replace(encoder, threads=concurrency(encoder).threads)
+
+
+def concurrency(encoder: EncoderSettings) -> Concurrency:
+    """As many encoders and threads as a long render has."""
+    return choose_concurrency(_LONG, processors(), in_software=encoder.in_software)
 
 
 def _face(box: Box, width: int, height: int) -> Face:

@@ -136,6 +136,32 @@ def _encoders(_flags: Flags) -> Iterator[Check]:
             )
 
 
+def _still_rows(_flags: Flags) -> Iterator[Check]:
+    """Whether the rows of a still avatar that never change can be encoded once."""
+    from fractions import Fraction
+    from pathlib import Path
+
+    from musetalk_fast.config import OutputSettings
+    from musetalk_fast.types import BT709
+    from musetalk_fast.video.band_probe import probe_band
+    from musetalk_fast.video.encoder_selection import resolve
+
+    try:
+        encoder = resolve(OutputSettings(), Path("doctor.mp4"), 128, 512, Fraction(25), BT709)
+    except MuseTalkError:
+        return  # `encoders` says why
+    reason = probe_band(encoder)
+    if reason is None:
+        yield Check(
+            "still rows", OK, f"{encoder.codec}: encoded once, other rows composed with them"
+        )
+    else:
+        detail = (
+            f"{encoder.codec}: encoded with every frame, at about three times the CPU: {reason}"
+        )
+        yield Check("still rows", NOTE, detail)
+
+
 def _temporary_folder(_flags: Flags) -> Iterator[Check]:
     """Whether the built-in server has a place for its socket, and a plan for its recording."""
     try:
@@ -214,6 +240,7 @@ _LOOKS: dict[str, Callable[[Flags], Iterator[Check]]] = {
     "FFmpeg": _ffmpeg,
     "kernels": _kernels,
     "encoders": _encoders,
+    "still rows": _still_rows,
     "temporary folder": _temporary_folder,
     "compiled code": _compiled_code,
     "configuration": _settings,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-
-import av
+from typing import TypeAlias
 
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import StillRowsFigures
@@ -17,12 +16,14 @@ from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
 from musetalk_fast.types import Box, Face, Scaling, StillRowsMode
-from musetalk_fast.video.band_encoder import StillRows, encode_still_rows
-from musetalk_fast.video.band_segment import BandCompositor, BandSegmentEncoder
+from musetalk_fast.video.band_segment import BandCompositor, BandSegmentEncoder, StillBand
 from musetalk_fast.video.compositor import Compositor, StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.full_frame import FullFrameCompositor
 from musetalk_fast.video.still_rows import BandChoice, choose_band
+
+_Choice: TypeAlias = tuple[BandChoice | None, StillBand | None]
+"""How the band is encoded, if it is to be; the band, if its pictures can be composed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +51,7 @@ class Codings:
         self._job = job
         self._of_thread = threading.local()
         self._lock = threading.Lock()
-        self._chosen: _Band | None = None
-        self._has_chosen = False
+        self._chosen: _Choice | None = None
         self._in_full: dict[int, int] = {}
         """Segments, and the pictures that had to be compared until then."""
 
@@ -62,17 +62,13 @@ class Codings:
             errors.OutputWriteError, errors.ProtocolError, errors.NoFaceError: as `open_compositor`.
             errors.EncoderError: the encoder does not open.
         """
-        plan, band = self._job.plan, self._band(segment)
-        if band is None:
-            return Coding(self._compositor(segment), plan.encoder)
-        settings = band.choice.encoder
-        if band.still is None or segment.number in self._in_full:
-            return Coding(self._compositor(segment), settings)
+        choice, band = self._choice(segment)
+        if choice is None:
+            return Coding(self._compositor(segment), self._job.plan.encoder)
+        if band is None or segment.number in self._in_full:
+            return Coding(self._compositor(segment), choice.encoder)
         compositor = self._band_compositor(band)
-        encoder = BandSegmentEncoder(
-            settings, band.still, compositor, plan.fps, plan.colour, segment.number
-        )
-        return Coding(compositor, settings, encoder)
+        return Coding(compositor, choice.encoder, band.encoder(compositor, segment.number))
 
     def encode_in_full(self, segment: Segment, failed: Coding) -> None:
         """Encode all rows of this segment from now on: its pictures cannot be composed."""
@@ -80,9 +76,10 @@ class Codings:
 
     def figures(self, segment: Segment, coding: Coding) -> StillRowsFigures | None:
         """How a segment was encoded; None where all rows were to be."""
-        if self._chosen is None:
+        choice, _ = self._choice(segment)
+        if choice is None:
             return None
-        layout, earlier = self._chosen.choice.layout, self._in_full.get(segment.number, 0)
+        layout, earlier = choice.layout, self._in_full.get(segment.number, 0)
         return StillRowsFigures(
             band_rows=layout.rows,
             rows=layout.total_rows,
@@ -102,61 +99,36 @@ class Codings:
         compositor: Compositor = self._of_thread.compositor
         return compositor
 
-    def _band_compositor(self, band: _Band) -> BandCompositor:
+    def _band_compositor(self, band: StillBand) -> BandCompositor:
         if not hasattr(self._of_thread, "band"):
-            plan = self._job.plan
-            self._of_thread.band = BandCompositor(
-                band.avatar,
-                band.face,
-                band.choice.layout,
-                plan.fps,
-                plan.colour,
-                sharp=_sharp(plan),
-            )
+            self._of_thread.band = band.compositor()
         compositor: BandCompositor = self._of_thread.band
         return compositor
 
-    def _band(self, segment: Segment) -> _Band | None:
+    def _choice(self, segment: Segment) -> _Choice:
         with self._lock:
-            if not self._has_chosen:
+            if self._chosen is None:
                 self._chosen = self._choose(segment)
-                self._has_chosen = True
             return self._chosen
 
-    def _choose(self, segment: Segment) -> _Band | None:
+    def _choose(self, segment: Segment) -> _Choice:
         state, avatar, plan = self._job.state, self._job.inputs.avatar, self._job.plan
         assert state.manifest is not None
         assert state.faces is not None
         if plan.still_rows is StillRowsMode.FULL or state.manifest.makes_full_frames:
-            return None
+            return None, None
         if avatar.rate is not None:
-            return None
+            return None, None
         planes, face = _still(plan, avatar, state.faces, segment)
         choice = choose_band(plan.encoder, face, plan.width, plan.height)
-        return (
-            None if choice is None else _Band(choice, planes, face, _encoded(choice, planes, plan))
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Band:
-    """What the segments of a still avatar share.
-
-    Attributes:
-        still: None where the encoder's streams cannot be composed.
-    """
-
-    choice: BandChoice
-    avatar: Planes
-    face: Face
-    still: StillRows | None
-
-
-def _encoded(choice: BandChoice, planes: Planes, plan: Plan) -> StillRows | None:
-    try:
-        return encode_still_rows(choice.encoder, planes, choice.layout, plan.fps, plan.colour)
-    except (UnsupportedStreamError, av.FFmpegError):
-        return None
+        if choice is None:
+            return None, None
+        sharp = _sharp(plan)
+        try:
+            band = StillBand.encode(choice, planes, face, plan.fps, plan.colour, sharp=sharp)
+        except UnsupportedStreamError:
+            return choice, None
+        return choice, band
 
 
 def open_compositor(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
 
@@ -15,9 +16,15 @@ from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.types import ColourTags, Face
 from musetalk_fast.video.band import moved, rows_of
 from musetalk_fast.video.band_check import check_pictures
-from musetalk_fast.video.band_encoder import BandEncoder, ComposedPacket, StillRows
+from musetalk_fast.video.band_encoder import (
+    BandEncoder,
+    ComposedPacket,
+    StillRows,
+    encode_still_rows,
+)
 from musetalk_fast.video.compositor import StillCompositor, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.still_rows import BandChoice
 
 
 class BandCompositor(StillCompositor):
@@ -150,6 +157,59 @@ class BandSegmentEncoder:
             packet.time_base = 1 / self._fps
             packet.is_keyframe = composed.is_key
             yield packet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StillBand:
+    """A still avatar whose band is encoded: what all segments of a render share.
+
+    Attributes:
+        choice: settings of the encoder, and where the band stands.
+        avatar: its planes, all of them; only read.
+        face: where crops go in them.
+        still: the rows that do not change.
+        sharp: scale crops with Lanczos-3 instead of bilinear.
+    """
+
+    choice: BandChoice
+    avatar: Planes
+    face: Face
+    still: StillRows
+    fps: Fraction
+    colour: ColourTags
+    sharp: bool
+
+    @classmethod
+    def encode(
+        cls,
+        choice: BandChoice,
+        avatar: Planes,
+        face: Face,
+        fps: Fraction,
+        colour: ColourTags,
+        *,
+        sharp: bool = False,
+    ) -> StillBand:
+        """Encode the rows that do not change.
+
+        Raises:
+            UnsupportedStreamError: pictures cannot be composed of this encoder's streams.
+        """
+        with _failures():
+            still = encode_still_rows(choice.encoder, avatar, choice.layout, fps, colour)
+        return cls(choice, avatar, face, still, fps, colour, sharp)
+
+    def compositor(self) -> BandCompositor:
+        """Makes the band of the frames of one thread."""
+        layout = self.choice.layout
+        return BandCompositor(
+            self.avatar, self.face, layout, self.fps, self.colour, sharp=self.sharp
+        )
+
+    def encoder(self, compositor: BandCompositor, number: int) -> BandSegmentEncoder:
+        """Encodes what the compositor makes of a segment, `number` of the render."""
+        settings = self.choice.encoder
+        return BandSegmentEncoder(settings, self.still, compositor, self.fps, self.colour, number)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ class PartEncoder:
             assert isinstance(stream, av.VideoStream)
             encoder.configure(stream.codec_context, width, height, fps, colour)
             if self._band is not None:
-                self._container.start_encoding()  # whose headers are those of the composed pictures
+                stream.codec_context.open()  # its headers are those of the composed pictures
         except (av.FFmpegError, ValueError, OverflowError) as error:
             raise EncoderError(f"cannot be set up: {error}", where=encoder.codec) from error
         return stream

@@ -79,7 +79,8 @@ def test_what_cannot_be_measured_is_refused(run, arguments, code: int, token: st
 def test_an_encoder_that_refuses_once_more_is_named(tmp_path: Path) -> None:
     """As one in hardware does whose sessions are all in use, after it was tried."""
     workload = make_workload(None, Settings(output=OutputSettings(resolution=(256, 256))))
-    refused = replace(workload, encoder=replace(workload.encoder, options={"preset": "none such"}))
+    planned = replace(workload.planned, options={"preset": "none such"})
+    refused = replace(workload, planned=planned, band=None)
     with pytest.raises(errors.EncoderError, match="libx264"):
         pipelines_fps(refused, 2, tmp_path)
     with pytest.raises(errors.EncoderError, match="libx264"):

@@ -33,7 +33,7 @@ def test_a_machine_that_works(run) -> None:
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout)["usable"] is True
     checks = _checks(done)
-    for name in ("program", "numpy", "av", "FFmpeg", "kernels", "encoders", "configuration"):
+    for name in ("program", "numpy", "av", "FFmpeg", "kernels", "encoders", "still rows"):
         assert checks[name]["detail"]
     assert "libx264" in checks["encoders"]["detail"]
     assert "preview" in checks["server"]["detail"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 
 from musetalk_fast.kernels.h264 import Layout
+from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.types import BT709, Box, CropEncoding, Face, Rows
+from musetalk_fast.video import band_encoder
 from musetalk_fast.video.band import GUARD_ROWS, band_of, moved, rows_of
 from musetalk_fast.video.band_encoder import BandEncoder, ComposedPacket, encode_still_rows
+from musetalk_fast.video.band_probe import probe_band
 from musetalk_fast.video.compositor import StillCompositor, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.messages import Frame
@@ -107,3 +111,16 @@ def test_static_rows_stand_and_the_mouth_moves(size: tuple[int, int], top: int) 
         np.testing.assert_array_equal(shown[:height][outside], pictures[0][:height][outside])
         error = np.abs(shown[luma].astype(int) - wanted[luma])
         assert error.mean() < 8, "the crop of another frame differs by more than 30"
+
+
+def test_the_probe_composes_and_compares(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"}
+    settings = EncoderSettings("libx264", "mp4", "yuv420p", params, 250, 1)
+    assert probe_band(settings) is None
+    assert probe_band(replace(settings, codec="libx265")) == "not with these settings"
+
+    def refuse(*_given: object) -> None:
+        raise UnsupportedStreamError("a PPS of another kind")
+
+    monkeypatch.setattr(band_encoder, "compose", refuse)
+    assert probe_band(settings) == "a PPS of another kind"
