@@ -1,28 +1,22 @@
-"""Which CRF of the band has the mouth quality of a CRF of the whole picture, and at which size.
+"""Curves of size and quality over CRF: of the whole picture as it is, and of the band.
 
-Prints one JSON object per scene, preset, CRF and variant: bytes and mouth PSNR of the whole
-picture, the band's CRF of equal mouth PSNR (interpolated between two), and its bytes then.
+Appends one JSON object per scene and encode to a file; what stands there is not measured again.
+`fit.py` makes the table of `musetalk_fast/video/band_quality.py` of it.
 
-    python ci/still_rows/calibrate.py [--frames N] [--presets a,b] [--crf q,...] [--scenes TEXT]
+    python ci/still_rows/calibrate.py OUT [--frames N] [--presets a,b] [--framings 512x512@1,...]
+        [--whole q,...] [--band q,...] [--ipratio r,...] [--portraits FILE ...] [--only NAME,...]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
-from encoding import (
-    BASE,
-    NO_B,
-    Measure,
-    encode_band,
-    encode_whole,
-    measure,
-    originals,
-    settings,
-)
-from scenes import PORTRAITS, Framing, Scene, make_scene
+from encoding import BASE, Encoded, encode_band, encode_whole, measure, settings, truth_of
+from scenes import PORTRAITS, Framing, Scene, make_scenes
 
 FRAMINGS = (
     Framing(512, 512, 1.0),
@@ -31,79 +25,70 @@ FRAMINGS = (
     Framing(1920, 1080, 0.8),
     Framing(1080, 1920, 1.0),
 )
-IPRATIO = {"ultrafast": 1.6, "superfast": 1.6, "medium": 1.9, "slow": 1.9}
-VARIANTS = {"B3": "", "B0": NO_B}
+_BAND = {
+    "ultrafast": "7,10,13,16,19,22",
+    "superfast": "7,10,13,16,19,22,25",
+}
+_BAND_ELSE = "14,17,20,23,26,29,32"
 
 
 def main() -> None:
+    asked = _arguments().parse_args()
+    lines = asked.out.read_text().splitlines() if asked.out.exists() else []
+    done = {_key(json.loads(line)) for line in lines}
+    names = {**PORTRAITS, **{path.stem: path for path in map(Path, asked.portraits)}}
+    portraits = {p: names[p] for p in asked.only.split(",")} if asked.only else names
+    with asked.out.open("a") as out:
+        for framing in FRAMINGS:
+            if framing.name in asked.framings.split(","):
+                for name, path in portraits.items():
+                    for scene in make_scenes(name, path, framing, asked.frames):
+                        for row in _rows(scene, asked, done):
+                            print(json.dumps(row), file=out, flush=True)
+
+
+def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--frames", type=int, default=125)
-    parser.add_argument("--presets", default="ultrafast,superfast,veryfast,faster,fast,medium")
-    parser.add_argument("--crf", default="20")
-    parser.add_argument("--scenes", default="")
-    asked = parser.parse_args()
-    for framing in FRAMINGS:
-        for portrait in PORTRAITS:
-            for flickers in (False, True):
-                name = f"{portrait} {framing.name} {'flicker' if flickers else 'preview'}"
-                if asked.scenes in name:
-                    scene = make_scene(portrait, framing, flickers, asked.frames)
-                    _scene(scene, asked)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--presets", default="ultrafast,superfast,veryfast,faster,fast,medium,slow")
+    parser.add_argument("--framings", default="512x512@1")
+    parser.add_argument("--whole", default="16,20,24,28")
+    parser.add_argument("--band", help="CRFs of the band")
+    parser.add_argument("--ipratio", default="1.4,1.7,2.1")
+    parser.add_argument("--portraits", nargs="*", default=[], help="files beside the two examples")
+    parser.add_argument("--only", help="names of portraits, with commas")
+    return parser
 
 
-def _scene(scene: Scene, asked: argparse.Namespace) -> None:
-    count = asked.frames
-    truth = originals(scene, count)
+def _key(row: dict[str, object]) -> tuple[object, ...]:
+    return tuple(row[each] for each in ("scene", "preset", "crf", "ipratio", "frames"))
+
+
+def _rows(
+    scene: Scene, asked: argparse.Namespace, done: set[tuple[object, ...]]
+) -> Iterator[dict[str, object]]:
+    truth = truth_of(scene)
     for preset in asked.presets.split(","):
-        for crf in map(float, asked.crf.split(",")):
-            stream, size = encode_whole(scene, settings(preset, crf), count)
-            whole = measure(scene, stream, size, truth)
-            for variant, more in VARIANTS.items():
-                row = _equal(
-                    scene, preset, crf, f":ipratio={IPRATIO.get(preset, 1.5)}{more}", whole, truth
-                )
-                print(
-                    json.dumps(
-                        {
-                            "scene": scene.name,
-                            "preset": preset,
-                            "crf": crf,
-                            "variant": variant,
-                            "whole": vars(whole),
-                            **row,
-                        }
-                    ),
-                    flush=True,
-                )
+        band = (asked.band or _BAND.get(preset, _BAND_ELSE)).split(",")
+        cases = [(float(crf), 0.0) for crf in asked.whole.split(",")]
+        cases += [(float(q), float(r)) for r in asked.ipratio.split(",") for q in band]
+        for crf, ipratio in cases:
+            row: dict[str, object] = {"scene": scene.name, "preset": preset, "crf": crf}
+            row |= {"ipratio": ipratio, "frames": len(scene.crops)}
+            if _key(row) not in done:
+                began = time.process_time()
+                stream = _encode(scene, preset, crf, ipratio)
+                row["cpu"] = round(time.process_time() - began, 3)
+                row |= {"bytes": stream.size, "first": stream.first, "alarms": stream.alarms}
+                yield row | vars(measure(scene, stream, truth))
 
 
-def _equal(
-    scene: Scene, preset: str, crf: float, more: str, whole: Measure, truth: list
-) -> dict[str, object]:
-    tried: list[tuple[float, Measure]] = []
-    at = crf - 6 if preset == "ultrafast" else crf + 1.5
-    for _ in range(3):
-        stream, size, alarms = encode_band(scene, settings(preset, at, BASE + more), len(truth))
-        tried.append((at, measure(scene, stream, size, truth, alarms)))
-        if len(tried) == 1:
-            at = max(1.0, at + 2 * (tried[0][1].mouth - whole.mouth) / 1.0)
-        else:
-            (a, one), (b, other) = tried[-2:]
-            if abs(other.mouth - whole.mouth) < 0.05 or a == b or one.mouth == other.mouth:
-                break
-            at = max(1.0, b + (whole.mouth - other.mouth) * (b - a) / (other.mouth - one.mouth))
-        if abs(at - tried[-1][0]) < 0.1:
-            break
-    best, made = min(tried, key=lambda each: abs(each[1].mouth - whole.mouth))
-    # Bytes change by about 12 % with each dB near there.
-    equal = made.bytes * math.exp(0.12 * (whole.mouth - made.mouth))
-    return {
-        "band_crf": round(best, 2),
-        "mouth_difference": round(made.mouth - whole.mouth, 3),
-        "bytes_ratio": round(equal / whole.bytes, 3),
-        "rest_difference": round(made.rest - whole.rest, 2),
-        "alarms": made.alarms,
-    }
+def _encode(scene: Scene, preset: str, crf: float, ipratio: float) -> Encoded:
+    """As a whole if there is no `ipratio`."""
+    if not ipratio:
+        return encode_whole(scene, settings(preset, crf))
+    return encode_band(scene, settings(preset, crf, f"{BASE}:ipratio={ipratio:g}"))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import av
 import numpy as np
 from numpy.typing import NDArray
-from scenes import FPS, Scene
+from scenes import FPS, Scene, mouth_luma
 
 from musetalk_fast.types import BT709
 from musetalk_fast.video.band import band_of, moved, rows_of
@@ -16,16 +17,44 @@ from musetalk_fast.video.compositor import StillCompositor, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 BASE = "mvrange=32:mbtree=0:scenecut=0:qcomp=0.98:direct=spatial:cpu-independent=1"
-NO_B = ":weightp=0:bframes=0:rc-lookahead=0"
+_REST_STEP = 8
+"""Of every so many frames the picture around the mouth is measured."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Luma before encoding: all mouths, and the picture around them."""
+
+    mouths: list[NDArray[np.uint8]]
+    picture: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A stream: its parameter sets, its packets in coding order, and unproven pictures."""
+
+    headers: bytes
+    packets: list[bytes]
+    alarms: int = 0
+
+    @property
+    def first(self) -> int:
+        """Bytes of the first picture."""
+        return len(self.packets[0])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pictures."""
+        return sum(map(len, self.packets))
 
 
 @dataclass(frozen=True)
 class Measure:
-    bytes: int
+    """PSNR of luma, in dB: of the mouths, of the worst of them, of all around them."""
+
     mouth: float
     worst: float
     rest: float
-    alarms: int = 0
 
 
 def settings(preset: str, crf: float, params: str = "") -> EncoderSettings:
@@ -35,26 +64,30 @@ def settings(preset: str, crf: float, params: str = "") -> EncoderSettings:
     return EncoderSettings("libx264", "mp4", "yuv420p", options, 250, 1)
 
 
-def originals(scene: Scene, count: int) -> list[NDArray[np.uint8]]:
+def truth_of(scene: Scene) -> Truth:
     compositor = StillCompositor(scene.planes, scene.face, FPS, BT709)
-    return [compositor.compose(scene.frame(i), i).to_ndarray().copy() for i in range(count)]
+    mouths = [
+        mouth_luma(planes_of(compositor.compose(scene.frame(i), i)).samples(0), scene.face).copy()
+        for i in range(len(scene.crops))
+    ]
+    return Truth(mouths, scene.planes.samples(0))
 
 
-def encode_whole(scene: Scene, encoder: EncoderSettings, count: int) -> tuple[bytes, int]:
-    context = av.CodecContext.create("libx264", "w")
+def encode_whole(scene: Scene, encoder: EncoderSettings) -> Encoded:
+    context = av.CodecContext.create(encoder.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
     encoder.configure(context, scene.planes.width, scene.planes.height, FPS, BT709)
-    context.flags |= 1 << 22
+    context.flags |= av.codec.context.Flags.global_header.value
     context.open()
     compositor = StillCompositor(scene.planes, scene.face, FPS, BT709)
     packets = []
-    for index in range(count):
+    for index in range(len(scene.crops)):
         packets += context.encode(compositor.compose(scene.frame(index), index))
     packets += context.encode(None)
-    data = b"".join(map(bytes, packets))
-    return bytes(context.extradata) + data, len(data)
+    return Encoded(bytes(context.extradata or b""), [bytes(each) for each in packets])
 
 
-def encode_band(scene: Scene, encoder: EncoderSettings, count: int) -> tuple[bytes, int, int]:
+def encode_band(scene: Scene, encoder: EncoderSettings) -> Encoded:
     layout = band_of(scene.face, scene.planes.width, scene.planes.height)
     assert layout is not None
     still = encode_still_rows(encoder, scene.planes, layout, FPS, BT709)
@@ -62,36 +95,49 @@ def encode_band(scene: Scene, encoder: EncoderSettings, count: int) -> tuple[byt
     compositor = StillCompositor(band, moved(scene.face, layout), FPS, BT709)
     made = BandEncoder(encoder, still, FPS, BT709)
     packets = []
-    for index in range(count):
+    for index in range(len(scene.crops)):
         frame = compositor.compose(scene.frame(index), index)
         packets += made.encode(frame)
         if index == 0:
             compositor.settle(made.decode_first(planes_of(frame)))
     packets += made.encode(None)
-    data = b"".join(each.data for each in packets)
     alarms = sum(not each.is_proven for each in packets)
-    return still.headers + data, len(data), alarms
+    return Encoded(still.headers, [each.data for each in packets], alarms)
 
 
-def decode(stream: bytes) -> list[NDArray[np.uint8]]:
-    context = av.CodecContext.create("h264", "r")
-    packets = [*context.parse(stream), *context.parse(b"")]
-    frames = [frame for packet in packets for frame in context.decode(packet)]
-    return [frame.to_ndarray() for frame in [*frames, *context.decode(None)]]
+def _decoded(codec: str, stream: Encoded) -> Iterator[NDArray[np.uint8]]:
+    """Luma of all frames."""
+    context = av.CodecContext.create(codec, "r")
+    assert isinstance(context, av.VideoCodecContext)
+    context.extradata = stream.headers
+    context.thread_count = 1
+    for data in stream.packets:
+        for frame in context.decode(av.Packet(data)):
+            yield planes_of(frame).samples(0)
+    for frame in context.decode(None):
+        yield planes_of(frame).samples(0)
 
 
-def measure(
-    scene: Scene, stream: bytes, size: int, truth: list[NDArray[np.uint8]], alarms: int = 0
-) -> Measure:
-    height = scene.planes.height
-    mouths, rests = [], []
-    box = scene.face.mask_box
-    for shown, wanted in zip(decode(stream), truth, strict=True):
-        error = (shown[:height].astype(np.float32) - wanted[:height]) ** 2
-        of_mouth = error[box.y : box.y + box.height, box.x : box.x + box.width]
-        mouths.append(float(of_mouth.mean()))
-        rests.append(float((error.sum() - of_mouth.sum()) / (error.size - of_mouth.size)))
-    return Measure(size, _psnr(np.mean(mouths)), _psnr(max(mouths)), _psnr(np.mean(rests)), alarms)
+def measure(scene: Scene, stream: Encoded, truth: Truth, codec: str = "h264") -> Measure:
+    mouths, rests, count = [], [], 0
+    for index, shown in enumerate(_decoded(codec, stream)):
+        count += 1
+        mouth = _squares(mouth_luma(shown, scene.face), truth.mouths[index])
+        mouths.append(mouth / truth.mouths[index].size)
+        if index % _REST_STEP == 0:
+            outside = _squares(shown, truth.picture)
+            outside -= _squares(
+                mouth_luma(shown, scene.face), mouth_luma(truth.picture, scene.face)
+            )
+            rests.append(outside / (shown.size - truth.mouths[index].size))
+    if count != len(truth.mouths):
+        raise SystemExit(f"{count} frames came of {len(truth.mouths)}")
+    return Measure(_psnr(np.mean(mouths)), _psnr(max(mouths)), _psnr(np.mean(rests)))
+
+
+def _squares(shown: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> float:
+    error = shown.astype(np.int16) - wanted
+    return float(np.square(error, dtype=np.int32).sum(dtype=np.int64))
 
 
 def _psnr(mse: float) -> float:

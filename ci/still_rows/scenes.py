@@ -60,23 +60,27 @@ class Scene:
         return Frame(index=index, source=0, encoding=CropEncoding.RAW, data=data, rows=Rows(0, 256))
 
 
-def make_scene(portrait: str, framing: Framing, flickers: bool, frames: int) -> Scene:
-    """A portrait in a framing; `flickers`: the whole crop changes, as a neural renderer's does."""
-    picture = _framed(PORTRAITS[portrait], framing)
+def make_scenes(portrait: str, path: Path, framing: Framing, frames: int) -> tuple[Scene, Scene]:
+    """A portrait in a framing, as the preview engine makes it, and with a mouth that flickers.
+
+    Then the whole crop changes in every frame, as a neural renderer's does.
+    """
+    picture = _framed(path, framing)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.png"
-        Image.fromarray(picture).save(path)
+        shown = Path(folder) / "picture.png"
+        Image.fromarray(picture).save(shown)
         engine = PreviewEngine()
-        avatar = engine.prepare_avatar(path, AvatarOptions(), lambda *_: None, never_cancelled)
+        avatar = engine.prepare_avatar(shown, AvatarOptions(), lambda *_: None, never_cancelled)
         speech = load_speech(SPEECH, Path(folder), lambda _secs: None)
         track = engine.prepare_audio(np.array(open_speech(speech.wav)), never_cancelled)
     crops = tuple(_crops(engine, avatar, track, frames))
-    if flickers:
-        crops = tuple(_flickering(crops))
     source = StillSource(Still(path, picture, "", ()))
     planes = next(source.planes(SourceRun(0, 0, 1), LAYOUTS["yuv420p"]))
-    kind = "flicker" if flickers else "preview"
-    return Scene(f"{portrait} {framing.name} {kind}", planes, avatar.faces[0], crops)
+    name, face = f"{portrait} {framing.name}", avatar.faces[0]
+    return (
+        Scene(f"{name} preview", planes, face, crops),
+        Scene(f"{name} flicker", planes, face, tuple(_flickering(crops))),
+    )
 
 
 def _crops(
