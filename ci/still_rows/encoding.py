@@ -105,23 +105,22 @@ def encode_band(scene: Scene, encoder: EncoderSettings) -> Encoded:
     return Encoded(still.headers, [each.data for each in packets], alarms)
 
 
-def _decoded(codec: str, stream: Encoded) -> Iterator[NDArray[np.uint8]]:
-    """Luma of all frames."""
+def decoded(codec: str, stream: Encoded) -> Iterator[av.VideoFrame]:
+    """All frames; `codec` is the decoder's name."""
     context = av.CodecContext.create(codec, "r")
     assert isinstance(context, av.VideoCodecContext)
-    context.extradata = stream.headers
+    context.extradata = stream.headers or None
     context.thread_count = 1
     for data in stream.packets:
-        for frame in context.decode(av.Packet(data)):
-            yield planes_of(frame).samples(0)
-    for frame in context.decode(None):
-        yield planes_of(frame).samples(0)
+        yield from context.decode(av.Packet(data))
+    yield from context.decode(None)
 
 
 def measure(scene: Scene, stream: Encoded, truth: Truth, codec: str = "h264") -> Measure:
     mouths, rests, count = [], [], 0
-    for index, shown in enumerate(_decoded(codec, stream)):
+    for index, frame in enumerate(decoded(codec, stream)):
         count += 1
+        shown = planes_of(frame).samples(0)
         mouth = _squares(mouth_luma(shown, scene.face), truth.mouths[index])
         mouths.append(mouth / truth.mouths[index].size)
         if index % _REST_STEP == 0:

@@ -139,9 +139,9 @@ def main() -> None:
     asked = parser.parse_args()
     measured = read(asked.files, asked.scenes)
     print(
-        "| preset | CRF | band | ipratio | mouth dB (least, most) | rest dB (least) | bytes | most |"
+        "| preset | CRF | band | ipratio | mouth dB (least, most) | rest (least) | bytes (most) |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|")
     for preset in sorted(measured, key=PRESETS.index):
         scenes = measured[preset]
         for whole in sorted({crf for curves in scenes.values() for crf in curves.whole}):
@@ -165,7 +165,8 @@ def _print(
         f"| {preset} | {whole:g} | {chosen[0]:g} | {chosen[1]:g} "
         f"| {mouth.mean():+.2f} ({mouth.min():+.2f}, {mouth.max():+.2f}) "
         f"| {rest.mean():+.2f} ({rest.min():+.2f}) "
-        f"| {100 * size.mean() - 100:+.0f} % | {100 * size.max() - 100:+.0f} % | {alarms.max():.0f}"
+        f"| {100 * size.mean() - 100:+.0f} % ({100 * size.max() - 100:+.0f} %) |"
+        f"{f' {alarms.max():.0f} pictures not proven' if alarms.max() else ''}"
     )
 
 

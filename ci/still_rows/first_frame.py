@@ -1,0 +1,206 @@
+"""The decoded first frame as the source of all that does not change, with every library encoder.
+
+No band: whole frames. An encoder as it is by default ("stock") is compared with itself when all
+around the mouth is, from frame 1 on, what the first frame decodes to: with its default options
+("decoded"), and with options that keep its first frame from depending on later ones ("apart").
+Prints a row per scene, encoder and kind: process CPU of the encoding (median of rounds that
+alternate; the first frame's encode and decode are in it), bytes and the rest's PSNR, all at the
+mouth PSNR of stock, between the CRFs that were measured.
+
+    python ci/still_rows/first_frame.py [--frames N] [--rounds N] [--encoders a,b]
+        [--framings 512x512@1,...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+import av
+import numpy as np
+from encoding import BASE, Encoded, Truth, decoded, measure, truth_of
+from scenes import FPS, PORTRAITS, Framing, Scene, make_scenes
+
+from musetalk_fast.types import BT709, PRESETS
+from musetalk_fast.video.codec_table import CODECS
+from musetalk_fast.video.compositor import StillCompositor, planes_of
+from musetalk_fast.video.encoder_settings import EncoderSettings
+
+os.environ.setdefault("SVT_LOG", "0")
+FRAMINGS = {each.name: each for each in (Framing(512, 512, 1.0), Framing(1920, 1080, 1.0))}
+
+
+@dataclass(frozen=True)
+class Case:
+    """How an encoder is tried.
+
+    Attributes:
+        decoded, apart: CRFs of the two kinds; the default's mouth PSNR lies between.
+        decoder: FFmpeg's name.
+        options: with them the first frame does not depend on later ones.
+    """
+
+    decoded: tuple[int, ...]
+    apart: tuple[int, ...]
+    decoder: str
+    options: tuple[tuple[str, str], ...]
+
+
+CASES = {
+    "libx264": Case((17, 19, 21), (20, 22, 24), "h264", (("x264-params", f"{BASE}:ipratio=1.5"),)),
+    "libx265": Case(
+        *((20, 22, 24), (25, 27, 29), "hevc"),
+        (("x265-params", "log-level=none:info=0:cutree=0:scenecut=0:qcomp=0.98:ipratio=1.5"),),
+    ),
+    "libvpx-vp9": Case(
+        (29, 31, 33), (29, 31, 33), "libvpx-vp9", (("auto-alt-ref", "0"), ("lag-in-frames", "0"))
+    ),
+    "libsvtav1": Case(
+        (28, 30, 32), (29, 31, 33), "libdav1d", (("svtav1-params", "enable-tf=0:aq-mode=0"),)
+    ),
+}
+
+
+def default_settings(encoder: str, crf: int) -> EncoderSettings:
+    codec = CODECS[encoder]
+    preset = codec.presets[PRESETS.index(codec.default_preset)]
+    options = {**dict(codec.options), codec.quality: str(crf), codec.preset: preset}
+    return EncoderSettings(encoder, "mp4", codec.pix_fmt, options, 250, 1)
+
+
+def frames_of(scene: Scene, around: av.VideoFrame | None = None) -> list[av.VideoFrame]:
+    """All frames; after the first one with the samples of another around the mouth."""
+    compositor = StillCompositor(scene.planes, scene.face, FPS, BT709)
+    made = []
+    for index in range(len(scene.crops)):
+        shown = compositor.compose(scene.frame(index), index)
+        kept = av.VideoFrame(shown.width, shown.height, shown.format.name)
+        planes_of(shown).copy_to(planes_of(kept))
+        kept.pts, kept.time_base = index, shown.time_base
+        kept.colorspace, kept.color_range = shown.colorspace, shown.color_range
+        kept.color_primaries, kept.color_trc = shown.color_primaries, shown.color_trc
+        made.append(kept)
+        if index == 0 and around is not None:
+            compositor.settle(planes_of(around))
+    return made
+
+
+def encode(settings: EncoderSettings, frames: list[av.VideoFrame]) -> tuple[Encoded, float]:
+    """The stream, and the process CPU of making it."""
+    context = av.CodecContext.create(settings.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    settings.configure(context, frames[0].width, frames[0].height, FPS, BT709)
+    context.flags |= av.codec.context.Flags.global_header.value
+    began = time.process_time()
+    packets = [packet for frame in [*frames, None] for packet in context.encode(frame)]
+    data = [bytes(packet) for packet in packets]
+    headers = bytes(context.extradata or b"")
+    del context
+    return Encoded(headers, data), time.process_time() - began
+
+
+def decoded_first(
+    settings: EncoderSettings, case: Case, scene: Scene
+) -> tuple[av.VideoFrame, float]:
+    """The first frame encoded alone and decoded, and the process CPU of both."""
+    first = frames_of(replace(scene, crops=scene.crops[:1]))
+    stream, spent = encode(settings, first)
+    began = time.process_time()
+    (shown,) = decoded(case.decoder, stream)
+    return shown, spent + time.process_time() - began
+
+
+@dataclass
+class Run:
+    """An encoder at a CRF, and what came of it."""
+
+    kind: str
+    settings: EncoderSettings
+    frames: list[av.VideoFrame]
+    before: float
+    """CPU of the first frame's encode and decode."""
+    spent: list[float] = field(default_factory=list)
+    stream: Encoded | None = None
+
+    def encode(self) -> None:
+        self.stream, secs = encode(self.settings, self.frames)
+        self.spent.append(self.before + secs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--encoders", default=",".join(CASES))
+    parser.add_argument("--framings", default=",".join(FRAMINGS))
+    asked = parser.parse_args()
+    print("| scene | encoder | kind | ms/frame | stock | mouth dB | rest dB | bytes | same first |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for framing in asked.framings.split(","):
+        portrait = PORTRAITS["portrait"]
+        _, scene = make_scenes("portrait", portrait, FRAMINGS[framing], asked.frames)
+        for encoder in asked.encoders.split(","):
+            _compare(scene, encoder, asked.rounds)
+
+
+def _compare(scene: Scene, encoder: str, rounds: int) -> None:
+    case, truth = CASES[encoder], truth_of(scene)
+    stock = Run("stock", default_settings(encoder, CODECS[encoder].default), frames_of(scene), 0)
+    runs = [stock]
+    for kind, crfs in (("decoded", case.decoded), ("apart", case.apart)):
+        for crf in crfs:
+            settings = default_settings(encoder, crf)
+            if kind == "apart":
+                options = {**settings.options, **dict(case.options)}
+                settings = replace(settings, options=options)
+            first, spent = decoded_first(settings, case, scene)
+            runs.append(Run(kind, settings, frames_of(scene, first), spent))
+    for _ in range(rounds):
+        for run in runs:
+            run.encode()
+    for kind in ("decoded", "apart"):
+        _print(scene, truth, stock, [run for run in runs if run.kind == kind], case)
+
+
+def _print(scene: Scene, truth: Truth, stock: Run, runs: list[Run], case: Case) -> None:
+    count = len(scene.crops)
+    wanted, (size, cpu, rest, mouth) = _point(scene, truth, stock, case)
+    points = sorted(_point(scene, truth, run, case) for run in runs)
+    mouths = [point[0] for point in points]
+    size_then, cpu_then, rest_then, mouth_then = (
+        float(np.interp(wanted, mouths, [point[1][column] for point in points]))
+        for column in range(4)
+    )
+    same = all(_is_same(run, case) for run in runs)
+    print(
+        f"| {scene.name} | {stock.settings.codec} | {runs[0].kind} "
+        f"| {1000 * cpu_then / count:.2f} | {1000 * cpu / count:.2f} "
+        f"| {mouth_then - mouth:+.2f} of {mouth:.2f} | {rest_then - rest:+.2f} "
+        f"| {100 * size_then / size - 100:+.1f} % | {'yes' if same else 'no'} |",
+        flush=True,
+    )
+
+
+def _point(
+    scene: Scene, truth: Truth, run: Run, case: Case
+) -> tuple[float, tuple[float, float, float, float]]:
+    """Mouth PSNR; bytes of a segment of 250 frames, CPU, and PSNR around and of the mouth."""
+    assert run.stream is not None
+    made = measure(scene, run.stream, truth, case.decoder)
+    later = (run.stream.size - run.stream.first) * 249 / (len(scene.crops) - 1)
+    return made.mouth, (run.stream.first + later, median(run.spent), made.rest, made.mouth)
+
+
+def _is_same(run: Run, case: Case) -> bool:
+    """Whether the first frame of the stream has the luma that is the later frames' source."""
+    assert run.stream is not None
+    shown = planes_of(next(decoded(case.decoder, run.stream))).samples(0)
+    later = planes_of(run.frames[1]).samples(0)
+    return bool((shown[0] == later[0]).all() and (shown[-1] == later[-1]).all())
+
+
+if __name__ == "__main__":
+    main()
