@@ -4,7 +4,8 @@ Appends one JSON object per scene and encode to a file; what stands there is not
 `fit.py` makes the table of `musetalk_fast/video/band_quality.py` of it.
 
     python ci/still_rows/calibrate.py OUT [--frames N] [--presets a,b] [--framings 512x512@1,...]
-        [--whole q,...] [--band q,...] [--ipratio r,...] [--portraits FILE ...] [--only NAME,...]
+        [--whole q,...] [--band q,...] [--ipratio r,...] [--check] [--portraits FILE ...]
+        [--only NAME,...]
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from pathlib import Path
 from encoding import BASE, Encoded, encode_band, encode_whole, measure, settings, truth_of
 from scenes import PORTRAITS, Framing, Scene, make_scenes
 
+from musetalk_fast.video.band_quality import band_quality
+
 FRAMINGS = (
     Framing(512, 512, 1.0),
     Framing(512, 512, 0.7),
+    Framing(512, 512, 1.8),
+    Framing(256, 256, 1.0),
     Framing(1920, 1080, 1.0),
     Framing(1920, 1080, 0.8),
     Framing(1080, 1920, 1.0),
@@ -56,6 +61,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--whole", default="16,20,24,28")
     parser.add_argument("--band", help="CRFs of the band")
     parser.add_argument("--ipratio", default="1.4,1.7,2.1")
+    parser.add_argument("--check", action="store_true", help="only what the table says")
     parser.add_argument("--portraits", nargs="*", default=[], help="files beside the two examples")
     parser.add_argument("--only", help="names of portraits, with commas")
     return parser
@@ -70,10 +76,7 @@ def _rows(
 ) -> Iterator[dict[str, object]]:
     truth = truth_of(scene)
     for preset in asked.presets.split(","):
-        band = (asked.band or _BAND.get(preset, _BAND_ELSE)).split(",")
-        cases = [(float(crf), 0.0) for crf in asked.whole.split(",")]
-        cases += [(float(q), float(r)) for r in asked.ipratio.split(",") for q in band]
-        for crf, ipratio in cases:
+        for crf, ipratio in _cases(preset, asked):
             row: dict[str, object] = {"scene": scene.name, "preset": preset, "crf": crf}
             row |= {"ipratio": ipratio, "frames": len(scene.crops)}
             if _key(row) not in done:
@@ -82,6 +85,17 @@ def _rows(
                 row["cpu"] = round(time.process_time() - began, 3)
                 row |= {"bytes": stream.size, "first": stream.first, "alarms": stream.alarms}
                 yield row | vars(measure(scene, stream, truth))
+
+
+def _cases(preset: str, asked: argparse.Namespace) -> list[tuple[float, float]]:
+    """CRF and ipratio; 0 of the whole picture."""
+    wholes = [int(crf) for crf in asked.whole.split(",")]
+    cases = [(float(crf), 0.0) for crf in wholes]
+    if asked.check:
+        made = [band_quality(preset, crf) for crf in wholes]
+        return cases + [(quality.crf, quality.ipratio) for quality in made if quality]
+    band = (asked.band or _BAND.get(preset, _BAND_ELSE)).split(",")
+    return cases + [(float(q), float(r)) for r in asked.ipratio.split(",") for q in band]
 
 
 def _encode(scene: Scene, preset: str, crf: float, ipratio: float) -> Encoded:

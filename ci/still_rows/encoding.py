@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scenes import FPS, Scene, mouth_luma
 
 from musetalk_fast.types import BT709
-from musetalk_fast.video.band import band_of, moved, rows_of
-from musetalk_fast.video.band_encoder import BandEncoder, encode_still_rows
+from musetalk_fast.video.band import band_of
+from musetalk_fast.video.band_segment import StillBand
 from musetalk_fast.video.compositor import StillCompositor, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.still_rows import BandChoice
 
 BASE = "mvrange=32:mbtree=0:scenecut=0:qcomp=0.98:direct=spatial:cpu-independent=1"
 _REST_STEP = 8
@@ -90,19 +91,15 @@ def encode_whole(scene: Scene, encoder: EncoderSettings) -> Encoded:
 def encode_band(scene: Scene, encoder: EncoderSettings) -> Encoded:
     layout = band_of(scene.face, scene.planes.width, scene.planes.height)
     assert layout is not None
-    still = encode_still_rows(encoder, scene.planes, layout, FPS, BT709)
-    band = rows_of(scene.planes, layout.first_row, layout.rows)
-    compositor = StillCompositor(band, moved(scene.face, layout), FPS, BT709)
-    made = BandEncoder(encoder, still, FPS, BT709)
+    choice = BandChoice(encoder, layout)
+    band = StillBand.encode(choice, scene.planes, scene.face, FPS, BT709)
+    compositor = band.compositor()
+    made = band.encoder(compositor, 0)
     packets = []
     for index in range(len(scene.crops)):
-        frame = compositor.compose(scene.frame(index), index)
-        packets += made.encode(frame)
-        if index == 0:
-            compositor.settle(made.decode_first(planes_of(frame)))
+        packets += made.encode(compositor.compose(scene.frame(index), index))
     packets += made.encode(None)
-    alarms = sum(not each.is_proven for each in packets)
-    return Encoded(still.headers, [each.data for each in packets], alarms)
+    return Encoded(band.still.headers, [bytes(each) for each in packets], made.unproven)
 
 
 def decoded(codec: str, stream: Encoded) -> Iterator[av.VideoFrame]:

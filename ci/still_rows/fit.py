@@ -4,7 +4,7 @@ For each preset and CRF: of the ratios at which the picture around the mouth is 
 the one with the fewest bytes at the mouth PSNR of the whole picture, on average over all scenes.
 With `--check`, what the table of `musetalk_fast/video/band_quality.py` gives on other scenes.
 
-    python ci/still_rows/fit.py FILE... [--scenes TEXT] [--check]
+    python ci/still_rows/fit.py FILE... [--scenes TEXT] [--check] [--ipratio R]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,7 @@ from musetalk_fast.video.band_quality import band_quality
 
 GOP = 250
 """Frames of a segment: bytes are those of so many, and the first frame's count once."""
+_RATIOS = [1 + each / 10 for each in range(4, 15)]
 _REST = -0.3
 """dB that the picture around the mouth may lose on average."""
 
@@ -49,14 +50,16 @@ class Curves:
 
     def at(self, crf: float, ipratio: float) -> Point | None:
         """Between what was measured; None beyond it."""
-        ratios = sorted(self.band)
-        if not ratios or not ratios[0] <= ipratio <= ratios[-1]:
+        below = [ratio for ratio in self.band if ratio <= ipratio]
+        above = [ratio for ratio in self.band if ratio >= ipratio]
+        if not below or not above:
             return None
-        points = [_between(self.band[ratio], crf) for ratio in ratios]
-        if any(point is None for point in points):
+        ratios = (max(below), min(above))
+        low, high = (_between(self.band[ratio], crf) for ratio in ratios)
+        if low is None or high is None:
             return None
         where = np.log2(ratios)
-        columns = zip(*(point for point in points if point), strict=True)
+        columns = zip(low, high, strict=True)
         return Point(*(float(np.interp(math.log2(ipratio), where, c)) for c in columns))
 
 
@@ -111,19 +114,21 @@ def compare(
     return np.array(rows) if rows else None
 
 
-def best(scenes: dict[str, Curves], whole: float) -> tuple[float, float] | None:
+def best(
+    scenes: dict[str, Curves], whole: float, ipratios: Sequence[float]
+) -> tuple[float, float] | None:
     """CRF and ipratio of the band."""
     found = []
-    for ipratio in np.arange(1.4, 2.45, 0.1).round(1):
+    for ipratio in ipratios:
         equal = []
         for crf in np.arange(5, 32, 0.1).round(1):
-            rows = compare(scenes, whole, float(crf), float(ipratio))
+            rows = compare(scenes, whole, float(crf), ipratio)
             if rows is not None:
                 equal.append((abs(rows[:, 0].mean() - 0.03), float(crf), rows))
         if equal:
             off, crf, rows = min(equal, key=lambda each: each[0])
             if off < 0.1 and rows[:, 1].mean() >= _REST:
-                found.append((float(rows[:, 2].mean()), crf, float(ipratio)))
+                found.append((float(rows[:, 2].mean()), crf, ipratio))
     if not found:
         return None
     _, crf, ipratio = min(found)
@@ -135,7 +140,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--scenes", default="")
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--ipratio", type=float)
+    parser.add_argument("--ipratio", type=float, help="that one only")
     asked = parser.parse_args()
     measured = read(asked.files, asked.scenes)
     print(
@@ -149,7 +154,7 @@ def main() -> None:
                 quality = band_quality(preset, int(whole))
                 chosen = (quality.crf, quality.ipratio) if quality else None
             else:
-                chosen = best(scenes, whole)
+                chosen = best(scenes, whole, [asked.ipratio] if asked.ipratio else _RATIOS)
             _print(preset, whole, scenes, chosen)
 
 
