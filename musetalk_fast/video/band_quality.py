@@ -3,8 +3,9 @@
 The band is encoded by x264 with `mbtree=0` and `qcomp=0.98`, so that its first frame does not
 depend on later ones: a CRF then means another quantizer than with the preset alone. The table is of
 `ci/still_rows/calibrate.py` and `fit.py`: 512x512 portraits, the mouth's luma PSNR equal to the
-stock encoder's on average, and all around it at most 0.3 dB below. docs/encoding.md shows what
-came of it, on other pictures too.
+stock encoder's on average, and all around it at most 0.3 dB below. The two fastest presets have a
+quarter of a dB more: there the stock encoder's quality depends on the picture by 1 dB either way.
+docs/encoding.md shows what came of it, on other pictures and at other sizes too.
 """
 
 from __future__ import annotations
@@ -43,6 +44,19 @@ _TABLE = {
 """x264's preset: ipratio, and the band's CRF for each of `_CRFS`."""
 
 
+_LARGE = 3600
+"""Macroblocks of a picture of 1280x720."""
+
+_HIGHEST = {
+    "veryfast": (23, 22),
+    "faster": (26, 24),
+    "fast": (28, 24),
+    "medium": (28, 24),
+    "slow": (28, 24),
+}
+"""x264's preset: the highest CRF of pictures smaller and not smaller than `_LARGE`; else any."""
+
+
 def band_quality(preset: str, crf: int) -> BandQuality | None:
     """The band's quality for a preset and a CRF of x264; None: not measured, so encode in full.
 
@@ -52,3 +66,17 @@ def band_quality(preset: str, crf: int) -> BandQuality | None:
         return None
     ipratio, band = _TABLE[preset]
     return BandQuality(round(float(np.interp(crf, _CRFS, band)), 1), ipratio)
+
+
+def keeps_size(preset: str, crf: int, macroblocks: int) -> bool:
+    """Whether a video from a band is about as large as one of full pictures.
+
+    Composing costs some 50 bytes a picture. Where pictures have few bytes, as those of a still
+    portrait with a high CRF have, that is much: more than 20 % at 512x512, or 5 % at 1920x1080.
+
+    Args:
+        preset: x264's, one that `band_quality` knows; `crf`: one that it knows.
+        macroblocks: of a full picture.
+    """
+    highest = _HIGHEST.get(preset, (_CRFS[-1], _CRFS[-1]))
+    return crf <= highest[macroblocks >= _LARGE]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from musetalk_fast.kernels.h264 import Layout
 from musetalk_fast.types import Face
 from musetalk_fast.video.band import band_of
-from musetalk_fast.video.band_quality import band_quality
+from musetalk_fast.video.band_quality import band_quality, keeps_size
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 MAX_SHARE = 0.75
@@ -49,6 +49,9 @@ def choose_band(encoder: EncoderSettings, face: Face, width: int, height: int) -
     settings = band_settings(encoder)
     layout = band_of(face, width, height)
     if settings is None or layout is None or layout.rows > MAX_SHARE * layout.total_rows:
+        return None
+    crf, preset = int(encoder.options["crf"]), encoder.options["preset"]
+    if not keeps_size(preset, crf, layout.width * layout.total_rows):
         return None
     return BandChoice(settings, layout)
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from musetalk_fast.types import PRESETS
-from musetalk_fast.video.band_quality import band_quality
+from musetalk_fast.video.band_quality import band_quality, keeps_size
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,12 @@ def test_what_was_not_measured_is_encoded_in_full(crf: int) -> None:
 @pytest.mark.parametrize("preset", ["slower", "veryslow", "placebo", "p4", ""])
 def test_presets_that_were_not_measured_are_encoded_in_full(preset: str) -> None:
     assert band_quality(preset, 20) is None
+
+
+def test_where_pictures_have_few_bytes_the_band_would_need_too_many_more() -> None:
+    small, large = 32 * 32, 120 * 68
+    assert keeps_size("veryfast", 20, small)
+    assert keeps_size("veryfast", 20, large)
+    assert not keeps_size("veryfast", 26, small)
+    assert not keeps_size("veryfast", 24, large)
+    assert keeps_size("ultrafast", 28, large), "it has fewer bytes at any CRF"
