@@ -5,8 +5,8 @@ mouth is, from frame 1 on, what the first frame decodes to, and with options tha
 frame from depending on later ones (without them x264, x265 and SVT-AV1 encode another first frame
 than alone, and the later ones repair the difference: 50 to 120 % more bytes).
 Prints a row per scene and encoder: process CPU of the encoding (median of rounds that alternate;
-the first frame's encode and decode are in it), bytes and PSNR at the largest CRF, between those that
-were measured, at which the mouth is as good and the rest of the picture at most 0.3 dB worse.
+the first frame's encode and decode are in it), bytes and PSNR at the largest CRF, between those
+that were measured, at which the mouth is as good and the rest at most 0.3 dB worse.
 
     python ci/still_rows/first_frame.py [--frames N] [--rounds N] [--encoders a,b]
         [--framings 512x512@1,...]
