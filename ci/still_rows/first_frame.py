@@ -53,7 +53,7 @@ class Case:
 
 
 CASES = {
-    "libx264": Case((18, 20, 22), "h264", (("x264-params", f"{BASE}:ipratio=1.5"),)),
+    "libx264": Case((20, 22, 24), "h264", (("x264-params", f"{BASE}:ipratio=1.5"),)),
     "libx265": Case(
         *((22, 25, 28), "hevc"),
         (("x265-params", "log-level=none:info=0:cutree=0:scenecut=0:qcomp=0.98:ipratio=1.5"),),
