@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 from scenes import FPS, Scene, mouth_luma
 
+from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.types import BT709
 from musetalk_fast.video.band import band_of
 from musetalk_fast.video.band_segment import StillBand
@@ -18,6 +20,8 @@ from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.still_rows import BandChoice
 
 BASE = "mvrange=32:mbtree=0:scenecut=0:qcomp=0.98:direct=spatial:cpu-independent=1"
+NO_B = ":weightp=0:bframes=0:rc-lookahead=0"
+"""The variant without B-frames: more bytes, so that only exactness is tried with it."""
 _REST_STEP = 8
 """Of every so many frames the picture around the mouth is measured."""
 
@@ -65,13 +69,17 @@ def settings(preset: str, crf: float, params: str = "") -> EncoderSettings:
     return EncoderSettings("libx264", "mp4", "yuv420p", options, 250, 1)
 
 
+def _luma(planes: Planes) -> NDArray[np.uint8]:
+    return cast("NDArray[np.uint8]", planes.samples(0))
+
+
 def truth_of(scene: Scene) -> Truth:
     compositor = StillCompositor(scene.planes, scene.face, FPS, BT709)
     mouths = [
-        mouth_luma(planes_of(compositor.compose(scene.frame(i), i)).samples(0), scene.face).copy()
+        mouth_luma(_luma(planes_of(compositor.compose(scene.frame(i), i))), scene.face).copy()
         for i in range(len(scene.crops))
     ]
-    return Truth(mouths, scene.planes.samples(0))
+    return Truth(mouths, _luma(scene.planes))
 
 
 def encode_whole(scene: Scene, encoder: EncoderSettings) -> Encoded:
@@ -117,7 +125,7 @@ def measure(scene: Scene, stream: Encoded, truth: Truth, codec: str = "h264") ->
     mouths, rests, count = [], [], 0
     for index, frame in enumerate(decoded(codec, stream)):
         count += 1
-        shown = planes_of(frame).samples(0)
+        shown = _luma(planes_of(frame))
         mouth = _squares(mouth_luma(shown, scene.face), truth.mouths[index])
         mouths.append(mouth / truth.mouths[index].size)
         if index % _REST_STEP == 0:
@@ -136,5 +144,5 @@ def _squares(shown: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> float:
     return float(np.square(error, dtype=np.int32).sum(dtype=np.int64))
 
 
-def _psnr(mse: float) -> float:
+def _psnr(mse: float | np.floating) -> float:
     return float(10 * np.log10(255**2 / max(mse, 1e-9)))

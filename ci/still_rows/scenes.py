@@ -65,7 +65,7 @@ def make_scenes(portrait: str, path: Path, framing: Framing, frames: int) -> tup
 
     Then the whole crop changes in every frame, as a neural renderer's does.
     """
-    picture = _framed(path, framing)
+    picture = framed(path, framing)
     with tempfile.TemporaryDirectory() as folder:
         shown = Path(folder) / "picture.png"
         Image.fromarray(picture).save(shown)
@@ -92,7 +92,7 @@ def _crops(
         yield crop
 
 
-def _framed(path: Path, framing: Framing) -> Picture:
+def framed(path: Path, framing: Framing) -> Picture:
     """The portrait in front of a blurred copy of itself that fills the picture."""
     width, height = framing.width, framing.height
     with Image.open(path) as opened:
