@@ -15,6 +15,7 @@ from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import AvatarSource, StillSource, open_avatar
+from musetalk_fast.media.background import DEFAULT_BACKGROUND, load_background
 from musetalk_fast.media.face import find_face
 from musetalk_fast.media.image import Still
 from musetalk_fast.planning.concurrency import Concurrency, choose_concurrency, processors
@@ -33,7 +34,7 @@ from musetalk_fast.video.band_segment import BandSegmentEncoder, StillBand
 from musetalk_fast.video.codec_table import find_codec
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
-from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_selection import has_alpha, resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.still_rows import choose_band
 from musetalk_fast.wire.crop_codec import encode_crop
@@ -112,7 +113,7 @@ def make_workload(avatar: Path | None, settings: Settings) -> Workload:
         side = min(SIDE, width, height)
         box = Box((width - side) // 2, (height - side) // 2, side, side)
     else:
-        background = settings.avatar.background
+        background = load_background(settings.avatar.background or DEFAULT_BACKGROUND)
         avatar_source = open_avatar(avatar, background=background, resolution=size)
         box = find_face(avatar_source.picture(0), settings.avatar.options()).box
     width, height = avatar_source.width, avatar_source.height
@@ -149,7 +150,8 @@ def _encoder(settings: Settings, avatar: AvatarSource) -> EncoderSettings:
     takers = (known for known in CONTAINERS.values() if codec and codec.family in known.families)
     container = next(takers, CONTAINERS[settings.output.format or Container.MP4])
     output = replace(settings.output, format=container.name)
-    encoder = resolve(output, Path("bench"), avatar.width, avatar.height, FPS, avatar.colour)
+    size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
+    encoder = resolve(output, Path("bench"), *size, FPS, avatar.colour, alpha=alpha)
     return replace(encoder, threads=concurrency(encoder).threads)
 
 

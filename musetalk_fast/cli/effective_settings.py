@@ -12,6 +12,8 @@ from musetalk_fast.config import (
     Settings,
     SettingValue,
 )
+from musetalk_fast.media.background import DEFAULT_BACKGROUND
+from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.planning.source_frames import STILL_FPS
 from musetalk_fast.video.codec_table import CODECS, Codec, find_codec
 from musetalk_fast.video.containers import CONTAINERS
@@ -19,6 +21,7 @@ from musetalk_fast.video.containers import CONTAINERS
 _UNSET = {
     "url": f"{DEFAULT_SERVER} if a server answers there, else {BUILTIN}",
     "ca_file": "the system's",
+    "background": f"{TRANSPARENT} where the video can be, else {DEFAULT_BACKGROUND}",
     "fps": str(STILL_FPS),
     "resolution": "the avatar's own",
     "format": "by the output's name",

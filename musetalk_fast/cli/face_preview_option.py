@@ -32,13 +32,19 @@ def write_preview(path: Path, avatar: Path, in_use: Iterable[Path], settings: Se
     """
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.media.avatar import open_avatar
+    from musetalk_fast.media.background import (
+        DEFAULT_BACKGROUND,
+        background_file,
+        load_background,
+    )
     from musetalk_fast.media.face.face_preview import check_preview_path, write_face_preview
 
     def write() -> None:
-        check_preview_path(path, in_use)
+        background = background_file(settings.avatar.background)
+        check_preview_path(path, in_use if background is None else [*in_use, background])
         source = open_avatar(
             avatar,
-            background=settings.avatar.background,
+            background=load_background(settings.avatar.background or DEFAULT_BACKGROUND),
             resolution=settings.output.resolution,
         )
         write_face_preview(path, source.picture(0), settings.avatar.options())

@@ -235,8 +235,9 @@ _PLANNING = (
             help_text="Move the upper edge of the mouth's box, -100 to 100."),
     setting("avatar.extra_margin", "--extra-margin", metavar="PIXELS", group="Face",
             help_text="Margin below the chin, 0 to 100 (default 10)."),
-    setting("avatar.background", "--background", metavar="COLOUR", group="Face",
-            help_text="Behind transparent parts: a name or #RRGGBB (default white)."),
+    setting("avatar.background", "--background", metavar="COLOUR|FILE", group="Face",
+            help_text="Behind transparent parts: a name or #RRGGBB, a picture, or transparent "
+            "(default where the video can be, else white)."),
     setting("output.fps", "--fps", metavar="RATE", group="Video",
             help_text="Frames a second: 25 (default), 29.97, 30000/1001, ..."),
     *_ENCODING,

@@ -44,6 +44,7 @@ AUTO_WIRE = "auto"
 
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
 _FILE = Text("a file", 1000)
+_BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, or transparent", 1000)
 _CODEC = Text("h264, hevc, vp9, av1 or the name of an FFmpeg encoder", 40)
 _WIRE = Word(AUTO_WIRE, *(wire.name for wire in WIRES))
 _FACE = Word("largest", "left", "right", counted=True)
@@ -116,7 +117,8 @@ class AvatarSettings(_Section):
     """`[avatar]`: which face, and where its mouth goes.
 
     Attributes:
-        background: colour under transparent parts: a CSS name (`white`) or `#RRGGBB`.
+        background: behind transparent parts: a colour of CSS, the file of a picture, or
+            `transparent`; None: transparent where the output can be, else white.
         face_check: look for a face before anything is sent.
     """
 
@@ -126,7 +128,7 @@ class AvatarSettings(_Section):
     face_check: bool = field(default=True, metadata={"kind": Switch()})
     bbox_shift: int = field(default=0, metadata={"kind": Integer(-100, 100)})
     extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
-    background: str = field(default="white", metadata={"kind": Text("a name or #RRGGBB", 40)})
+    background: str | None = field(default=None, metadata={"kind": _BACKGROUND})
 
     def options(self) -> AvatarOptions:
         """The part of these settings that travels to the server."""

@@ -12,10 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+from musetalk_fast.kernels.alpha import rgba_to_planes
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
-from musetalk_fast.media.image import Asset, Still, load_still
+from musetalk_fast.media.image import Asset, Background, Still, load_still
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
 
 
@@ -92,7 +93,6 @@ class StillSource:
     rate: Fraction | None = None
     frames = 1
     colour = BT709
-    pix_fmt = "rgb24"
     bit_depth = 8
 
     def __init__(self, still: Still) -> None:
@@ -125,8 +125,13 @@ class StillSource:
         """Pixels down; even."""
         return self._still.height
 
+    @property
+    def pix_fmt(self) -> str:
+        """FFmpeg's name of the pixel format."""
+        return "rgb24" if self._still.alpha is None else "rgba"
+
     def asset(self) -> Asset:
-        """The picture as a PNG."""
+        """The picture as a PNG, without alpha; see `Still.png`."""
         return self._still.png()
 
     def picture(self, source: int) -> Picture:
@@ -135,7 +140,10 @@ class StillSource:
         return self._still.rgb
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
-        """The same planes for every frame of the run; opaque where the layout has alpha."""
+        """The same planes for every frame of the run.
+
+        Of an opaque picture, alpha is opaque in a layout that has it.
+        """
         for frame in range(run.count):
             _check(run.first + run.step * frame)
             yield self._converted(layout)
@@ -144,12 +152,18 @@ class StillSource:
         with self._lock:
             if layout.name not in self._planes:
                 planes = Planes.allocate(layout, self.width, self.height)
-                rgb_to_planes(self._still.rgb, planes, **coding_of(self.colour))
+                still, coding = self._still, coding_of(self.colour)
+                if layout.alpha is None or still.alpha is None:
+                    rgb_to_planes(still.rgb, planes, **coding)
+                else:
+                    rgba_to_planes(still.rgb, still.alpha, planes, **coding)
                 self._planes[layout.name] = planes
             return self._planes[layout.name]
 
 
-def open_avatar(path: Path, *, background: str, resolution: tuple[int, int] | None) -> AvatarSource:
+def open_avatar(
+    path: Path, *, background: Background, resolution: tuple[int, int] | None
+) -> AvatarSource:
     """Open what the path holds: today, a picture; see `image.load_still`.
 
     Raises:

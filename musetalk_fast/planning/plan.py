@@ -91,6 +91,9 @@ class Plan:
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
         still_rows: whether rows that never change may be encoded once.
+        background: behind the avatar's transparent parts: a colour, or `transparent` where these
+            stay; None: a picture.
+        background_image, background_sha256: this picture, and the hash of its file.
         sound: whether the recording becomes the output's sound track.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
@@ -115,7 +118,11 @@ class Plan:
     encoder: EncoderSettings = field(metadata=stored(nested(EncoderSettings)))
     still_rows: StillRowsMode = field(metadata=stored(choice(StillRowsMode)))
     options: AvatarOptions = field(metadata=stored(_OPTIONS))
-    background: str = field(metadata=stored(TEXT))
+    background: str | None = field(metadata=stored(optional(TEXT)))
+    background_image: Path | None = field(
+        default=None, metadata=stored(optional(PATH), identity=False)
+    )
+    background_sha256: str | None = field(default=None, metadata=stored(optional(SHA256)))
     frame_encoding: CropEncoding = field(metadata=stored(choice(CropEncoding)))
     scaling: Scaling = field(metadata=stored(choice(Scaling)))
     sound: bool = field(metadata=stored(FLAG))
@@ -128,9 +135,12 @@ class Plan:
         return hashlib.sha256(orjson.dumps(words, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     @property
-    def inputs(self) -> tuple[tuple[Path, str], tuple[Path, str]]:
-        """Avatar and recording, each with the SHA-256 of its file."""
-        return (self.avatar, self.avatar_sha256), (self.audio, self.audio_sha256)
+    def inputs(self) -> tuple[tuple[Path, str], ...]:
+        """Avatar, recording and any background's picture, with the SHA-256 of their files."""
+        given = (self.avatar, self.avatar_sha256), (self.audio, self.audio_sha256)
+        if self.background_image is None or self.background_sha256 is None:
+            return given
+        return *given, (self.background_image, self.background_sha256)
 
     def sources_of(self, segment: Segment, first: int | None = None) -> tuple[SourceRun, ...]:
         """The runs of source frames that a segment's frames show, from frame `first` on."""

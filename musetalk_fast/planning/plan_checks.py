@@ -21,11 +21,12 @@ from musetalk_fast.config.value_types import Kind, Number
 from musetalk_fast.errors import PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
+from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
 from musetalk_fast.planning.source_frames import source_runs
 from musetalk_fast.types import SourceRun
-from musetalk_fast.video.encoder_selection import has_kernel_and_name, resolve_again
+from musetalk_fast.video.encoder_selection import has_alpha, has_kernel_and_name, resolve_again
 
 if TYPE_CHECKING:
     from musetalk_fast.planning.planner import Inputs
@@ -54,6 +55,8 @@ def check_inputs(plan: Plan, inputs: Inputs) -> None:
     _demand(plan.duration == speech.duration, "duration", "that of the recording")
     size = (avatar.width, avatar.height)
     _demand((plan.width, plan.height) == size, "width and height", f"the avatar's, {size}")
+    is_transparent = has_alpha(avatar.pix_fmt)
+    _demand((plan.background == TRANSPARENT) == is_transparent, "background", "as the avatar is")
     runs = source_runs(avatar, plan.frames, plan.fps)
     _demand(plan.sources == runs, "sources", "the avatar's source frames")
 
@@ -65,18 +68,30 @@ def _check_settings(plan: Plan) -> None:
             kind.check(value)
         except ValueError as error:
             raise PlanError(f"the plan: {member} {error}") from None
+    _check_background(plan)
+    _demand(plan.resolution in (None, (plan.width, plan.height)), "resolution", "width and height")
+
+
+def _check_background(plan: Plan) -> None:
+    """A colour, or `TRANSPARENT`, or a picture with its hash: one of them."""
+    is_picture = plan.background is None
+    members = plan.background_image, plan.background_sha256
+    is_clear = all((member is not None) == is_picture for member in members)
+    _demand(is_clear, "background", "a colour, or a picture with its hash")
+    if plan.background is None or plan.background == TRANSPARENT:
+        return
     try:
         parse_colour(plan.background)
     except UsageError as error:
         raise PlanError(f"the plan: background: {error.message}") from None
-    _demand(plan.resolution in (None, (plan.width, plan.height)), "resolution", "width and height")
 
 
 def _chosen(plan: Plan) -> Iterator[tuple[str, Kind, Any]]:
     output, avatar = kinds(OutputSettings), kinds(AvatarSettings)
     yield "fps", output["fps"], plan.fps
     yield "width and height", output["resolution"], (plan.width, plan.height)
-    yield "background", avatar["background"], plan.background
+    if plan.background is not None:
+        yield "background", avatar["background"], plan.background
     for item in fields(plan.options):
         value = getattr(plan.options, item.name)
         if value is not None:
@@ -119,6 +134,8 @@ def _check_encoder(plan: Plan) -> None:
         raise PlanError(f"the plan: encoder: options are none of {given.codec} in {given.format}")
     for name, value in asdict(again).items():
         _demand(getattr(given, name) == value, f"encoder: {name}", f"{value}")
+    is_transparent = has_alpha(given.pix_fmt)
+    _demand((plan.background == TRANSPARENT) == is_transparent, "background", "the pix_fmt's")
     _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")
     _demand(has_kernel_and_name(plan.colour), "colour", "tags that our kernels and FFmpeg know")
 

@@ -7,18 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from musetalk_fast.config import BUILTIN, Settings
 from musetalk_fast.events import Event, FacePlace, FacesEvent, ProgressEvent, WarningEvent
 from musetalk_fast.media.avatar import AvatarSource, open_avatar
+from musetalk_fast.media.background import DEFAULT_BACKGROUND, background_file, load_background
+from musetalk_fast.media.image import Background, Still
+from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import Box
-from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
 from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
 
@@ -34,18 +37,21 @@ class Inputs:
     """The avatar and the recording, checked and normalised.
 
     Attributes:
+        background: behind the avatar's transparent parts.
         mouth: where our own look at the avatar found it: the lower half of MuseTalk's box; None
             if nobody looked.
     """
 
     avatar: AvatarSource
     speech: Speech
+    background: Background
     mouth: Box | None = None
 
 
 def load_inputs(
     avatar: Path,
     audio: Path,
+    output: Path,
     settings: Settings,
     workdir: Path,
     on_event: OnEvent,
@@ -55,6 +61,7 @@ def load_inputs(
     """Read, check and normalise both inputs; look for a face.
 
     Args:
+        output: says whether transparent parts can stay.
         workdir: folder for the 16 kHz recording.
         on_event: called with progress and warnings.
         on_avatar: given the avatar as soon as it is open.
@@ -62,14 +69,17 @@ def load_inputs(
 
     Raises:
         errors.InputError: the leaf that says what cannot work.
+        errors.OutputError: an output that cannot have the background that was asked for.
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
-    avatar_source = open_avatar(
-        avatar,
-        background=settings.avatar.background,
-        resolution=settings.output.resolution,
-    )
+    background = _background(settings, output)
+    resolution = settings.output.resolution
+    avatar_source = open_avatar(avatar, background=background, resolution=resolution)
     on_avatar(avatar_source)
+    if settings.avatar.background == TRANSPARENT and not has_alpha(avatar_source.pix_fmt):
+        on_event(
+            WarningEvent(message=f"{avatar.name} has no transparent parts: the video has none")
+        )
     _warn(avatar_source.notes, on_event)
     mouth = None
     if settings.avatar.face_check:
@@ -81,7 +91,17 @@ def load_inputs(
     for note in speech.notes:
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(avatar_source, speech, mouth)
+    return Inputs(avatar_source, speech, background, mouth)
+
+
+def _background(settings: Settings, output: Path) -> Background:
+    """What was asked for; else transparent where the output can be."""
+    asked = settings.avatar.background
+    if asked is None:
+        return TRANSPARENT if keeps_alpha(settings.output, output) else DEFAULT_BACKGROUND
+    if asked == TRANSPARENT:
+        demand_alpha(settings.output, output)
+    return load_background(asked)
 
 
 def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEvent) -> Plan:
@@ -97,7 +117,8 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
     fps = Fraction(settings.output.fps or default_fps(avatar))
     frames = max(1, math.ceil(speech.duration * fps))
     segments = cut(frames, fps, settings.processing.segment_secs)
-    encoder = resolve(settings.output, output, avatar.width, avatar.height, fps, avatar.colour)
+    size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
+    encoder = resolve(settings.output, output, *size, fps, avatar.colour, alpha=alpha)
     if note := level_warning(encoder, avatar.width, avatar.height, fps):
         on_event(WarningEvent(message=note, token="MTF-LEVEL"))
     concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
@@ -119,13 +140,23 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
         options=settings.avatar.options(),
-        background=settings.avatar.background,
+        **_background_fields(inputs),
         frame_encoding=settings.processing.frame_encoding,
         still_rows=settings.output.still_rows,
         scaling=settings.output.scaling,
         sound=settings.output.sound == "auto",
         overwrite=settings.output.overwrite,
     )
+
+
+def _background_fields(inputs: Inputs) -> dict[str, Any]:
+    """Of the plan. An avatar without transparent parts has the default one."""
+    background = inputs.background
+    if isinstance(background, Still):
+        fields = {"background_image": background.path, "background_sha256": background.sha256}
+        return {"background": None, **fields}
+    is_lost = background == TRANSPARENT and not has_alpha(inputs.avatar.pix_fmt)
+    return {"background": DEFAULT_BACKGROUND if is_lost else background}
 
 
 def make_plan(
@@ -145,7 +176,7 @@ def make_plan(
     avatar, audio = Path(avatar), Path(audio)
     output = check_place(avatar, audio, Path(output), settings)
     with temporary_folder() as workdir:
-        inputs = load_inputs(avatar, audio, settings, workdir, on_event)
+        inputs = load_inputs(avatar, audio, output, settings, workdir, on_event)
         return plan_render(inputs, output, settings, on_event)
 
 
@@ -154,9 +185,11 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
 
     Raises:
         errors.OutputError: it cannot be.
+        errors.UsageError: a background that means nothing.
     """
-    asked = settings.output
-    return check_output(output, asked.format, overwrite=asked.overwrite, inputs=(avatar, audio))
+    asked, background = settings.output, background_file(settings.avatar.background)
+    inputs = (avatar, audio) if background is None else (avatar, audio, background)
+    return check_output(output, asked.format, overwrite=asked.overwrite, inputs=inputs)
 
 
 def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> Box:

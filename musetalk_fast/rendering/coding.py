@@ -15,7 +15,7 @@ from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
-from musetalk_fast.types import Box, Face, Scaling, StillRowsMode
+from musetalk_fast.types import Box, Face, Scaling, SourceRun, StillRowsMode
 from musetalk_fast.video.band_segment import BandCompositor, BandSegmentEncoder, StillBand
 from musetalk_fast.video.compositor import Compositor, StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
@@ -152,8 +152,9 @@ def open_compositor(
         errors.NoFaceError: a source frame without a face.
     """
     if manifest.makes_full_frames:
-        pix_fmt = plan.encoder.pix_fmt
-        return FullFrameCompositor(plan.width, plan.height, pix_fmt, plan.fps, plan.colour, mouth)
+        size, layout = (plan.width, plan.height), LAYOUTS[plan.encoder.pix_fmt]
+        planes = next(avatar.planes(SourceRun(0, 0, 1), layout)) if layout.alpha else None
+        return FullFrameCompositor(*size, layout.name, plan.fps, plan.colour, mouth, planes)
     planes, face = _still(plan, avatar, faces, segment)
     return StillCompositor(planes, face, plan.fps, plan.colour, sharp=_sharp(plan))
 

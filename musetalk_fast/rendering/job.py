@@ -133,13 +133,13 @@ class RenderJob:
 
     Attributes:
         picture: the avatar as servers get it.
-        states: of both inputs' files before they were read, if they are known.
+        states: of the plan's inputs' files before they were read; none if they are not known.
     """
 
     state: JobState
     inputs: Inputs
     picture: Asset
-    states: tuple[FileState | None, FileState | None] = (None, None)
+    states: tuple[FileState | None, ...] = ()
 
     @property
     def plan(self) -> Plan:

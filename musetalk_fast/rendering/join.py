@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def join_parts(
     jobdir: JobDirectory,
     engine: EngineIdentity,
     check: Callable[[], None] = lambda: None,
-    states: Sequence[FileState | None] = (None, None),
+    states: Iterable[FileState | None] = (),
 ) -> Joined:
     """Join all parts of a plan, add the sound, move the video to its place.
 
@@ -41,7 +42,8 @@ def join_parts(
         errors.PlanError: an input has changed since the plan was made.
         errors.OutputError: the parts do not fit, or writing failed.
     """
-    inputs = [PlannedInput(*each, known) for each, known in zip(plan.inputs, states, strict=True)]
+    known = chain(states, repeat(None))
+    inputs = [PlannedInput(*each, state) for each, state in zip(plan.inputs, known, strict=False)]
     for each in inputs:
         each.check()
     joined = join(

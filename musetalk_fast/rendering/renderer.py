@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
 from musetalk_fast.events import Event, ProgressEvent
+from musetalk_fast.media.background import background_file
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
@@ -150,10 +151,12 @@ class Renderer:
 
         def load() -> RenderJob:
             pictures: list[Future[Asset]] = []
-            states = file_state(avatar), file_state(audio)
+            background = background_file(self._settings.avatar.background)
+            files = (avatar, audio) if background is None else (avatar, audio, background)
+            states = tuple(map(file_state, files))
             with ThreadPoolExecutor(1, "png") as png_thread, thread_errors():
                 inputs = load_inputs(
-                    *(avatar, audio, self._settings, jobdir.scratch, emit),
+                    *(avatar, audio, jobdir.output, self._settings, jobdir.scratch, emit),
                     on_avatar=lambda avatar: pictures.append(png_thread.submit(avatar.asset)),
                     on_block=lambda _secs: flag.check(),
                 )

@@ -11,7 +11,8 @@ from pathlib import Path
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
 from musetalk_fast.media.avatar import open_avatar
-from musetalk_fast.media.image import Asset
+from musetalk_fast.media.background import load_background_file
+from musetalk_fast.media.image import Asset, Background, Still
 from musetalk_fast.media.speech import load_speech
 from musetalk_fast.planning import (
     Inputs,
@@ -51,7 +52,7 @@ def write_plan(
     """
     output = check_place(avatar, audio, output, settings)
     with locked_job_directory(output) as jobdir:
-        inputs = load_inputs(avatar, audio, settings, jobdir.scratch, on_event)
+        inputs = load_inputs(avatar, audio, output, settings, jobdir.scratch, on_event)
         plan = adopt(plan_render(inputs, output, settings, on_event), jobdir, on_event)
         jobdir.keep()
     on_event(plan_event(plan))
@@ -96,7 +97,7 @@ def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple
         plan.output,
         plan.encoder.format,
         overwrite=plan.overwrite,
-        inputs=(plan.avatar, plan.audio),
+        inputs=[path for path, _ in plan.inputs],
     )
     with locked_job_directory(plan.output) as jobdir:
         jobdir.keep()
@@ -152,12 +153,18 @@ def _open_job_state(
 
 def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs, Asset]:
     """Load the plan's inputs, which must be those it was made for."""
-    avatar = open_avatar(plan.avatar, background=plan.background, resolution=plan.resolution)
+    background: Background = str(plan.background)
+    if plan.background_image is not None:
+        background = load_background_file(plan.background_image)
+    avatar = open_avatar(plan.avatar, background=background, resolution=plan.resolution)
     speech = load_speech(plan.audio, workdir, lambda _secs: check())
-    for now, (path, then) in zip((avatar.sha256, speech.sha256), plan.inputs, strict=True):
+    hashes = [avatar.sha256, speech.sha256]
+    if isinstance(background, Still):
+        hashes.append(background.sha256)
+    for now, (path, then) in zip(hashes, plan.inputs, strict=True):
         if now != then:
             raise has_changed(path)
-    inputs = Inputs(avatar, speech)
+    inputs = Inputs(avatar, speech, background)
     check_inputs(plan, inputs)
     return inputs, avatar.asset()
 

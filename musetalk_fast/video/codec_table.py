@@ -22,6 +22,7 @@ class Codec:
         default_preset: one of `PRESETS`.
         pix_fmt: the layout it is fed with.
         options: what else it needs for constant quality and clean output.
+        alpha_pix_fmt: the layout it is fed with where the video is transparent; None: it never is.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Codec:
     default_preset: str = "veryfast"
     pix_fmt: str = "yuv420p"
     options: tuple[tuple[str, str], ...] = ()
+    alpha_pix_fmt: str | None = None
 
     @property
     def reorders(self) -> int:
@@ -92,6 +94,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             *("libvpx-vp9", "vp9", "crf", 31, 0, 63, "cpu-used", _VPX),
             options=(("deadline", "good"), ("b", "0"), ("row-mt", "1"), ("tile-columns", "2")),
+            alpha_pix_fmt="yuva420p",
         ),
         Codec("libsvtav1", "av1", "crf", 32, 1, 63, "preset", _SVT),
         _nvenc("h264", 23, 51),

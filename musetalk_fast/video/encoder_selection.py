@@ -35,19 +35,26 @@ def resolve(
     height: int,
     fps: Fraction,
     colour: ColourTags,
+    *,
+    alpha: bool = False,
 ) -> EncoderSettings:
     """Choose the encoder and its options, and open it once with a frame of this size.
 
     It has one thread; how many it gets is decided where the segments are known.
 
+    Args:
+        alpha: of the frames, to be kept.
+
     Raises:
         errors.OutputFormatError: the output's name does not say what to write.
-        errors.EncoderError: unknown, not for this container, a value out of bounds, or it
-            does not open here; the message has FFmpeg's reason.
+        errors.EncoderError: unknown, not for this container, without alpha that is asked for, a
+            value out of bounds, or it does not open here; the message has FFmpeg's reason.
     """
-    container = container_of(output, settings.format)
-    codec = _codec(settings.codec or container.encoder, container)
-    resolved = _settings(codec, container, _options(codec, settings.crf, settings.preset), fps)
+    codec, container = _chosen(settings, output)
+    if alpha:
+        demand_alpha(settings, output)
+    options = _options(codec, settings.crf, settings.preset)
+    resolved = _settings(codec, container, options, fps, alpha=alpha)
     if width % 2 or height % 2:
         raise EncoderError(
             f"{width}x{height} pixels; 4:2:0 video needs even sides",
@@ -56,6 +63,45 @@ def resolve(
         )
     try_encoder(resolved, width, height, fps, colour)
     return resolved
+
+
+def keeps_alpha(settings: OutputSettings, output: Path) -> bool:
+    """Whether the encoder that `resolve` chooses makes transparent video.
+
+    Raises:
+        errors.OutputFormatError: the output's name does not say what to write.
+        errors.EncoderError: unknown, or not for this container.
+    """
+    return _chosen(settings, output)[0].alpha_pix_fmt is not None
+
+
+def demand_alpha(settings: OutputSettings, output: Path) -> None:
+    """Refuse an encoder that does not make transparent video; the hint names those that do.
+
+    Raises:
+        errors.OutputFormatError, errors.EncoderError: as `keeps_alpha`; or it makes none.
+    """
+    codec, container = _chosen(settings, output)
+    if codec.alpha_pix_fmt is not None:
+        return
+    takers = (
+        f"{family} in {known.suffix}"
+        for known in CONTAINERS.values()
+        for family, name in FAMILIES.items()
+        if family in known.families and CODECS[name].alpha_pix_fmt is not None
+    )
+    raise EncoderError(
+        f"its {codec.family} video in {container.name} is never transparent",
+        where=codec.name,
+        hint=f"write {' or '.join(takers)}, or give --background a colour or a picture",
+    )
+
+
+def has_alpha(pix_fmt: str) -> bool:
+    """Whether FFmpeg's pixel format of this name has alpha."""
+    from av import VideoFormat
+
+    return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
 
 
 def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings | None:
@@ -76,7 +122,8 @@ def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings |
     if quality not in map(str, range(codec.lowest, codec.highest + 1)):
         return None
     options = _options(codec, int(quality), PRESETS[codec.presets.index(preset)])
-    return replace(_settings(codec, container, options, fps), threads=settings.threads)
+    alpha = settings.pix_fmt == codec.alpha_pix_fmt
+    return replace(_settings(codec, container, options, fps, alpha=alpha), threads=settings.threads)
 
 
 def has_kernel_and_name(colour: ColourTags) -> bool:
@@ -107,6 +154,11 @@ def _probe(codec: Codec) -> Probe:
     return Probe(codec.name, opens=True)
 
 
+def _chosen(settings: OutputSettings, output: Path) -> tuple[Codec, ContainerFormat]:
+    container = container_of(output, settings.format)
+    return _codec(settings.codec or container.encoder, container), container
+
+
 def _codec(name: str, container: ContainerFormat) -> Codec:
     takers = [codec.name for codec in CODECS.values() if codec.family in container.families]
     families = [name for name, encoder in FAMILIES.items() if encoder in takers]
@@ -122,12 +174,17 @@ def _codec(name: str, container: ContainerFormat) -> Codec:
 
 
 def _settings(
-    codec: Codec, container: ContainerFormat, options: dict[str, str], fps: Fraction
+    codec: Codec,
+    container: ContainerFormat,
+    options: dict[str, str],
+    fps: Fraction,
+    *,
+    alpha: bool = False,
 ) -> EncoderSettings:
     return EncoderSettings(
         codec=codec.name,
         format=container.name,
-        pix_fmt=codec.pix_fmt,
+        pix_fmt=(codec.alpha_pix_fmt or codec.pix_fmt) if alpha else codec.pix_fmt,
         options=options,
         gop=max(1, round(GOP_SECS * fps)),
         threads=1,

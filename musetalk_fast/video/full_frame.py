@@ -25,7 +25,7 @@ _PADDING = 128
 class FullFrameCompositor:
     """Decodes full frames for one encoder: a `Compositor`.
 
-    PNGs of every kind are taken; alpha is ignored. FFmpeg decodes them in about half the time of
+    PNGs of every kind are taken; their alpha is ignored. FFmpeg decodes them in about half the time of
     Pillow, which matters as every frame is one.
 
     Args:
@@ -34,6 +34,7 @@ class FullFrameCompositor:
         fps: frames a second; the frames' time base is its inverse.
         colour: what the frames' code values mean.
         mouth: where it is, roughly the lower half of a face; None if nobody knows.
+        avatar: whose alpha all frames have, in planes of `pix_fmt`; None: they are opaque.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class FullFrameCompositor:
         fps: Fraction,
         colour: ColourTags,
         mouth: Box | None = None,
+        avatar: Planes | None = None,
     ) -> None:
         self._size = (width, height)
         self._coding = coding_of(colour)
         self._frame = blank_frame(width, height, pix_fmt, fps, colour)
-        Planes.allocate(LAYOUTS[pix_fmt], width, height).copy_to(planes_of(self._frame))
+        first = avatar or Planes.allocate(LAYOUTS[pix_fmt], width, height)
+        first.copy_to(planes_of(self._frame))
         self._grid = None if mouth is None else mouth_grid(mouth, width, height)
         self._rgb = np.empty((height, width, 3), np.uint8)
         self._decoder = _open_decoder(width, height)

@@ -133,7 +133,11 @@ def _write(
 
 def _add_pictures(container: OutputContainer, part: Part, fps: Fraction) -> av.VideoStream:
     with open_part(part.path) as opened:
-        stream = container.add_stream_from_template(opened.streams.video[0], opaque=True)
+        encoded = opened.streams.video[0]
+        stream = container.add_stream_from_template(encoded, opaque=True)
+        # A tag, not a parameter of the codec: without it players ignore the packets' alpha.
+        if "alpha_mode" in encoded.metadata:
+            stream.metadata["alpha_mode"] = encoded.metadata["alpha_mode"]
     # MP4 counts in a multiple of the rate's numerator: exact for every rate.
     stream.time_base = 1 / fps
     stream.codec_context.framerate = fps

@@ -1,4 +1,4 @@
-"""A picture's samples become opaque sRGB, a few rows at a time."""
+"""A picture's samples become sRGB and alpha, a few rows at a time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from musetalk_fast.media.picture.colour_space import ADOBE_RGB, ColourSpace, Pro
 from musetalk_fast.media.picture.colours import ToSrgb
 from musetalk_fast.media.picture.exif import is_adobe_rgb
 from musetalk_fast.media.picture.interface import PictureFile, Samples, eight_bits
+from musetalk_fast.media.picture.transparency import Alpha
 from musetalk_fast.types import Picture
 
 _BAND_ROWS = 64
@@ -30,19 +31,19 @@ class Flat(NamedTuple):
 
     Attributes:
         rgb: (H, W, 3) uint8 sRGB, as stored: not yet turned upright.
-        was_transparent: anywhere.
+        alpha: (H, W) uint8, 255 is opaque; None if all is. Colours are not multiplied by it.
         lost_profile: it has a colour profile that cannot be used.
         guessed_inks: it has inks, and no profile that says what they look like.
     """
 
     rgb: Picture
-    was_transparent: bool
+    alpha: Alpha | None
     lost_profile: bool
     guessed_inks: bool
 
 
-def flatten(picture: PictureFile, background: tuple[int, int, int]) -> Flat:
-    """Decode a picture, bring it to sRGB by its profile, and lay it over a background.
+def flatten(picture: PictureFile) -> Flat:
+    """Decode a picture and bring it to sRGB by its profile.
 
     Without a profile, and with one that cannot be used, colours count as sRGB; those of a camera
     that was set to Adobe RGB as that.
@@ -53,7 +54,7 @@ def flatten(picture: PictureFile, background: tuple[int, int, int]) -> Flat:
     picture.load()
     width, height = picture.size
     out = np.empty((height, width, 3), np.uint8)
-    was_transparent = False
+    whole: Alpha | None = None
     count = picture.band(slice(0, 1)).colours.shape[2]
     convert, lost = _conversion(picture, count)
     for top in range(0, height, _BAND_ROWS):
@@ -61,10 +62,10 @@ def flatten(picture: PictureFile, background: tuple[int, int, int]) -> Flat:
         samples, alpha = picture.band(rows)
         colours = eight_bits(samples) if convert is None else convert(samples)
         if alpha is not None and alpha.min() < 255:
-            was_transparent = True
-            colours = _over(colours, alpha, background)
+            whole = np.full((height, width), 255, np.uint8) if whole is None else whole
+            whole[rows] = alpha
         out[rows] = colours
-    return Flat(out, was_transparent, lost, guessed_inks=convert is _without_black)
+    return Flat(out, whole, lost, guessed_inks=convert is _without_black)
 
 
 def _conversion(picture: PictureFile, count: int) -> tuple[Conversion | None, bool]:
@@ -96,11 +97,3 @@ def _without_black(cmyk: NDArray[Any]) -> Samples:
     from PIL import Image
 
     return np.asarray(Image.fromarray(eight_bits(cmyk), "CMYK").convert("RGB"))
-
-
-def _over(colours: Samples, alpha: NDArray[np.uint8], background: tuple[int, int, int]) -> Samples:
-    weight = alpha[..., None].astype(np.uint16)
-    # At most 255 x 255 + 127, which 16 bits hold.
-    mixed = colours * weight + (255 - weight) * np.array(background, np.uint16)
-    laid: Samples = ((mixed + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
-    return laid

@@ -97,8 +97,7 @@ def check_size(width: int, height: int) -> None:
 def moving() -> ImageFormatError:
     """The refusal of what has several frames."""
     return ImageFormatError(
-        "this is a video or an animation, which are not supported yet: the avatar must be a still "
-        "picture",
+        "this is a video or an animation, which are not supported yet: give a still picture",
         hint="give one of its frames as a PNG or JPEG",
     )
 
