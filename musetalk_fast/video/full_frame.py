@@ -25,8 +25,8 @@ _PADDING = 128
 class FullFrameCompositor:
     """Decodes full frames for one encoder: a `Compositor`.
 
-    PNGs of every kind are taken; their alpha is ignored. FFmpeg decodes them in about half the time of
-    Pillow, which matters as every frame is one.
+    PNGs of every kind are taken; their alpha is ignored. FFmpeg decodes them in about half the time
+    of Pillow, which matters as every frame is one.
 
     Args:
         width, height: of the video, and so of every picture.
