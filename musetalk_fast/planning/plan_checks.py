@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from musetalk_fast.planning.planner import Inputs
 
 
+_WHERE_TRANSPARENT = "transparent where avatar and pix_fmt have alpha, and only there"
+
+
 def check_plan(plan: Plan) -> None:
     """Refuse a plan that no choices of a user lead to.
 
@@ -56,7 +59,7 @@ def check_inputs(plan: Plan, inputs: Inputs) -> None:
     size = (avatar.width, avatar.height)
     _demand((plan.width, plan.height) == size, "width and height", f"the avatar's, {size}")
     is_transparent = has_alpha(avatar.pix_fmt)
-    _demand((plan.background == TRANSPARENT) == is_transparent, "background", "as the avatar is")
+    _demand((plan.background == TRANSPARENT) == is_transparent, "background", _WHERE_TRANSPARENT)
     runs = source_runs(avatar, plan.frames, plan.fps)
     _demand(plan.sources == runs, "sources", "the avatar's source frames")
 
@@ -135,7 +138,7 @@ def _check_encoder(plan: Plan) -> None:
     for name, value in asdict(again).items():
         _demand(getattr(given, name) == value, f"encoder: {name}", f"{value}")
     is_transparent = has_alpha(given.pix_fmt)
-    _demand((plan.background == TRANSPARENT) == is_transparent, "background", "the pix_fmt's")
+    _demand((plan.background == TRANSPARENT) == is_transparent, "background", _WHERE_TRANSPARENT)
     _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")
     _demand(has_kernel_and_name(plan.colour), "colour", "tags that our kernels and FFmpeg know")
 

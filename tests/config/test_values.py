@@ -73,7 +73,7 @@ REFUSED = [
     ("avatar.face_center", ("1", "1,2,3", "a,b", "100001,0")),
     ("avatar.bbox_shift", ("-101", "101")),
     ("avatar.extra_margin", ("-1", "101")),
-    ("avatar.background", ("", "x" * 41)),
+    ("avatar.background", ("", "x" * 1001, "a\nb")),
     (
         "server.url",
         ("", ",", "http://a,", "x" * 501, "http://a\x1b[31m", ",".join(map(str, range(65)))),

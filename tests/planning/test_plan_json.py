@@ -81,6 +81,7 @@ def test_a_plan_survives_its_file() -> None:
     assert again.encoder.threads == 3
 
 
+PICTURE = {"background_image": Path("/pictures/sea.png"), "background_sha256": "d" * 64}
 WORDS = {"libx264": "libx265", "mp4": "webm", "yuv420p": "yuv444p", "left": "right", "white": "red"}
 
 
@@ -115,7 +116,8 @@ def _changes(record: Any) -> Iterator[tuple[str, Any, bool]]:
                 changed = replace(record, **{item.name: inner})
                 yield f"{item.name}.{name}", changed, counts and inner_counts
         else:
-            yield item.name, replace(record, **{item.name: _other(value)}), counts
+            other = PICTURE[item.name] if value is None else _other(value)
+            yield item.name, replace(record, **{item.name: other}), counts
 
 
 FIELDS = {name: (plan, counts) for name, plan, counts in _changes(_plan())}
@@ -136,7 +138,13 @@ def test_every_field_counts_for_the_identity_or_says_that_it_does_not(name: str)
 
 
 def test_what_does_not_decide_how_it_looks() -> None:
-    files = {"avatar", "audio", "output", "overwrite"}  # their content has its own fields
+    files = {
+        "avatar",
+        "audio",
+        "background_image",
+        "output",
+        "overwrite",
+    }  # their content has its own fields
     derived = {"duration", "resolution"}  # they are in frames, width and height
     silent = {name for name, (_, counts) in FIELDS.items() if not counts}
     assert silent == files | derived | {"encoder.threads"}
@@ -173,8 +181,9 @@ def test_a_damaged_member_is_named(name: str) -> None:
         plan_from_json(json.dumps(document).encode(), OUTPUT)
 
 
-def test_a_size_need_not_be_asked_for() -> None:
-    plan = replace(_plan(), resolution=None)
+@pytest.mark.parametrize("changes", [{"resolution": None}, {"background": None, **PICTURE}])
+def test_a_size_or_a_colour_need_not_be_asked_for(changes: dict[str, Any]) -> None:
+    plan = replace(_plan(), **changes)
     assert plan_from_json(plan_to_json(plan), OUTPUT) == plan
 
 
@@ -272,6 +281,13 @@ IMPOSSIBLE = {
     "a far shift": (_choice(bbox_shift=101), "options: bbox_shift must be an integer from -100"),
     "a place far away": (_choice(face_center=(1 << 20, 1)), "options: face_center must be X,Y"),
     "no colour": ({"background": "whitish"}, "background: 'whitish' is not a colour"),
+    "a picture without its hash": (
+        {**PICTURE, "background": None, "background_sha256": None}, "background must be a colour",
+    ),
+    "a hash without a picture": ({**PICTURE, "background_image": None}, "background must be a "),
+    "a colour and a picture": (PICTURE, "background must be a colour, or a picture with its hash"),
+    "nothing behind it": ({"background": None}, "background must be a colour, or a picture with"),
+    "no alpha to be transparent": ({"background": "transparent"}, "background must be transparent"),
     "many threads": (_encoder(threads=1000), "encoder: threads must be at most 16"),
     "another container": (_encoder(format="webm"), "options are none of libx264 in webm"),
     "another layout": (_encoder(pix_fmt="yuv444p"), "encoder: pix_fmt must be yuv420p"),
@@ -326,9 +342,17 @@ def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(
     monkeypatch.setattr(encoder_selection, "try_encoder", lambda *_: None)  # not all open here
     for container, output in _made():
         place = OUTPUT.with_suffix(f".{container}")
-        encoder = encoder_selection.resolve(output, place, 640, 480, _plan().fps, BT709)
-        plan = replace(_plan(), output=place, encoder=replace(encoder, threads=16))
-        assert plan_from_json(plan_to_json(plan), place) == plan
+        for alpha in {False, encoder_selection.keeps_alpha(output, place)}:
+            encoder = encoder_selection.resolve(
+                output, place, 640, 480, _plan().fps, BT709, alpha=alpha
+            )
+            background = "transparent" if alpha else "white"
+            encoder = replace(encoder, threads=16)
+            plan = replace(_plan(), output=place, encoder=encoder, background=background)
+            assert plan_from_json(plan_to_json(plan), place) == plan
+            if alpha:
+                with pytest.raises(PlanError, match="background must be transparent where"):
+                    plan_from_json(plan_to_json(replace(plan, background="white")), place)
 
 
 @pytest.mark.parametrize("rate", ["1", "24.4", "29.97", "240"])

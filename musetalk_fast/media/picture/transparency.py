@@ -13,7 +13,7 @@ TRANSPARENT = "transparent"
 Alpha = NDArray[np.uint8]
 """(H, W) uint8: 0 is transparent, 255 opaque."""
 
-_SEEN = 32
+_SEEN = 64
 """Alpha from which a colour lends itself to what is hidden: fainter ones are coarse, once they were
 multiplied by their alpha in eight bits."""
 
