@@ -17,6 +17,7 @@ class PlanEvent:
         kept: segments that an earlier run has finished.
         threads: of each encoder.
         frame_encoding: how crops will travel.
+        transparent: whether the video has alpha.
     """
 
     avatar: str
@@ -31,6 +32,7 @@ class PlanEvent:
     encoder: str
     threads: int
     frame_encoding: str
+    transparent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,11 +63,14 @@ def faces_text(event: FacesEvent) -> str:
 
 
 def plan_line(event: PlanEvent) -> str:
-    """`plan: 178 frames at 25 fps, 512x512, libx264, 1 segment`, or `2 of 9 segments kept`."""
+    """`plan: 178 frames at 25 fps, 512x512, libx264, 1 segment`, or `2 of 9 segments kept`.
+
+    A transparent video's size is `512x512 transparent`.
+    """
     segments = "1 segment" if event.segments == 1 else f"{event.segments} segments"
     if event.kept:
         segments = f"{event.kept} of {segments} kept"
-    size = f"{event.width}x{event.height}"
+    size = f"{event.width}x{event.height}" + " transparent" * event.transparent
     frames = frame_count(event.frames)
     return f"plan: {frames} at {event.fps} fps, {size}, {event.encoder}, {segments}"
 

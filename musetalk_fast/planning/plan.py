@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.types import (
     AvatarOptions,
     ColourTags,
@@ -133,6 +134,11 @@ class Plan:
         """SHA-256 over what decides how the video looks; equal work has an equal identity."""
         words = record_identity(self)
         return hashlib.sha256(orjson.dumps(words, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether the video has alpha."""
+        return self.background == TRANSPARENT
 
     @property
     def inputs(self) -> tuple[tuple[Path, str], ...]:

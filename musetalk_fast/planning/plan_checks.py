@@ -21,7 +21,6 @@ from musetalk_fast.config.value_types import Kind, Number
 from musetalk_fast.errors import PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
-from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
 from musetalk_fast.planning.source_frames import source_runs
@@ -59,7 +58,7 @@ def check_inputs(plan: Plan, inputs: Inputs) -> None:
     size = (avatar.width, avatar.height)
     _demand((plan.width, plan.height) == size, "width and height", f"the avatar's, {size}")
     is_transparent = has_alpha(avatar.pix_fmt)
-    _demand((plan.background == TRANSPARENT) == is_transparent, "background", _WHERE_TRANSPARENT)
+    _demand(plan.is_transparent == is_transparent, "background", _WHERE_TRANSPARENT)
     runs = source_runs(avatar, plan.frames, plan.fps)
     _demand(plan.sources == runs, "sources", "the avatar's source frames")
 
@@ -81,7 +80,7 @@ def _check_background(plan: Plan) -> None:
     members = plan.background_image, plan.background_sha256
     is_clear = all((member is not None) == is_picture for member in members)
     _demand(is_clear, "background", "a colour, or a picture with its hash")
-    if plan.background is None or plan.background == TRANSPARENT:
+    if plan.background is None or plan.is_transparent:
         return
     try:
         parse_colour(plan.background)
@@ -138,7 +137,7 @@ def _check_encoder(plan: Plan) -> None:
     for name, value in asdict(again).items():
         _demand(getattr(given, name) == value, f"encoder: {name}", f"{value}")
     is_transparent = has_alpha(given.pix_fmt)
-    _demand((plan.background == TRANSPARENT) == is_transparent, "background", _WHERE_TRANSPARENT)
+    _demand(plan.is_transparent == is_transparent, "background", _WHERE_TRANSPARENT)
     _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")
     _demand(has_kernel_and_name(plan.colour), "colour", "tags that our kernels and FFmpeg know")
 

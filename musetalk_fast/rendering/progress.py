@@ -44,6 +44,7 @@ def plan_event(plan: Plan, kept: int = 0) -> PlanEvent:
         encoder=plan.encoder.codec,
         threads=plan.encoder.threads,
         frame_encoding=plan.frame_encoding.value,
+        transparent=plan.is_transparent,
     )
 
 

@@ -77,6 +77,12 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_a_transparent_video_is_said() -> None:
+    event = next(event for event in EVENTS if isinstance(event, PlanEvent))
+    line = formatting.plan_line(replace(event, transparent=True))
+    assert line == "plan: 178 frames at 25 fps, 512x512 transparent, libx264, 1 segment"
+
+
 def test_verbose_lines_say_wire_and_time(capsys: pytest.CaptureFixture[str]) -> None:
     _show(open_display(_verbosity(verbose=True)))
     err = capsys.readouterr().err.splitlines()
@@ -99,7 +105,7 @@ def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> Non
     assert objects[4] == {"event": "plan", "avatar": "a.png", "audio": "a.wav",
                           "output": "out.mp4", "frames": 178, "fps": "25", "width": 512,
                           "height": 512, "segments": 1, "encoder": "libx264", "threads": 3,
-                          "frame_encoding": "raw", "kept": 0}  # fmt: skip
+                          "frame_encoding": "raw", "kept": 0, "transparent": False}  # fmt: skip
     assert objects[-1]["stages"] == {"load": 0.5, "generate": 1.85}
 
 

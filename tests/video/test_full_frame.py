@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from musetalk_fast.errors import FrameShapeError
-from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.kernels.planes import ALPHA, LAYOUTS, Planes
 from musetalk_fast.kernels.png import SIGNATURE, encode_png
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import BT709, Picture
@@ -69,6 +69,20 @@ def test_planes_are_those_of_the_picture(size: tuple[int, int], pix_fmt: str) ->
         frame = frames.compose(_full_frame(encode_png(rgb), index), 40 + index)
         assert (frame.pts, frame.time_base) == (40 + index, 1 / FPS)
         assert _same(_samples(frame), _wanted(rgb, pix_fmt))
+
+
+def test_alpha_is_the_avatars() -> None:
+    """Whatever alpha the server's pictures have."""
+    avatar = Planes.allocate(LAYOUTS["yuva420p"], 96, 80)
+    alpha = avatar.samples(ALPHA)
+    alpha[:] = np.arange(80, dtype=np.uint8)[:, None]
+    frames = FullFrameCompositor(96, 80, "yuva420p", FPS, BT709, avatar=avatar)
+    rgb = _picture(96, 80)
+    for index in range(2):
+        picture = Image.fromarray(np.dstack([rgb, np.full((80, 96), 7, np.uint8)]))
+        frame = frames.compose(_full_frame(_saved(picture), index), index)
+        assert _same(_samples(frame), _wanted(rgb))
+        assert (_planes(frame).samples(ALPHA) == alpha).all()
 
 
 def _saved(image: Image.Image, **options: object) -> bytes:
