@@ -1,1 +1,1 @@
-"""Picture files: recognised, bounded, decoded, brought to opaque sRGB."""
+"""Picture files: recognised, bounded, decoded, brought to sRGB."""
