@@ -19,6 +19,11 @@ BARS = {
     "program/wall-5s": 0.87,
     "program/start": 0.66,
     "program/memory": 0.95,
+    "still-rows/1080p-veryfast": 2.8,
+    "still-rows/1080p-medium": 3.5,
+    "still-rows/1080x1920-veryfast": 3.5,
+    "still-rows/1080x1920-medium": 4.5,
+    "still-rows/512-veryfast": 1.4,
 }
 
 

@@ -1,6 +1,7 @@
 """The rival of a render: the encoder alone, with frames that are ready in memory.
 
-    python -m benches.replay.encoder_alone FOLDER FRAMES [--threads auto] [--kept N]
+    python -m benches.replay.encoder_alone FOLDER FRAMES [--threads auto] [--kept N] \
+        [--preset NAME] [--crf NUMBER]
 
 The same frames, options and segments as a render's, as many encoders and threads at a time;
 `--threads auto` is one encoder for all of it, with as many threads as it likes.
@@ -45,10 +46,18 @@ class EncoderSetup(NamedTuple):
     encoders: int
 
 
-def setup_of(workload: Workload, frames: int, *, auto: bool = False) -> EncoderSetup:
+def setup_of(
+    workload: Workload,
+    frames: int,
+    *,
+    auto: bool = False,
+    preset: str = "veryfast",
+    crf: float = 20,
+) -> EncoderSetup:
     avatar = open_avatar(workload.avatar, background="white", resolution=None)
-    settings = OutputSettings(crf=20, preset="veryfast")
+    settings = OutputSettings(crf=20, preset=preset)
     encoder = resolve(settings, Path("out.mp4"), avatar.width, avatar.height, FPS, avatar.colour)
+    encoder = replace(encoder, options={**encoder.options, "crf": f"{crf:g}"})
     if auto:
         return EncoderSetup(replace(encoder, threads=0), (Segment(0, 0, frames),), 1)
     segments = cut(frames, FPS, SEGMENT_SECS)
@@ -88,9 +97,17 @@ def main() -> None:
     parser.add_argument("frames", type=int)
     parser.add_argument("--threads", choices=["auto"])
     parser.add_argument("--kept", type=int, default=CROPS)
+    parser.add_argument("--preset", default="veryfast")
+    parser.add_argument("--crf", type=float, default=20)
     asked = parser.parse_args()
     workload = load_workload(asked.folder)
-    setup = setup_of(workload, asked.frames, auto=asked.threads == "auto")
+    setup = setup_of(
+        workload,
+        asked.frames,
+        auto=asked.threads == "auto",
+        preset=asked.preset,
+        crf=asked.crf,
+    )
     sets = [compose_all(workload, setup.encoder, asked.kept) for _ in range(setup.encoders)]
     began = time.monotonic()
 

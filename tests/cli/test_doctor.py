@@ -35,6 +35,8 @@ def test_a_machine_that_works(run) -> None:
     checks = _checks(done)
     for name in ("program", "numpy", "av", "FFmpeg", "kernels", "encoders", "still rows"):
         assert checks[name]["detail"]
+    for name in ("temporary folder", "configuration"):
+        assert checks[name]["detail"]
     assert "libx264" in checks["encoders"]["detail"]
     assert "preview" in checks["server"]["detail"]
 
