@@ -19,8 +19,9 @@ from musetalk_fast.types import Box, Face, Scaling, SourceRun, StillRowsMode
 from musetalk_fast.video.band_segment import BandCompositor, BandSegmentEncoder, StillBand
 from musetalk_fast.video.compositor import Compositor, StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.first_frame import FirstFrameCompositor
 from musetalk_fast.video.full_frame import FullFrameCompositor
-from musetalk_fast.video.still_rows import BandChoice, choose_band
+from musetalk_fast.video.still_rows import BandChoice, choose_band, shows_first_frame
 
 _Choice: TypeAlias = tuple[BandChoice | None, StillBand | None]
 """How the band is encoded, if it is to be; the band, if its pictures can be composed."""
@@ -156,7 +157,10 @@ def open_compositor(
         planes = next(avatar.planes(SourceRun(0, 0, 1), layout)) if layout.alpha else None
         return FullFrameCompositor(*size, layout.name, plan.fps, plan.colour, mouth, planes)
     planes, face = _still(plan, avatar, faces, segment)
-    return StillCompositor(planes, face, plan.fps, plan.colour, sharp=_sharp(plan))
+    look = face, plan.fps, plan.colour
+    if plan.still_rows is StillRowsMode.AUTO and shows_first_frame(plan.encoder):
+        return FirstFrameCompositor(planes, plan.encoder, *look, sharp=_sharp(plan))
+    return StillCompositor(planes, *look, sharp=_sharp(plan))
 
 
 def _still(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -13,8 +13,8 @@ from musetalk_fast.kernels.h264_bits import IDR, UnsupportedStreamError, split_n
 from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.band import MACROBLOCK, rows_of
-from musetalk_fast.video.compositor import blank_frame, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.first_frame import decode_alone, encode_alone, open_encoder
 from musetalk_fast.video.parameter_sets import ParameterSets
 
 
@@ -69,7 +69,7 @@ def encode_still_rows(
         UnsupportedStreamError: the encoder's streams cannot be composed.
         av.FFmpegError: it failed.
     """
-    whole = _open(settings, picture.width, picture.height, fps, colour)
+    whole = open_encoder(settings, picture.width, picture.height, fps, colour)
     headers = bytes(whole.extradata or b"")
     sets = ParameterSets.read(headers)
     end = layout.first_row + layout.rows
@@ -77,7 +77,7 @@ def encode_still_rows(
     for first, count in ((0, layout.first_row), (end, layout.total_rows - end)):
         if count:
             part = rows_of(picture, first, count)
-            context, packet = _encode_one(settings, part, fps, colour)
+            context, packet = encode_alone(settings, part, fps, colour)
             if not sets.compose_with(ParameterSets.read(bytes(context.extradata or b""))):
                 raise UnsupportedStreamError("the parameter sets of a part differ")
             units = split_nal_units(packet)
@@ -110,17 +110,14 @@ class BandEncoder:
         idr_pic_id: int = 0,
     ) -> None:
         self._idr_pic_id = idr_pic_id
-        self._settings = settings
         self._still = still
         self._fps, self._colour = fps, colour
         layout = still.layout
-        self._slice = (
-            (layout.rows - layout.guard_rows) * layout.width
-            if layout.first_row + layout.rows < layout.total_rows
-            else 0
-        )
+        has_rows_below = layout.first_row + layout.rows < layout.total_rows
+        slice_rows = layout.rows - layout.guard_rows if has_rows_below else 0
+        self._settings = _sliced(settings, slice_rows * layout.width)
         size = (layout.width * MACROBLOCK, layout.rows * MACROBLOCK)
-        self._context = _open(settings, *size, fps, colour, self._slice)
+        self._context = open_encoder(self._settings, *size, fps, colour)
         self.headers = bytes(self._context.extradata or b"")
         if not still.sets.compose_with(ParameterSets.read(self.headers)):
             raise UnsupportedStreamError("the parameter sets of the band differ")
@@ -132,15 +129,9 @@ class BandEncoder:
         Args:
             planes: of the first frame's band.
         """
-        context, packet = _encode_one(self._settings, planes, self._fps, self._colour, self._slice)
+        context, packet = encode_alone(self._settings, planes, self._fps, self._colour)
         self._decoded_idr = _idr_slices(packet)
-        decoder = av.CodecContext.create("h264", "r")
-        decoder.thread_count = 1
-        decoder.extradata = context.extradata
-        frames = [*decoder.decode(av.Packet(packet)), *decoder.decode(None)]
-        if len(frames) != 1:
-            raise UnsupportedStreamError(f"the first frame decodes to {len(frames)}")
-        return planes_of(frames[0]).copy()
+        return decode_alone(context, packet)
 
     def encode(self, frame: av.VideoFrame | None) -> Iterator[ComposedPacket]:
         """Encode the next frame of the band, or what is left.
@@ -164,40 +155,10 @@ def _idr_slices(packet: bytes) -> list[bytes]:
     return [unit for unit in split_nal_units(packet) if unit[0] & 31 == IDR]
 
 
-def _open(
-    settings: EncoderSettings,
-    width: int,
-    height: int,
-    fps: Fraction,
-    colour: ColourTags,
-    slice_macroblocks: int = 0,
-) -> av.VideoCodecContext:
-    context = av.CodecContext.create(settings.codec, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    settings.configure(context, width, height, fps, colour)
-    if slice_macroblocks:
-        name = "x264-params"
-        options = dict(settings.options)
-        options[name] = f"{options[name]}:slice-max-mbs={slice_macroblocks}"
-        context.options = options
-    context.flags |= av.codec.context.Flags.global_header.value
-    context.open()
-    return context
-
-
-def _encode_one(
-    settings: EncoderSettings,
-    planes: Planes,
-    fps: Fraction,
-    colour: ColourTags,
-    slice_macroblocks: int = 0,
-) -> tuple[av.VideoCodecContext, bytes]:
-    """A picture alone: its encoder, and its packet."""
-    context = _open(settings, planes.width, planes.height, fps, colour, slice_macroblocks)
-    frame = blank_frame(planes.width, planes.height, settings.pix_fmt, fps, colour)
-    planes.copy_to(planes_of(frame))
-    frame.pts = 0
-    packets = [*context.encode(frame), *context.encode(None)]
-    if len(packets) != 1:
-        raise UnsupportedStreamError(f"one frame became {len(packets)} packets")
-    return context, bytes(packets[0])
+def _sliced(settings: EncoderSettings, macroblocks: int) -> EncoderSettings:
+    """The same, with slices of so many macroblocks; 0: of whole pictures."""
+    if not macroblocks:
+        return settings
+    name = "x264-params"
+    params = f"{settings.options[name]}:slice-max-mbs={macroblocks}"
+    return replace(settings, options={**settings.options, name: params})

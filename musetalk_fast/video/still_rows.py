@@ -56,6 +56,11 @@ def choose_band(encoder: EncoderSettings, face: Face, width: int, height: int) -
     return BandChoice(settings, layout)
 
 
+def shows_first_frame(encoder: EncoderSettings) -> bool:
+    """Whether it pays to show the decoded first frame where nothing moves; see `first_frame`."""
+    return (encoder.codec, encoder.pix_fmt) == ("libvpx-vp9", "yuv420p")
+
+
 def band_settings(encoder: EncoderSettings) -> EncoderSettings | None:
     """Settings with which a band has the mouth's quality of full pictures.
 

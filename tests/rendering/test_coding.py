@@ -27,11 +27,12 @@ from musetalk_fast.rendering.coding import Codings
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.types import Box, CropEncoding, Face, StillRowsMode
-from musetalk_fast.video import band_segment
+from musetalk_fast.video import band_segment, first_frame
 from musetalk_fast.video.band_check import LeakError
 from musetalk_fast.video.band_quality import band_quality
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.first_frame import FirstFrameCompositor
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.parts import Part, read_part
 from musetalk_fast.video.still_rows import choose_band
@@ -178,12 +179,9 @@ def test_a_band_that_leaks_is_caught_and_encoded_in_full(
 def test_what_cannot_be_composed_is_encoded_in_full(
     fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_given: object) -> None:
-        raise UnsupportedStreamError("a PPS of another kind")
-
     plan = _plan()
     good = _make(SegmentEncoder(_job(tmp_path, plan)), plan, 0)
-    monkeypatch.setattr(band_segment, fails, refuse)
+    monkeypatch.setattr(band_segment, fails, lambda *_: _refuse())
     encoder = SegmentEncoder(_job(tmp_path, plan))
     if fails == "BandEncoder":
         with pytest.raises(UnsupportedStreamError):
@@ -233,10 +231,7 @@ def test_a_render_whose_bands_fail_is_finished_in_full(
     from musetalk_fast import Settings, render_async
     from musetalk_fast.config import OutputSettings, ServerSettings
 
-    def refuse(*_given: object) -> None:
-        raise UnsupportedStreamError("a PPS of another kind")
-
-    monkeypatch.setattr(band_segment, "BandEncoder", refuse)
+    monkeypatch.setattr(band_segment, "BandEncoder", lambda *_: _refuse())
     root = Path(__file__).parents[2]
     made = render_async(
         root / "examples/portrait.png",
@@ -250,3 +245,49 @@ def test_a_render_whose_bands_fail_is_finished_in_full(
     assert result.still_rows is not None
     assert result.still_rows.in_full == 1
     assert sum(1 for _ in _decoded(result.output)) == result.frames
+
+
+def test_samples_of_the_full_range(tmp_path: Path) -> None:
+    """FFmpeg's decoder gives the first frame another pixel format then."""
+    plan = _plan(colour=replace(PLAN.colour, range=2))
+    part = _make(SegmentEncoder(_job(tmp_path, plan)), plan, 0)
+    assert part.still_rows is not None
+    assert part.still_rows.in_full == 0
+
+
+VP9 = EncoderSettings(
+    *("libvpx-vp9", "webm", "yuv420p"),
+    {"crf": "31", "cpu-used": "5", "deadline": "realtime", "b": "0"},
+    *(250, 1),
+)
+
+
+def test_vp9_shows_the_decoded_first_frame(
+    tmp_path: Path, truth: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(_plan(), encoder=VP9)
+    codings = Codings(_job(tmp_path, plan))
+    compositor = codings.of(plan.segments[0]).compositor
+    assert isinstance(compositor, FirstFrameCompositor)
+    outside = np.ones(HEIGHT, bool)
+    outside[MASK_ROWS] = False
+
+    def shown(index: int) -> NDArray[np.uint8]:
+        return compositor.compose(_crop(index), index).to_ndarray()[:HEIGHT].copy()
+
+    first, second, third = (shown(index) for index in range(3))
+    np.testing.assert_array_equal(first, truth[0])
+    assert 0 < _error(second[outside], truth[1][outside]) < 4
+    np.testing.assert_array_equal(third[outside], second[outside])
+    for index, picture in enumerate((second, third), 1):
+        np.testing.assert_array_equal(picture[MASK_ROWS, 16:82], truth[index][MASK_ROWS, 16:82])
+    np.testing.assert_array_equal(shown(0), truth[0])  # of the next segment
+
+    monkeypatch.setattr(first_frame, "encode_alone", lambda *_: _refuse())
+    np.testing.assert_array_equal(shown(1), truth[1])
+    full = Codings(_job(tmp_path, replace(plan, still_rows=StillRowsMode.FULL)))
+    assert type(full.of(plan.segments[0]).compositor) is StillCompositor
+
+
+def _refuse() -> None:
+    raise UnsupportedStreamError("one frame became 2 packets")
