@@ -59,6 +59,21 @@ class StillRowsMode(StrEnum):
     FULL = "full"
 
 
+class Fit(StrEnum):
+    """What a picture does that has other proportions than the video."""
+
+    STRETCH = "stretch"
+    PAD = "pad"
+    CROP = "crop"
+
+
+AUTO_SIDE = -2
+"""In place of a side: it follows from the other one and the proportions, and is even."""
+
+SOURCE_SIZE = "source"
+"""In place of a size: the avatar's own."""
+
+
 class CropEncoding(StrEnum):
     """How a crop's bytes travel.
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import av
 import numpy as np
 
-from musetalk_fast.config import Settings
+from musetalk_fast.config import OutputSettings, Settings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
-from musetalk_fast.media.avatar import AvatarSource, StillSource, open_avatar
+from musetalk_fast.media.avatar import AvatarSource, StillSource
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, load_background
 from musetalk_fast.media.face import find_face
+from musetalk_fast.media.frame_size import output_size
 from musetalk_fast.media.image import Still
+from musetalk_fast.planning.avatar_opening import open_wanted, wanted_resolution
 from musetalk_fast.planning.concurrency import Concurrency, choose_concurrency, processors
 from musetalk_fast.types import (
     CROP_SIZE,
@@ -41,6 +43,7 @@ from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame
 
 FPS = Fraction(25)
+_PLACE = Path("bench")
 SIZE = (1920, 1080)
 SIDE = 430
 """Pixels of the box where no avatar was given."""
@@ -105,21 +108,25 @@ def make_workload(avatar: Path | None, settings: Settings) -> Workload:
         errors.InputError: the avatar cannot be used.
         errors.EncoderError: the encoder does not open here.
     """
-    size = settings.output.resolution
+    output = _with_container(settings.output)
     avatar_source: AvatarSource
     if avatar is None:
-        width, height = size or SIZE
+        width, height = output_size(SIZE, wanted_resolution(output, _PLACE))
         avatar_source = StillSource(Still(Path("bench"), _smooth(height, width, 1), "", ()))
         side = min(SIDE, width, height)
         box = Box((width - side) // 2, (height - side) // 2, side, side)
     else:
         background = load_background(settings.avatar.background or DEFAULT_BACKGROUND)
-        avatar_source = open_avatar(avatar, background=background, resolution=size)
+        avatar_source = open_wanted(avatar, _PLACE, output, background)
         box = find_face(avatar_source.picture(0), settings.avatar.options()).box
     width, height = avatar_source.width, avatar_source.height
     closed = _smooth(CROP_SIZE, CROP_SIZE, 2)
     crops = tuple(_speaking(closed, abs(2 * turn / CROPS - 1)) for turn in range(CROPS))
-    face, encoder = _face(box, width, height), _encoder(settings, avatar_source)
+    size, alpha = (width, height), has_alpha(avatar_source.pix_fmt)
+    encoder = resolve(output, _PLACE, *size, FPS, avatar_source.colour, alpha=alpha)
+    # As it works in a long render.
+    encoder = replace(encoder, threads=concurrency(encoder).threads)
+    face = _face(box, width, height)
     band = _band(settings, avatar_source, face, encoder)
     return Workload(avatar_source, face, crops, encoder, band)
 
@@ -141,18 +148,15 @@ def _band(
         return None
 
 
-def _encoder(settings: Settings, avatar: AvatarSource) -> EncoderSettings:
-    """As it works in a long render, for a container that takes it."""
-    name = settings.output.codec
+def _with_container(settings: OutputSettings) -> OutputSettings:
+    """With a container that takes the encoder."""
+    name = settings.codec
     codec = find_codec(name) if name else None
     if name is not None and codec is None:
         raise EncoderError(f"no encoder of this name is known: {name!r}", where=name)
     takers = (known for known in CONTAINERS.values() if codec and codec.family in known.families)
-    container = next(takers, CONTAINERS[settings.output.format or Container.MP4])
-    output = replace(settings.output, format=container.name)
-    size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
-    encoder = resolve(output, Path("bench"), *size, FPS, avatar.colour, alpha=alpha)
-    return replace(encoder, threads=concurrency(encoder).threads)
+    container = next(takers, CONTAINERS[settings.format or Container.MP4])
+    return replace(settings, format=container.name)
 
 
 def concurrency(encoder: EncoderSettings) -> Concurrency:

@@ -23,7 +23,7 @@ _UNSET = {
     "ca_file": "the system's",
     "background": f"{TRANSPARENT} where the video can be, else {DEFAULT_BACKGROUND}",
     "fps": str(STILL_FPS),
-    "resolution": "the avatar's own",
+    "resolution": "the avatar's own, scaled down to what phones play",
     "format": "by the output's name",
 }
 _AUTO = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,33 +19,30 @@ face_preview_option = click.option(
 )  # fmt: skip
 
 
-def write_preview(path: Path, avatar: Path, in_use: Iterable[Path], settings: Settings) -> None:
+def write_preview(path: Path, avatar: Path, audio: Path, output: Path, settings: Settings) -> None:
     """Write the picture, whether or not a face can be chosen.
 
     Args:
-        in_use: files that it must not replace.
+        path: the picture; it replaces none of the other files.
 
     Raises:
         errors.InputError: the avatar is no usable picture.
-        errors.OutputError: the picture cannot be written.
+        errors.OutputError: the picture cannot be written, or the output has no such name.
     """
     from musetalk_fast.cli.signals import run_blocking
-    from musetalk_fast.media.avatar import open_avatar
     from musetalk_fast.media.background import (
         DEFAULT_BACKGROUND,
         background_file,
         load_background,
     )
     from musetalk_fast.media.face.face_preview import check_preview_path, write_face_preview
+    from musetalk_fast.planning.avatar_opening import open_wanted
 
     def write() -> None:
-        background = background_file(settings.avatar.background)
-        check_preview_path(path, in_use if background is None else [*in_use, background])
-        source = open_avatar(
-            avatar,
-            background=load_background(settings.avatar.background or DEFAULT_BACKGROUND),
-            resolution=settings.output.resolution,
-        )
+        text = settings.avatar.background or DEFAULT_BACKGROUND
+        file = background_file(text)
+        check_preview_path(path, (avatar, audio, output, *((file,) if file else ())))
+        source = open_wanted(avatar, output, settings.output, load_background(text))
         write_face_preview(path, source.picture(0), settings.avatar.options())
 
     run_blocking(write)

@@ -198,6 +198,8 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "frames": plan.frames,
         "width": plan.width,
         "height": plan.height,
+        "fit": plan.fit.value,
+        "background": str(plan.background_image or plan.background),
         "encoder": plan.encoder.codec,
         "still_rows": plan.still_rows.value,
         "scaling": plan.scaling.value,
@@ -216,8 +218,17 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     members["duration"] = duration(float(members.pop("duration_secs")))
     members["sound"] = "the recording" if plan.sound else "none"
     order = (
-        *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size"),
-        *("encoder", "still_rows", "scaling", "sound", "segments", "frame_encoding", "identity"),
+        *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size", "fit"),
+        *(
+            "background",
+            "encoder",
+            "still_rows",
+            "scaling",
+            "sound",
+            "segments",
+            "frame_encoding",
+            "identity",
+        ),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
 

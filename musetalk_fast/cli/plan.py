@@ -43,7 +43,7 @@ def plan(
     settings = load(ctx)
     with open_display(verbosity_of(ctx)) as display:
         if face_preview is not None:
-            write_preview(face_preview, avatar, (avatar, audio, output), settings)
+            write_preview(face_preview, avatar, audio, output, settings)
         planning = partial(write_plan, avatar, audio, output, settings, on_event=display)
         path, made = run_blocking(planning)
         members = {**plan_members(made), "plan": str(path)}

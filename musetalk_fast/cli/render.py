@@ -61,7 +61,7 @@ def render(
         ask_before_replacing(ctx, [output])
     with open_display(verbosity_of(ctx)) as display:
         if face_preview is not None:
-            write_preview(face_preview, avatar, (avatar, audio, output), settings)
+            write_preview(face_preview, avatar, audio, output, settings)
         if dry_run:
             _dry_run(avatar, audio, output, settings, display)
         else:

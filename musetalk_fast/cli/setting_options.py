@@ -204,8 +204,14 @@ _FILES = (
 
 _ENCODING = (
     setting("output.resolution", "--resolution", metavar="WxH", group="Video",
-            help_text="Size of the video. Default: the avatar's own; to another one the picture "
-            "is stretched."),
+            help_text="Size of the video: 1280x720; 1920x-2 or -2x1080 (the other side follows); "
+            "source (the avatar's own). Default: the avatar's own, scaled down to what phones "
+            "play."),
+    setting("output.fit", "--fit", metavar="HOW", group="Video",
+            help_text="An avatar of other proportions: pad (default: bars of the --background), "
+            "crop or stretch."),
+    setting("output.max_side", "--max-side", metavar="PIXELS", group="Video",
+            help_text="Scale down until no side is longer, 64 to 8192."),
     setting("output.crf", "--crf", metavar="NUMBER", group="Video",
             help_text="Quality, 0 to 63, 0 is best (default 20 for h264, 31 for vp9)."),
     setting("output.preset", "--preset", metavar="NAME", group="Video",
@@ -235,9 +241,9 @@ _PLANNING = (
             help_text="Move the upper edge of the mouth's box, -100 to 100."),
     setting("avatar.extra_margin", "--extra-margin", metavar="PIXELS", group="Face",
             help_text="Margin below the chin, 0 to 100 (default 10)."),
-    setting("avatar.background", "--background", metavar="COLOUR|FILE", group="Face",
-            help_text="Behind transparent parts: a name or #RRGGBB, a picture, or transparent "
-            "(default where the video can be, else white)."),
+    setting("avatar.background", "--background", metavar="COLOUR|FILE", group="Video",
+            help_text="Behind transparent parts and in bars: a name or #RRGGBB, a picture, blur (a "
+            "blurred copy) or transparent (default where the video can be, else white)."),
     setting("output.fps", "--fps", metavar="RATE", group="Video",
             help_text="Frames a second: 25 (default), 29.97, 30000/1001, ..."),
     *_ENCODING,

@@ -33,6 +33,7 @@ from musetalk_fast.types import (
     Box,
     Container,
     CropEncoding,
+    Fit,
     Scaling,
     StillRowsMode,
 )
@@ -44,11 +45,12 @@ AUTO_WIRE = "auto"
 
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
 _FILE = Text("a file", 1000)
-_BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, or transparent", 1000)
+_BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, blur or transparent", 1000)
 _CODEC = Text("h264, hevc, vp9, av1 or the name of an FFmpeg encoder", 40)
 _WIRE = Word(AUTO_WIRE, *(wire.name for wire in WIRES))
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
+_FIT = Word(*Fit, make=Fit)
 _SCALING = Word(*Scaling, make=Scaling)
 _STILL_ROWS = Word(*StillRowsMode, make=StillRowsMode)
 
@@ -117,8 +119,9 @@ class AvatarSettings(_Section):
     """`[avatar]`: which face, and where its mouth goes.
 
     Attributes:
-        background: behind transparent parts: a colour of CSS, the file of a picture, or
-            `transparent`; None: transparent where the output can be, else white.
+        background: behind transparent parts and in bars: a colour of CSS, the file of a picture,
+            `blur` (a blurred copy of the avatar) or `transparent`; None: transparent where the
+            output can be, else white.
         face_check: look for a face before anything is sent.
     """
 
@@ -147,7 +150,10 @@ class OutputSettings(_Section):
 
     Attributes:
         fps: frames a second, exact; None: 25 for a still.
-        resolution: (width, height); None: the avatar's own, made even.
+        resolution: (width, height), of which one may be -2: it follows from the other; `source`:
+            the avatar's own, made even; None: the same, scaled down to what phones play.
+        fit: of an avatar with other proportions: `pad` (bars), `crop` or `stretch`.
+        max_side: the most pixels of a side; a larger video is scaled down.
         format: `mp4` or `webm`; None: from the file's name.
         codec: `h264`, `hevc`, `vp9`, `av1` or an FFmpeg encoder; None: the format's default.
         crf: constant rate factor; None: the encoder's default of ours (20 for x264).
@@ -160,7 +166,11 @@ class OutputSettings(_Section):
     """
 
     fps: Fraction | int | None = field(default=None, metadata={"kind": Rate(1, 240)})
-    resolution: tuple[int, int] | None = field(default=None, metadata={"kind": Size(64, 8192)})
+    resolution: tuple[int, int] | str | None = field(
+        default=None, metadata={"kind": Size(64, 8192)}
+    )
+    fit: Fit = field(default=Fit.PAD, metadata={"kind": _FIT})
+    max_side: int | None = field(default=None, metadata={"kind": Integer(64, 8192)})
     format: str | None = field(default=None, metadata={"kind": Word(*Container)})
     codec: str | None = field(default=None, metadata={"kind": _CODEC})
     crf: int | None = field(default=None, metadata={"kind": Integer(0, 63)})

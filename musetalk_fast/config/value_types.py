@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from musetalk_fast.types import Box
+from musetalk_fast.types import AUTO_SIDE, SOURCE_SIZE, Box
 
 _T = TypeVar("_T", int, float, Fraction)
 
@@ -156,25 +156,34 @@ class Rate(Kind):
 
 
 class Size(Kind):
-    """(width, height), even, each from `low` to `high` pixels."""
+    """(width, height), even, each from `low` to `high` pixels; one may be `AUTO_SIDE`.
+
+    Or `SOURCE_SIZE`.
+    """
 
     def __init__(self, low: int, high: int) -> None:
         self._low, self._high = low, high
-        self.wanted = f"WIDTHxHEIGHT, both even and from {low} to {high}"
+        self.wanted = (
+            f"WIDTHxHEIGHT, both even and from {low} to {high}, {AUTO_SIDE} for one that follows "
+            f"from the other; or {SOURCE_SIZE}"
+        )
 
-    def _from_text(self, text: str) -> tuple[int, ...]:
-        return tuple(int(side) for side in text.lower().split("x"))
+    def _from_text(self, text: str) -> str | tuple[int, ...]:
+        text = text.lower()
+        return text if text == SOURCE_SIZE else tuple(int(side) for side in text.split("x"))
 
-    def _checked(self, value: object) -> tuple[int, int]:
+    def _checked(self, value: object) -> tuple[int, int] | str:
+        if value == SOURCE_SIZE:
+            return SOURCE_SIZE
         width, height = _integers(value, 2)
-        for side in (width, height):
-            if _between(side, self._low, self._high) % 2:
-                raise ValueError
+        given = [side for side in (width, height) if side != AUTO_SIDE]
+        if not given or any(_between(side, self._low, self._high) % 2 for side in given):
+            raise ValueError
         return width, height
 
-    def write(self, value: tuple[int, int]) -> str:
-        """`1280x720`."""
-        return "x".join(map(str, value))
+    def write(self, value: tuple[int, int] | str) -> str:
+        """`1280x720`, `1280x-2`, `source`."""
+        return value if isinstance(value, str) else "x".join(map(str, value))
 
 
 class Numbers(Kind):

@@ -16,6 +16,7 @@ from musetalk_fast.kernels.alpha import rgba_to_planes
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Asset, Background, Still, load_still
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
 
@@ -37,6 +38,10 @@ class AvatarSource(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user."""
+
+    @property
+    def size_note(self) -> str | None:
+        """What was scaled, cut or added, for the user; None: nothing of note."""
 
     @property
     def width(self) -> int:
@@ -116,6 +121,11 @@ class StillSource:
         return self._still.notes
 
     @property
+    def size_note(self) -> str | None:
+        """What was scaled, cut or added, for the user; None: nothing of note."""
+        return self._still.size_note
+
+    @property
     def width(self) -> int:
         """Pixels across; even."""
         return self._still.width
@@ -162,7 +172,7 @@ class StillSource:
 
 
 def open_avatar(
-    path: Path, *, background: Background, resolution: tuple[int, int] | None
+    path: Path, *, background: Background, resolution: Resolution | None
 ) -> AvatarSource:
     """Open what the path holds: today, a picture; see `image.load_still`.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from musetalk_fast.errors import InputError, UsageError
 from musetalk_fast.media.image import Background, Still, load_still
 from musetalk_fast.media.picture.colours import parse_colour
-from musetalk_fast.media.picture.transparency import TRANSPARENT
+from musetalk_fast.media.picture.transparency import BLUR, TRANSPARENT
 
 DEFAULT_BACKGROUND = "white"
 
@@ -18,21 +18,23 @@ _SUFFIX = re.compile(r"\.\w{1,5}$", re.ASCII)
 
 
 def background_file(text: str | None) -> Path | None:
-    """The file of a background that is a picture; None of one that is a colour or `TRANSPARENT`.
+    """The file of a background that is a picture; None of a colour, `BLUR` or `TRANSPARENT`.
 
     A colour comes before a file of its name.
 
     Raises:
         errors.UsageError: it is neither, and does not look like a file either.
     """
-    if text is None or text == TRANSPARENT:
+    if text is None or text in (BLUR, TRANSPARENT):
         return None
     try:
         parse_colour(text)
     except UsageError as error:
         if os.sep in text or _SUFFIX.search(text) or os.path.lexists(text):
             return Path(text)
-        error.hint = "use #RRGGBB, a CSS name such as white, the file of a picture, or transparent"
+        error.hint = (
+            "use #RRGGBB, a CSS name such as white, the file of a picture, blur or transparent"
+        )
         raise
     return None
 

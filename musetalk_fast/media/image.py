@@ -11,21 +11,23 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.errors import ImageSizeError, InputError, UsageError
+from musetalk_fast.errors import ImageSizeError, InputError
+from musetalk_fast.media.frame_size import Geometry, Resolution, geometry_of, size_note
 from musetalk_fast.media.input_file import open_input, read_errors
+from musetalk_fast.media.picture.canvas import blurred, scaled, widened
 from musetalk_fast.media.picture.colours import parse_colour
 from musetalk_fast.media.picture.exif import TURNED_BY_A_QUARTER, orientation
 from musetalk_fast.media.picture.flatten import Flat, flatten
 from musetalk_fast.media.picture.formats import open_picture
-from musetalk_fast.media.picture.interface import MAX_SIDE, MIN_SIDE, PictureFile
-from musetalk_fast.media.picture.proportions import NOTICEABLE, Square, square_pixels
+from musetalk_fast.media.picture.interface import PictureFile
+from musetalk_fast.media.picture.proportions import Square, square_pixels
 from musetalk_fast.media.picture.transparency import (
+    BLUR,
     TRANSPARENT,
     Alpha,
     cover,
     extended,
     over,
-    resized,
 )
 from musetalk_fast.types import Picture
 
@@ -57,6 +59,7 @@ class Still:
         alpha: (height, width) uint8 of a picture whose transparent parts were kept: 0 is
             transparent, 255 opaque. The colours are not multiplied by it, and go on where it is 0.
             None: opaque.
+        size_note: a sentence for the user: what was scaled, cut or added.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class Still:
     sha256: str
     notes: tuple[str, ...]
     alpha: Alpha | None = None
+    size_note: str | None = None
 
     @property
     def width(self) -> int:
@@ -87,10 +91,11 @@ class Still:
 
 
 Background: TypeAlias = str | Still
-"""What is behind transparent parts: a colour, as CSS writes it, or a picture; or `TRANSPARENT`."""
+"""What is behind transparent parts and in bars: a colour, as CSS writes it, or a picture; or
+`BLUR`, or `TRANSPARENT`."""
 
 
-def load_still(path: Path, *, background: Background, resolution: tuple[int, int] | None) -> Still:
+def load_still(path: Path, *, background: Background, resolution: Resolution | None) -> Still:
     """Read a PNG, JPEG, WebP, BMP, TIFF, AVIF or GIF; a HEIC where pillow-heif is installed.
 
     Colours are brought to sRGB by the picture's profile; without one they count as sRGB. The EXIF
@@ -100,8 +105,8 @@ def load_still(path: Path, *, background: Background, resolution: tuple[int, int
 
     Args:
         background: a picture is scaled to cover the size, and loses what is beyond it.
-        resolution: (width, height) to scale to, exactly, whatever the picture's proportions; None
-            keeps its size in square pixels, less the last column or row where that is odd.
+        resolution: the size to reach; None keeps its size in square pixels, less the last column or
+            row where that is odd.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
@@ -109,44 +114,60 @@ def load_still(path: Path, *, background: Background, resolution: tuple[int, int
         errors.ImageSizeError: a side outside 64..8192 pixels, or a file above 256 MiB.
         errors.UsageError: a background or resolution that makes no sense.
     """
-    if background != TRANSPARENT and isinstance(background, str):
+    if isinstance(background, str) and background not in (BLUR, TRANSPARENT):
         parse_colour(background)
-    _check_resolution(resolution)
-    data = _read(path)
+    wanted, data = resolution or Resolution(), _read(path)
     try:
         picture = open_picture(data)
         turn = orientation(picture.exif)
         square = _square(picture, turn)
+        geometry = geometry_of((square.width, square.height), wanted)
         flat = flatten(picture)
     except InputError as error:
         error.where = str(path)
         raise
     alpha = None if flat.alpha is None else _turned(flat.alpha, turn)
-    rgb, alpha = _sized(_turned(flat.rgb, turn), alpha, square, resolution)
-    rgb, alpha, laid = _on_background(rgb, alpha, background)
-    notes = (*_notes(picture, flat), *laid, *square.notes, *_stretch_notes(square, resolution))
-    return Still(Path(path), rgb, hashlib.sha256(data).hexdigest(), notes, alpha)
+    rgb, alpha = scaled(_turned(flat.rgb, turn), alpha, geometry)
+    if geometry.has_bars:
+        rgb, alpha = widened(rgb, alpha, geometry)
+    rgb, alpha = _on_background(rgb, alpha, background, geometry)
+    laid = _laid_notes(flat, geometry, background)
+    notes = (*_notes(picture, flat), *laid, *square.notes)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Still(Path(path), rgb, sha256, notes, alpha, size_note(geometry, wanted))
 
 
 def _on_background(
-    rgb: Picture, alpha: Alpha | None, background: Background
-) -> tuple[Picture, Alpha | None, tuple[str, ...]]:
-    """The picture, its alpha if that is kept, and what there is to say of it."""
+    rgb: Picture, alpha: Alpha | None, background: Background, geometry: Geometry
+) -> tuple[Picture, Alpha | None]:
+    """The frame, contiguous, and its alpha if that is kept."""
     if alpha is None or alpha.min() == 255:
-        return np.ascontiguousarray(rgb), None, tuple(_unseen(background))
-    if isinstance(background, Still):
-        height, width = alpha.shape
-        behind, name = cover(background.rgb, width, height), background.path.name
-        notes = _filled(f"{name}, scaled to cover {width}x{height}"), *background.notes
-        return over(rgb, alpha, behind), None, notes
+        return np.ascontiguousarray(rgb), None
     if background == TRANSPARENT:
-        return np.ascontiguousarray(extended(rgb, alpha)), np.ascontiguousarray(alpha), ()
-    return over(rgb, alpha, parse_colour(background)), None, (_filled(background),)
-
-
-def _unseen(background: Background) -> Iterator[str]:
+        return np.ascontiguousarray(extended(rgb, alpha)), np.ascontiguousarray(alpha)
+    width, height = geometry.size
     if isinstance(background, Still):
-        yield f"nothing of the picture is transparent: {background.path.name} is not seen"
+        return over(rgb, alpha, cover(background.rgb, width, height)), None
+    if background != BLUR:
+        return over(rgb, alpha, parse_colour(background)), None
+    x, y, across, down = geometry.shown
+    shown = slice(y, y + down), slice(x, x + across)
+    return over(rgb, alpha, blurred(extended(rgb[shown], alpha[shown]), width, height)), None
+
+
+def _laid_notes(flat: Flat, geometry: Geometry, background: Background) -> Iterator[str]:
+    is_opaque = flat.alpha is None
+    if not isinstance(background, Still):
+        if not is_opaque and background != TRANSPARENT:
+            yield _filled("a blurred copy" if background == BLUR else background)
+        return
+    name, (width, height) = background.path.name, geometry.size
+    if is_opaque and not geometry.has_bars:
+        yield f"nothing of the picture is transparent: {name} is not seen"
+        return
+    if not is_opaque:
+        yield _filled(f"{name}, scaled to cover {width}x{height}")
+    yield from background.notes
 
 
 def _filled(name: str) -> str:
@@ -170,28 +191,6 @@ def _notes(picture: PictureFile, flat: Flat) -> Iterator[str]:
         yield "the picture's inks (CMYK) have no colour profile: its colours are approximate"
 
 
-def _stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterator[str]:
-    width, height = square.width, square.height
-    across, down = resolution or (width, height)
-    stretch = across * height / (down * width)
-    if max(stretch, 1 / stretch) > NOTICEABLE:
-        yield (
-            f"the picture of {width}x{height} is stretched to {across}x{down} (--resolution): its "
-            "proportions change"
-        )
-
-
-def _check_resolution(resolution: tuple[int, int] | None) -> None:
-    if resolution is None:
-        return
-    if any(side % 2 or not MIN_SIDE <= side <= MAX_SIDE for side in resolution):
-        width, height = resolution
-        raise UsageError(
-            f"the resolution {width}x{height} cannot be encoded",
-            hint=f"give even numbers from {MIN_SIDE} to {MAX_SIDE}, such as 1280x720",
-        )
-
-
 def _read(path: Path) -> bytes:
     with open_input(path) as file, read_errors(path):
         data = file.read(MAX_BYTES + 1)
@@ -211,17 +210,3 @@ def _turned(samples: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     flip_across = orientation in (2, 3, 6, 7)
     flip_down = orientation in (3, 4, 7, 8)
     return samples[:: -1 if flip_down else 1, :: -1 if flip_across else 1]
-
-
-def _sized(
-    rgb: Picture, alpha: Alpha | None, square: Square, resolution: tuple[int, int] | None
-) -> tuple[Picture, Alpha | None]:
-    """Brought to a resolution; without one to square pixels, even in number."""
-    height, width = rgb.shape[:2]
-    even = (square.width - square.width % 2, square.height - square.height % 2)
-    if resolution is None and (square.width, square.height) == (width, height):
-        rows, columns = slice(even[1]), slice(even[0])
-        return rgb[rows, columns], None if alpha is None else alpha[rows, columns]
-    if resolution == (width, height):
-        return rgb, alpha
-    return resized(rgb, alpha, resolution or even)

@@ -15,6 +15,7 @@ from musetalk_fast.types import (
     AvatarOptions,
     ColourTags,
     CropEncoding,
+    Fit,
     Scaling,
     SourceRun,
     StillRowsMode,
@@ -36,7 +37,6 @@ from musetalk_fast.wire.records import (
     ratio,
     record_identity,
     runs,
-    size,
     stored,
 )
 
@@ -86,14 +86,14 @@ class Plan:
         fps: exact frames a second.
         frames: ceil(duration x fps).
         width, height: pixels of the output.
-        resolution: the size that was asked for; None: the avatar's own, made even.
+        fit: how an avatar of other proportions becomes so large.
         colour: what the samples of the output mean.
         bit_depth: of these samples.
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
         still_rows: whether rows that never change may be encoded once.
-        background: behind the avatar's transparent parts: a colour, or `transparent` where these
-            stay; None: a picture.
+        background: behind the avatar's transparent parts and in bars: a colour or `blur`, or
+            `transparent` where these stay; None: a picture.
         background_image, background_sha256: this picture, and the hash of its file.
         sound: whether the recording becomes the output's sound track.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
@@ -109,9 +109,7 @@ class Plan:
     frames: int = field(metadata=stored(integer(1)))
     width: int = field(metadata=stored(integer(2, _MAX_SIDE)))
     height: int = field(metadata=stored(integer(2, _MAX_SIDE)))
-    resolution: tuple[int, int] | None = field(
-        metadata=stored(optional(size(2, _MAX_SIDE)), identity=False)
-    )
+    fit: Fit = field(metadata=stored(choice(Fit)))
     colour: ColourTags = field(metadata=stored(integers(ColourTags, 0, _MAX_TAG)))
     bit_depth: int = field(metadata=stored(integer(8, 16)))
     sources: tuple[SourceRun, ...] = field(metadata=stored(runs(SourceRun, _MAX_RUNS)))

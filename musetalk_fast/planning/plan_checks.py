@@ -21,6 +21,7 @@ from musetalk_fast.config.value_types import Kind, Number
 from musetalk_fast.errors import PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
+from musetalk_fast.media.picture.transparency import BLUR
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
 from musetalk_fast.planning.source_frames import source_runs
@@ -71,16 +72,15 @@ def _check_settings(plan: Plan) -> None:
         except ValueError as error:
             raise PlanError(f"the plan: {member} {error}") from None
     _check_background(plan)
-    _demand(plan.resolution in (None, (plan.width, plan.height)), "resolution", "width and height")
 
 
 def _check_background(plan: Plan) -> None:
-    """A colour, or `TRANSPARENT`, or a picture with its hash: one of them."""
+    """A colour, `BLUR`, `TRANSPARENT` or a picture with its hash: one of them."""
     is_picture = plan.background is None
     members = plan.background_image, plan.background_sha256
     is_clear = all((member is not None) == is_picture for member in members)
     _demand(is_clear, "background", "a colour, or a picture with its hash")
-    if plan.background is None or plan.is_transparent:
+    if plan.background in (None, BLUR) or plan.is_transparent:
         return
     try:
         parse_colour(plan.background)

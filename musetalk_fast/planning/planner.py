@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musetalk_fast.config import BUILTIN, Settings
+from musetalk_fast.config import BUILTIN, OutputSettings, Settings
+from musetalk_fast.config.settings import kinds
 from musetalk_fast.events import Event, FacePlace, FacesEvent, ProgressEvent, WarningEvent
-from musetalk_fast.media.avatar import AvatarSource, open_avatar
+from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, background_file, load_background
 from musetalk_fast.media.image import Background, Still
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.speech import Speech, load_speech
+from musetalk_fast.planning.avatar_opening import open_wanted
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
-from musetalk_fast.types import Box
+from musetalk_fast.types import SOURCE_SIZE, Box, Fit
 from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
 from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
@@ -61,7 +63,7 @@ def load_inputs(
     """Read, check and normalise both inputs; look for a face.
 
     Args:
-        output: says whether transparent parts can stay.
+        output: says whether transparent parts can stay, and how large a video is played.
         workdir: folder for the 16 kHz recording.
         on_event: called with progress and warnings.
         on_avatar: given the avatar as soon as it is open.
@@ -73,14 +75,15 @@ def load_inputs(
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
     background = _background(settings, output)
-    resolution = settings.output.resolution
-    avatar_source = open_avatar(avatar, background=background, resolution=resolution)
+    avatar_source = open_wanted(avatar, output, settings.output, background)
     on_avatar(avatar_source)
     if settings.avatar.background == TRANSPARENT and not has_alpha(avatar_source.pix_fmt):
         on_event(
             WarningEvent(message=f"{avatar.name} has no transparent parts: the video has none")
         )
     _warn(avatar_source.notes, on_event)
+    if avatar_source.size_note is not None:
+        on_event(WarningEvent(message=avatar_source.size_note, token="MTF-SIZE"))
     mouth = None
     if settings.avatar.face_check:
         mouth = _look_for_face(avatar_source, settings, on_event)
@@ -133,7 +136,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         frames=frames,
         width=avatar.width,
         height=avatar.height,
-        resolution=settings.output.resolution,
+        fit=settings.output.fit,
         colour=avatar.colour,
         bit_depth=avatar.bit_depth,
         sources=source_runs(avatar, frames, fps),
@@ -223,13 +226,22 @@ def _face_hint(error: InputError, settings: Settings) -> str | None:
     hint = error.hint
     if hint != error.default_hint:
         return hint
-    if settings.output.resolution is not None:
-        width, height = settings.output.resolution
-        hint = f"the picture was scaled by --resolution {width}x{height}: leave it out, or {hint}"
+    if changes := " ".join(_size_flags(settings.output)):
+        hint = f"the picture was changed by {changes}: leave that out, or {hint}"
     if isinstance(error, NoFaceError) and set(settings.server.url or ()) - {BUILTIN}:
         # The built-in engine looks with the same eyes; others may see more.
         hint = f"{hint}, or let the server look for itself: --no-face-check"
     return hint
+
+
+def _size_flags(output: OutputSettings) -> Iterator[str]:
+    """What made a picture smaller, or cut it."""
+    if output.resolution not in (None, SOURCE_SIZE):
+        yield f"--resolution {kinds(OutputSettings)['resolution'].write(output.resolution)}"
+    if output.max_side is not None:
+        yield f"--max-side {output.max_side}"
+    if output.fit is not Fit.PAD:
+        yield f"--fit {output.fit}"
 
 
 def _warn(notes: tuple[str, ...], on_event: OnEvent) -> None:

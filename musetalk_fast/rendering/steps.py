@@ -10,7 +10,6 @@ from pathlib import Path
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
-from musetalk_fast.media.avatar import open_avatar
 from musetalk_fast.media.background import load_background_file
 from musetalk_fast.media.image import Asset, Background, Still
 from musetalk_fast.media.speech import load_speech
@@ -24,6 +23,7 @@ from musetalk_fast.planning import (
     load_inputs,
     plan_render,
 )
+from musetalk_fast.planning.avatar_opening import open_planned
 from musetalk_fast.rendering.executor import make_parts
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
@@ -156,7 +156,7 @@ def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs,
     background: Background = str(plan.background)
     if plan.background_image is not None:
         background = load_background_file(plan.background_image)
-    avatar = open_avatar(plan.avatar, background=background, resolution=plan.resolution)
+    avatar = open_planned(plan, background)
     speech = load_speech(plan.audio, workdir, lambda _secs: check())
     hashes = [avatar.sha256, speech.sha256]
     if isinstance(background, Still):

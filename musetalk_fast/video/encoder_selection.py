@@ -104,6 +104,15 @@ def has_alpha(pix_fmt: str) -> bool:
     return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
 
 
+def chosen_encoder(settings: OutputSettings, output: Path) -> str:
+    """FFmpeg's name of the encoder that `resolve` will open.
+
+    Raises:
+        errors.OutputFormatError, errors.EncoderError: as `resolve`.
+    """
+    return _chosen(settings, output)[0].name
+
+
 def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings | None:
     """What `resolve` makes of the choices that lead to some settings, without opening anything.
 

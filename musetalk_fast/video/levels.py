@@ -118,6 +118,19 @@ def level_warning(settings: EncoderSettings, width: int, height: int, fps: Fract
     )
 
 
+def largest_played(codec: str, width: int, height: int, fps: Fraction) -> tuple[int, int]:
+    """The size, or the largest of the same proportions that phones play; then both sides are even.
+
+    Args:
+        codec: FFmpeg's name of an encoder; its preset is not looked at: another one is a smaller
+            loss than pixels.
+    """
+    family = _FAMILIES[CODECS[codec].family]
+    if _fits(family.levels[0], family.block, width, height, fps, _KEPT_ELSE):
+        return width, height
+    return _largest(family, width, height, fps, _KEPT_ELSE)
+
+
 def _fits(level: _Level, block: int, width: int, height: int, fps: Fraction, kept: int) -> bool:
     size = math.ceil(width / block) * math.ceil(height / block) * block * block
     return (

@@ -109,11 +109,6 @@ def integer(low: int, high: int = MAX_INDEX) -> FieldCodec:
     return FieldCodec(lambda members, name: members.integer(name, low, high))
 
 
-def size(low: int, high: int) -> FieldCodec:
-    """(width, height) as a list, each from `low` to `high`."""
-    return FieldCodec(lambda members, name: members.integers(name, 2, low, high), list)
-
-
 def choice(words: Iterable[str]) -> FieldCodec:
     """One of a few words; of an enumeration of texts, its member."""
 

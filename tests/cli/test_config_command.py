@@ -37,7 +37,7 @@ def test_what_an_unset_value_comes_to() -> None:
     plain = _effective()
     assert (plain["fps"], plain["resolution"], plain["face_box"]) == (
         "25",
-        "the avatar's own",
+        "the avatar's own, scaled down to what phones play",
         None,
     )
     assert (plain["wire"], plain["sound"]) == ("the best one that the server has", "the recording")
@@ -94,7 +94,7 @@ def test_show_as_json(run, tmp_path: Path) -> None:
     }
     assert shown["settings"]["output"]["resolution"] == {
         "value": None,
-        "effective": "the avatar's own",
+        "effective": "the avatar's own, scaled down to what phones play",
         "origin": "default",
     }
 

@@ -13,7 +13,7 @@ from musetalk_fast import errors
 from musetalk_fast.config import AvatarSettings, OutputSettings, ProcessingSettings, ServerSettings
 from musetalk_fast.config.settings import SECTIONS, kinds
 from musetalk_fast.config.value_types import Kind
-from musetalk_fast.types import Box, CropEncoding, Scaling
+from musetalk_fast.types import Box, CropEncoding, Fit, Scaling
 
 
 def _kind(name: str) -> Kind:
@@ -34,6 +34,11 @@ READ = [
     ("output.fps", "240", Fraction(240)),
     ("output.resolution", "1280x720", (1280, 720)),
     ("output.resolution", "64X8192", (64, 8192)),
+    ("output.resolution", "1920x-2", (1920, -2)),
+    ("output.resolution", "-2x1080", (-2, 1080)),
+    ("output.resolution", "source", "source"),
+    ("output.fit", "crop", Fit.CROP),
+    ("output.max_side", "64", 64),
     ("output.crf", "0", 0),
     ("output.crf", "63", 63),
     ("output.format", "webm", "webm"),
@@ -61,6 +66,9 @@ READ = [
 REFUSED = [
     ("output.fps", ("0", "0.5", "241", "25fps", "1/0", "1e3", "nan", "", "-25", "1e999999999")),
     ("output.resolution", ("1280", "1280x721", "63x64", "62x64", "64x8194", "1280x720x3", "axb")),
+    ("output.resolution", ("-2x-2", "-1x720", "-2x721", "sources")),
+    ("output.fit", ("fill",)),
+    ("output.max_side", ("63", "8193")),
     ("output.crf", ("-1", "64", "20.5", "high", "9" * 5000)),
     ("output.format", ("mov", "MP4", "")),
     ("output.preset", ("quick",)),

@@ -148,8 +148,23 @@ def wide_profile() -> bytes:
 
 def ink_profile() -> bytes:
     """CMYK of which only black counts: from L* 100 to 0."""
-    lut = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
-    grid = b"".join(bytes((0 if at % 2 else 255, 128, 128)) for at in range(16))
+    return _ink_profile(b"".join(bytes((0 if at % 2 else 255, 128, 128)) for at in range(16)), 2)
+
+
+def press_profile() -> bytes:
+    """CMYK whose inks are strong, not pure, and darken each other more than by their sum."""
+    steps = np.linspace(0, 1, 9)
+    cyan, magenta, yellow, black = np.meshgrid(*[steps] * 4, indexing="ij")
+    paper = 1 - 0.97 * black
+    light = 100 * (1 - 0.6 * cyan) * (1 - 0.55 * magenta) * (1 - 0.08 * yellow) * paper
+    red_green = (75 * magenta - 37 * cyan - 6 * yellow) * paper
+    yellow_blue = (93 * yellow - 50 * cyan - 4 * magenta) * paper
+    lab = np.stack([light * 2.55, red_green + 128, yellow_blue + 128], axis=-1)
+    return _ink_profile(np.rint(lab).clip(0, 255).astype(np.uint8).tobytes(), len(steps))
+
+
+def _ink_profile(grid: bytes, steps: int) -> bytes:
+    lut = b"mft1\0\0\0\0" + bytes((4, 3, steps, 0)) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
     lut += bytes(range(256)) * 4 + grid + bytes(range(256)) * 3
     return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": lut})
 

@@ -14,6 +14,7 @@ import pytest
 from musetalk_fast.kernels.planes import ALPHA, LAYOUTS, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.media.avatar import StillSource, open_avatar
+from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.types import BT709, SourceRun
 
@@ -27,12 +28,14 @@ def source() -> StillSource:
 
 
 def test_a_still_is_one_source_frame_without_a_rate() -> None:
-    still = load_still(PORTRAIT, background="white", resolution=(256, 192))
-    source = open_avatar(PORTRAIT, background="white", resolution=(256, 192))
+    wanted = Resolution((256, 192))
+    still = load_still(PORTRAIT, background="white", resolution=wanted)
+    source = open_avatar(PORTRAIT, background="white", resolution=wanted)
     assert (source.width, source.height) == (256, 192)
     assert (source.rate, source.frames) == (None, 1)
     assert (source.colour, source.bit_depth, source.pix_fmt) == (BT709, 8, "rgb24")
     assert (source.path, source.sha256, source.notes) == (PORTRAIT, still.sha256, still.notes)
+    assert source.size_note == still.size_note
     assert np.array_equal(source.picture(0), still.rgb)
 
 

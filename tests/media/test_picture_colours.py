@@ -24,6 +24,7 @@ from pictures import (
     grey_profile,
     ink_profile,
     png,
+    press_profile,
     rgb_profile,
     saved,
     srgb_curve,
@@ -252,6 +253,44 @@ def test_inks_without_a_profile_are_reported(load: Load, kind: str) -> None:
     assert _near(still, np.array([[255, 0, 0]]), 1)
     assert still.notes == (APPROXIMATE,)
     assert load(saved(inks, kind, icc_profile=ink_profile())).notes == ()
+
+
+EXACTLY = ImageCms.Flags.NOOPTIMIZE | ImageCms.Flags.NOCACHE
+"""Without the tables that LittleCMS makes for speed: of inks these are up to 4 levels off."""
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "mode", "flags"),
+    [
+        ("P3 by a profile", P3_PROFILE, "RGB", EXACTLY),
+        ("P3 by code points", P3_PROFILE, "RGB", EXACTLY),
+        ("Adobe RGB by a profile", ADOBE_PROFILE, "RGB", EXACTLY),
+        ("Adobe RGB by Exif", ADOBE_PROFILE, "RGB", EXACTLY),
+        ("inks", press_profile(), "CMYK", 0),
+    ],
+)
+def test_within_a_level_of_littlecms(
+    load: Load, name: str, profile: bytes, mode: str, flags: int
+) -> None:
+    samples = np.random.default_rng(5).integers(0, 256, (96, 96, len(mode)), dtype=np.uint8)
+    picture, exif = Image.fromarray(samples, mode), Image.Exif()
+    exif[ExifTags.IFD.Exif] = {ExifTags.IFD.Interop: {1: "R03"}}
+    data = {
+        "P3 by code points": lambda: png(samples, 8, RGB, CICP_P3),
+        "Adobe RGB by Exif": lambda: saved(picture, "PNG", exif=exif),
+    }.get(name, lambda: saved(picture, "TIFF", icc_profile=profile))()
+    theirs = ImageCms.profileToProfile(
+        picture,
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags(flags),
+    )
+    still = load(data)
+    assert np.abs(still.rgb.astype(int) - np.array(theirs)).max() <= 1
+    assert still.rgb.std(axis=(0, 1)).min() > 30
+    assert still.notes == ()
 
 
 def test_profiles_that_are_made_to_be_slow_or_large(load: Load) -> None:

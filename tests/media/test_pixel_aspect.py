@@ -15,6 +15,7 @@ from pictures import GREY, chunk, png, saved
 from PIL import Image, ImageOps, features
 
 from musetalk_fast import errors
+from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.types import Picture
 
@@ -26,7 +27,7 @@ Load = Callable[..., Still]
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    def load(data: bytes, resolution: Size | None = None) -> Still:
+    def load(data: bytes, resolution: Resolution | None = None) -> Still:
         (tmp_path / "picture").write_bytes(data)
         return load_still(tmp_path / "picture", background="white", resolution=resolution)
 
@@ -153,10 +154,10 @@ def test_a_resolution_is_reached_at_once_and_stretches_square_pixels(
     load: Load, true: Image.Image
 ) -> None:
     data = _phys(_squeezed(true, 36, 72), 36, 72)
-    still = load(data, (128, 128))
+    still = load(data, Resolution((128, 128)))
     assert still.rgb.shape == (128, 128, 3)
-    assert len(still.notes) == 1
-    assert "of 192x192 is stretched to 96x192" in load(data, (96, 192)).notes[1]
+    assert (len(still.notes), still.size_note) == (1, None)
+    assert "of 192x192 gets bars above" in (load(data, Resolution((96, 192))).size_note or "")
 
 
 def test_the_largest_size_holds(load: Load) -> None:

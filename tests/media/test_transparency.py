@@ -16,9 +16,10 @@ from musetalk_fast import errors
 from musetalk_fast.kernels.planes import ALPHA, LAYOUTS
 from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.background import load_background
+from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Background, Still, load_still
 from musetalk_fast.media.picture.transparency import TRANSPARENT, extended
-from musetalk_fast.types import Picture, SourceRun
+from musetalk_fast.types import Fit, Picture, SourceRun
 
 Load = Callable[..., Still]
 SKIN, HIDDEN = (200, 140, 120), (0, 255, 0)
@@ -27,7 +28,7 @@ SKIN, HIDDEN = (200, 140, 120), (0, 255, 0)
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     def load(
-        data: bytes, background: Background = TRANSPARENT, resolution: tuple[int, int] | None = None
+        data: bytes, background: Background = TRANSPARENT, resolution: Resolution | None = None
     ) -> Still:
         (tmp_path / "picture").write_bytes(data)
         return load_still(tmp_path / "picture", background=background, resolution=resolution)
@@ -112,7 +113,11 @@ def test_alpha_turns_and_scales_with_its_picture(
     still = load(saved(Image.fromarray(disc), "PNG", exif=exif))
     assert still.alpha is not None
     assert (still.alpha == np.array(upright)[..., 3]).all()
-    half = load(saved(Image.fromarray(disc), "PNG", exif=exif), TRANSPARENT, (80, 90))
+    half = load(
+        saved(Image.fromarray(disc), "PNG", exif=exif),
+        TRANSPARENT,
+        Resolution((80, 90), Fit.STRETCH),
+    )
     scaled = np.array(upright.getchannel("A").resize((80, 90), Image.Resampling.LANCZOS))
     assert half.alpha is not None
     assert np.abs(half.alpha.astype(int) - scaled).max() <= 1

@@ -19,10 +19,12 @@ from musetalk_fast.errors import PlanError
 from musetalk_fast.planning import Plan, Segment, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
 from musetalk_fast.types import (
+    AUTO_SIDE,
     BT709,
     AvatarOptions,
     Box,
     CropEncoding,
+    Fit,
     Scaling,
     SourceRun,
     StillRowsMode,
@@ -57,7 +59,7 @@ def _plan() -> Plan:
         frames=1000,
         width=640,
         height=480,
-        resolution=(640, 480),
+        fit=Fit.CROP,
         colour=BT709,
         bit_depth=8,
         sources=(SourceRun(0, 1, 600), SourceRun(599, -1, 400)),
@@ -145,7 +147,7 @@ def test_what_does_not_decide_how_it_looks() -> None:
         "output",
         "overwrite",
     }  # their content has its own fields
-    derived = {"duration", "resolution"}  # they are in frames, width and height
+    derived = {"duration"}  # it is in frames
     silent = {name for name, (_, counts) in FIELDS.items() if not counts}
     assert silent == files | derived | {"encoder.threads"}
 
@@ -181,8 +183,8 @@ def test_a_damaged_member_is_named(name: str) -> None:
         plan_from_json(json.dumps(document).encode(), OUTPUT)
 
 
-@pytest.mark.parametrize("changes", [{"resolution": None}, {"background": None, **PICTURE}])
-def test_a_size_or_a_colour_need_not_be_asked_for(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changes", [{"background": "blur"}, {"background": None, **PICTURE}])
+def test_a_colour_need_not_be_asked_for(changes: dict[str, Any]) -> None:
     plan = replace(_plan(), **changes)
     assert plan_from_json(plan_to_json(plan), OUTPUT) == plan
 
@@ -272,7 +274,7 @@ IMPOSSIBLE = {
     "a rate of long terms": ({"fps": Fraction((1 << 60) + 1, 1 << 59)}, "fps must be 1 to 240"),
     "an odd picture": ({"width": 641}, "width and height must be WIDTHxHEIGHT, both even"),
     "a tiny picture": ({"width": 32}, "width and height must be .* from 64 to 8192"),
-    "another size than was asked for": ({"resolution": (2, 1 << 16)}, "resolution must be width"),
+    "a side that follows": ({"height": AUTO_SIDE}, "height must be"),
     "ten bits": ({"bit_depth": 10}, "bit_depth must be 8"),
     "an unknown matrix": ({"colour": replace(BT709, matrix=200)}, "colour must be"),
     "unknown primaries": ({"colour": replace(BT709, primaries=200)}, "colour must be"),

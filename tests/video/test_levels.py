@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from musetalk_fast import Settings
-from musetalk_fast.config import AvatarSettings
+from musetalk_fast.config import AvatarSettings, OutputSettings
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import make_plan
 from musetalk_fast.types import BT709
@@ -85,13 +86,19 @@ def test_the_siblings(codec: str) -> None:
     assert (tall is not None) == (settings.codec in ("libsvtav1", "av1_nvenc"))
 
 
-def test_a_plan_says_it(tmp_path: Path) -> None:
+def test_a_plan_scales_down_once_or_says_it(tmp_path: Path) -> None:
     Image.new("RGB", (4032, 3024), "grey").save(tmp_path / "large.jpg")
     events: list[Event] = []
     settings = Settings(avatar=AvatarSettings(face_check=False))
     inputs = (tmp_path / "large.jpg", DATA / "short.wav", tmp_path / "out.mp4")
-    make_plan(*inputs, settings, on_event=events.append)
+    plan = make_plan(*inputs, settings, on_event=events.append)
     (warning,) = [event for event in events if isinstance(event, WarningEvent)]
-    assert warning.token == "MTF-LEVEL"
+    assert (warning.token, plan.width, plan.height) == ("MTF-SIZE", 3536, 2652)
+    assert "of 4032x3024 is scaled down to 3536x2652: phones" in warning.message
+    events.clear()
+    settings = replace(settings, output=OutputSettings(resolution="source"))
+    plan = make_plan(*inputs, settings, on_event=events.append)
+    (warning,) = [event for event in events if isinstance(event, WarningEvent)]
+    assert (warning.token, plan.width, plan.height) == ("MTF-LEVEL", 4032, 3024)
     assert warning.message.startswith("4032x3024 at 25 fps is H.264 level 6.0, which phones")
     assert "--resolution 3536x2652" in warning.message

@@ -10,6 +10,9 @@ from musetalk_fast.types import Picture
 TRANSPARENT = "transparent"
 """In the place of a colour behind transparent parts: they stay as they are."""
 
+BLUR = "blur"
+"""In the place of a colour: a blurred copy of the picture itself, which covers the frame."""
+
 Alpha = NDArray[np.uint8]
 """(H, W) uint8: 0 is transparent, 255 opaque."""
 
@@ -54,14 +57,22 @@ def cover(rgb: Picture, width: int, height: int) -> Picture:
 
 
 def resized(
-    rgb: Picture, alpha: Alpha | None, size: tuple[int, int]
+    rgb: Picture,
+    alpha: Alpha | None,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
 ) -> tuple[Picture, Alpha | None]:
-    """Scale colours, and alpha where there is one: hidden colours count for nothing."""
+    """Scale colours, and alpha where there is one: hidden colours count for nothing.
+
+    Args:
+        size: (width, height) to reach.
+        box: what is scaled: left, top, right, bottom in pixels.
+    """
     from PIL import Image
 
     # Pillow multiplies colours by their alpha, and divides again.
     picture = Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
-    scaled = np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
+    scaled = np.asarray(picture.resize(size, Image.Resampling.LANCZOS, box=box))
     return scaled[..., :3], scaled[..., 3] if alpha is not None else None
 
 
