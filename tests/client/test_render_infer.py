@@ -33,7 +33,9 @@ FRAMES = 75
 def _settings(url: str, **server: object) -> Settings:
     return Settings(
         server=ServerSettings(url=url, **server),  # type: ignore[arg-type]
-        output=OutputSettings(preset="ultrafast", crf=10, sound="none", resolution=SIZE),
+        output=OutputSettings(
+            preset="ultrafast", crf=10, sound="none", resolution=SIZE, fit="stretch"
+        ),
         processing=ProcessingSettings(segment_secs=1, max_retries=1),
     )
 
