@@ -10,9 +10,9 @@ from pathlib import Path
 from musetalk_fast.errors import InputError, UsageError
 from musetalk_fast.media.image import Background, Still, load_still
 from musetalk_fast.media.picture.colours import parse_colour
-from musetalk_fast.media.picture.transparency import BLUR, TRANSPARENT
+from musetalk_fast.media.picture.transparency import BLUR, TRANSPARENT, WHITE
 
-DEFAULT_BACKGROUND = "white"
+DEFAULT_BACKGROUND = WHITE
 
 _SUFFIX = re.compile(r"\.\w{1,5}$", re.ASCII)
 

@@ -24,6 +24,7 @@ from musetalk_fast.media.picture.proportions import Square, square_pixels
 from musetalk_fast.media.picture.transparency import (
     BLUR,
     TRANSPARENT,
+    WHITE,
     Alpha,
     cover,
     extended,
@@ -90,9 +91,9 @@ class Still:
         return Asset(data, hashlib.sha256(data).hexdigest())
 
 
-Background: TypeAlias = str | Still
+Background: TypeAlias = str | Still | None
 """What is behind transparent parts and in bars: a colour, as CSS writes it, or a picture; or
-`BLUR`, or `TRANSPARENT`."""
+`BLUR`, or `TRANSPARENT`; None: transparent if the picture has transparent parts, else white."""
 
 
 def load_still(path: Path, *, background: Background, resolution: Resolution | None) -> Still:
@@ -127,6 +128,8 @@ def load_still(path: Path, *, background: Background, resolution: Resolution | N
         error.where = str(path)
         raise
     alpha = None if flat.alpha is None else _turned(flat.alpha, turn)
+    if background is None:
+        background = WHITE if alpha is None else TRANSPARENT
     rgb, alpha = scaled(_turned(flat.rgb, turn), alpha, geometry)
     if geometry.has_bars:
         rgb, alpha = widened(rgb, alpha, geometry)
@@ -138,7 +141,7 @@ def load_still(path: Path, *, background: Background, resolution: Resolution | N
 
 
 def _on_background(
-    rgb: Picture, alpha: Alpha | None, background: Background, geometry: Geometry
+    rgb: Picture, alpha: Alpha | None, background: str | Still, geometry: Geometry
 ) -> tuple[Picture, Alpha | None]:
     """The frame, contiguous, and its alpha if that is kept."""
     if alpha is None or alpha.min() == 255:
@@ -155,7 +158,7 @@ def _on_background(
     return over(rgb, alpha, blurred(extended(rgb[shown], alpha[shown]), width, height)), None
 
 
-def _laid_notes(flat: Flat, geometry: Geometry, background: Background) -> Iterator[str]:
+def _laid_notes(flat: Flat, geometry: Geometry, background: str | Still) -> Iterator[str]:
     is_opaque = flat.alpha is None
     if not isinstance(background, Still):
         if not is_opaque and background != TRANSPARENT:

@@ -98,10 +98,10 @@ def load_inputs(
 
 
 def _background(settings: Settings, output: Path) -> Background:
-    """What was asked for; else transparent where the output can be."""
+    """What was asked for; else transparent where avatar and output can be."""
     asked = settings.avatar.background
     if asked is None:
-        return TRANSPARENT if keeps_alpha(settings.output, output) else DEFAULT_BACKGROUND
+        return None if keeps_alpha(settings.output, output) else DEFAULT_BACKGROUND
     if asked == TRANSPARENT:
         demand_alpha(settings.output, output)
     return load_background(asked)
@@ -158,8 +158,9 @@ def _background_fields(inputs: Inputs) -> dict[str, Any]:
     if isinstance(background, Still):
         fields = {"background_image": background.path, "background_sha256": background.sha256}
         return {"background": None, **fields}
-    is_lost = background == TRANSPARENT and not has_alpha(inputs.avatar.pix_fmt)
-    return {"background": DEFAULT_BACKGROUND if is_lost else background}
+    if background in (None, TRANSPARENT):
+        background = TRANSPARENT if has_alpha(inputs.avatar.pix_fmt) else DEFAULT_BACKGROUND
+    return {"background": background}
 
 
 def make_plan(

@@ -28,10 +28,10 @@ def picture(astronaut: Picture) -> Picture:
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     def load(
-        pixels: NDArray[np.uint8], size: tuple[int, int], fit: Fit, background: str = "white"
+        pixels: NDArray[np.uint8], size: tuple[int, int], fit: Fit, background: str | None = None
     ) -> Still:
         (tmp_path / "picture").write_bytes(saved(Image.fromarray(pixels), "PNG"))
-        behind = load_background(background)
+        behind = None if background is None else load_background(background)
         wanted = Resolution(size, fit)
         return load_still(tmp_path / "picture", background=behind, resolution=wanted)
 
@@ -88,6 +88,10 @@ def test_bars_of_a_picture_and_of_nothing(load: Load, picture: Picture, tmp_path
     assert (clear.alpha == np.where(np.abs(np.arange(140) - 69.5) < 50, 255, 0)).all()
     hidden = np.dstack((picture, np.full((HEIGHT, WIDTH), 255, np.uint8)))
     hidden[:35, :, 3] = 0
+    assert (load(picture, (140, 70), Fit.PAD).rgb[:, :20] == 255).all()
+    kept = load(hidden, (140, 70), Fit.PAD).alpha
+    assert kept is not None
+    assert kept[:, :20].max() == 0
     blurred = load(hidden, (140, 70), Fit.PAD, "blur")
     assert (blurred.rgb[36:, 20:120] == picture[36:]).all()
     assert blurred.notes == ("transparent parts were filled with a blurred copy (--background)",)

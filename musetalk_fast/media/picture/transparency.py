@@ -10,6 +10,8 @@ from musetalk_fast.types import Picture
 TRANSPARENT = "transparent"
 """In the place of a colour behind transparent parts: they stay as they are."""
 
+WHITE = "white"
+
 BLUR = "blur"
 """In the place of a colour: a blurred copy of the picture itself, which covers the frame."""
 
