@@ -130,4 +130,6 @@ def planes_of(frame: av.VideoFrame) -> Planes:
     """
     planes = frame.planes
     strides = [plane.line_size for plane in planes]
-    return Planes(LAYOUTS[frame.format.name], frame.width, frame.height, planes, strides)
+    # Decoders name some formats anew where the range is full.
+    layout = LAYOUTS[frame.format.name.replace("yuvj", "yuv")]
+    return Planes(layout, frame.width, frame.height, planes, strides)
