@@ -11,13 +11,15 @@ from PIL import Image
 from musetalk_fast import Settings
 from musetalk_fast.config import AvatarSettings, OutputSettings
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.events import Event, FacesEvent, WarningEvent
 from musetalk_fast.media.background import load_background
 from musetalk_fast.planning import make_plan
 from musetalk_fast.planning.avatar_opening import open_planned, open_wanted, wanted_resolution
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
-from musetalk_fast.types import Fit
+from musetalk_fast.types import Box, Fit
 
-SPEECH = Path(__file__).parents[1] / "data/short.wav"
+ROOT = Path(__file__).parents[2]
+SPEECH, PORTRAIT = ROOT / "tests/data/short.wav", ROOT / "examples/portrait.png"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,23 @@ def test_a_plan_makes_the_same_picture_again(
     wanted = open_wanted(tmp_path / "a.png", place, output, behind)
     assert (followed.width, followed.height) == (plan.width, plan.height) == size
     assert np.array_equal(followed.picture(0), wanted.picture(0))
+
+
+def test_a_face_is_named_and_shown_in_pixels_of_the_video(tmp_path: Path) -> None:
+    """Of 512x512 pixels with bars: the face is 256 columns further right."""
+    named = Box(256 + 180, 70, 91, 109)
+    settings = Settings(
+        avatar=AvatarSettings(face_box=named), output=OutputSettings(resolution=(1024, 512))
+    )
+    events: list[Event] = []
+    plan = make_plan(PORTRAIT, SPEECH, tmp_path / "o.mp4", settings, on_event=events.append)
+    assert plan.options.face_box == named
+    (place,) = next(event.faces for event in events if isinstance(event, FacesEvent))
+    assert abs(place.x - named.x) < 10
+    assert abs(place.y - named.y) < 10
+    (said,) = (event for event in events if isinstance(event, WarningEvent))
+    assert said.token == "MTF-SIZE"
+    assert "gets bars left and right, to become 1024x512" in said.message
 
 
 def test_the_encoder_bounds_the_avatars_own_size_alone() -> None:
