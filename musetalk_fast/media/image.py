@@ -88,7 +88,7 @@ def load_still(path: Path, *, background: str, resolution: tuple[int, int] | Non
         errors.UsageError: a background or resolution that makes no sense.
     """
     colour = parse_colour(background)
-    _check_resolution(resolution)
+    check_resolution(resolution)
     data = _read(path)
     try:
         picture = open_picture(data)
@@ -99,7 +99,7 @@ def load_still(path: Path, *, background: str, resolution: tuple[int, int] | Non
         error.where = str(path)
         raise
     rgb = np.ascontiguousarray(_sized(_turned(flat.rgb, turn), square, resolution))
-    notes = (*_notes(picture, flat, background), *square.notes, *_stretch_notes(square, resolution))
+    notes = (*_notes(picture, flat, background), *square.notes, *stretch_notes(square, resolution))
     return Still(Path(path), rgb, hashlib.sha256(data).hexdigest(), notes)
 
 
@@ -122,7 +122,8 @@ def _notes(picture: PictureFile, flat: Flat, background: str) -> Iterator[str]:
         yield "the picture's inks (CMYK) have no colour profile: its colours are approximate"
 
 
-def _stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterator[str]:
+def stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterator[str]:
+    """What to say of a resolution that changes a picture's proportions."""
     width, height = square.width, square.height
     across, down = resolution or (width, height)
     stretch = across * height / (down * width)
@@ -133,7 +134,12 @@ def _stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterat
         )
 
 
-def _check_resolution(resolution: tuple[int, int] | None) -> None:
+def check_resolution(resolution: tuple[int, int] | None) -> None:
+    """Refuse sides that are odd, or outside 64..8192 pixels.
+
+    Raises:
+        errors.UsageError: such ones.
+    """
     if resolution is None:
         return
     if any(side % 2 or not MIN_SIDE <= side <= MAX_SIDE for side in resolution):
