@@ -18,7 +18,10 @@ from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Asset, Background, Still, load_still
-from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
+from musetalk_fast.media.input_file import open_input, read_errors
+from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
+from musetalk_fast.media.video import VideoSource, is_known
+from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
 
 class AvatarSource(Protocol):
@@ -60,6 +63,10 @@ class AvatarSource(Protocol):
         """How many source frames there are."""
 
     @property
+    def timestamps(self) -> Timestamps | None:
+        """When each source frame begins; None if each takes one part of `rate`."""
+
+    @property
     def colour(self) -> ColourTags:
         """What the code values of `planes` mean."""
 
@@ -97,6 +104,7 @@ class StillSource:
 
     rate: Fraction | None = None
     frames = 1
+    timestamps: Timestamps | None = None
     colour = BT709
     bit_depth = 8
 
@@ -174,11 +182,15 @@ class StillSource:
 def open_avatar(
     path: Path, *, background: Background, resolution: Resolution | None
 ) -> AvatarSource:
-    """Open what the path holds: today, a picture; see `image.load_still`.
+    """Open what the path holds, whatever its name: a picture, or what else FFmpeg knows.
 
     Raises:
-        errors.InputError, errors.UsageError: as `image.load_still`.
+        errors.InputError, errors.UsageError: as `image.load_still` and `VideoSource`.
     """
+    with open_input(path) as file, read_errors(path):
+        mark = file.read(MAX_MARK)
+    if is_video(mark) or (not is_picture(mark) and is_known(path)):
+        return VideoSource(path, resolution)
     return StillSource(load_still(path, background=background, resolution=resolution))
 
 
