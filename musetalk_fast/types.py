@@ -195,6 +195,7 @@ class AvatarOptions:
         face_center: take the face nearest to this point.
         bbox_shift: pixels added to the nose bridge before the box is computed.
         extra_margin: pixels added below the chin (MuseTalk 1.5: 10).
+        smooth: even out what the box trembles through a video; off, as in MuseTalk.
     """
 
     face: str = "largest"
@@ -202,3 +203,4 @@ class AvatarOptions:
     face_center: tuple[int, int] | None = None
     bbox_shift: int = 0
     extra_margin: int = 10
+    smooth: bool = False

@@ -15,12 +15,15 @@ from musetalk_fast.wire.media_types import BINARY
 
 sys.path.insert(0, str(Path(__file__).parent / "server"))
 
+from pattern_engine import FAULT
 from server_process import avatar, sha256, speech
 
 STILL = encode_png(np.full((64, 64, 3), 128, np.uint8))
+BREAKING = encode_png(np.full((64, 64, 3), FAULT, np.uint8))
 ASSETS = {
     "@still": STILL,
     "@video": avatar(sources=3, faceless=[1]),
+    "@long": avatar(sources=5),
     "@broken": avatar(fail="ImageFormatError"),
     "@fault": avatar(fail="InternalError"),
     "@speech": speech(0.2),
@@ -28,7 +31,12 @@ ASSETS = {
     "@noise": b"RIFF no recording",
 }
 UNKNOWN = sha256(b"never sent")
-LIMITS = {"max_asset_bytes": 1 << 20, "max_infer_bytes": 1 << 20, "heartbeat_secs": 1.0}
+LIMITS = {
+    "max_asset_bytes": 1 << 20,
+    "max_infer_bytes": 1 << 20,
+    "heartbeat_secs": 1.0,
+    "max_source_frames": 4,
+}
 
 AVATAR = {"avatar": "@video"}
 FRAMES = {
@@ -97,6 +105,7 @@ CASES = [
     Case("POST /v1/avatars", 406, AVATAR, accepting("text/html")),
     Case("POST /v1/avatars", 422, {"avatar": "@broken"}),
     Case("POST /v1/avatars", 422, AVATAR | {"start": 4}),
+    Case("POST /v1/avatars", 422, {"avatar": "@long"}),
     Case("POST /v1/avatars", 500, {"avatar": "@fault"}),
     Case("POST /v1/frames", 200, FRAMES, accepting(BINARY.media_type)),
     Case("POST /v1/frames", 200, FRAMES | {"encoding": "png", "window": True}),
@@ -109,7 +118,8 @@ CASES = [
     Case("POST /v1/frames", 500, FRAMES | {"avatar": "@fault"}),
     Case("POST /infer", 200, INFER | {"audio": text(ASSETS["@dumb"])}),
     Case("POST /infer", 422, INFER | {"image": text(b"no picture")}),
-    Case("POST /infer", 500, INFER | {"image": text(ASSETS["@fault"])}),
+    Case("POST /infer", 422, INFER | {"image": text(ASSETS["@video"])}),
+    Case("POST /infer", 500, INFER | {"image": text(BREAKING)}),
 ]
 BUSY = [Case(post, 429, body) for post, body in POSTS.items()]
 DRAINING = [
@@ -152,6 +162,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("POST /v1/avatars", {"options": {"face_center": [1.5, 2]}}),
     ("POST /v1/avatars", {"options": {"extra_margin": -1}}),
     ("POST /v1/avatars", {"options": {"face": 5}}),
+    ("POST /v1/avatars", {"options": {"smooth": 1}}),
     ("POST /v1/avatars", {"stop": -1}),
     *(("POST /infer", {"fps": value}) for value in (0, 241, "25")),
     *(("POST /infer", {"image": value}) for value in (5, "####", None)),
@@ -166,6 +177,7 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("POST /v1/avatars", {"start": None, "stop": None, "options": {}}),
     ("POST /v1/avatars", {"options": {"face": "12", "face_box": [-5, -5, 40, 40]}}),
     ("POST /v1/avatars", {"options": {"face_center": [-1, 1 << 20], "bbox_shift": None}}),
+    ("POST /v1/avatars", {"options": {"smooth": True}}),
     ("POST /infer", {"fps": None, "bbox_shift": None}),
     ("POST /infer", {"fps": 29.97}),
 ]

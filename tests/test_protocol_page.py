@@ -476,6 +476,11 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
         f"| longest asset | {limits.max_asset_bytes >> 30} GiB (",
         f"| frames a second | {limits.max_fps:g} |",
         f"| longest side of an avatar | {limits.max_size} pixels |",
+        f"| source frames of an avatar | {limits.max_source_frames:,};",
+        (
+            "| source frames of the avatars that are kept prepared | "
+            f"{limits.prepared_frames:,} together, in {limits.avatars} avatars |"
+        ),
         f"| all assets together | {limits.store_bytes >> 30} GiB (",
         f"| body of `/v1/avatars` and `/v1/frames` | {MAX_REQUEST_BYTES >> 20} MiB |",
         f"| runs of `sources` | {MAX_RUNS:,} |",
@@ -510,7 +515,7 @@ def test_every_code_of_the_server_stands_in_the_page() -> None:
     assert len(codes) > 12
     assert [code for code in sorted(codes) if f"`{code}`" not in PAGE] == []
     groups = tuple(re.findall(r"`(MTF-[A-Z]+-)\.\.\.`", PAGE))
-    of_assets = re.compile("MTF-(IMAGE|AUDIO|FACE|NO-FACE)")
+    of_assets = re.compile("MTF-(IMAGE|VIDEO|AUDIO|FACE|NO-FACE)")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     tokens = {kind.token for kind in kinds if issubclass(kind, errors.MuseTalkError)}
     for token in filter(of_assets.match, tokens):

@@ -98,12 +98,14 @@ def check_limits(
     encoding: CropEncoding,
     fps: Fraction,
     size: tuple[int, int],
+    source_frames: int,
     assets: Mapping[str, int],
 ) -> None:
     """Refuse what the server says it does not do, before anything is sent.
 
     Args:
         size: (width, height) of the avatar in pixels.
+        source_frames: how many the avatar has.
         assets: what will be uploaded, in bytes.
 
     Raises:
@@ -128,6 +130,13 @@ def check_limits(
         raise refuse(
             f"an avatar of {size[0]}x{size[1]} pixels; its limit is {info.max_size} a side",
             "choose a smaller --resolution",
+        )
+    if source_frames > info.max_source_frames == 1:
+        raise refuse("takes no videos as avatars", "give a picture, or choose another server")
+    if source_frames > info.max_source_frames:
+        raise refuse(
+            f"an avatar of {source_frames} frames; its limit is {info.max_source_frames}",
+            "cut the video",
         )
     for name, length in assets.items():
         if length > info.max_asset_bytes:

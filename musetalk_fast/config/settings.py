@@ -131,6 +131,7 @@ class AvatarSettings(_Section):
     face_check: bool = field(default=True, metadata={"kind": Switch()})
     bbox_shift: int = field(default=0, metadata={"kind": Integer(-100, 100)})
     extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
+    smooth: bool = field(default=False, metadata={"kind": Switch()})
     background: str | None = field(default=None, metadata={"kind": _BACKGROUND})
 
     def options(self) -> AvatarOptions:
@@ -141,6 +142,7 @@ class AvatarSettings(_Section):
             face_center=self.face_center,
             bbox_shift=self.bbox_shift,
             extra_margin=self.extra_margin,
+            smooth=self.smooth,
         )
 
 

@@ -16,7 +16,8 @@ ENGINE_GROUP = "musetalk_fast.engines"
 """Entry-point group by which engines are found; each entry is a callable without arguments."""
 
 OnFace: TypeAlias = Callable[[int, int, Face | None], None]
-"""Called with `(source, source frames, face or None)` after each source frame."""
+"""Called with `(source, source frames, face or None)` for each source frame, in order, while a long
+video is still prepared; raises where it is too long or of no more use."""
 
 CancelCheck: TypeAlias = Callable[[], None]
 """Raises once a preparation is abandoned; engines let the error propagate. It costs
@@ -37,6 +38,7 @@ class EngineInfo:
         is_preview: its mouths are a preview, not MuseTalk.
         max_batch: most crops of one `infer`.
         gpu_name: the accelerator it runs on, or None.
+        takes_videos: an avatar may be a video.
     """
 
     name: str
@@ -44,6 +46,7 @@ class EngineInfo:
     is_preview: bool
     max_batch: int = 8
     gpu_name: str | None = None
+    takes_videos: bool = False
 
 
 class PreparedAvatar(Protocol):
@@ -61,7 +64,10 @@ class PreparedAvatar(Protocol):
 
     @property
     def faces(self) -> Sequence[Face | None]:
-        """One entry per source frame."""
+        """One entry per source frame, read by several threads.
+
+        Best made when it is asked for: all masks of a long video would fill the memory.
+        """
         ...
 
 
@@ -91,8 +97,13 @@ class Engine(Protocol):
     ) -> PreparedAvatar:
         """Decode an avatar asset and find its face in every source frame.
 
+        What `media.avatar.open_avatar` opens has the source frames, in number and in size, that the
+        client counts; `media.face.FaceTracker` follows one face through them. Memory must not grow
+        with the video; files are best kept in the folder of `path`, without a name.
+
         Raises:
-            errors.ImageFormatError, errors.ImageSizeError: the asset is no usable picture.
+            errors.ImageFormatError, errors.ImageSizeError: the asset is no usable picture, or a
+                video, of which this engine takes none.
             errors.NoFaceError, errors.FaceSizeError, errors.FaceTurnedError,
             errors.MouthHiddenError: no source frame has a usable face.
             errors.FaceOptionsError: an option that cannot be met; the hint says what can. Every

@@ -84,6 +84,9 @@ class AvatarSource(Protocol):
     def picture(self, source: int) -> Picture:
         """A source frame as (height, width, 3) uint8 RGB, for face detection."""
 
+    def pictures(self, run: SourceRun) -> Iterator[Picture]:
+        """The source frames of a run as `picture` gives them, one after the other; see `planes`."""
+
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The source frames of a run, one after the other, forward or backward.
 
@@ -156,6 +159,10 @@ class StillSource:
         """The picture: (height, width, 3) uint8 RGB, C-contiguous."""
         _check(source)
         return self._still.rgb
+
+    def pictures(self, run: SourceRun) -> Iterator[Picture]:
+        """The picture, for every frame of the run."""
+        return (self.picture(run.first + run.step * frame) for frame in range(run.count))
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The same planes for every frame of the run.

@@ -135,7 +135,9 @@ class Session:
             for name, content in (("an avatar", picture.data), ("a recording", wav))
         }
         size = (plan.width, plan.height)
-        check_limits(server, plan.frame_encoding, plan.fps, size, assets)
+        check_limits(
+            server, plan.frame_encoding, plan.fps, size, self._job.inputs.avatar.frames, assets
+        )
 
     async def _upload(
         self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +13,17 @@ from pathlib import Path
 from musetalk_fast.engines.base import Engine, PreparedAvatar
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
-from musetalk_fast.server.store import AssetStore
+from musetalk_fast.server.store import AssetStore, store_full
 from musetalk_fast.types import ALL_ROWS, AvatarOptions, Face, Rows, SourceRun
-from musetalk_fast.wire.face_digest import faces_digest
+from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.messages import Progress
 
 AvatarKey = tuple[str, AvatarOptions]
 """SHA-256 of the asset, and how the engine shall look at it."""
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 Avatars = SingleFlight[AvatarKey, "ReadyAvatar"]
 
@@ -65,28 +69,65 @@ class ReadyAvatar:
                 )
 
 
-def avatar_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int) -> Avatars:
+def avatar_cache(engine: Engine, store: AssetStore, thread: Executor, limits: Limits) -> Avatars:
     """Prepares avatars in a thread, one after the other, and keeps the last ones."""
 
     async def make(key: AvatarKey, watch: JobControl) -> ReadyAvatar:
         name, options = key
         with store.lease(name) as path:
             await store.verify(name)
-            work = partial(_prepare, engine, path, options, watch)
+            preparation = _Preparation(watch, limits.max_source_frames)
+            work = partial(preparation.run, engine, path, options)
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 
-    return SingleFlight(make, keep)
+    return SingleFlight(make, limits.avatars, _source_frames, limits.prepared_frames)
 
 
-def _prepare(engine: Engine, path: Path, options: AvatarOptions, watch: JobControl) -> ReadyAvatar:
-    def on_face(source: int, total: int, _face: Face | None) -> None:
-        watch.progress = Progress(stage="prepare", done=source + 1, total=total)
+def _source_frames(ready: ReadyAvatar) -> int:
+    return len(ready.windows)
 
-    avatar = engine.prepare_avatar(path, options, on_face, watch.check)
-    faces = tuple(avatar.faces)
-    return ReadyAvatar(
-        avatar=avatar,
-        digest=faces_digest(faces),
-        windows=tuple(None if face is None else window(face) for face in faces),
-        missing=tuple(accumulate((face is None for face in faces), initial=0)),
-    )
+
+class _Preparation:
+    """One avatar at work, in the engine's thread: takes each face as it comes.
+
+    Args:
+        most: source frames that an avatar may have.
+    """
+
+    def __init__(self, watch: JobControl, most: int) -> None:
+        self._watch = watch
+        self._most = most
+        self._digest = FacesDigest()
+        self._windows: list[Rows | None] = []
+
+    def run(self, engine: Engine, path: Path, options: AvatarOptions) -> ReadyAvatar:
+        """Prepare an avatar.
+
+        Raises:
+            RefusalError: 422, too many source frames; 503, the disk has no space for them.
+        """
+        try:
+            avatar = engine.prepare_avatar(path, options, self._take, self._watch.check)
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise
+            raise store_full(error.strerror or "the disk is full") from error
+        if len(self._windows) != len(avatar.faces):
+            raise ValueError(f"{len(self._windows)} of {len(avatar.faces)} faces were reported")
+        return ReadyAvatar(
+            avatar=avatar,
+            digest=self._digest.digest,
+            windows=tuple(self._windows),
+            missing=tuple(accumulate((each is None for each in self._windows), initial=0)),
+        )
+
+    def _take(self, source: int, total: int, face: Face | None) -> None:
+        if total > self._most:
+            raise RefusalError(
+                *(422, "MTF-REQUEST"),
+                f"the avatar has {total} source frames; at most {self._most}",
+                "cut the video, or lower its frame rate",
+            )
+        self._digest.add([face])
+        self._windows.append(None if face is None else window(face))
+        self._watch.progress = Progress(stage="prepare", done=source + 1, total=total)

@@ -18,7 +18,10 @@ class Limits:
         max_infer_secs: longest recording of `POST /infer`: packed, hours fit into its body.
         max_fps: most frames a second.
         max_size: longest side of an avatar in pixels.
-        avatars, recordings: prepared ones kept in memory.
+        max_source_frames: most source frames of an avatar.
+        avatars, recordings: prepared ones that are kept.
+        prepared_frames: source frames of the kept avatars together; the preview engine needs some
+            15 KB of disk for each.
         head_secs: how long the head of a request may take.
         idle_secs: how long a connection may wait for its next request.
         body_rate, body_rate_secs: fewest bytes a second of a body, measured over so many seconds
@@ -37,7 +40,9 @@ class Limits:
     max_infer_secs: float = 3600.0
     max_fps: float = 240.0
     max_size: int = 8192
+    max_source_frames: int = 36_000
     avatars: int = 16
+    prepared_frames: int = 72_000
     recordings: int = 32
     head_secs: float = 20.0
     idle_secs: float = 120.0

@@ -113,7 +113,7 @@ async def _load(
     services.ready.set_result(
         Loaded(
             info=info,
-            avatars=avatar_cache(engine, store, avatar_thread, limits.avatars),
+            avatars=avatar_cache(engine, store, avatar_thread, limits),
             recordings=recording_cache(engine, store, recording_thread, limits.recordings),
             batcher=batcher,
         )

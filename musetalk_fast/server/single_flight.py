@@ -37,11 +37,20 @@ class SingleFlight(Generic[K, V]):
     Args:
         make: does the work for a key.
         keep: results kept; the least recently used one goes.
+        weigh, most: the results kept weigh no more together; the last one is kept in any case.
     """
 
-    def __init__(self, make: Callable[[K, JobControl], Awaitable[V]], keep: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[K, JobControl], Awaitable[V]],
+        keep: int,
+        weigh: Callable[[V], int] = lambda _result: 0,
+        most: int = 0,
+    ) -> None:
         self._make = make
         self._keep = keep
+        self._weigh = weigh
+        self._most = most
         self._results: OrderedDict[K, V] = OrderedDict()
         self._jobs: dict[K, _Job[V]] = {}
 
@@ -74,9 +83,14 @@ class SingleFlight(Generic[K, V]):
     async def _run(self, key: K, watch: JobControl) -> V:
         result = await self._make(key, watch)
         self._results[key] = result
-        if len(self._results) > self._keep:
+        self._results.move_to_end(key)
+        while len(self._results) > 1 and self._is_too_much():
             self._results.popitem(last=False)
         return result
+
+    def _is_too_much(self) -> bool:
+        weight = sum(self._weigh(result) for result in self._results.values())
+        return len(self._results) > self._keep or weight > self._most
 
     def _abandon(self, key: K, job: _Job[V]) -> None:
         job.watch.set()

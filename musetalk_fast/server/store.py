@@ -200,11 +200,11 @@ class AssetStore:
         self._check_length(size)
         in_use = sum(length for kept, length in self._sizes.items() if self._leases[kept])
         if self._incoming + in_use + size > self._budget:
-            raise _full("all assets are in use")
+            raise store_full("all assets are in use")
 
     def _check_place(self, name: str) -> None:
         if is_foreign(self._folder / name):
-            raise _full("something else has its name in the store folder")
+            raise store_full("something else has its name in the store folder")
 
     def _check_length(self, length: int) -> None:
         if length > self._longest:
@@ -219,7 +219,7 @@ class AssetStore:
             if not self._leases[name]:
                 self._remove(name)
         if self._bytes + size > self._budget:
-            raise _full("all assets are in use")
+            raise store_full("all assets are in use")
 
     def _scan(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -240,10 +240,11 @@ def _no_space(_path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _full(error.strerror or str(error)) from error
+        raise store_full(error.strerror or str(error)) from error
 
 
-def _full(reason: str) -> RefusalError:
+def store_full(reason: str) -> RefusalError:
+    """503: what a client may try again later."""
     return RefusalError(503, "MTF-STORE-FULL", f"there is no space for the asset: {reason}")
 
 

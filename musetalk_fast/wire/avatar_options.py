@@ -19,6 +19,7 @@ def options_to_json(options: AvatarOptions) -> dict[str, Any]:
         "face_center": as_list(options.face_center),
         "bbox_shift": options.bbox_shift,
         "extra_margin": options.extra_margin,
+        "smooth": options.smooth,
     }
 
 
@@ -36,6 +37,7 @@ def options_from_json(members: JsonObject) -> AvatarOptions:
         face_center=_point(members, "face_center") if members.has("face_center") else None,
         bbox_shift=members.integer("bbox_shift", -limit, limit, default=default.bbox_shift),
         extra_margin=members.integer("extra_margin", 0, limit, default=default.extra_margin),
+        smooth=members.flag("smooth", default=default.smooth),
     )
 
 

@@ -214,6 +214,7 @@ class Info:
         max_size: longest side of an avatar in pixels.
         max_streams: streams of crops at a time.
         max_asset_bytes: longest asset.
+        max_source_frames: most source frames of an avatar; 1: it takes pictures, but no videos.
     """
 
     engine: str
@@ -227,6 +228,7 @@ class Info:
     max_size: int
     max_streams: int
     max_asset_bytes: int
+    max_source_frames: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The document."""
@@ -254,6 +256,7 @@ class Info:
             max_size=members.integer("max_size", 1),
             max_streams=members.integer("max_streams", 1),
             max_asset_bytes=members.integer("max_asset_bytes", 1, 1 << 62),
+            max_source_frames=members.integer("max_source_frames", 1, default=1),
         )
 
 

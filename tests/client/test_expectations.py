@@ -19,7 +19,7 @@ from musetalk_fast.wire.requests import FramesRequest, Info
 INFO = {
     "engine": "e", "model": "1", "protocol": 1, "crop_size": 256, "encodings": ["raw"],
     "wires": [BINARY.media_type], "max_fps": 60, "max_size": 4096, "max_streams": 2,
-    "max_asset_bytes": 5000,
+    "max_asset_bytes": 5000, "max_source_frames": 500,
 }  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def _check(**info: object) -> None:
     described = Info.from_json(INFO | info)
     server = NegotiatedServer(where, described, builtin=False, wire=BINARY)  # type: ignore[arg-type]
     assets = {"an avatar": 5000, "a recording": 4999}
-    check_limits(server, CropEncoding.RAW, Fraction(60), (4096, 64), assets)
+    check_limits(server, CropEncoding.RAW, Fraction(60), (4096, 64), 500, assets)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,8 @@ def _check(**info: object) -> None:
         ({"encodings": ["webp"]}, "has no raw crops", "--frame-encoding: none"),
         ({"max_fps": 59}, "60 frames a second are more than its limit of 59", "--fps"),
         ({"max_size": 4095}, "an avatar of 4096x64 pixels; its limit is 4095 a side", "smaller"),
+        ({"max_source_frames": 499}, "an avatar of 500 frames; its limit is 499", "cut the video"),
+        ({"max_source_frames": None}, "takes no videos as avatars", "give a picture"),
         ({"max_asset_bytes": 4999}, "an avatar of 5000 bytes; its limit is 4999", "another server"),
     ],
 )

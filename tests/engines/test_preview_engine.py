@@ -172,7 +172,7 @@ def test_a_box_without_a_face_is_taken_as_an_average_one(ready, tmp_path: Path) 
     assert face is not None
     assert face.mask.max() > 200
     crops = ready.engine.infer(ready.requests(range(28, 48), avatar)).astype(int)
-    assert np.abs(crops - avatar.mouths[0].photo).max() > 30
+    assert np.abs(crops - avatar.mouth.photo).max() > 30
 
 
 @pytest.mark.parametrize("options", [{"extra_margin": 1000}, {"bbox_shift": 40}])

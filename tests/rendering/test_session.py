@@ -42,6 +42,7 @@ async def _server() -> Any:
         max_fps=60,
         max_size=64,
         max_asset_bytes=0,
+        max_source_frames=1,
     )
     connection = SimpleNamespace(address=SimpleNamespace(name="a"))
     return SimpleNamespace(info=info, builtin=False, wire=BINARY, notes=(), connection=connection)
@@ -53,7 +54,10 @@ def _job() -> Any:
             frame_encoding=CropEncoding.RAW, fps=Fraction(25), width=64, height=64
         ),
         state=SimpleNamespace(check_engine=lambda *_: None),
-        inputs=SimpleNamespace(speech=SimpleNamespace(wav_sha256="recording", wav=b"")),
+        inputs=SimpleNamespace(
+            speech=SimpleNamespace(wav_sha256="recording", wav=b""),
+            avatar=SimpleNamespace(frames=1),
+        ),
         picture=SimpleNamespace(sha256="avatar", data=b""),
     )
 

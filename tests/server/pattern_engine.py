@@ -5,8 +5,8 @@ pixel's blue is 255 where the sound still plays.
 
 Members of an avatar, all optional: `width`, `height`, `sources`, `secs` (a source frame takes
 that long), `faceless` (source frames without a face), `fail` (the name of an error's class).
-A picture is an avatar with one face in its middle. A recording whose first sample is -13 cannot
-be inferred.
+A picture is an avatar with one face in its middle; one that begins with a pixel of `FAULT` breaks
+the engine. A recording whose first sample is -13 cannot be inferred.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from musetalk_fast import errors
 from musetalk_fast.engines.base import CancelCheck, CropRequest, EngineInfo, OnFace
 from musetalk_fast.media.image import load_still
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face, Pcm
+
+FAULT = (13, 0, 13)
 
 _NAP_SECS = 0.01
 """An engine that was not asked for so long was idle; less is the machine's own delay."""
@@ -70,7 +72,9 @@ class PatternEngine:
         self._inside = 0
 
     def describe(self) -> EngineInfo:
-        return EngineInfo(name="pattern", model=self._model, is_preview=False, max_batch=4)
+        return EngineInfo(
+            name="pattern", model=self._model, is_preview=False, max_batch=4, takes_videos=True
+        )
 
     def prepare_avatar(
         self, path: Path, options: AvatarOptions, on_face: OnFace, check: CancelCheck
@@ -129,7 +133,8 @@ class PatternEngine:
         data = path.read_bytes()
         if not data.startswith(b"{"):
             still = load_still(path, background="white", resolution=None)
-            return {}, still.width, still.height
+            broken = {"fail": "InternalError"} if tuple(still.rgb[0, 0]) == FAULT else {}
+            return broken, still.width, still.height
         document = json.loads(data)
         return document, int(document.get("width", 640)), int(document.get("height", 480))
 

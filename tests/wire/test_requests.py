@@ -53,6 +53,7 @@ INFO = Info(
     max_size=8192,
     max_streams=4,
     max_asset_bytes=1 << 30,
+    max_source_frames=1000,
 )
 
 
@@ -120,6 +121,7 @@ BAD = {
         {"bbox_shift": 1001},
         {"extra_margin": -1},
         {"face": 5},
+        {"smooth": 1},
     ],
 }
 

@@ -7,36 +7,55 @@ import importlib.resources
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast._version import __version__
-from musetalk_fast.engines.base import CancelCheck, CropRequest, EngineInfo, OnFace
+from musetalk_fast.engines.base import (
+    CancelCheck,
+    CropRequest,
+    EngineInfo,
+    OnFace,
+    PreparedAvatar,
+)
+from musetalk_fast.engines.preview.clip import prepare_clip
 from musetalk_fast.engines.preview.mask import jaw_mask
-from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
+from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, Posed, make_mouth, pose_mouth
 from musetalk_fast.engines.preview.render import paint
 from musetalk_fast.engines.preview.speech import mouth_track, pose_at
+from musetalk_fast.media.avatar import AvatarSource, open_avatar
 from musetalk_fast.media.face import FaceFinder, find_face
-from musetalk_fast.media.image import load_still
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Face, Pcm
 
 NAME = "preview"
 
 
+class PreviewAvatar(PreparedAvatar, Protocol):
+    """A prepared avatar."""
+
+    def posed(self, source: int, pose: MouthPose) -> tuple[Mouth, Posed]:
+        """The mouth of a source frame that has a face, and a pose of it, for `render.paint`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class PreviewAvatar:
-    """A prepared avatar: one face and one mouth for each source frame."""
+class StillAvatar:
+    """A prepared picture."""
 
     width: int
     height: int
-    faces: tuple[Face, ...]
-    mouths: tuple[Mouth, ...]
+    faces: tuple[Face]
+    mouth: Mouth
+
+    def posed(self, _source: int, pose: MouthPose) -> tuple[Mouth, Posed]:
+        """See `PreviewAvatar`."""
+        return self.mouth, pose_mouth(self.mouth, pose)
 
 
 class PreviewEngine:
-    """Moves the mouth of a photo on a CPU. It is a preview, not MuseTalk.
+    """Moves the mouth of a photo or a video on a CPU. It is a preview, not MuseTalk.
 
     Models are loaded with the first avatar. Each verb serves one thread at a time; different verbs
     may be at work side by side, as in a server.
@@ -44,42 +63,58 @@ class PreviewEngine:
 
     def __init__(self) -> None:
         self._finder: FaceFinder | None = None
+        self._clip_finder: FaceFinder | None = None
 
     def describe(self) -> EngineInfo:
         """Name and version: the package's, and a hash of the engine's code and weights."""
         return EngineInfo(
-            name=NAME, model=f"{NAME}-{__version__}-{_fingerprint()}", is_preview=True
+            name=NAME,
+            model=f"{NAME}-{__version__}-{_fingerprint()}",
+            is_preview=True,
+            takes_videos=True,
         )
 
     def prepare_avatar(
         self, path: Path, options: AvatarOptions, on_face: OnFace, check: CancelCheck
     ) -> PreviewAvatar:
-        """Load a still picture, find its face and solve its poses.
+        """Find the face and solve its poses: of a picture, or of one frame of a video.
 
-        A box in which no face is seen counts as the place of an average one.
+        In a picture a box in which no face is seen counts as the place of an average one. What is
+        kept of a video is beside its file, in one that has no name; see `clip_file`.
 
         Raises:
-            errors.ImageFormatError, errors.ImageSizeError: no usable picture.
+            errors.ImageFormatError, errors.ImageSizeError: no usable picture or video.
             errors.NoFaceError, errors.FaceTurnedError, errors.MouthHiddenError,
             errors.FaceSizeError: no usable face.
             errors.FaceOptionsError: a shift or a margin that the face does not allow.
             errors.UsageError: options that make no sense.
         """
-        still = load_still(path, background="white", resolution=None)
+        source = open_avatar(path, background="white", resolution=None)
         check()
+        if source.rate is None:
+            return self._still(source, options, on_face, check)
+        finder = self._clip_finder = self._clip_finder or FaceFinder(many_runs=True)
+        avatar = prepare_clip(source, options, finder, path.parent, on_face, check)
+        _compile(avatar)
+        return avatar
+
+    def _still(
+        self, source: AvatarSource, options: AvatarOptions, on_face: OnFace, check: CancelCheck
+    ) -> StillAvatar:
+        rgb = source.picture(0)
         finder = self._finder = self._finder or FaceFinder()
-        found = find_face(still.rgb, options, finder, list_others=False, trust_box=True)
+        found = find_face(rgb, options, finder, list_others=False, trust_box=True)
         check()
         points = found.landmarks.points
         place, mask = jaw_mask(
-            points[:, :2].astype(np.float64), found.box, still.width, still.height
+            points[:, :2].astype(np.float64), found.box, source.width, source.height
         )
         face = Face(source=0, box=found.box, mask_box=place, mask=mask)
-        mouth = make_mouth(still.rgb, points, found.box, check)
-        # The first crop compiles the kernel: better here than in a stream that has a deadline.
-        paint(mouth, pose_mouth(mouth, MouthPose(0, 0, 0)))
+        mouth = make_mouth(rgb, points, found.box, check)
+        avatar = StillAvatar(source.width, source.height, (face,), mouth)
+        _compile(avatar)
         on_face(0, 1, face)
-        return PreviewAvatar(still.width, still.height, (face,), (mouth,))
+        return avatar
 
     def prepare_audio(self, pcm: Pcm, check: CancelCheck) -> NDArray[np.float32]:
         """The mouth's movement through a recording: (T, 3) float32 open, wide, rest."""
@@ -89,15 +124,21 @@ class PreviewEngine:
         """Make crops: (len(batch), 256, 256, 3) uint8 RGB. Beyond the sound the photo rests."""
         out = np.empty((len(batch), CROP_SIZE, CROP_SIZE, 3), np.uint8)
         for crop, request in zip(out, batch, strict=True):
-            mouth = cast("PreviewAvatar", request.avatar).mouths[request.source]
+            avatar = cast("PreviewAvatar", request.avatar)
             track = cast("NDArray[np.float32]", request.audio)
             pose = MouthPose(*pose_at(track, request.frame, request.fps))
-            paint(mouth, pose_mouth(mouth, pose), crop)
+            paint(*avatar.posed(request.source, pose), crop)
         return out
 
     def close(self) -> None:
         """Let go of the models."""
-        self._finder = None
+        self._finder = self._clip_finder = None
+
+
+def _compile(avatar: PreviewAvatar) -> None:
+    """Make a crop: the first one compiles the kernels, for which a stream has no time."""
+    source = next(number for number, face in enumerate(avatar.faces) if face is not None)
+    paint(*avatar.posed(source, MouthPose(0, 0, 0)))
 
 
 def _fingerprint() -> str:

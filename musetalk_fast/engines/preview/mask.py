@@ -22,7 +22,7 @@ from musetalk_fast.engines.preview.anatomy import (
     NOSE_SIDES,
     Points,
 )
-from musetalk_fast.engines.preview.crop import sampling
+from musetalk_fast.engines.preview.pixels import enlarged
 from musetalk_fast.types import Box, Mask
 
 UPPER_BOUNDARY = 0.5
@@ -32,26 +32,26 @@ _EXPAND = 1.5
 _PARSED = 512
 _GROWN = 16 / _PARSED * _EXPAND
 _CHEEK_ERODED = 34 / _PARSED * _EXPAND
-_MAX_VALUE = 1024
+MAX_DETAIL = 1024
 """Pixels: a mask this soft has no detail that a larger one would show."""
 
 
-def jaw_mask(points: Points, box: Box, width: int, height: int) -> tuple[Box, Mask]:
+def jaw_mask(
+    points: Points, box: Box, width: int, height: int, detail: int = MAX_DETAIL
+) -> tuple[Box, Mask]:
     """The mask of a face.
 
     Args:
         points: (478, 2) landmarks, pixels of the picture.
         box: MuseTalk's box.
         width, height: pixels of the picture.
+        detail: pixels of the mask's longer side in which it is made, at most.
 
     Returns:
         The rectangle of the picture where the mask is not zero, and its uint8 weights.
     """
-    soft = _blurred(_jaw(points, box), box)
-    across, _ = sampling(0, soft.shape[1], soft.shape[1], box.width)
-    down, _ = sampling(0, soft.shape[0], soft.shape[0], box.height)
-    levels = np.clip(down @ soft @ across.T * 255 + 0.5, 0, 255).astype(np.uint8)
-    return _cut(levels, box, width, height)
+    soft = _blurred(_jaw(points, box, detail), box)
+    return _cut(enlarged(soft, box.width, box.height), box, width, height)
 
 
 def blur_kernel(box: Box) -> int:
@@ -60,9 +60,9 @@ def blur_kernel(box: Box) -> int:
     return int(0.05 * side // 2 * 2) + 1
 
 
-def _jaw(points: Points, box: Box) -> NDArray[np.float32]:
+def _jaw(points: Points, box: Box, detail: int) -> NDArray[np.float32]:
     """The sharp mask at working size: 1 inside the jaw, below the box's middle, beside the nose."""
-    scale = min(1.0, _MAX_VALUE / max(box.width, box.height))
+    scale = min(1.0, detail / max(box.width, box.height))
     size = (max(1, round(box.width * scale)), max(1, round(box.height * scale)))
     corner, shrink = np.array(box[:2]), np.array(size) / np.array(box[2:])
     ring = _grown(points, box)
@@ -85,17 +85,15 @@ def _grown(points: Points, box: Box) -> Points:
 
 def _filled(ring: Points, width: int, height: int) -> NDArray[np.bool_]:
     """Pixels whose centres lie inside a polygon (even-odd rule)."""
-    columns = np.arange(width) + 0.5
-    inside = np.zeros((height, width), bool)
     ends = np.roll(ring, -1, axis=0)
-    top, bottom = int(max(0, ring[:, 1].min())), int(min(height, ring[:, 1].max() + 1))
-    for row in range(top, bottom):
-        y = row + 0.5
-        crossed = (ring[:, 1] <= y) != (ends[:, 1] <= y)
-        start, end = ring[crossed], ends[crossed]
-        x = start[:, 0] + (y - start[:, 1]) * (end - start)[:, 0] / (end - start)[:, 1]
-        inside[row] = (columns[None] > x[:, None]).sum(axis=0) % 2 == 1
-    return inside
+    y = np.arange(height)[:, None] + 0.5
+    row, edge = np.nonzero((ring[:, 1] <= y) != (ends[:, 1] <= y))
+    start, end = ring[edge], ends[edge]
+    x = start[:, 0] + (row + 0.5 - start[:, 1]) * (end - start)[:, 0] / (end - start)[:, 1]
+    first = np.clip(np.floor(x - 0.5).astype(np.intp) + 1, 0, width)
+    crossings = np.zeros((height, width + 1), np.intp)
+    np.add.at(crossings, (row, first), 1)
+    return np.asarray(crossings[:, :width].cumsum(axis=1) % 2 == 1)
 
 
 def _blurred(sharp: NDArray[np.float32], box: Box) -> NDArray[np.float32]:

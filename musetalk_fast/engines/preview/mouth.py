@@ -13,7 +13,7 @@ from musetalk_fast.engines.preview.anatomy import MouthSpace
 from musetalk_fast.engines.preview.crop import photo_crop
 from musetalk_fast.engines.preview.interior import Interior, make_interior
 from musetalk_fast.engines.preview.motion import FaceShape
-from musetalk_fast.engines.preview.region import Region, freedom, region_of
+from musetalk_fast.engines.preview.region import NODES, Region, freedom, region_of
 from musetalk_fast.engines.preview.warp import (
     OPENINGS,
     WIDTHS,
@@ -87,17 +87,32 @@ def make_mouth(
         box: MuseTalk's box.
         check: called before each of the atlas's poses; may raise to stop.
     """
+    return mouth_of(photo_crop(picture, box), points, box, check)
+
+
+def mouth_of(
+    photo: Crop, points: NDArray[np.float32], box: Box, check: CancelCheck, *, fades: bool = True
+) -> Mouth:
+    """Prepare the face of a crop.
+
+    Args:
+        photo: (256, 256, 3) uint8 RGB: the box, scaled to a crop.
+        points: (478, 2 or 3) landmarks, pixels of the picture.
+        box: MuseTalk's box.
+        check: as in `make_mouth`.
+        fades: movement dies away towards the border of the region, see `region.freedom`.
+    """
     flat = points[:, :2].astype(np.float64)
     space = MouthSpace.of(flat, box)
     face = FaceShape.of(flat, space)
     region = region_of(flat, space)
-    photo = photo_crop(picture, box)
-    atlas = build_atlas(face, space, region, freedom(flat, space, region), check)
+    free = freedom(flat, space, region) if fades else np.ones((NODES, NODES))
+    atlas = build_atlas(face, space, region, free, check)
     check()
     interior = make_interior(photo, face, flat, space)
     curves, corners = lip_curves(face.features)
     check()
-    return Mouth(photo, interior, atlas, curves, corners, region, _affine(space), space.pixels)
+    return Mouth(photo, interior, atlas, curves, corners, region, affine_of(space), space.pixels)
 
 
 def pose_mouth(mouth: Mouth, pose: MouthPose) -> Posed:
@@ -132,6 +147,7 @@ def _between(value: float, steps: NDArray[np.float64]) -> tuple[int, float]:
     return below, place - below
 
 
-def _affine(space: MouthSpace) -> Floats:
+def affine_of(space: MouthSpace) -> Floats:
+    """(2, 3) float32: (column, row, 1) of the crop -> mouth widths across, down."""
     origin, column, row = space.from_crop(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
     return np.stack([column - origin, row - origin, origin], axis=1).astype(np.float32)

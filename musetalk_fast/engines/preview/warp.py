@@ -94,14 +94,35 @@ def displacement(knots: Points, targets: Points, places: Points) -> Points:
     keep = _apart(knots)
     knots, targets = knots[keep], targets[keep]
     count = len(knots)
-    system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = _bending(knots, knots) + _STIFFNESS * np.eye(count)
-    system[:count, count:] = _affine(knots)
-    system[count:, :count] = system[:count, count:].T
     values = np.zeros((count + 3, 2))
     values[:count] = targets - knots
-    weights = np.linalg.solve(system, values)
+    weights = np.linalg.solve(_system(knots, _STIFFNESS), values)
     return _bending(places, knots) @ weights[:count] + _affine(places) @ weights[count:]
+
+
+def influence(knots: Points, places: Points, stiffness: float) -> NDArray[np.float64]:
+    """What the same spline does at each of `places` for each of `knots`: (places, knots).
+
+    So that many sets of targets of the same knots cost one product each. Knots on top of others
+    have none.
+    """
+    keep = _apart(knots)
+    count = len(keep)
+    weights = np.linalg.inv(_system(knots[keep], stiffness))[:, :count]
+    reach = _bending(places, knots[keep]) @ weights[:count] + _affine(places) @ weights[count:]
+    out = np.zeros((len(places), len(knots)))
+    out[:, keep] = reach
+    return out
+
+
+def _system(knots: Points, stiffness: float) -> NDArray[np.float64]:
+    """The spline's equations."""
+    count = len(knots)
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _bending(knots, knots) + stiffness * np.eye(count)
+    system[:count, count:] = _affine(knots)
+    system[count:, :count] = system[:count, count:].T
+    return system
 
 
 def _layers(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.media.face.model import Model
-from musetalk_fast.media.face.sampling import Region, bilinear, blocks, reduce
+from musetalk_fast.media.face.sampling import Patch, Region, bilinear, blocks, reduce, sample
 from musetalk_fast.types import Picture
 
 Bounds: TypeAlias = tuple[float, float, float, float]
@@ -73,8 +73,9 @@ class Detection:
 class Detector:
     """Finds faces of a picture; one object serves one thread at a time."""
 
-    def __init__(self, threads: int) -> None:
-        self._model = Model("face_detector.tflite", ("regressors", "classificators"), threads)
+    def __init__(self, threads: int, *, many_runs: bool = False) -> None:
+        outputs = ("regressors", "classificators")
+        self._model = Model("face_detector.tflite", outputs, threads, many_runs=many_runs)
         self._anchors = _anchors()
 
     def levels(self, picture: Picture) -> Iterator[list[Detection]]:
@@ -96,8 +97,14 @@ class Detector:
             ]
             yield [each.scaled(shrink * factor) for each in strongest(found)]
 
+    def near(self, picture: Picture, place: Region) -> list[Detection]:
+        """Faces of one square of a picture, if they are not much smaller than it; best first."""
+        return strongest(self._seen(sample(picture, place, _SIDE), place))
+
     def _look(self, picture: Picture, tile: Region) -> list[Detection]:
-        patch = bilinear(picture, tile, _SIDE)
+        return self._seen(bilinear(picture, tile, _SIDE), tile)
+
+    def _seen(self, patch: Patch, tile: Region) -> list[Detection]:
         boxes, logits = self._model.run(patch / np.float32(127.5) - np.float32(1))
         scores = 1 / (1 + np.exp(-np.clip(logits.ravel(), -80, 80)))
         good = np.flatnonzero(scores > _MIN_SCORE)

@@ -70,8 +70,8 @@ def find_face(
     finder = finder or FaceFinder()
     selection = look(rgb, options, finder, list_others=list_others, trust_box=trust_box)
     landmarks = selection.faces[selection.chosen]
-    _check_upright(landmarks)
-    _check_mouth(landmarks, width, height)
+    check_upright(landmarks)
+    check_mouth(landmarks, width, height)
     return FoundFace(selection, mouth_box(landmarks, options, width, height))
 
 
@@ -105,14 +105,15 @@ def face_notes(rgb: Picture, found: FoundFace, finder: FaceFinder) -> tuple[str,
     return tuple(notes)
 
 
-def _check_upright(landmarks: Landmarks) -> None:
+def check_upright(landmarks: Landmarks) -> None:
+    """Refuse a face on its side or upside down; raises `errors.FaceTurnedError`."""
     degrees = math.degrees(landmarks.angle)
     if abs(degrees) > _LYING_DEGREES:
         raise FaceTurnedError(f"the face {stands_how(degrees)}")
 
 
-def _check_mouth(landmarks: Landmarks, width: int, height: int) -> None:
-    """Refuse a face of whose mouth the picture shows less than half."""
+def check_mouth(landmarks: Landmarks, width: int, height: int) -> None:
+    """Refuse a face of whose mouth the picture shows less than half: `errors.MouthHiddenError`."""
     x, y = landmarks.points[list(MOUTH), :2].T
     shown = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     if np.count_nonzero(shown) < len(MOUTH) / 2:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from musetalk_fast.media.face.detector import Detection, Detector, same_face
 from musetalk_fast.media.face.landmarks import Landmarks, Mesh
+from musetalk_fast.media.face.sampling import Region
 from musetalk_fast.types import Box, Picture
 
 MIN_PRESENCE = 10.0
@@ -31,11 +32,12 @@ class FaceFinder:
 
     Args:
         threads: threads of the model runtime.
+        many_runs: for the frames of a video: slower to load, three times as fast to run.
     """
 
-    def __init__(self, threads: int = 1) -> None:
-        self._detector = Detector(threads)
-        self._mesh = Mesh(threads)
+    def __init__(self, threads: int = 1, *, many_runs: bool = False) -> None:
+        self._detector = Detector(threads, many_runs=many_runs)
+        self._mesh = Mesh(threads, many_runs=many_runs)
 
     def find(self, rgb: Picture, *, all_sizes: bool = True) -> list[Landmarks]:
         """Faces from left to right.
@@ -78,6 +80,21 @@ class FaceFinder:
             if best is not None and best.presence > MIN_PRESENCE:
                 break
         return best if best is not None and best.presence > MIN_PRESENCE_NAMED else None
+
+    def follow(self, rgb: Picture, face: Landmarks, shift: tuple[float, float]) -> Landmarks | None:
+        """What is where a face should be that moved by `shift` pixels since the frame before.
+
+        One look: whoever else stands there is found as well. None if nobody does.
+        """
+        found = self._mesh.follow(rgb, face, shift)
+        return found if _usable(found) and found.presence > MIN_PRESENCE else None
+
+    def near(self, rgb: Picture, place: Region) -> list[Landmarks]:
+        """The faces in a square of the picture that are not several times smaller than it."""
+        found: list[Landmarks] = []
+        for detection in self._detector.near(rgb, place):
+            self._confirm(rgb, detection, found)
+        return found
 
     def sees_mouth(self, rgb: Picture, face: Landmarks) -> bool:
         """Whether nothing covers the mouth of a face; two more looks, some milliseconds each."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.media.face.detector import Bounds, Detection
 from musetalk_fast.media.face.model import Model
-from musetalk_fast.media.face.sampling import Region, sample
+from musetalk_fast.media.face.sampling import Patch, Region, quick_sample, sample
 from musetalk_fast.types import Box, Picture
 
 _SIDE = 256
@@ -24,6 +24,8 @@ _SURROUNDINGS = 1.5
 """The model wants the face in the middle two thirds of its input."""
 _RIGHT_EYE, _LEFT_EYE = 33, 263
 """Outer corners of the eyes."""
+_RIGHT_EAR, _LEFT_EAR = 234, 454
+"""Outline of the face in front of the ears."""
 _OTHER_LOOKS = ((0.9, 0.0), (1.0, -0.12))
 """(size, radians) by which they differ from the exact one: the two of eight that tell best."""
 MOUTH = (
@@ -66,6 +68,15 @@ class Landmarks:
         across, down = self.points[_LEFT_EYE, :2] - self.points[_RIGHT_EYE, :2]
         return math.atan2(float(down), float(across))
 
+    @property
+    def yaw(self) -> float:
+        """Degrees by which the head is turned to either side, away from the camera.
+
+        The angle between the line from ear to ear and the picture's plane.
+        """
+        across, down, away = self.points[_LEFT_EAR] - self.points[_RIGHT_EAR]
+        return math.degrees(math.atan2(abs(float(away)), math.hypot(across, down)))
+
 
 def average_face(box: Box) -> Landmarks:
     """The landmarks of an average upright face that fills a box, forehead to chin."""
@@ -85,9 +96,9 @@ def _average() -> NDArray[np.float32]:
 class Mesh:
     """Finds the points of one face; one object serves one thread at a time."""
 
-    def __init__(self, threads: int) -> None:
-        outputs = ("Identity", "Identity_1")
-        self._model = Model("face_landmarks_detector.tflite", outputs, threads)
+    def __init__(self, threads: int, *, many_runs: bool = False) -> None:
+        outputs, name = ("Identity", "Identity_1"), "face_landmarks_detector.tflite"
+        self._model = Model(name, outputs, threads, many_runs=many_runs)
 
     def fit(self, picture: Picture, face: Detection, *, passes: int = 2) -> Landmarks:
         """Landmarks of a detected face.
@@ -108,6 +119,12 @@ class Mesh:
             region = _region_of(landmarks)
         return landmarks
 
+    def follow(self, picture: Picture, face: Landmarks, shift: tuple[float, float]) -> Landmarks:
+        """Landmarks of a face that was there in the frame before, `shift` pixels away: one look."""
+        region = _region_of(face)
+        moved = Region(region.x + shift[0], region.y + shift[1], region.size, region.angle)
+        return self._fitted(quick_sample(picture, moved, _SIDE), moved, face.box)
+
     def mouth_scatter(self, picture: Picture, face: Landmarks) -> float:
         """How far apart two more looks find the lips, as a share of the face's width.
 
@@ -123,7 +140,9 @@ class Mesh:
         return float(np.sqrt(lips.var(axis=0).sum(axis=-1)).mean() / max(right - left, 1.0))
 
     def _look(self, picture: Picture, region: Region, box: Box) -> Landmarks:
-        patch = sample(picture, region, _SIDE)
+        return self._fitted(sample(picture, region, _SIDE), region, box)
+
+    def _fitted(self, patch: Patch, region: Region, box: Box) -> Landmarks:
         points, presence = self._model.run(patch / np.float32(255))
         placed = region.to_picture(points.reshape(-1, 3), _SIDE)
         return Landmarks(placed, float(presence.ravel()[0]), box)

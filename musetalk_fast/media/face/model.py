@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Sequence
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +20,23 @@ class Model:
         name: file name in this folder.
         outputs: names of its outputs, in the order in which `run` returns them.
         threads: threads of the runtime.
+        many_runs: run it with XNNPACK: a third of the time a run, but 25 ms more to load it, which
+            is longer than a portrait needs all its runs.
     """
 
-    def __init__(self, name: str, outputs: Sequence[str], threads: int) -> None:
+    def __init__(
+        self, name: str, outputs: Sequence[str], threads: int, *, many_runs: bool = False
+    ) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        self._interpreter = Interpreter(
-            model_content=importlib.resources.files(__package__).joinpath(name).read_bytes(),
-            num_threads=threads,
-            # The default delegate (XNNPACK) is twice as fast a run, but takes longer to prepare
-            # than a portrait needs runs, and writes a line of its own to stderr.
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        self._interpreter.allocate_tensors()
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        with _without_delegate_line() if many_runs else nullcontext():
+            self._interpreter = Interpreter(
+                model_content=importlib.resources.files(__package__).joinpath(name).read_bytes(),
+                num_threads=threads,
+                experimental_op_resolver_type=OpResolverType.AUTO if many_runs else plain,
+            )
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         places = {each["name"]: each["index"] for each in self._interpreter.get_output_details()}
         self._outputs = [places[output] for output in outputs]
@@ -38,3 +46,28 @@ class Model:
         self._interpreter.set_tensor(self._input, patch[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(output) for output in self._outputs]
+
+
+_STDERR = 2
+_DELEGATE_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+_redirecting = threading.Lock()
+
+
+@contextmanager
+def _without_delegate_line() -> Iterator[None]:
+    """Keep the line that the runtime writes for each delegate from the user.
+
+    Its logger has no switch. What others write meanwhile comes a few milliseconds later.
+    """
+    with _redirecting, tempfile.TemporaryFile() as held:
+        before = os.dup(_STDERR)
+        os.dup2(held.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(before, _STDERR)
+            os.close(before)
+            held.seek(0)
+            rest = held.read().replace(_DELEGATE_LINE, b"")
+            if rest:
+                os.write(_STDERR, rest)

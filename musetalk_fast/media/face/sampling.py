@@ -103,6 +103,28 @@ def bilinear(picture: Picture, region: Region, side: int) -> Patch:
     return _gather(picture, x, y)
 
 
+def quick_sample(picture: Picture, region: Region, side: int) -> Patch:
+    """As `sample`, rounded to whole levels, in a third of the time: for the frames of a video."""
+    from PIL import Image
+
+    x, y, width, height = _around(picture, region)
+    factor = blocks(picture, region.size, side)
+    piece = reduce(picture[y : y + height, x : x + width], factor)
+    inside = Region(region.x - x, region.y - y, region.size, region.angle).scaled(1 / factor)
+    scale = inside.size / side
+    cos, sin = math.cos(inside.angle) * scale, math.sin(inside.angle) * scale
+    left = inside.x - (cos - sin) * side / 2
+    top = inside.y - (sin + cos) * side / 2
+    # Pillow has black beyond the picture, not its border: the model was made for that, too.
+    patch = Image.fromarray(np.ascontiguousarray(piece)).transform(
+        (side, side),
+        Image.Transform.AFFINE,
+        (cos, -sin, left, sin, cos, top),
+        Image.Resampling.BILINEAR,
+    )
+    return np.asarray(patch, np.float32)
+
+
 def _gather(picture: Picture, x: NDArray[np.float32], y: NDArray[np.float32]) -> Patch:
     height, width = picture.shape[:2]
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)

@@ -44,12 +44,15 @@ def look(
     *,
     list_others: bool = True,
     trust_box: bool = False,
+    seek_turned: bool = True,
 ) -> Selection:
     """Find the face that the options ask for; `face_box` comes before `face_center` and `face`.
 
     Args:
         list_others: find the faces beside the largest, too, which takes several times as long.
         trust_box: take `face_box` as an average face's place if no face is seen there.
+        seek_turned: where there is no face, look for one that lies or stands upside down, to say
+            so; that takes three times as long as the search itself.
 
     Raises:
         errors.NoFaceError: it is not there; the message says what was looked for.
@@ -57,16 +60,16 @@ def look(
         errors.FaceTurnedError: there is none but on its side or upside down.
         errors.UsageError: `face` is not a choice.
     """
+    check_choice(options, rgb.shape[1], rgb.shape[0])
     if options.face_box is not None:
         face = _named(rgb, options.face_box, finder, trust_box=trust_box)
         return Selection((face,), 0, "box")
     if options.face_center is not None:
-        return _look_near(rgb, options.face_center, finder)
-    _check_word(options.face)
+        return _look_near(rgb, options.face_center, finder, seek_turned=seek_turned)
     levels = finder.search(rgb)
     faces = _first(levels)
     if not faces:
-        _raise_nothing_found(rgb, finder)
+        _raise_nothing_found(rgb, finder, seek_turned=seek_turned)
     largest = max(faces, key=_area)
     if list_others or options.face != "largest":
         faces = next(levels, faces)
@@ -74,6 +77,21 @@ def look(
         return Selection(tuple(faces), faces.index(largest), "largest")
     reason = options.face if options.face in _WORDS else "number"
     return Selection(tuple(faces), choose(faces, options.face), reason)
+
+
+def check_choice(options: AvatarOptions, width: int, height: int) -> None:
+    """Refuse options that no picture of that size can meet.
+
+    Raises:
+        errors.NoFaceError: the box or the point lies outside the picture.
+        errors.UsageError: `face` is not a choice.
+    """
+    if options.face_box is not None:
+        _check_box(options.face_box, width, height)
+    elif options.face_center is not None:
+        _check_center(options.face_center, width, height)
+    else:
+        _check_word(options.face)
 
 
 def visible_faces(rgb: Picture, finder: FaceFinder) -> list[Landmarks]:
@@ -105,9 +123,10 @@ def _first(levels: Iterator[list[Landmarks]]) -> list[Landmarks]:
     return next((faces for faces in levels if faces), [])
 
 
-def _look_near(rgb: Picture, point: tuple[int, int], finder: FaceFinder) -> Selection:
+def _look_near(
+    rgb: Picture, point: tuple[int, int], finder: FaceFinder, *, seek_turned: bool
+) -> Selection:
     """The face at a point, of whatever size."""
-    _check_center(point, *rgb.shape[1::-1])
     levels = finder.search(rgb)
     faces = _first(levels)
     faces = next(levels, faces)
@@ -117,12 +136,12 @@ def _look_near(rgb: Picture, point: tuple[int, int], finder: FaceFinder) -> Sele
             break
         faces = smaller
     if not faces:
-        _raise_nothing_found(rgb, finder)
+        _raise_nothing_found(rgb, finder, seek_turned=seek_turned)
     return Selection(tuple(faces), _nearest(faces, *point), "center")
 
 
-def _raise_nothing_found(rgb: Picture, finder: FaceFinder) -> NoReturn:
-    for quarters in (2, 1, 3):
+def _raise_nothing_found(rgb: Picture, finder: FaceFinder, *, seek_turned: bool) -> NoReturn:
+    for quarters in (2, 1, 3) if seek_turned else ():
         found = finder.find(_turned(rgb, quarters), all_sizes=False)
         if any(abs(face.angle) < _UPRIGHT and face.presence > _SURE for face in found):
             raise FaceTurnedError(f"the face {stands_how(90.0 * quarters)}")
@@ -176,13 +195,15 @@ def _listed(faces: Sequence[Landmarks]) -> str:
     return ", ".join(names) + (f" and {more} more" if more else "")
 
 
-def _named(rgb: Picture, box: Box, finder: FaceFinder, *, trust_box: bool) -> Landmarks:
-    height, width = rgb.shape[:2]
+def _check_box(box: Box, width: int, height: int) -> None:
     if box.width <= 0 or box.height <= 0 or not _touches(box, width, height):
         raise NoFaceError(
             f"the face box {_text(box)} lies outside the picture of {width}x{height} pixels",
             hint="give --face-box as X,Y,W,H in pixels from the picture's upper left corner",
         )
+
+
+def _named(rgb: Picture, box: Box, finder: FaceFinder, *, trust_box: bool) -> Landmarks:
     face = finder.at(rgb, box)
     if face is None and trust_box:
         return average_face(box)

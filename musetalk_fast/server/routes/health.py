@@ -54,6 +54,7 @@ async def get_info(request: web.Request) -> web.Response:
         max_size=limits.max_size,
         max_streams=limits.max_streams,
         max_asset_bytes=limits.max_asset_bytes,
+        max_source_frames=limits.max_source_frames if engine.takes_videos else 1,
     )
     return _json(info.to_json())
 

@@ -19,6 +19,7 @@ from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.image import load_still
 from musetalk_fast.server.avatar_cache import ReadyAvatar
+from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.server.infer_audio import decode_speech
 from musetalk_fast.server.infer_encoder import InferEncoder
@@ -27,7 +28,7 @@ from musetalk_fast.server.services import SERVICES, Loaded, Services
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.server.stream_response import MessageResponse
 from musetalk_fast.threads import run_in_thread
-from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, SourceRun
+from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, Face, Picture, SourceRun
 from musetalk_fast.wire.infer_request import InferInput, read_infer_request
 from musetalk_fast.wire.messages import Frame, Message, Start
 
@@ -106,11 +107,11 @@ class _Work:
 
     async def _make(self, asked: _Asked) -> None:
         response, loaded = self._response, self._loaded
-        ready = await response.during(loaded.avatars.get((asked.image, asked.options)))
-        ready.check((SourceRun(0, 0, asked.frames),))
-        recording = await response.during(loaded.recordings.get(asked.wav))
         await response.during(self._services.store.verify(asked.image))
-        pasting = await response.during(asyncio.to_thread(_pasting, asked.path, ready))
+        picture = await response.during(asyncio.to_thread(_picture, asked.path))
+        ready = await response.during(loaded.avatars.get((asked.image, asked.options)))
+        pasting = FullFramePaster(picture, _only_face(ready))
+        recording = await response.during(loaded.recordings.get(asked.wav))
         await _send(response, loaded, asked, _requests(ready, recording, asked), pasting)
 
 
@@ -127,10 +128,22 @@ async def _pieces(data: memoryview) -> AsyncIterator[bytes]:
         yield bytes(data[start : start + _PIECE])
 
 
-def _pasting(path: Path, ready: ReadyAvatar) -> FullFramePaster:
+def _picture(path: Path) -> Picture:
+    """The avatar, before anything is prepared: a video is refused at once."""
+    return load_still(path, background="white", resolution=None).rgb
+
+
+def _only_face(ready: ReadyAvatar) -> Face:
+    if len(ready.windows) > 1:
+        raise RefusalError(
+            *(422, "MTF-IMAGE-FORMAT"),
+            f"this call takes pictures that stand still; this one has {len(ready.windows)} frames",
+            "use POST /v1/frames for one that moves",
+        )
+    ready.check((SourceRun(0, 0, 1),))
     face = ready.avatar.faces[0]
-    assert face is not None  # checked with the source frames
-    return FullFramePaster(load_still(path, background="white", resolution=None).rgb, face)
+    assert face is not None  # as checked
+    return face
 
 
 async def _send(
