@@ -11,6 +11,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── InputUnreadableError   66  a directory, no permission
 │   ├── ImageFormatError           not a picture we can read, or a broken one
 │   ├── ImageSizeError             too small, too large, a bomb
+│   ├── VideoFormatError           no video that we can decode, or a broken one
 │   ├── AudioFormatError           no sound, broken sound
 │   ├── AudioLengthError           empty, or longer than the limit
 │   ├── AudioDamagedError          sound is missing in it, and --strict-audio asks for all
@@ -153,6 +154,16 @@ class ImageSizeError(InputError):
 
     token = "MTF-IMAGE-SIZE"
     default_hint = "scale the picture so that both sides are between 64 and 8192 pixels"
+
+
+class VideoFormatError(InputError):
+    """No video, or one that cannot be decoded or used."""
+
+    token = "MTF-VIDEO-FORMAT"
+    default_hint = (
+        "give an MP4, MOV, MKV, WebM or AVI with H.264, HEVC, VP9, AV1 or ProRes that other "
+        "programs play"
+    )
 
 
 class AudioFormatError(InputError):

@@ -5,8 +5,10 @@ Pictures are `uint8`, RGB, C-contiguous, `(height, width, 3)` unless said otherw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -122,6 +124,20 @@ class SourceRun:
     first: int
     step: int
     count: int
+
+
+class Timestamps(NamedTuple):
+    """When the source frames of a moving avatar begin.
+
+    Attributes:
+        starts: of each frame, in ticks; the first one's is 0, and each is above the one before.
+        end: of the last frame.
+        tick: seconds.
+    """
+
+    starts: Sequence[int]
+    end: int
+    tick: Fraction
 
 
 @dataclass(frozen=True, slots=True)

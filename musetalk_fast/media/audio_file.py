@@ -29,7 +29,7 @@ _TIMED = (
     "mpeg,mpegts,mxf,nistsphere,nsv,nut,ogg,oma,pva,qcp,qoa,rm,rso,shn,smjpeg,sox,spdif,svx,swf,"
     "tak,tta,voc,w64,wav,wsd,wtv,wv,xwma"
 )
-_DEMUXERS = f"{_TIMED},{_UNTIMED}"
+DEMUXERS = f"{_TIMED},{_UNTIMED}"
 """What may be opened: all that people keep speech in. Not playlists (hls, concat, dash), which name
 other files and addresses, nor devices, games' formats and raw samples, which any file might be."""
 
@@ -116,7 +116,7 @@ class AudioFile:
                 self.file,
                 "r",
                 options={
-                    "format_whitelist": _DEMUXERS,
+                    "format_whitelist": DEMUXERS,
                     **(_OF_WAV if head.endswith(b"WAVE") else {}),
                 },
                 metadata_errors="replace",

@@ -17,7 +17,10 @@ from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.image import Asset, Background, Still, load_still
-from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
+from musetalk_fast.media.input_file import open_input, read_errors
+from musetalk_fast.media.picture.formats import MAX_MARK, is_video
+from musetalk_fast.media.video import VideoSource
+from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
 
 class AvatarSource(Protocol):
@@ -53,6 +56,10 @@ class AvatarSource(Protocol):
     @property
     def frames(self) -> int:
         """How many source frames there are."""
+
+    @property
+    def timestamps(self) -> Timestamps | None:
+        """When each source frame begins; None if each takes one part of `rate`."""
 
     @property
     def colour(self) -> ColourTags:
@@ -92,6 +99,7 @@ class StillSource:
 
     rate: Fraction | None = None
     frames = 1
+    timestamps: Timestamps | None = None
     colour = BT709
     bit_depth = 8
 
@@ -164,11 +172,15 @@ class StillSource:
 def open_avatar(
     path: Path, *, background: Background, resolution: tuple[int, int] | None
 ) -> AvatarSource:
-    """Open what the path holds: today, a picture; see `image.load_still`.
+    """Open what the path holds, whatever its name: a picture or a video.
 
     Raises:
-        errors.InputError, errors.UsageError: as `image.load_still`.
+        errors.InputError, errors.UsageError: as `image.load_still` and `VideoSource`.
     """
+    with open_input(path) as file, read_errors(path):
+        mark = file.read(MAX_MARK)
+    if is_video(mark):
+        return VideoSource(path, resolution=resolution)
     return StillSource(load_still(path, background=background, resolution=resolution))
 
 

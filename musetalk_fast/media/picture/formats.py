@@ -32,7 +32,13 @@ _LARGE_TILE = 1 << 20
 """Pixels that any tile of a TIFF may have."""
 
 _VIDEO_MARKS = ((0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"FLV"))
+_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+"""Boxes that a MOV of the time before `ftyp` begins with."""
+MAX_MARK = 256
+"""First bytes of a file by which it is recognised."""
 _HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1"))
+_RAW_BRAND = b"crx "
+_PICTURE_BRANDS = _HEIF_BRANDS | {b"avif", _RAW_BRAND}
 
 
 def open_picture(data: bytes) -> PictureFile:
@@ -47,6 +53,13 @@ def open_picture(data: bytes) -> PictureFile:
         picture = opener(data)
     check_size(*picture.size)
     return picture
+
+
+def is_video(mark: bytes) -> bool:
+    """Whether a file's first `MAX_MARK` bytes are those of a video, and of no picture."""
+    if mark[4:8] == b"ftyp":
+        return _brand(mark) not in _PICTURE_BRANDS
+    return mark[4:8] in _QUICKTIME or any(mark.startswith(each, at) for at, each in _VIDEO_MARKS)
 
 
 def _opener(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
@@ -65,15 +78,21 @@ def _opener(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
 
 
 def _boxed(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
-    length = min(int.from_bytes(data[:4], "big"), 256)
-    brands = {data[8:12], *(data[at : at + 4] for at in range(16, length, 4))}
-    if b"avif" in brands:
+    brand = _brand(data)
+    if brand == b"avif":
         return "AVIF", _avif
-    if data[8:12] in _HEIF_BRANDS:
+    if brand in _HEIF_BRANDS:
         return "HEIC", _heif
-    if data[8:12] == b"crx ":
+    if brand == _RAW_BRAND:
         raise ImageFormatError("this is a camera's raw picture", hint="save it as a PNG or JPEG")
     raise moving()
+
+
+def _brand(data: bytes) -> bytes:
+    """What the boxes of a file are: `avif` if it claims to be that, too, else its major brand."""
+    length = min(int.from_bytes(data[:4], "big"), MAX_MARK)
+    others = (data[at : at + 4] for at in range(16, length, 4))
+    return b"avif" if b"avif" in (data[8:12], *others) else data[8:12]
 
 
 def _png(data: bytes) -> PictureFile:

@@ -1,0 +1,5 @@
+"""Videos as avatars: what is in a file, and its frames in any order, in bounded memory."""
+
+from musetalk_fast.media.video.video_source import VideoSource
+
+__all__ = ["VideoSource"]

@@ -1,0 +1,238 @@
+"""The source frames of a video in order, from any of them on; what is damaged is decoded around."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from musetalk_fast.media.video.frame_index import FrameIndex
+from musetalk_fast.media.video.video_file import VideoFile
+
+if TYPE_CHECKING:
+    import av
+
+_NO_STAMP = -(1 << 63)
+"""Below all time stamps."""
+
+
+class Numbered(NamedTuple):
+    """A decoded frame, and which source frame it is."""
+
+    number: int
+    frame: av.VideoFrame
+
+
+class FrameShape(NamedTuple):
+    """What all frames of a video have in common: pixels across and down, and FFmpeg's format."""
+
+    width: int
+    height: int
+    pix_fmt: str
+
+
+class FrameDecoder:
+    """Decodes a video from any source frame on; serves one thread at a time.
+
+    Begins at the key frame before, or goes on where it is. In place of a frame that cannot be
+    decoded comes the last one before it that can.
+
+    Args:
+        file: of which `index` is; closed with this.
+        missing: by source frame: set where it cannot be decoded.
+        shape: what all frames must have; None: not checked.
+
+    Raises:
+        errors.InputError: as `VideoFile`.
+    """
+
+    def __init__(
+        self, file: VideoFile, index: FrameIndex, missing: bytearray, shape: FrameShape | None
+    ) -> None:
+        self._file, self._index, self._missing, self._shape = file, index, missing, shape
+        self._decoded: Iterator[Numbered] = iter(())
+        self._shown: Numbered | None = None
+        self._ahead: Numbered | None = None
+
+    @property
+    def total(self) -> int:
+        """How many source frames there are."""
+        return self._index.frames
+
+    def close(self) -> None:
+        """Give back the file and what decoding holds."""
+        self._decoded, self._shown, self._ahead = iter(()), None, None
+        self._file.close()
+
+    def distance(self, frame: int, *, seeking: bool = False) -> int:
+        """How many frames are decoded before a source frame comes.
+
+        Args:
+            seeking: from the key frame before it, wherever the decoder is.
+        """
+        start = self._start_of(self._index.key_before(frame))
+        here = -1 if seeking or self._shown is None else self._shown.number + 1
+        return frame - (max(start, here) if here <= frame else start)
+
+    def frames(self, first: int, last: int) -> Iterator[Numbered]:
+        """The source frames from `first` to `last`, each once; they are only to be read.
+
+        Raises:
+            errors.VideoFormatError: none can be decoded, or the video changes its size or format.
+            errors.InputUnreadableError: the disk failed.
+        """
+        self._go_to(first)
+        for number in range(first, last + 1):
+            yield Numbered(number, self._frame(number))
+
+    def _go_to(self, frame: int) -> None:
+        key = self._index.key_before(frame)
+        if self._shown is not None and self._start_of(key) <= self._shown.number + 1 <= frame:
+            return
+        back = 1
+        while True:
+            self._shown, self._decoded = None, self._decode(key)
+            self._ahead = next(self._decoded, None)
+            if self._ahead is not None and self._ahead.number <= frame:
+                return
+            if key == 0:
+                break
+            key, back = max(0, key - back), 2 * back
+        if self._ahead is None:
+            raise self._file.error("none of the video's frames can be decoded")
+        # Nothing before it: what follows stands for it.
+        self._shown = Numbered(-1, self._ahead.frame)
+
+    def _frame(self, number: int) -> av.VideoFrame:
+        while self._shown is None or self._shown.number < number:
+            following = self._ahead or next(self._decoded, None)
+            if following is None or following.number > number:
+                self._ahead = following
+                break
+            self._shown, self._ahead = following, None
+        assert self._shown is not None
+        if self._shown.number != number:
+            self._missing[number] = 1
+        return self._shown.frame
+
+    def _start_of(self, key: int) -> int:
+        """The first source frame that can be decoded from a key packet."""
+        if not len(self._index.key_stamps):
+            return 0
+        return int(np.searchsorted(self._index.stamps, self._index.key_stamps[key]))
+
+    def _decode(self, key: int) -> Iterator[Numbered]:
+        """What can be decoded from a key packet on, in the order in which it is shown.
+
+        After a packet that cannot be decoded, those that may need it are passed over, up to the
+        next key packet: what came of them would depend on where decoding began.
+        """
+        import av
+
+        numbers, around, last = _Numbers(self._index), _AroundDamage(), -1
+        if not len(self._index.key_stamps):
+            around.is_lost = False
+        for packet in self._packets(key):
+            if not around.takes(packet):
+                continue
+            try:
+                if packet.is_corrupt:
+                    raise av.InvalidDataError(0, "cut off")
+                frames: list[av.VideoFrame] = self._file.track.decode(packet)
+            except av.FFmpegError:
+                around.lose(packet)
+                continue
+            for frame in frames:
+                number = numbers.of(frame)
+                if number is None or number <= last or frame.is_corrupt or not around.shows(frame):
+                    continue
+                self._check(number, frame)
+                last = number
+                yield Numbered(number, frame)
+
+    def _packets(self, key: int) -> Iterator[av.Packet[Any]]:
+        """The packets from a key packet on, or from one before it."""
+        place, back = key, 1
+        while len(self._index.key_stamps):
+            self._file.seek(int(self._index.key_places[place]))
+            packets = self._stamped()
+            first = next(packets)
+            landed = None if first.pts is None else self._index.key_of(first.pts)
+            if landed is not None and landed <= key:
+                return chain((first,), packets)
+            if place == 0:
+                break
+            place, back = max(0, place - back), 2 * back
+        self._file.rewind()
+        return self._stamped()
+
+    def _stamped(self) -> Iterator[av.Packet[Any]]:
+        for packet in self._file.packets():
+            if packet.pts is None:
+                packet.pts = packet.dts
+            yield packet
+
+    def _check(self, number: int, frame: av.VideoFrame) -> None:
+        if self._shape is None:
+            return
+        found = FrameShape(frame.width, frame.height, frame.format.name)
+        if found == self._shape:
+            return
+        first = self._shape
+        raise self._file.error(
+            f"the video changes in the middle: source frame {number} has {found.width}x"
+            f"{found.height} pixels ({found.pix_fmt}), the first one {first.width}x{first.height} "
+            f"({first.pix_fmt})",
+            hint="encode it anew in one size, or cut it there",
+        )
+
+
+class _AroundDamage:
+    """What is decoded and shown where something is missing, as before the first key packet.
+
+    Attributes:
+        is_lost: packets may need what is missing.
+    """
+
+    def __init__(self) -> None:
+        self.is_lost = True
+        self._from = self._until = _NO_STAMP
+
+    def takes(self, packet: av.Packet[Any]) -> bool:
+        """Whether a packet is to be decoded."""
+        if self.is_lost and packet.is_keyframe:
+            self.is_lost, self._until = False, packet.pts or 0
+        return not self.is_lost or not packet.size
+
+    def lose(self, packet: av.Packet[Any]) -> None:
+        """A packet cannot be decoded: pass over those that may need it."""
+        stamp = packet.pts or 0
+        # Those before the key packet need what was before it: nothing new is missing.
+        if stamp >= self._until and not packet.is_disposable:
+            self.is_lost, self._from = True, stamp
+
+    def shows(self, frame: av.VideoFrame) -> bool:
+        """Whether a frame was decoded with all that it needs."""
+        return frame.pts is None or not self._from <= frame.pts < self._until
+
+
+class _Numbers:
+    """Which source frames come out of the decoder."""
+
+    def __init__(self, index: FrameIndex) -> None:
+        self._index = index
+        self._start = self._count = -1
+
+    def of(self, frame: av.VideoFrame) -> int | None:
+        """The number of the next frame; None for one that is not shown."""
+        if frame.pts is None:
+            return None
+        number = self._index.number(frame.pts)
+        if number is None or not self._index.is_ordered:
+            return number
+        start = self._index.key_before(number)
+        self._start, self._count = (start, self._count + 1) if start == self._start else (start, 0)
+        first = 0 if not len(self._index.key_stamps) else self._index.key_stamps[start]
+        return int(np.searchsorted(self._index.stamps, first)) + self._count

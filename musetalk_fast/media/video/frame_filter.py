@@ -1,0 +1,172 @@
+"""What is done to every frame of a video before it is used: FFmpeg's filters, or nothing at all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from musetalk_fast.media.video.colour_tags import RGB_MATRIX
+from musetalk_fast.media.video.display_matrix import Turn
+from musetalk_fast.media.video.frame_decoder import FrameShape, Numbered
+from musetalk_fast.types import BT709, ColourTags
+
+if TYPE_CHECKING:
+    import av
+    from av.filter.graph import Graph
+
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m"}
+_KEPT = (1, 5, 6)
+"""Matrices that crops are converted by; see `kernels.yuv_matrix`."""
+_RANGES = {1: "limited", 2: "full"}
+_SCALER = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+_RGB = "rgb24"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """How a video's decoded frames become source frames.
+
+    Attributes:
+        shape: of the decoded frames.
+        tags: of the decoded frames.
+        size: (width, height) of the source frames.
+        turn: applied after all odd columns and rows are cut off.
+        is_scaled: to the size; else they are cut to it.
+        is_interlaced: frames that are marked so are deinterlaced.
+    """
+
+    shape: FrameShape
+    tags: ColourTags
+    size: tuple[int, int]
+    turn: Turn
+    is_scaled: bool
+    is_interlaced: bool
+
+    @property
+    def colour(self) -> ColourTags:
+        """The tags of the source frames.
+
+        RGB and matrices that crops cannot be converted by become BT.709's.
+        """
+        tags = self.tags
+        if tags.matrix == RGB_MATRIX:
+            limited = BT709.range
+            return ColourTags(
+                matrix=1, range=limited, primaries=tags.primaries, transfer=tags.transfer
+            )
+        if tags.matrix in _KEPT:
+            return tags
+        return ColourTags(
+            matrix=1, range=tags.range, primaries=tags.primaries, transfer=tags.transfer
+        )
+
+    def changes(self, pix_fmt: str) -> bool:
+        """Whether the decoded samples are not those of source frames in a pixel format."""
+        return (
+            self.turn is not Turn.NONE
+            or self.is_scaled
+            or self.is_interlaced
+            or self.colour != self.tags
+            or plain_format(self.shape.pix_fmt) != pix_fmt
+        )
+
+    def filters(self, pix_fmt: str) -> Iterator[str]:
+        """FFmpeg's filters that make source frames in a pixel format, one after the other."""
+        if self.is_interlaced:
+            # One frame for each; those that are not marked as interlaced pass.
+            yield "bwdif=mode=send_frame:deint=interlaced"
+        if not self.is_scaled:
+            width, height = self.size[::-1] if self.turn.is_quarter else self.size
+            if (width, height) != self.shape[:2]:
+                yield f"crop={width}:{height}:0:0"
+        if self.turn.is_quarter and _is_422(self.shape.pix_fmt):
+            # On its side such chroma is in no format that is known here.
+            yield self._scale(None, self.tags, self.tags)
+            yield f"format={self.shape.pix_fmt.replace('422', '444')}"
+        yield from self.turn.filters
+        yield self._scale(self.size, self.tags, self._made(pix_fmt))
+        yield f"format={pix_fmt}"
+
+    def _made(self, pix_fmt: str) -> ColourTags:
+        if pix_fmt != _RGB:
+            return self.colour
+        return ColourTags(
+            matrix=RGB_MATRIX, range=2, primaries=self.tags.primaries, transfer=self.tags.transfer
+        )
+
+    def _scale(self, size: tuple[int, int] | None, tags: ColourTags, made: ColourTags) -> str:
+        options = [f"flags={_SCALER}"]
+        if size is not None:
+            options += [f"w={size[0]}", f"h={size[1]}"]
+        for end, of in (("in", tags), ("out", made)):
+            options.append(f"{end}_range={_RANGES[of.range]}")
+            if of.matrix != RGB_MATRIX:
+                options.append(f"{end}_color_matrix={_MATRICES[of.matrix]}")
+        return "scale=" + ":".join(options)
+
+
+def plain_format(pix_fmt: str) -> str:
+    """FFmpeg's pixel format without a range in its name."""
+    return pix_fmt.replace("yuvj", "yuv")
+
+
+def filtered(
+    frames: Iterable[Numbered], preparation: Preparation, pix_fmt: str
+) -> Iterator[Numbered]:
+    """Prepare frames that follow one another; as many come out as go in.
+
+    Deinterlaced frames are made of their neighbours, too, so those must be among them.
+    """
+    graph = _graph(preparation, tuple(preparation.filters(pix_fmt)))
+    numbers: deque[int] = deque()
+    for number, frame in frames:
+        numbers.append(number)
+        _tag(frame, preparation.tags, number)
+        graph.vpush(frame)
+        yield from _pulled(graph, numbers)
+    graph.vpush(None)
+    yield from _pulled(graph, numbers)
+
+
+def _pulled(graph: Graph, numbers: deque[int]) -> Iterator[Numbered]:
+    import av
+
+    while True:
+        try:
+            frame = graph.vpull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+        yield Numbered(numbers.popleft(), frame)
+
+
+def _tag(frame: av.VideoFrame, tags: ColourTags, number: int) -> None:
+    """Give a frame the properties that the graph was made for: it would refuse others."""
+    frame.colorspace, frame.color_range = tags.matrix, tags.range
+    frame.pts, frame.time_base = number, Fraction(1)
+
+
+def _graph(preparation: Preparation, filters: Sequence[str]) -> Graph:
+    from av.filter import Graph
+
+    shape, tags = preparation.shape, preparation.tags
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add(
+        "buffer",
+        video_size=f"{shape.width}x{shape.height}",
+        pix_fmt=shape.pix_fmt,
+        time_base="1/1",
+        pixel_aspect="1/1",
+        colorspace=str(tags.matrix),
+        range=str(tags.range),
+    )
+    chain = [graph.add(name, options) for name, _, options in (f.partition("=") for f in filters)]
+    graph.link_nodes(source, *chain, graph.add("buffersink")).configure()
+    return graph
+
+
+def _is_422(pix_fmt: str) -> bool:
+    return "422" in pix_fmt

@@ -1,0 +1,101 @@
+"""What a video's first frame and its track say of all its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from musetalk_fast.media.picture.interface import check_size
+from musetalk_fast.media.picture.proportions import Square, square_pixels
+from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags
+from musetalk_fast.media.video.display_matrix import Turn, turn_of
+from musetalk_fast.media.video.frame_decoder import FrameShape
+from musetalk_fast.media.video.frame_filter import Preparation
+
+if TYPE_CHECKING:
+    import av
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """How a video comes, and how it is prepared.
+
+    Attributes:
+        preparation: of its frames.
+        bit_depth: bits of a sample.
+        notes: sentences for the user.
+    """
+
+    preparation: Preparation
+    bit_depth: int
+    notes: tuple[str, ...]
+
+
+def facts_of(
+    frame: av.VideoFrame, track: av.VideoStream, resolution: tuple[int, int] | None
+) -> StreamFacts:
+    """Look at the first frame of a track.
+
+    Raises:
+        errors.VideoFormatError: colours that are not known here.
+        errors.ImageSizeError: a side outside 64..8192 pixels.
+    """
+    found = turn_of(frame)
+    turn = found or Turn.NONE
+    square = _square(frame, track, turn)
+    even = (square.width - square.width % 2, square.height - square.height % 2)
+    is_scaled = resolution not in (None, _turned(frame, turn)) or bool(square.notes)
+    preparation = Preparation(
+        shape=FrameShape(frame.width, frame.height, frame.format.name),
+        tags=colour_tags(frame),
+        size=resolution or even,
+        turn=turn,
+        is_scaled=is_scaled,
+        is_interlaced=frame.interlaced_frame,
+    )
+    depth = max(component.bits for component in frame.format.components)
+    notes = (*square.notes, *_notes(frame, track, found, preparation))
+    return StreamFacts(preparation, depth, notes)
+
+
+def _turned(frame: av.VideoFrame, turn: Turn) -> tuple[int, int]:
+    size = (frame.width, frame.height)
+    return size[::-1] if turn.is_quarter else size
+
+
+def _square(frame: av.VideoFrame, track: av.VideoStream, turn: Turn) -> Square:
+    """The size of a frame with square pixels, turned upright."""
+    width, height = _turned(frame, turn)
+    check_size(width, height)
+    aspect = float(track.sample_aspect_ratio or Fraction(1))
+    if aspect <= 0:
+        aspect = 1.0
+    return square_pixels(width, height, 1 / aspect if turn.is_quarter else aspect)
+
+
+def _notes(
+    frame: av.VideoFrame, track: av.VideoStream, turn: Turn | None, made: Preparation
+) -> Iterator[str]:
+    if turn is None:
+        yield "the video asks for a rotation that is no quarter turn: it is not turned"
+    if made.is_interlaced:
+        yield "the video is interlaced: its frames were deinterlaced"
+    if not made.is_scaled and _turned(frame, turn or Turn.NONE) != made.size:
+        width, height = _turned(frame, turn or Turn.NONE)
+        yield (
+            f"the video's size of {width}x{height} is odd: it was cut to "
+            f"{made.size[0]}x{made.size[1]}"
+        )
+    if has_alpha(frame.format) or track.metadata.get("alpha_mode") == "1":
+        yield "the video's transparency is not kept yet: its colours are used as they are"
+    if made.tags.matrix == RGB_MATRIX:
+        yield "the video's samples are RGB: they were converted to BT.709"
+    elif made.colour != made.tags:
+        yield "the video's colour matrix cannot be kept: it was converted to BT.709"
+
+
+def has_alpha(pixels: av.VideoFormat) -> bool:
+    """Whether a pixel format has alpha."""
+    return len(pixels.components) in (2, 4)

@@ -1,0 +1,206 @@
+"""A video as an avatar: its source frames in any order, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musetalk_fast.errors import InputError
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.media.image import Asset
+from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.video.frame_decoder import FrameDecoder
+from musetalk_fast.media.video.frame_filter import plain_format
+from musetalk_fast.media.video.frame_index import read_index
+from musetalk_fast.media.video.frame_rate import timing
+from musetalk_fast.media.video.frame_runs import run_frames
+from musetalk_fast.media.video.stream_facts import facts_of
+from musetalk_fast.media.video.video_file import VideoFile
+from musetalk_fast.types import ColourTags, Picture, SourceRun, Timestamps
+
+if TYPE_CHECKING:
+    import av
+
+_MAX_IDLE = 4
+"""Decoders that wait for another run."""
+
+
+class VideoSource:
+    """A video file; see `media.avatar.AvatarSource`.
+
+    A source frame is what a player shows: after edit lists, turned and mirrored as the file asks,
+    with square pixels, deinterlaced. Its samples are the decoder's own where nothing of that and no
+    other pixel format is asked for.
+
+    Args:
+        path: the file.
+        resolution: (width, height) to scale to; None keeps its size in square pixels, less the last
+            column or row where that is odd.
+
+    Raises:
+        errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
+        errors.VideoFormatError: no video in it that can be decoded and used.
+        errors.ImageSizeError: a side outside 64..8192 pixels.
+    """
+
+    def __init__(self, path: Path, *, resolution: tuple[int, int] | None = None) -> None:
+        self._path = Path(path)
+        with VideoFile(self._path) as file:
+            self._index = read_index(file)
+            track = file.track
+            stated = (track.average_rate, track.guessed_rate)
+            assert track.time_base is not None
+            tick = track.time_base
+        self._missing = bytearray(self._index.frames)
+        self._idle: list[FrameDecoder] = []
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close, self._idle)
+        try:
+            with VideoFile(self._path) as file:
+                probe = FrameDecoder(file, self._index, self._missing, None)
+                ((_, frame),) = probe.frames(0, 0)
+                self._facts = facts_of(frame, file.track, resolution)
+            self._timing = timing(self._index.stamps, self._index.duration, tick, stated)
+        except InputError as error:
+            error.where = error.where or str(path)
+            raise
+        self._sha256 = file_sha256(self._path)
+
+    @property
+    def path(self) -> Path:
+        """The original file."""
+        return self._path
+
+    @property
+    def sha256(self) -> str:
+        """Of the original file, in hexadecimal."""
+        return self._sha256
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+        return self._facts.notes
+
+    @property
+    def width(self) -> int:
+        """Pixels across; even."""
+        return self._facts.preparation.size[0]
+
+    @property
+    def height(self) -> int:
+        """Pixels down; even."""
+        return self._facts.preparation.size[1]
+
+    @property
+    def rate(self) -> Fraction:
+        """Source frames a second, exact; of a variable rate, that of most frames."""
+        return self._timing.rate
+
+    @property
+    def frames(self) -> int:
+        """How many source frames there are."""
+        return self._index.frames
+
+    @property
+    def timestamps(self) -> Timestamps | None:
+        """When each source frame begins; None if each takes one part of `rate`."""
+        return self._timing.timestamps
+
+    @property
+    def colour(self) -> ColourTags:
+        """What the code values of `planes` mean: the file's tags; see `colour_tags.colour_tags`."""
+        return self._facts.preparation.colour
+
+    @property
+    def pix_fmt(self) -> str:
+        """FFmpeg's name of the pixel format that it comes in, alpha included."""
+        return plain_format(self._facts.preparation.shape.pix_fmt)
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a sample."""
+        return self._facts.bit_depth
+
+    @property
+    def missing(self) -> int:
+        """Source frames, of those that were asked for, that cannot be decoded.
+
+        The last one before it that can is shown in place of each.
+        """
+        return self._missing.count(1)
+
+    def asset(self) -> Asset:
+        """The file as it is."""
+        return Asset(self._path, self._sha256)
+
+    def picture(self, source: int) -> Picture:
+        """A source frame as (height, width, 3) uint8 RGB, C-contiguous."""
+        return next(self.pictures(SourceRun(source, 0, 1)))
+
+    def pictures(self, run: SourceRun) -> Iterator[Picture]:
+        """The source frames of a run as `picture` gives them; see `planes`."""
+        for frame in self._frames(run, "rgb24"):
+            yield np.ascontiguousarray(frame.to_ndarray())
+
+    def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
+        """The source frames of a run, one after the other, forward or backward.
+
+        They are the decoder's own memory where it has this layout. Memory is bounded by
+        `frame_runs.REVERSE_BYTES` where it runs backward.
+
+        Raises:
+            IndexError: a source frame that is not there.
+            errors.VideoFormatError: the video changes its size or format in the middle.
+            errors.InputUnreadableError: the disk failed.
+        """
+        for frame in self._frames(run, layout.name):
+            buffers = frame.planes
+            strides = [plane.line_size for plane in buffers]
+            yield Planes(layout, self.width, self.height, buffers, strides)
+
+    def _frames(self, run: SourceRun, pix_fmt: str) -> Iterator[av.VideoFrame]:
+        if run.count < 1:
+            return
+        for frame in (run.first, run.first + run.step * (run.count - 1)):
+            if not 0 <= frame < self.frames:
+                raise IndexError(f"the video has no source frame {frame}; it has {self.frames}")
+        with self._decoder(run.first) as decoder:
+            yield from run_frames(decoder, run, self._facts.preparation, pix_fmt)
+
+    @contextmanager
+    def _decoder(self, first: int) -> Iterator[FrameDecoder]:
+        """A decoder for one run: of those that wait, the one that is nearest before it."""
+        with self._lock:
+            self._idle.sort(key=lambda each: each.distance(first), reverse=True)
+            decoder = self._idle.pop() if self._idle else None
+        if decoder is None:
+            shape = self._facts.preparation.shape
+            decoder = FrameDecoder(VideoFile(self._path), self._index, self._missing, shape)
+        try:
+            yield decoder
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit):
+                decoder.close()
+                raise
+            self._put_back(decoder)
+            raise
+        self._put_back(decoder)
+
+    def _put_back(self, decoder: FrameDecoder) -> None:
+        with self._lock:
+            if len(self._idle) < _MAX_IDLE:
+                self._idle.append(decoder)
+                return
+        decoder.close()
+
+
+def _close(decoders: list[FrameDecoder]) -> None:
+    while decoders:
+        decoders.pop().close()
