@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, dropwhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -119,54 +119,50 @@ class FrameDecoder:
 
     def _start_of(self, key: int) -> int:
         """The first source frame that can be decoded from a key packet."""
-        if not len(self._index.key_stamps):
-            return 0
         return int(np.searchsorted(self._index.stamps, self._index.key_stamps[key]))
 
     def _decode(self, key: int) -> Iterator[Numbered]:
         """What can be decoded from a key packet on, in the order in which it is shown.
 
-        After a packet that cannot be decoded, those that may need it are passed over, up to the
-        next key packet: what came of them would depend on where decoding began.
+        After damage it goes on at the next key packet as if it began there: what came of the frames
+        between would depend on where decoding began.
         """
-        import av
-
-        numbers, around, last = _Numbers(self._index), _AroundDamage(), -1
-        if not len(self._index.key_stamps):
-            around.is_lost = False
-        for packet in self._packets(key):
-            if not around.takes(packet):
-                continue
-            try:
-                if packet.is_corrupt:
-                    raise av.InvalidDataError(0, "cut off")
-                frames: list[av.VideoFrame] = self._file.track.decode(packet)
-            except av.FFmpegError:
-                around.lose(packet)
-                continue
-            for frame in frames:
+        keys, numbers, last, lost = self._index.key_stamps, _Numbers(self._index), -1, _NO_STAMP
+        key = max(key, 1) if self._index.is_cut else key
+        while key < len(keys):
+            attempt, start = _Attempt(self._file.track), int(keys[key])
+            for frame in attempt.frames(self._packets(key), start):
                 number = numbers.of(frame)
-                if number is None or number <= last or frame.is_corrupt or not around.shows(frame):
+                # What is shown before the key packet may need what is not decoded.
+                if number is None or number <= last or lost <= (frame.pts or 0) < start:
                     continue
                 self._check(number, frame)
                 last = number
                 yield Numbered(number, frame)
+            if attempt.damage is None:
+                return
+            lost, key = attempt.damage, int(np.searchsorted(keys, attempt.damage, side="right"))
 
     def _packets(self, key: int) -> Iterator[av.Packet[Any]]:
-        """The packets from a key packet on, or from one before it."""
-        place, back = key, 1
-        while len(self._index.key_stamps):
-            self._file.seek(int(self._index.key_places[place]))
+        """The packets from a key packet on."""
+        if self._index.is_keyless:
+            self._file.rewind()
+            return self._stamped()
+        start, place, back = self._index.key_stamps[key], key, 1
+        while True:
+            self._file.seek(int(self._index.key_stamps[place]))
             packets = self._stamped()
             first = next(packets)
             landed = None if first.pts is None else self._index.key_of(first.pts)
             if landed is not None and landed <= key:
-                return chain((first,), packets)
+                packets = chain((first,), packets)
+                break
             if place == 0:
+                self._file.rewind()
+                packets = self._stamped()
                 break
             place, back = max(0, place - back), 2 * back
-        self._file.rewind()
-        return self._stamped()
+        return dropwhile(lambda packet: packet.size and packet.pts != start, packets)
 
     def _stamped(self) -> Iterator[av.Packet[Any]]:
         for packet in self._file.packets():
@@ -189,33 +185,55 @@ class FrameDecoder:
         )
 
 
-class _AroundDamage:
-    """What is decoded and shown where something is missing, as before the first key packet.
+class _Attempt:
+    """Decodes packets until one of them is damaged.
 
     Attributes:
-        is_lost: packets may need what is missing.
+        damage: time stamp of what cannot be decoded and others may need; None at the end.
     """
 
-    def __init__(self) -> None:
-        self.is_lost = True
-        self._from = self._until = _NO_STAMP
+    def __init__(self, track: av.VideoStream) -> None:
+        self._track = track
+        self._single: set[int] = set()
+        self.damage: int | None = None
 
-    def takes(self, packet: av.Packet[Any]) -> bool:
-        """Whether a packet is to be decoded."""
-        if self.is_lost and packet.is_keyframe:
-            self.is_lost, self._until = False, packet.pts or 0
-        return not self.is_lost or not packet.size
+    def frames(self, packets: Iterable[av.Packet[Any]], start: int) -> Iterator[av.VideoFrame]:
+        """Frames up to the damage, in the order in which they are shown.
 
-    def lose(self, packet: av.Packet[Any]) -> None:
-        """A packet cannot be decoded: pass over those that may need it."""
+        Args:
+            start: what has a time stamp below it may be damaged: it is not needed.
+        """
+        for packet in packets:
+            frames = self._decoded(packet, start)
+            for frame in frames:
+                stamp = frame.pts or 0
+                if not frame.is_corrupt:
+                    yield frame
+                elif stamp >= start and stamp not in self._single:
+                    self.damage = stamp
+                    return
+            if self.damage is not None:
+                return
+
+    def _decoded(self, packet: av.Packet[Any], start: int) -> list[av.VideoFrame]:
+        import av
+
         stamp = packet.pts or 0
-        # Those before the key packet need what was before it: nothing new is missing.
-        if stamp >= self._until and not packet.is_disposable:
-            self.is_lost, self._from = True, stamp
-
-    def shows(self, frame: av.VideoFrame) -> bool:
-        """Whether a frame was decoded with all that it needs."""
-        return frame.pts is None or not self._from <= frame.pts < self._until
+        if packet.is_disposable:
+            self._single.add(stamp)
+        try:
+            if packet.is_corrupt:
+                raise av.InvalidDataError(0, "cut off")
+            return self._track.decode(packet)
+        except av.FFmpegError:
+            if packet.size and (packet.is_disposable or stamp < start):
+                return []
+        self.damage = stamp
+        try:
+            late = self._track.decode(None)
+        except av.FFmpegError:
+            return []
+        return [frame for frame in late if (frame.pts or 0) < stamp]
 
 
 class _Numbers:
@@ -234,5 +252,5 @@ class _Numbers:
             return number
         start = self._index.key_before(number)
         self._start, self._count = (start, self._count + 1) if start == self._start else (start, 0)
-        first = 0 if not len(self._index.key_stamps) else self._index.key_stamps[start]
-        return int(np.searchsorted(self._index.stamps, first)) + self._count
+        first = np.searchsorted(self._index.stamps, self._index.key_stamps[start])
+        return int(first) + self._count

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.media.video.video_file import BY_ORDER, VideoFile
 
+if TYPE_CHECKING:
+    import av
+
+_H264_IDR, _HEVC_IDR = 5, (19, 20)
+"""Types of the NAL units of a picture before which nothing is needed (ITU-T H.264, table 7-1;
+H.265, table 7-1)."""
 MAX_FRAMES = 1 << 22
 """Ten hours at 116 frames a second."""
 
@@ -23,8 +30,10 @@ class FrameIndex:
     Attributes:
         stamps: (n,) int64, ascending: of the source frames.
         key_stamps: (k,) int64, ascending: of the packets that decoding can begin at, also of those
-            that an edit list hides.
-        key_places: (k,) int64: where the container finds them.
+            that an edit list hides. The first one is at or before the first source frame: where
+            there is none, it stands for the beginning.
+        is_keyless: no packet is marked as one that decoding can begin at.
+        is_cut: the first source frames come before any that is.
         duration: of the last frame, in the time base; 0 if the file does not say it.
         repeated: packets that stand at the time of another one, which are no source frames.
         is_ordered: frames are shown in the order in which they come out of the decoder; a frame's
@@ -33,7 +42,8 @@ class FrameIndex:
 
     stamps: NDArray[np.int64]
     key_stamps: NDArray[np.int64]
-    key_places: NDArray[np.int64]
+    is_keyless: bool
+    is_cut: bool
     duration: int
     repeated: int
     is_ordered: bool
@@ -55,7 +65,7 @@ class FrameIndex:
         (open GOP): they are decoded from an earlier one.
         """
         place = np.searchsorted(self.key_stamps, self.stamps[frame], side="right") - 1
-        return max(0, int(place))
+        return int(place)
 
     def key_of(self, stamp: int) -> int | None:
         """The number of the key packet of a stamp."""
@@ -70,34 +80,51 @@ def read_index(file: VideoFile) -> FrameIndex:
         errors.VideoFormatError: no packet that is shown, or too many.
         errors.InputUnreadableError: the disk failed.
     """
-    stamps, keys, places = array("q"), array("q"), array("q")
+    is_ordered = file.format in BY_ORDER
+    stamps, keys = array("q"), array("q")
     last = duration = 0
     for packet in file.packets():
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is None or not packet.size:
             continue
-        if packet.is_keyframe:
+        if packet.is_keyframe and not (is_ordered and _is_open(file.track, packet)):
             keys.append(stamp)
-            places.append(stamp if packet.dts is None else packet.dts)
         if not packet.is_discard:
             stamps.append(stamp)
             if stamp >= last:
                 last, duration = stamp, packet.duration or 0
-        if len(stamps) > MAX_FRAMES:
+        if max(len(stamps), len(keys)) > MAX_FRAMES:
             raise file.error(f"the video has more than {MAX_FRAMES} frames")
     if not stamps:
         raise file.error("the video has no frames")
     shown = np.unique(_array(stamps))
-    order = np.argsort(_array(keys), kind="stable")
+    is_keyless = not keys
+    is_cut = bool(keys) and min(keys) > shown[0]
+    if is_keyless or is_cut:
+        keys.append(int(shown[0]))
     return FrameIndex(
         shown,
-        _array(keys)[order],
-        _array(places)[order],
+        np.unique(_array(keys)),
+        is_keyless,
+        is_cut,
         duration,
         len(stamps) - len(shown),
-        file.format in BY_ORDER,
+        is_ordered,
     )
 
 
+def _is_open(track: av.VideoStream, packet: av.Packet[Any]) -> bool:
+    """Whether frames that come after a key packet of H.264 or HEVC may be shown before it.
+
+    Where the file does not say when frames are shown, their numbers cannot be known from there.
+    """
+    kinds = [data[0] for data in bytes(packet).split(b"\0\0\1")[1:] if data]
+    if track.codec_context.name == "h264":
+        return not any(kind & 0x1F == _H264_IDR for kind in kinds)
+    if track.codec_context.name == "hevc":
+        return not any(kind >> 1 & 0x3F in _HEVC_IDR for kind in kinds)
+    return False
+
+
 def _array(values: array[int]) -> NDArray[np.int64]:
-    return np.frombuffer(values, np.int64) if values else np.empty(0, np.int64)
+    return np.frombuffer(values, np.int64)

@@ -55,7 +55,7 @@ class VideoSource:
         with VideoFile(self._path) as file:
             self._index = read_index(file)
             track = file.track
-            stated = (track.average_rate, track.guessed_rate)
+            stated = (track.average_rate, track.guessed_rate, track.codec_context.framerate)
             assert track.time_base is not None
             tick = track.time_base
         self._missing = bytearray(self._index.frames)
