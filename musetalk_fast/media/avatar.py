@@ -18,8 +18,8 @@ from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.image import Asset, Background, Still, load_still
 from musetalk_fast.media.input_file import open_input, read_errors
-from musetalk_fast.media.picture.formats import MAX_MARK, is_video
-from musetalk_fast.media.video import VideoSource
+from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
+from musetalk_fast.media.video import VideoSource, is_known
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
 
@@ -172,14 +172,14 @@ class StillSource:
 def open_avatar(
     path: Path, *, background: Background, resolution: tuple[int, int] | None
 ) -> AvatarSource:
-    """Open what the path holds, whatever its name: a picture or a video.
+    """Open what the path holds, whatever its name: a picture, or what else FFmpeg knows.
 
     Raises:
         errors.InputError, errors.UsageError: as `image.load_still` and `VideoSource`.
     """
     with open_input(path) as file, read_errors(path):
         mark = file.read(MAX_MARK)
-    if is_video(mark):
+    if is_video(mark) or (not is_picture(mark) and is_known(path)):
         return VideoSource(path, resolution=resolution)
     return StillSource(load_still(path, background=background, resolution=resolution))
 

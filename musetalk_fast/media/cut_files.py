@@ -48,10 +48,19 @@ def missing_end(source: AudioFile, secs: float) -> str | None:
         if missing:
             promise = f"{secs + missing:.1f} s of sound but holds {secs:.1f} s"
             return f"the file promises {promise}: it may be cut"
-        check = _CHECKS.get(source.format)
-        if check is not None and check(file, os.fstat(file.fileno()).st_size):
+        if ends_early(source.format, file):
             return "the file ends in the middle of its sound: it may be cut"
     return None
+
+
+def ends_early(format_name: str, file: BinaryIO) -> bool:
+    """Whether a file is shorter than its own structure says; see `_CHECKS` for what is looked at.
+
+    Args:
+        format_name: FFmpeg's.
+    """
+    check = _CHECKS.get(format_name)
+    return check is not None and check(file, os.fstat(file.fileno()).st_size)
 
 
 def _missing_secs(source: AudioFile, file: BinaryIO, secs: float) -> float:

@@ -62,6 +62,14 @@ def is_video(mark: bytes) -> bool:
     return mark[4:8] in _QUICKTIME or any(mark.startswith(each, at) for at, each in _VIDEO_MARKS)
 
 
+def is_picture(mark: bytes) -> bool:
+    """Whether a file's first `MAX_MARK` bytes are those of a picture."""
+    if mark[4:8] == b"ftyp":
+        return not is_video(mark)
+    is_webp = mark.startswith(b"RIFF") and mark[8:12] == b"WEBP"
+    return is_webp or any(mark.startswith(marks) for marks, _, _ in _FORMATS)
+
+
 def _opener(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
     for marks, name, opener in _FORMATS:
         if data.startswith(marks):

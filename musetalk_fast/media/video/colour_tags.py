@@ -29,7 +29,7 @@ def colour_tags(frame: av.VideoFrame) -> ColourTags:
     without primaries they are those that go with that: of 625 lines where there are 576 of them, of
     525 where there are 480 or 486. Both are mpv's rule (`mp_csp_guess_colorspace` and
     `mp_csp_guess_primaries` in `video/csputils.c`). The transfer is BT.709's, of which BT.601 has
-    the same. The range is limited, but for JPEG's pixel formats.
+    the same. The range is limited, but for JPEG's pixel formats. RGB has the primaries of sRGB.
 
     Raises:
         errors.VideoFormatError: HDR, or a matrix that is not known here.
@@ -64,7 +64,7 @@ def colour_tags(frame: av.VideoFrame) -> ColourTags:
 
 
 def _guessed_primaries(frame: av.VideoFrame) -> int:
-    if frame.width >= 1280 or frame.height > 576:
+    if frame.width >= 1280 or frame.height > 576 or _is_rgb(frame):
         return 1
     return {576: 5, 480: 6, 486: 6}.get(frame.height, 1)
 

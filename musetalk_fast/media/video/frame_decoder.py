@@ -162,7 +162,9 @@ class FrameDecoder:
                 packets = self._stamped()
                 break
             place, back = max(0, place - back), 2 * back
-        return dropwhile(lambda packet: packet.size and packet.pts != start, packets)
+        return dropwhile(
+            lambda packet: packet.size and not (packet.is_keyframe and packet.pts == start), packets
+        )
 
     def _stamped(self) -> Iterator[av.Packet[Any]]:
         for packet in self._file.packets():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class FrameIndex:
         is_keyless: no packet is marked as one that decoding can begin at.
         is_cut: the first source frames come before any that is.
         duration: of the last frame, in the time base; 0 if the file does not say it.
-        repeated: packets that stand at the time of another one, which are no source frames.
+        notes: sentences for the user.
         is_ordered: frames are shown in the order in which they come out of the decoder; a frame's
             stamp only says from which packet it is.
     """
@@ -45,7 +46,7 @@ class FrameIndex:
     is_keyless: bool
     is_cut: bool
     duration: int
-    repeated: int
+    notes: tuple[str, ...]
     is_ordered: bool
 
     @property
@@ -82,11 +83,12 @@ def read_index(file: VideoFile) -> FrameIndex:
     """
     is_ordered = file.format in BY_ORDER
     stamps, keys = array("q"), array("q")
-    last = duration = 0
+    last = duration = count = 0
     for packet in file.packets():
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is None or not packet.size:
             continue
+        count += 1
         if packet.is_keyframe and not (is_ordered and _is_open(file.track, packet)):
             keys.append(stamp)
         if not packet.is_discard:
@@ -108,9 +110,19 @@ def read_index(file: VideoFile) -> FrameIndex:
         is_keyless,
         is_cut,
         duration,
-        len(stamps) - len(shown),
+        tuple(_notes(file, count, len(stamps) - len(shown))),
         is_ordered,
     )
+
+
+def _notes(file: VideoFile, packets: int, repeated: int) -> Iterator[str]:
+    promised = file.promised()
+    if packets < promised:
+        yield f"the video should have {promised} frames but has {packets}: the file may be cut"
+    elif file.ends_early():
+        yield "the file ends in the middle of the video: it may be cut"
+    if repeated:
+        yield f"{repeated} frames stand at the time of another one: they are left out"
 
 
 def _is_open(track: av.VideoStream, packet: av.Packet[Any]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -14,16 +16,41 @@ from musetalk_fast.types import SourceRun
 if TYPE_CHECKING:
     import av
 
-REVERSE_BYTES = 128 << 20
-"""Of the frames that one run keeps to show them backward: 40 frames at 1920x1080. Of a group of
-pictures that is larger they are decoded again for each part of it."""
-
+_REVERSE_BYTES = 256 << 20
+"""Of the frames that all runs of a video together keep to show them backward, about. A group of
+pictures that is larger than a run's share is decoded again for each part of it: 10 s at 1920x1080
+and 25 frames a second in six parts, where one run has the half of it."""
+_SHARE_AT_LEAST = 32 << 20
+"""Of one run, however many there are: with less, decoding again would take most of the time."""
 _AT_ONCE = 8
 """Frames, where groups of pictures are shorter: a seek for each frame would cost more."""
 
 
+class ReverseMemory:
+    """What the runs of a video that go backward may keep."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs = 0
+
+    @contextmanager
+    def shared(self) -> Iterator[Callable[[], int]]:
+        """For one run; what is given says how many bytes are its own, at the moment."""
+        with self._lock:
+            self._runs += 1
+        try:
+            yield lambda: max(_SHARE_AT_LEAST, _REVERSE_BYTES // (self._runs + 1))
+        finally:
+            with self._lock:
+                self._runs -= 1
+
+
 def run_frames(
-    decoder: FrameDecoder, run: SourceRun, preparation: Preparation, pix_fmt: str
+    decoder: FrameDecoder,
+    run: SourceRun,
+    preparation: Preparation,
+    pix_fmt: str,
+    memory: ReverseMemory,
 ) -> Iterator[av.VideoFrame]:
     """The frames of a run that is not empty, in a pixel format; only to be read."""
     frames = _Prepared(decoder, preparation, pix_fmt)
@@ -33,13 +60,17 @@ def run_frames(
     elif run.step > 0:
         yield from frames.between(run.first, run.first + run.count - 1)
     else:
-        yield from _backward(frames, run.first, run.first - run.count + 1)
+        with memory.shared() as share:
+            yield from _backward(frames, run.first, run.first - run.count + 1, share)
 
 
-def _backward(frames: _Prepared, first: int, last: int) -> Iterator[av.VideoFrame]:
+def _backward(
+    frames: _Prepared, first: int, last: int, share: Callable[[], int]
+) -> Iterator[av.VideoFrame]:
     """From `first` down to `last`: groups of pictures, or as much of one as may be kept."""
-    here, most = first, max(1, REVERSE_BYTES // frames.bytes_each)
+    here = first
     while here >= last:
+        most = max(1, share() // frames.bytes_each)
         start = max(last, here - most + 1, frames.group_start(max(last, here - _AT_ONCE + 1)))
         kept = deque(frames.between(start, here))
         here = start - 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from musetalk_fast.errors import VideoFormatError
 from musetalk_fast.media.audio_file import DEMUXERS
 from musetalk_fast.media.avio import AvioFile
+from musetalk_fast.media.cut_files import ends_early
 from musetalk_fast.media.input_file import open_input, unreadable
 from musetalk_fast.media.picture.interface import MAX_SIDE
 
@@ -79,6 +80,16 @@ class VideoFile:
     def format(self) -> str:
         """FFmpeg's name of the container's format, the first where it has several."""
         return self.container.format.name.partition(",")[0]
+
+    def promised(self) -> int:
+        """How many packets the file says that the track has; 0 if it does not say it."""
+        # What an MP4 counts includes packets that its edit list leaves out for good.
+        return len(self.track.index_entries) if self.format == "mov" else self.track.frames
+
+    def ends_early(self) -> bool:
+        """Whether the file is shorter than it says."""
+        with self.path.open("rb") as file:
+            return ends_early(self.format, file)
 
     def packets(self) -> Iterator[av.Packet[Any]]:
         """The track's packets from here on; the last one is empty, for the decoder.
@@ -154,7 +165,9 @@ class VideoFile:
         shown = [each for each in every if each not in covers]
         self.tracks = len(shown)
         if not shown:
-            raise self.error(self._without_video(bool(covers)))
+            raise self.error(
+                self._without_video(bool(covers)), hint="give a picture or a video as the avatar"
+            )
         if self.format not in CONTAINERS:
             raise self.error(
                 f"a video in a container that is not read here: {self.container.format.long_name}",
@@ -177,6 +190,22 @@ class VideoFile:
         # One thread: every encoding thread decodes for itself.
         track.codec_context.thread_count = 1
         track.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
+
+
+def is_known(path: Path) -> bool:
+    """Whether a file is of any format that FFmpeg reads, of those that may be opened here.
+
+    Raises:
+        errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
+    """
+    import av
+
+    with open_input(path) as file:
+        try:
+            av.open(AvioFile(file), "r", options={"format_whitelist": DEMUXERS}).close()
+        except (av.FFmpegError, ValueError):
+            return False
+        return True
 
 
 def _decoder(track: av.VideoStream) -> str | None:

@@ -20,7 +20,7 @@ from musetalk_fast.media.video.frame_decoder import FrameDecoder
 from musetalk_fast.media.video.frame_filter import plain_format
 from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_rate import timing
-from musetalk_fast.media.video.frame_runs import run_frames
+from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
 from musetalk_fast.media.video.stream_facts import facts_of
 from musetalk_fast.media.video.video_file import VideoFile
 from musetalk_fast.types import ColourTags, Picture, SourceRun, Timestamps
@@ -59,6 +59,7 @@ class VideoSource:
             assert track.time_base is not None
             tick = track.time_base
         self._missing = bytearray(self._index.frames)
+        self._reverse_memory = ReverseMemory()
         self._idle: list[FrameDecoder] = []
         self._lock = threading.Lock()
         weakref.finalize(self, _close, self._idle)
@@ -86,7 +87,7 @@ class VideoSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user."""
-        return self._facts.notes
+        return (*self._index.notes, *self._facts.notes)
 
     @property
     def width(self) -> int:
@@ -152,8 +153,8 @@ class VideoSource:
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The source frames of a run, one after the other, forward or backward.
 
-        They are the decoder's own memory where it has this layout. Memory is bounded by
-        `frame_runs.REVERSE_BYTES` where it runs backward.
+        They are the decoder's own memory where it has this layout. What is kept to run backward is
+        bounded in bytes; see `frame_runs`.
 
         Raises:
             IndexError: a source frame that is not there.
@@ -172,7 +173,9 @@ class VideoSource:
             if not 0 <= frame < self.frames:
                 raise IndexError(f"the video has no source frame {frame}; it has {self.frames}")
         with self._decoder(run.first) as decoder:
-            yield from run_frames(decoder, run, self._facts.preparation, pix_fmt)
+            yield from run_frames(
+                decoder, run, self._facts.preparation, pix_fmt, self._reverse_memory
+            )
 
     @contextmanager
     def _decoder(self, first: int) -> Iterator[FrameDecoder]:

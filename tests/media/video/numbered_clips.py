@@ -1,0 +1,171 @@
+"""Small videos whose every frame shows its number, in any container and codec."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.media.video import VideoSource
+from musetalk_fast.types import SourceRun
+
+WIDTH, HEIGHT = 96, 64
+BITS, STEP = 8, 8
+GROUP = 12
+
+X264 = {"preset": "ultrafast", "g": str(GROUP)}
+CLOSED = {**X264, "bf": "3", "x264-params": "b-adapt=0:bframes=3:b-pyramid=normal:scenecut=0"}
+OPEN = {**CLOSED, "x264-params": CLOSED["x264-params"] + ":open-gop=1"}
+X265 = {
+    "preset": "ultrafast",
+    "x265-params": f"keyint={GROUP}:min-keyint={GROUP}:bframes=3:open-gop=1:scenecut=0"
+    ":log-level=none:pools=none:frame-threads=1",
+}
+VP9 = {"g": str(GROUP), "cpu-used": "8", "auto-alt-ref": "1", "lag-in-frames": "16"}
+
+
+def luma_of(number: int) -> NDArray[np.uint8]:
+    """A picture that shows a number: one bright or dark column per bit."""
+    luma = np.full((HEIGHT, WIDTH), 60, np.uint8)
+    for bit in range(BITS):
+        left = STEP + bit * STEP
+        luma[8:56, left : left + STEP] = 220 if number >> bit & 1 else 20
+    return luma
+
+
+def number_in(planes: Planes) -> int:
+    """The number that a frame shows."""
+    luma = planes.samples(0) >> (planes.layout.depth - 8 + planes.layout.shift)
+    columns = luma[HEIGHT // 2, STEP + STEP // 2 : STEP * (BITS + 1) : STEP]
+    return sum(1 << bit for bit, level in enumerate(columns) if level > 120)
+
+
+def write_clip(
+    path: Path,
+    codec: str = "libx264",
+    frames: int = 30,
+    *,
+    options: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
+    rate: Fraction | int = 25,
+    times: Callable[[int], int] = lambda index: index,
+    muxer: dict[str, str] | None = None,
+) -> Path:
+    """Write frames 0, 1, ...; frame i is shown at `times(i)`, in parts of the rate."""
+    tick = 1 / Fraction(rate)
+    with av.open(str(path), "w", options=muxer or {}) as file:
+        stream = file.add_stream(codec, rate=rate, options=CLOSED if options is None else options)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pix_fmt
+        stream.codec_context.time_base = tick
+        stream.codec_context.thread_count = 1
+        grey = np.full((HEIGHT // 2, WIDTH), 128, np.uint8)
+        for index in range(frames):
+            shown = np.concatenate([luma_of(index), grey])
+            frame = av.VideoFrame.from_ndarray(shown, "yuv420p").reformat(format=pix_fmt)
+            frame.pts, frame.time_base = times(index), tick
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def write_picture(
+    path: Path,
+    rgb: NDArray[np.uint8],
+    codec: str = "libx264",
+    *,
+    pix_fmt: str = "yuv444p",
+    frames: int = 1,
+    setup: Callable[[Any], None] = lambda context: None,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write a video that shows one picture; `setup` gets the encoder's context."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=25, options=options or {})
+        stream.height, stream.width = rgb.shape[:2]
+        stream.pix_fmt = pix_fmt
+        context = stream.codec_context
+        context.thread_count = 1
+        setup(context)
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(
+                format=pix_fmt, dst_colorspace=context.colorspace, dst_color_range=1
+            )
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def set_edits(path: Path, edits: Sequence[tuple[int, int]]) -> None:
+    """Give an MP4 that has an edit list, and its index at the end, another one.
+
+    Args:
+        edits: the duration of each in the movie's time scale, and where it begins in the track's.
+    """
+    data = bytearray(path.read_bytes())
+    at = data.find(b"elst") - 4
+    length = int.from_bytes(data[at : at + 4], "big")
+    new = struct.pack(">I4sII", 16 + 12 * len(edits), b"elst", 0, len(edits))
+    new += b"".join(struct.pack(">IiI", lasts, start, 0x10000) for lasts, start in edits)
+    _grow(data, at, len(new) - length, 0, len(data))
+    data[at : at + length] = new
+    path.write_bytes(data)
+
+
+def _grow(data: bytearray, at: int, by: int, start: int, stop: int) -> None:
+    """Correct the lengths of the boxes around a place."""
+    while start < stop:
+        length, name = struct.unpack_from(">I4s", data, start)
+        if name in (b"moov", b"trak", b"edts") and start <= at < start + length:
+            struct.pack_into(">I", data, start, length + by)
+            _grow(data, at, by, start + 8, start + length)
+        start += length
+
+
+def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
+    """Give the track of an MP4 a display matrix (ISO/IEC 14496-12, 8.3.2)."""
+    data = bytearray(path.read_bytes())
+    at = data.find(b"tkhd") + 44
+    matrix = (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    struct.pack_into(">9i", data, at, *matrix)
+    path.write_bytes(data)
+
+
+def damage(path: Path, packets: Sequence[int]) -> None:
+    """Overwrite packets with zeros; they are counted in the order of decoding."""
+    with av.open(str(path)) as file:
+        places = [(each.pos, each.size) for each in file.demux(video=0) if each.size]
+    data = bytearray(path.read_bytes())
+    for packet in packets:
+        start, size = places[packet]
+        data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+
+
+def shown(source: VideoSource, first: int, step: int, count: int, layout: str = "") -> list[int]:
+    """The numbers that the frames of a run show."""
+    planes = source.planes(SourceRun(first, step, count), LAYOUTS[layout or "yuv420p"])
+    return [number_in(each) for each in planes]
+
+
+def check_every_way(source: VideoSource, wanted: Sequence[int], layout: str = "") -> None:
+    """Each source frame shows what it shall, wherever decoding begins and wherever it goes."""
+    assert source.frames == len(wanted)
+    last = source.frames - 1
+    assert shown(source, 0, 1, last + 1, layout) == list(wanted)
+    assert shown(source, last, -1, last + 1, layout) == list(wanted)[::-1]
+    for first in range(last + 1):
+        ahead, back = min(2, last + 1 - first), min(2, first + 1)
+        assert shown(source, first, 1, ahead, layout) == list(wanted[first : first + ahead])
+        assert (
+            shown(source, first, -1, back, layout)
+            == list(wanted[first + 1 - back : first + 1])[::-1]
+        )
+    assert source.missing == 0
