@@ -116,6 +116,7 @@ def read_index(file: VideoFile) -> FrameIndex:
 
 
 def _notes(file: VideoFile, packets: int, repeated: int) -> Iterator[str]:
+    yield from file.notes
     promised = file.promised()
     if packets < promised:
         yield f"the video should have {promised} frames but has {packets}: the file may be cut"

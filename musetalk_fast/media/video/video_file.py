@@ -43,7 +43,7 @@ class VideoFile:
         path: the file.
         container: PyAV's.
         track: the first one that is not a cover picture and can be decoded.
-        tracks: how many there are, without cover pictures.
+        notes: sentences for the user.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
@@ -52,6 +52,7 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notes: tuple[str, ...] = ()
         self._file = open_input(path)
         self._avio = AvioFile(self._file)
         try:
@@ -163,7 +164,6 @@ class VideoFile:
         every = self.container.streams.video
         covers = [each for each in every if each.disposition & av.stream.Disposition.attached_pic]
         shown = [each for each in every if each not in covers]
-        self.tracks = len(shown)
         if not shown:
             raise self.error(
                 self._without_video(bool(covers)), hint="give a picture or a video as the avatar"
@@ -173,9 +173,13 @@ class VideoFile:
                 f"a video in a container that is not read here: {self.container.format.long_name}",
                 hint="`ffmpeg -i INPUT -c copy OUTPUT.mkv` puts it into another",
             )
-        for track in shown:
+        for number, track in enumerate(shown, 1):
             if _decoder(track) in CODECS:
                 self._prepare(track)
+                if len(shown) > 1:
+                    self.notes = (
+                        f"the file has {len(shown)} video tracks: number {number} is used",
+                    )
                 return track
         names = ", ".join(str(_decoder(track) or track.codec_tag) for track in shown)
         raise self.error(f"its video cannot be decoded here: {names}")

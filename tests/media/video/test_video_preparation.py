@@ -1,0 +1,228 @@
+"""How frames become source frames: turned, scaled, deinterlaced, converted, by the file's tags."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numbered_clips import UNTAGGED, patches, set_matrix, write_picture
+
+from musetalk_fast.errors import ImageSizeError, VideoFormatError
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.media.video import VideoSource
+from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
+
+YUV444 = LAYOUTS["yuv444p"]
+
+TURNS = {
+    (1, 0, 0, 1): lambda rgb: rgb,
+    (-1, 0, 0, 1): lambda rgb: rgb[:, ::-1],
+    (1, 0, 0, -1): lambda rgb: rgb[::-1],
+    (-1, 0, 0, -1): lambda rgb: rgb[::-1, ::-1],
+    (0, 1, -1, 0): lambda rgb: np.rot90(rgb, -1),
+    (0, -1, 1, 0): np.rot90,
+    (0, 1, 1, 0): lambda rgb: rgb.transpose(1, 0, 2),
+    (0, -1, -1, 0): lambda rgb: rgb[::-1, ::-1].transpose(1, 0, 2),
+}
+
+
+def planes_of(source: VideoSource, layout: str = "yuv444p") -> Planes:
+    return next(source.planes(SourceRun(0, 0, 1), LAYOUTS[layout]))
+
+
+def same_samples(planes: Planes, rgb: Picture, matrix: str = "bt601") -> bool:
+    """Whether planes are those of a picture, to the bit."""
+    wanted = Planes.allocate(planes.layout, planes.width, planes.height)
+    rgb_to_planes(np.ascontiguousarray(rgb), wanted, matrix=matrix)
+    return all(np.array_equal(planes.samples(each), wanted.samples(each)) for each in range(3))
+
+
+def test_frames_are_turned_and_mirrored_as_the_file_asks(tmp_path: Path) -> None:
+    rgb = patches(96, 80)
+    clip = write_picture(tmp_path / "clip.mp4", rgb)
+    for matrix, turn in TURNS.items():
+        set_matrix(clip, *matrix)
+        source = VideoSource(clip)
+        assert (source.height, source.width) == turn(rgb).shape[:2]
+        assert same_samples(planes_of(source), turn(rgb)), matrix
+        assert np.abs(source.picture(0).astype(int) - turn(rgb)).max() <= 3
+        assert source.notes == ()
+    set_matrix(clip, 1, 1, -1, 1)
+    source = VideoSource(clip)
+    assert same_samples(planes_of(source), rgb)
+    assert source.notes == (
+        "the video asks for a rotation that is no quarter turn: it is not turned",
+    )
+
+
+def test_chroma_of_every_other_column_is_turned_too(tmp_path: Path) -> None:
+    rgb = patches()
+    clip = write_picture(
+        tmp_path / "clip.mov", rgb, "prores_ks", pix_fmt="yuv422p10le", options={"qscale": "1"}
+    )
+    set_matrix(clip, 0, 1, -1, 0)
+    source = VideoSource(clip)
+    assert source.pix_fmt == "yuv422p10le"
+    found = source.picture(0)[8::16, 8::16].astype(int)
+    assert np.abs(found - np.rot90(rgb, -1)[8::16, 8::16]).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size", "ratio"),
+    [(Fraction(16, 11), (140, 64), "1.45:1"), (Fraction(1, 2), (96, 128), "1:2")],
+)
+def test_pixels_become_square_at_the_wider_side(
+    tmp_path: Path, aspect: Fraction, size: tuple[int, int], ratio: str
+) -> None:
+    def setup(context: av.VideoCodecContext) -> None:
+        context.sample_aspect_ratio = aspect
+
+    clip = write_picture(tmp_path / "clip.mp4", patches(), pix_fmt="yuv420p", setup=setup)
+    source = VideoSource(clip)
+    assert (source.width, source.height) == size
+    assert source.picture(0).shape == (*size[::-1], 3)
+    assert planes_of(source, "yuv420p").samples(1).shape == (size[1] // 2, size[0] // 2)
+    (note,) = source.notes
+    assert f"not square ({ratio})" in note
+    set_matrix(clip, 0, 1, -1, 0)
+    turned = VideoSource(clip)
+    assert (turned.height, turned.width) == size
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_odd_last_column_and_row_are_cut_off(tmp_path: Path, turned: bool) -> None:
+    rgb = patches(99, 81)
+    clip = write_picture(tmp_path / "clip.mp4", rgb)
+    if turned:
+        set_matrix(clip, 0, 1, -1, 0)
+    source = VideoSource(clip)
+    wanted = np.rot90(rgb[:80, :98], -1) if turned else rgb[:80, :98]
+    assert same_samples(planes_of(source), wanted)
+    assert source.picture(0).shape == wanted.shape
+    size = "81x99 is odd: it was cut to 80x98" if turned else "99x81 is odd: it was cut to 98x80"
+    assert source.notes == (f"the video's size of {size}",)
+
+
+def test_frames_are_scaled_to_a_size_that_is_asked_for(tmp_path: Path) -> None:
+    rgb = patches()
+    clip = write_picture(tmp_path / "clip.mp4", rgb, frames=3)
+    source = VideoSource(clip, resolution=(192, 128))
+    assert (source.width, source.height) == (192, 128)
+    assert np.abs(source.picture(2)[16::32, 16::32].astype(int) - rgb[8::16, 8::16]).max() <= 3
+    assert [each.width for each in source.planes(SourceRun(2, -1, 3), YUV444)] == [192] * 3
+    same = VideoSource(clip, resolution=(96, 64))
+    assert same_samples(planes_of(same), rgb)
+
+
+def test_interlaced_frames_are_deinterlaced_alike_wherever_a_run_begins(tmp_path: Path) -> None:
+    def setup(context: av.VideoCodecContext) -> None:
+        context.flags |= (
+            av.codec.context.Flags.interlaced_dct | av.codec.context.Flags.interlaced_me
+        )
+
+    fields = np.zeros((64, 96, 3), np.uint8)
+    fields[::2], fields[1::2, 48:] = 200, 200
+    options = {"qp": "0", "preset": "ultrafast", "x264-params": "interlaced=1"}
+    clip = write_picture(
+        tmp_path / "clip.mp4", fields, pix_fmt="yuv420p", frames=5, options=options, setup=setup
+    )
+    source = VideoSource(clip)
+    assert source.notes == ("the video is interlaced: its frames were deinterlaced",)
+    luma = [each.samples(0).copy() for each in source.planes(SourceRun(0, 1, 5), LAYOUTS["nv12"])]
+    assert len(luma) == 5
+    assert int(np.ptp(luma[2][:, 60:])) == 0
+    for first in range(5):
+        found = [
+            each.samples(0).copy()
+            for each in source.planes(SourceRun(first, -1, first + 1), LAYOUTS["nv12"])
+        ]
+        assert all(np.array_equal(one, luma[first - at]) for at, one in enumerate(found))
+
+
+TAGS = {
+    "bt709": BT709,
+    "bt601": ColourTags(matrix=6, range=1, primaries=6, transfer=6),
+    "pal, full": ColourTags(matrix=5, range=2, primaries=5, transfer=6),
+    "p3": ColourTags(matrix=1, range=1, primaries=12, transfer=13),
+}
+
+
+@pytest.mark.parametrize("name", TAGS)
+def test_colours_are_those_that_the_tags_mean(tmp_path: Path, name: str) -> None:
+    rgb, tags = patches(), TAGS[name]
+    source = VideoSource(write_picture(tmp_path / "clip.mkv", rgb, tags=tags))
+    assert source.colour == tags
+    difference = np.abs(source.picture(0).astype(int) - rgb)
+    assert difference.mean() <= 0.6
+    assert difference.max() <= 2
+
+
+def test_without_tags_the_size_decides(tmp_path: Path) -> None:
+    small = VideoSource(write_picture(tmp_path / "small.mp4", patches()))
+    assert small.colour == UNTAGGED
+    large = write_picture(tmp_path / "large.mp4", np.zeros((64, 1280, 3), np.uint8))
+    assert VideoSource(large).colour == BT709
+    pal = write_picture(tmp_path / "pal.mp4", np.zeros((576, 64, 3), np.uint8))
+    assert VideoSource(pal).colour == ColourTags(matrix=6, range=1, primaries=5, transfer=1)
+
+
+def test_other_matrices_and_rgb_become_bt709(tmp_path: Path) -> None:
+    rgb = patches()
+    clip = write_picture(tmp_path / "rgb.mkv", rgb, "ffv1", pix_fmt="bgr0", options={})
+    source = VideoSource(clip)
+    assert (source.colour, source.pix_fmt) == (BT709, "bgr0")
+    assert source.notes == ("the video's samples are RGB: they were converted to BT.709",)
+    assert np.array_equal(source.picture(0), rgb)
+    wanted = Planes.allocate(YUV444, 96, 64)
+    rgb_to_planes(rgb, wanted)
+    found = planes_of(source)
+    for each in range(3):
+        assert np.abs(found.samples(each).astype(int) - wanted.samples(each)).max() <= 1
+
+    def setup(context: av.VideoCodecContext) -> None:
+        context.colorspace = context.color_primaries = context.color_trc = 7
+
+    smpte = write_picture(tmp_path / "240m.mkv", rgb, setup=setup)
+    source = VideoSource(smpte)
+    assert source.colour == ColourTags(matrix=1, range=1, primaries=7, transfer=7)
+    assert source.notes == ("the video's colour matrix cannot be kept: it was converted to BT.709",)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "transfer", "message"),
+    [(9, 18, "an HDR video (HLG)"), (9, 16, "an HDR video (PQ)"), (9, 14, "BT.2020"), (8, 1, "8")],
+)
+def test_colours_that_are_not_known_are_refused(
+    tmp_path: Path, matrix: int, transfer: int, message: str
+) -> None:
+    def setup(context: av.VideoCodecContext) -> None:
+        context.colorspace, context.color_primaries, context.color_trc = matrix, 9, transfer
+
+    clip = write_picture(tmp_path / "clip.mkv", patches(), setup=setup)
+    with pytest.raises(VideoFormatError, match="not supported yet") as caught:
+        VideoSource(clip)
+    assert message in caught.value.message
+    assert caught.value.where == str(clip)
+
+
+def test_transparency_is_said_to_be_left_out(tmp_path: Path) -> None:
+    said = ("the video's transparency is not kept yet: its colours are used as they are",)
+    clip = write_picture(tmp_path / "a.mkv", patches(), "ffv1", pix_fmt="yuva420p", options={})
+    source = VideoSource(clip)
+    assert (source.notes, source.pix_fmt) == (said, "yuva420p")
+    webm = write_picture(
+        tmp_path / "a.webm", patches(), "libvpx-vp9", pix_fmt="yuva420p", options={"cpu-used": "8"}
+    )
+    assert VideoSource(webm).notes == said
+
+
+@pytest.mark.parametrize("size", [(96, 62), (62, 96)])
+def test_sizes_are_bounded(tmp_path: Path, size: tuple[int, int]) -> None:
+    clip = write_picture(tmp_path / "clip.mp4", patches(*size))
+    with pytest.raises(ImageSizeError, match="outside 64x64") as caught:
+        VideoSource(clip)
+    assert caught.value.where == str(clip)
