@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from musetalk_fast.media.video.frame_index import FrameIndex
+from musetalk_fast.media.video.reference_packets import SinglePackets
 from musetalk_fast.media.video.video_file import VideoFile
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class FrameDecoder:
         self._decoded: Iterator[Numbered] = iter(())
         self._shown: Numbered | None = None
         self._ahead: Numbered | None = None
+        self._needed = _NO_STAMP
 
     @property
     def total(self) -> int:
@@ -83,14 +85,26 @@ class FrameDecoder:
             errors.VideoFormatError: none can be decoded, or the video changes its size or format.
             errors.InputUnreadableError: the disk failed.
         """
-        self._go_to(first)
+        self._go_to(first, whole=False)
+        self._frame(first)
+        if self._missing[first]:
+            # The last one that can be decoded may be one of those that were left out.
+            self._missing[first] = 0
+            self._go_to(first, whole=True)
         for number in range(first, last + 1):
             yield Numbered(number, self._frame(number))
 
-    def _go_to(self, frame: int) -> None:
+    def _go_to(self, frame: int, *, whole: bool) -> None:
+        """Begin to decode so that a frame comes, or what stands for it.
+
+        Args:
+            whole: all frames before it, too; else without those that no other needs.
+        """
         key = self._index.key_before(frame)
-        if self._shown is not None and self._start_of(key) <= self._shown.number + 1 <= frame:
+        here = -1 if self._shown is None or whole else self._shown.number + 1
+        if self._start_of(key) <= here <= frame:
             return
+        self._needed = _NO_STAMP if whole else int(self._index.stamps[frame])
         back = 1
         while True:
             self._shown, self._decoded = None, self._decode(key)
@@ -130,7 +144,10 @@ class FrameDecoder:
         keys, numbers, last, lost = self._index.key_stamps, _Numbers(self._index), -1, _NO_STAMP
         key = max(key, 1) if self._index.is_cut else key
         while key < len(keys):
-            attempt, start = _Attempt(self._file.track), int(keys[key])
+            start = int(keys[key])
+            attempt = _Attempt(
+                self._file.track, _NO_STAMP if self._index.is_ordered else self._needed
+            )
             for frame in attempt.frames(self._packets(key), start):
                 number = numbers.of(frame)
                 # What is shown before the key packet may need what is not decoded.
@@ -190,12 +207,16 @@ class FrameDecoder:
 class _Attempt:
     """Decodes packets until one of them is damaged.
 
+    Args:
+        needed: what has a time stamp below it is only decoded where others need it.
+
     Attributes:
         damage: time stamp of what cannot be decoded and others may need; None at the end.
     """
 
-    def __init__(self, track: av.VideoStream) -> None:
-        self._track = track
+    def __init__(self, track: av.VideoStream, needed: int) -> None:
+        self._track, self._needed = track, needed
+        self._packets = SinglePackets(track)
         self._single: set[int] = set()
         self.damage: int | None = None
 
@@ -220,15 +241,17 @@ class _Attempt:
     def _decoded(self, packet: av.Packet[Any], start: int) -> list[av.VideoFrame]:
         import av
 
-        stamp = packet.pts or 0
-        if packet.is_disposable:
+        stamp, is_single = packet.pts or 0, self._packets.holds(packet)
+        if is_single and stamp < self._needed:
+            return []
+        if is_single:
             self._single.add(stamp)
         try:
             if packet.is_corrupt:
                 raise av.InvalidDataError(0, "cut off")
             return self._track.decode(packet)
         except av.FFmpegError:
-            if packet.size and (packet.is_disposable or stamp < start):
+            if packet.size and (is_single or stamp < start):
                 return []
         self.damage = stamp
         try:

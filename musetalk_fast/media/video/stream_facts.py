@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from musetalk_fast.kernels.planes import PixelLayout
 from musetalk_fast.media.picture.interface import check_size
 from musetalk_fast.media.picture.proportions import Square, square_pixels
 from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags
@@ -99,3 +100,20 @@ def _notes(
 def has_alpha(pixels: av.VideoFormat) -> bool:
     """Whether a pixel format has alpha."""
     return len(pixels.components) in (2, 4)
+
+
+def conversion_note(pix_fmt: str, layout: PixelLayout) -> str | None:
+    """What frames of FFmpeg's pixel format lose in a layout, for the user; None: nothing."""
+    from av import VideoFormat
+
+    pixels = VideoFormat(pix_fmt)
+    depth = max(component.bits for component in pixels.components)
+    lost = [f"{depth} bits to {layout.depth}"] if depth > layout.depth else []
+    across, down = (size(64) for size in (pixels.chroma_width, pixels.chroma_height))
+    if len(pixels.components) > 2 and (across, down) > layout.size(1, 64, 64):
+        lost.append(f"{_CHROMA[across, down]} chroma to {_CHROMA[layout.size(1, 64, 64)]}")
+    return f"the video's samples are converted: {', '.join(lost)}" if lost else None
+
+
+_CHROMA = {(64, 64): "4:4:4", (32, 64): "4:2:2", (64, 32): "4:4:0", (32, 32): "4:2:0"}
+"""By the chroma samples of 64x64 pixels."""

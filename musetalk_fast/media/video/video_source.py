@@ -21,7 +21,7 @@ from musetalk_fast.media.video.frame_filter import plain_format
 from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
-from musetalk_fast.media.video.stream_facts import facts_of
+from musetalk_fast.media.video.stream_facts import conversion_note, facts_of
 from musetalk_fast.media.video.video_file import VideoFile
 from musetalk_fast.types import ColourTags, Picture, SourceRun, Timestamps
 
@@ -136,6 +136,10 @@ class VideoSource:
         The last one before it that can is shown in place of each.
         """
         return self._missing.count(1)
+
+    def conversion_note(self, layout: PixelLayout) -> str | None:
+        """What is lost where the frames are asked for in a layout, for the user; None: nothing."""
+        return conversion_note(self._facts.preparation.shape.pix_fmt, layout)
 
     def asset(self) -> Asset:
         """The file as it is."""

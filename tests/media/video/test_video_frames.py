@@ -19,6 +19,7 @@ from numbered_clips import (
     OPEN,
     VP9,
     WIDTH,
+    X264,
     X265,
     check_every_way,
     number_in,
@@ -29,6 +30,7 @@ from numbered_clips import (
 
 from musetalk_fast.kernels.planes import ALPHA, LAYOUTS
 from musetalk_fast.media.video import VideoSource, frame_runs
+from musetalk_fast.media.video.reference_packets import SinglePackets
 from musetalk_fast.media.video.video_file import VideoFile
 from musetalk_fast.types import SourceRun
 
@@ -225,3 +227,31 @@ def test_files_are_closed_with_the_source(clip: Path) -> None:
     shown(source, 20, 1, 2)
     del run, source
     gc.collect()  # an open file would be a warning, which is an error here
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "some"),
+    [
+        ("clip.mp4", "libx264", CLOSED, True),
+        ("clip.mkv", "libx264", OPEN, True),
+        ("clip.mp4", "libx264", {**X264, "bf": "0"}, False),
+        ("clip.mp4", "libx265", X265, True),
+        ("clip.avi", "libx264", CLOSED, False),
+    ],
+)
+def test_packets_that_no_other_needs_are_known(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str], some: bool
+) -> None:
+    clip = write_clip(tmp_path / name, codec, options=options)
+    with VideoFile(clip) as file:
+        single = SinglePackets(file.track)
+        packets = [each for each in file.packets() if each.size]
+        alone = {each.pts for each in packets if single.holds(each)}
+        assert not any(each.pts in alone for each in packets if each.is_keyframe)
+    assert (len(alone) > 5) is some
+    with VideoFile(clip) as file:
+        wanted = [each.pts for each in packets if each.pts not in alone]
+        kept = (each for each in file.packets() if not each.size or each.pts in wanted)
+        frames = [frame for each in kept for frame in file.track.decode(each)]
+    assert sorted(frame.pts for frame in frames) == sorted(wanted)
+    assert not any(frame.is_corrupt for frame in frames)

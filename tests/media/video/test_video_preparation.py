@@ -51,6 +51,7 @@ def test_frames_are_turned_and_mirrored_as_the_file_asks(tmp_path: Path) -> None
         assert same_samples(planes_of(source), turn(rgb)), matrix
         assert np.abs(source.picture(0).astype(int) - turn(rgb)).max() <= 3
         assert source.notes == ()
+        assert source.conversion_note(YUV444) is None
     set_matrix(clip, 1, 1, -1, 1)
     source = VideoSource(clip)
     assert same_samples(planes_of(source), rgb)
@@ -67,6 +68,9 @@ def test_chroma_of_every_other_column_is_turned_too(tmp_path: Path) -> None:
     set_matrix(clip, 0, 1, -1, 0)
     source = VideoSource(clip)
     assert source.pix_fmt == "yuv422p10le"
+    said = "the video's samples are converted: 10 bits to 8, 4:2:2 chroma to 4:2:0"
+    assert source.conversion_note(LAYOUTS["yuv420p"]) == said
+    assert source.conversion_note(LAYOUTS["yuv422p"]) == said.partition(",")[0]
     found = source.picture(0)[8::16, 8::16].astype(int)
     assert np.abs(found - np.rot90(rgb, -1)[8::16, 8::16]).mean() < 3
 
