@@ -181,7 +181,7 @@ class VideoFile:
                         f"the file has {len(shown)} video tracks: number {number} is used",
                     )
                 return track
-        names = ", ".join(str(_decoder(track) or track.codec_tag) for track in shown)
+        names = ", ".join(_decoder(track) or "an unknown codec" for track in shown)
         raise self.error(f"its video cannot be decoded here: {names}")
 
     def _without_video(self, has_cover: bool) -> str:

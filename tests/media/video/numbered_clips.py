@@ -81,16 +81,14 @@ def write_clip(
 
 def write_picture(
     path: Path,
-    rgb: Picture,
+    *pictures: Picture,
     codec: str = "libx264",
-    *,
     pix_fmt: str = "yuv444p",
-    frames: int = 1,
     tags: ColourTags | None = None,
     options: dict[str, str] | None = None,
     setup: Callable[[Any], None] = lambda context: None,
 ) -> Path:
-    """Write a video that shows one picture, without loss where the codec has that.
+    """Write a video that shows pictures, without loss where the codec has that.
 
     Args:
         tags: of the samples; None: none, and samples by BT.601.
@@ -99,7 +97,7 @@ def write_picture(
     with av.open(str(path), "w") as file:
         lossless = {"qp": "0", "preset": "ultrafast"}
         stream = file.add_stream(codec, rate=25, options=lossless if options is None else options)
-        stream.height, stream.width = rgb.shape[:2]
+        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pix_fmt
         context = stream.codec_context
         context.thread_count = 1
@@ -107,8 +105,8 @@ def write_picture(
             context.colorspace, context.color_range = tags.matrix, tags.range
             context.color_primaries, context.color_trc = tags.primaries, tags.transfer
         setup(context)
-        frame = _frame_of(rgb, pix_fmt, tags)
-        for index in range(frames):
+        for index, rgb in enumerate(pictures):
+            frame = _frame_of(rgb, pix_fmt, tags)
             frame.pts, frame.time_base = index, Fraction(1, 25)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))

@@ -79,6 +79,11 @@ def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
 
 
+def _unknown(path: Path) -> None:
+    write_clip(path, frames=3, options=X264)
+    path.write_bytes(path.read_bytes().replace(b"avc1\0\0", b"avcX\0\0"))
+
+
 def _slow(path: Path) -> None:
     write_clip(path, frames=3, options=X264, rate=Fraction(1, 100))
 
@@ -97,9 +102,10 @@ NO_VIDEO: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "MPEG-TS": ("a.ts", lambda path: write_clip(path, frames=9, options=X264), "MPEG-TS"),
     "other codec": (
         "a.avi",
-        lambda path: write_picture(path, patches(), "wmv2", pix_fmt="yuv420p", options={}),
+        lambda path: write_picture(path, patches(), codec="wmv2", pix_fmt="yuv420p", options={}),
         "cannot be decoded here: wmv2",
     ),
+    "unknown codec": ("a.mp4", _unknown, "cannot be decoded here: an unknown codec"),
     "cut": ("a.mp4", _cut, "an MP4 or MOV that was cut"),
     "no frames": ("a.avi", _empty, "the video has no frames"),
     "only a mark": ("a.avi", _bytes(b"RIFF\xff\0\0\0AVI LIST" + bytes(99)), "holds no video"),
