@@ -111,7 +111,7 @@ def load_still(path: Path, *, background: Background, resolution: tuple[int, int
     """
     if background != TRANSPARENT and isinstance(background, str):
         parse_colour(background)
-    _check_resolution(resolution)
+    check_resolution(resolution)
     data = _read(path)
     try:
         picture = open_picture(data)
@@ -124,7 +124,7 @@ def load_still(path: Path, *, background: Background, resolution: tuple[int, int
     alpha = None if flat.alpha is None else _turned(flat.alpha, turn)
     rgb, alpha = _sized(_turned(flat.rgb, turn), alpha, square, resolution)
     rgb, alpha, laid = _on_background(rgb, alpha, background)
-    notes = (*_notes(picture, flat), *laid, *square.notes, *_stretch_notes(square, resolution))
+    notes = (*_notes(picture, flat), *laid, *square.notes, *stretch_notes(square, resolution))
     return Still(Path(path), rgb, hashlib.sha256(data).hexdigest(), notes, alpha)
 
 
@@ -170,7 +170,8 @@ def _notes(picture: PictureFile, flat: Flat) -> Iterator[str]:
         yield "the picture's inks (CMYK) have no colour profile: its colours are approximate"
 
 
-def _stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterator[str]:
+def stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterator[str]:
+    """What to say of a resolution that changes a picture's proportions."""
     width, height = square.width, square.height
     across, down = resolution or (width, height)
     stretch = across * height / (down * width)
@@ -181,7 +182,12 @@ def _stretch_notes(square: Square, resolution: tuple[int, int] | None) -> Iterat
         )
 
 
-def _check_resolution(resolution: tuple[int, int] | None) -> None:
+def check_resolution(resolution: tuple[int, int] | None) -> None:
+    """Refuse sides that are odd, or outside 64..8192 pixels.
+
+    Raises:
+        errors.UsageError: such ones.
+    """
     if resolution is None:
         return
     if any(side % 2 or not MIN_SIDE <= side <= MAX_SIDE for side in resolution):

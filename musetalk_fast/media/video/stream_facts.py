@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from musetalk_fast.kernels.planes import PixelLayout
+from musetalk_fast.media.image import stretch_notes
 from musetalk_fast.media.picture.interface import check_size
 from musetalk_fast.media.picture.proportions import Square, square_pixels
 from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags
@@ -57,7 +58,8 @@ def facts_of(
         is_interlaced=frame.interlaced_frame,
     )
     depth = max(component.bits for component in frame.format.components)
-    notes = (*square.notes, *_notes(frame, track, found, preparation))
+    said = stretch_notes(square, resolution)
+    notes = (*square.notes, *said, *_notes(frame, track, found, preparation))
     return StreamFacts(preparation, depth, notes)
 
 

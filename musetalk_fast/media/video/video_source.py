@@ -14,7 +14,7 @@ import numpy as np
 
 from musetalk_fast.errors import InputError
 from musetalk_fast.kernels.planes import PixelLayout, Planes
-from musetalk_fast.media.image import Asset
+from musetalk_fast.media.image import Asset, check_resolution
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
 from musetalk_fast.media.video.frame_filter import plain_format
@@ -48,9 +48,11 @@ class VideoSource:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
         errors.VideoFormatError: no video in it that can be decoded and used.
         errors.ImageSizeError: a side outside 64..8192 pixels.
+        errors.UsageError: a resolution that makes no sense.
     """
 
     def __init__(self, path: Path, *, resolution: tuple[int, int] | None = None) -> None:
+        check_resolution(resolution)
         self._path = Path(path)
         with VideoFile(self._path) as file:
             self._index = read_index(file)
@@ -136,6 +138,17 @@ class VideoSource:
         The last one before it that can is shown in place of each.
         """
         return self._missing.count(1)
+
+    @property
+    def missing_note(self) -> str | None:
+        """A sentence about them, for the user; None while there are none."""
+        first = self._missing.find(1)
+        if first < 0:
+            return None
+        return (
+            f"{self.missing} source frames cannot be decoded, the first one is number {first}: the "
+            "last whole one before them is shown in their place"
+        )
 
     def conversion_note(self, layout: PixelLayout) -> str | None:
         """What is lost where the frames are asked for in a layout, for the user; None: nothing."""

@@ -44,6 +44,8 @@ def test_it_is_decoded_around_alike_from_everywhere(
     assert wanted in (None, whole)
     assert source.missing == sum(number != index for index, number in enumerate(whole)) > 0
     assert missing in (None, source.missing)
+    assert source.missing_note is not None
+    assert source.missing_note.startswith(f"{source.missing} source frames cannot be decoded")
     assert all(number <= index for index, number in enumerate(whole) if number != 12)
     assert shown(source, 35, -1, 36) == whole[::-1]
     for first in range(0, 36, 5):

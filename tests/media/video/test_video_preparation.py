@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numbered_clips import UNTAGGED, patches, set_matrix, write_picture
 
-from musetalk_fast.errors import ImageSizeError, VideoFormatError
+from musetalk_fast.errors import ImageSizeError, UsageError, VideoFormatError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.media.video import VideoSource
@@ -122,6 +122,11 @@ def test_frames_are_scaled_to_a_size_that_is_asked_for(tmp_path: Path) -> None:
     assert (source.width, source.height) == (192, 128)
     assert np.abs(source.picture(2)[16::32, 16::32].astype(int) - rgb[8::16, 8::16]).max() <= 3
     assert [each.width for each in source.planes(SourceRun(2, -1, 3), YUV444)] == [192] * 3
+    assert source.notes == ()
+    (note,) = VideoSource(clip, resolution=(64, 128)).notes
+    assert "stretched to 64x128" in note
+    with pytest.raises(UsageError, match="65x64 cannot be encoded"):
+        VideoSource(clip, resolution=(65, 64))
     same = VideoSource(clip, resolution=(96, 64))
     assert same_samples(planes_of(same), rgb)
 
