@@ -31,18 +31,30 @@ class ReverseMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs = 0
+        self._runs = self._taken = 0
 
     @contextmanager
     def shared(self) -> Iterator[Callable[[], int]]:
-        """For one run; what is given says how many bytes are its own, at the moment."""
+        """For one run: what is given takes a share, in bytes, in place of the last one."""
+        own = 0
+
+        def take() -> int:
+            nonlocal own
+            with self._lock:
+                left = _REVERSE_BYTES - (self._taken - own)
+                share = max(_SHARE_AT_LEAST, min(_REVERSE_BYTES // (self._runs + 1), left))
+                self._taken += share - own
+                own = share
+            return share
+
         with self._lock:
             self._runs += 1
         try:
-            yield lambda: max(_SHARE_AT_LEAST, _REVERSE_BYTES // (self._runs + 1))
+            yield take
         finally:
             with self._lock:
                 self._runs -= 1
+                self._taken -= own
 
 
 def run_frames(
@@ -60,17 +72,17 @@ def run_frames(
     elif run.step > 0:
         yield from frames.between(run.first, run.first + run.count - 1)
     else:
-        with memory.shared() as share:
-            yield from _backward(frames, run.first, run.first - run.count + 1, share)
+        with memory.shared() as take:
+            yield from _backward(frames, run.first, run.first - run.count + 1, take)
 
 
 def _backward(
-    frames: _Prepared, first: int, last: int, share: Callable[[], int]
+    frames: _Prepared, first: int, last: int, take: Callable[[], int]
 ) -> Iterator[av.VideoFrame]:
     """From `first` down to `last`: groups of pictures, or as much of one as may be kept."""
     here = first
     while here >= last:
-        most = max(1, share() // frames.bytes_each)
+        most = max(1, take() // frames.bytes_each)
         start = max(last, here - most + 1, frames.group_start(max(last, here - _AT_ONCE + 1)))
         kept = deque(frames.between(start, here))
         here = start - 1

@@ -6,6 +6,7 @@ import gc
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -193,6 +194,21 @@ def test_backward_a_group_that_is_too_large_is_decoded_in_parts(
     monkeypatch.setattr(frame_runs, "deque", keep)
     assert shown(source, 29, -1, 30) == list(range(29, -1, -1))
     assert kept == [4, 4, 4, 4, 4, 4, 4, 2]
+
+
+def test_runs_share_what_they_may_keep() -> None:
+    memory, most = frame_runs.ReverseMemory(), 256 << 20
+    with memory.shared() as one:
+        alone = one()
+        assert alone == most // 2
+        with memory.shared() as two, memory.shared() as three:
+            assert [two(), three()] == [most // 4, most // 4]
+            assert one() == most // 4
+        with ExitStack() as stack:
+            many = [stack.enter_context(memory.shared()) for _ in range(63)]
+            assert {take() for take in many} == {32 << 20}
+    with memory.shared() as again:
+        assert again() == most // 2
 
 
 def test_threads_decode_side_by_side(clip: Path) -> None:
