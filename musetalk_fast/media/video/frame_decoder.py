@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, dropwhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from musetalk_fast.media.video.decode_attempt import NO_STAMP, DecodeAttempt
 from musetalk_fast.media.video.frame_index import FrameIndex
-from musetalk_fast.media.video.reference_packets import SinglePackets
 from musetalk_fast.media.video.video_file import VideoFile
 
 if TYPE_CHECKING:
     import av
-
-_NO_STAMP = -(1 << 63)
-"""Below all time stamps."""
 
 
 class Numbered(NamedTuple):
@@ -56,7 +53,7 @@ class FrameDecoder:
         self._decoded: Iterator[Numbered] = iter(())
         self._shown: Numbered | None = None
         self._ahead: Numbered | None = None
-        self._needed = _NO_STAMP
+        self._needed = NO_STAMP
 
     @property
     def total(self) -> int:
@@ -104,7 +101,7 @@ class FrameDecoder:
         here = -1 if self._shown is None or whole else self._shown.number + 1
         if self._start_of(key) <= here <= frame:
             return
-        self._needed = _NO_STAMP if whole else int(self._index.stamps[frame])
+        self._needed = NO_STAMP if whole else int(self._index.stamps[frame])
         back = 1
         while True:
             self._shown, self._decoded = None, self._decode(key)
@@ -141,12 +138,12 @@ class FrameDecoder:
         After damage it goes on at the next key packet as if it began there: what came of the frames
         between would depend on where decoding began.
         """
-        keys, numbers, last, lost = self._index.key_stamps, _Numbers(self._index), -1, _NO_STAMP
+        keys, numbers, last, lost = self._index.key_stamps, _Numbers(self._index), -1, NO_STAMP
         key = max(key, 1) if self._index.is_cut else key
         while key < len(keys):
             start = int(keys[key])
-            attempt = _Attempt(
-                self._file.track, _NO_STAMP if self._index.is_ordered else self._needed
+            attempt = DecodeAttempt(
+                self._file.track, NO_STAMP if self._index.is_ordered else self._needed
             )
             for frame in attempt.frames(self._packets(key), start):
                 number = numbers.of(frame)
@@ -202,63 +199,6 @@ class FrameDecoder:
             f"({first.pix_fmt})",
             hint="encode it anew in one size, or cut it there",
         )
-
-
-class _Attempt:
-    """Decodes packets until one of them is damaged.
-
-    Args:
-        needed: what has a time stamp below it is only decoded where others need it.
-
-    Attributes:
-        damage: time stamp of what cannot be decoded and others may need; None at the end.
-    """
-
-    def __init__(self, track: av.VideoStream, needed: int) -> None:
-        self._track, self._needed = track, needed
-        self._packets = SinglePackets(track)
-        self._single: set[int] = set()
-        self.damage: int | None = None
-
-    def frames(self, packets: Iterable[av.Packet[Any]], start: int) -> Iterator[av.VideoFrame]:
-        """Frames up to the damage, in the order in which they are shown.
-
-        Args:
-            start: what has a time stamp below it may be damaged: it is not needed.
-        """
-        for packet in packets:
-            frames = self._decoded(packet, start)
-            for frame in frames:
-                stamp = frame.pts or 0
-                if not frame.is_corrupt:
-                    yield frame
-                elif stamp >= start and stamp not in self._single:
-                    self.damage = stamp
-                    return
-            if self.damage is not None:
-                return
-
-    def _decoded(self, packet: av.Packet[Any], start: int) -> list[av.VideoFrame]:
-        import av
-
-        stamp, is_single = packet.pts or 0, self._packets.holds(packet)
-        if is_single and stamp < self._needed:
-            return []
-        if is_single:
-            self._single.add(stamp)
-        try:
-            if packet.is_corrupt:
-                raise av.InvalidDataError(0, "cut off")
-            return self._track.decode(packet)
-        except av.FFmpegError:
-            if packet.size and (is_single or stamp < start):
-                return []
-        self.damage = stamp
-        try:
-            late = self._track.decode(None)
-        except av.FFmpegError:
-            return []
-        return [frame for frame in late if (frame.pts or 0) < stamp]
 
 
 class _Numbers:
