@@ -33,6 +33,8 @@ from musetalk_fast.types import (
     Box,
     Container,
     CropEncoding,
+    Extend,
+    NoFace,
     Scaling,
     StillRowsMode,
 )
@@ -51,6 +53,8 @@ _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
 _SCALING = Word(*Scaling, make=Scaling)
 _STILL_ROWS = Word(*StillRowsMode, make=StillRowsMode)
+_EXTEND = Word(*Extend, make=Extend)
+_NO_FACE = Word(*NoFace, make=NoFace)
 
 
 class _Section:
@@ -114,12 +118,15 @@ class ServerSettings(_Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvatarSettings(_Section):
-    """`[avatar]`: which face, and where its mouth goes.
+    """`[avatar]`: which face, where its mouth goes, and how a moving avatar fills the video.
 
     Attributes:
         background: behind transparent parts: a colour of CSS, the file of a picture, or
             `transparent`; None: transparent where the output can be, else white.
         face_check: look for a face before anything is sent.
+        extend: what comes where the recording is longer than the avatar; see `types.Extend`.
+        speed_to_fit: stretch the avatar's motion to the recording, so that both end together.
+        no_face: what is shown for source frames without a face; see `types.NoFace`.
     """
 
     face: str = field(default="largest", metadata={"kind": _FACE})
@@ -129,6 +136,9 @@ class AvatarSettings(_Section):
     bbox_shift: int = field(default=0, metadata={"kind": Integer(-100, 100)})
     extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
     background: str | None = field(default=None, metadata={"kind": _BACKGROUND})
+    extend: Extend = field(default=Extend.PINGPONG, metadata={"kind": _EXTEND})
+    speed_to_fit: bool = field(default=False, metadata={"kind": Switch()})
+    no_face: NoFace = field(default=NoFace.PASS, metadata={"kind": _NO_FACE})
 
     def options(self) -> AvatarOptions:
         """The part of these settings that travels to the server."""
@@ -146,7 +156,7 @@ class OutputSettings(_Section):
     """`[output]`: the finished file.
 
     Attributes:
-        fps: frames a second, exact; None: 25 for a still.
+        fps: frames a second, exact; None: 25 for a still, a moving avatar's own.
         resolution: (width, height); None: the avatar's own, made even.
         format: `mp4` or `webm`; None: from the file's name.
         codec: `h264`, `hevc`, `vp9`, `av1` or an FFmpeg encoder; None: the format's default.

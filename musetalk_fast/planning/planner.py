@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,7 +17,7 @@ from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
-from musetalk_fast.planning.source_frames import default_fps, source_runs
+from musetalk_fast.planning.source_frames import Showing, count_frames, default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import Box
 from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
@@ -115,7 +114,9 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
     """
     avatar, speech = inputs.avatar, inputs.speech
     fps = Fraction(settings.output.fps or default_fps(avatar))
-    frames = max(1, math.ceil(speech.duration * fps))
+    extend, fit = settings.avatar.extend, settings.avatar.speed_to_fit
+    showing = Showing(fps=fps, extend=extend, fit=speech.duration if fit else None)
+    frames = count_frames(avatar, speech.duration, showing)
     segments = cut(frames, fps, settings.processing.segment_secs)
     size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
     encoder = resolve(settings.output, output, *size, fps, avatar.colour, alpha=alpha)
@@ -136,7 +137,10 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         resolution=settings.output.resolution,
         colour=avatar.colour,
         bit_depth=avatar.bit_depth,
-        sources=source_runs(avatar, frames, fps),
+        sources=source_runs(avatar, frames, showing),
+        extend=extend,
+        speed_to_fit=fit,
+        no_face=settings.avatar.no_face,
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
         options=settings.avatar.options(),

@@ -36,7 +36,7 @@ def _effective(**variables: str) -> dict[str, str | None]:
 def test_what_an_unset_value_comes_to() -> None:
     plain = _effective()
     assert (plain["fps"], plain["resolution"], plain["face_box"]) == (
-        "25",
+        "a moving avatar's own, 25 for a still",
         "the avatar's own",
         None,
     )
