@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import FoundFace
 
+_LOOK_SECS = 0.25
+_MAX_LOOKS = 10
+"""Of a moving avatar: as many pictures, so far apart, are searched for the first face."""
+
 OnEvent = Callable[[Event], None]
 
 
@@ -201,17 +205,32 @@ def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: On
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import FaceFinder, face_notes, find_face
 
-    picture, finder = avatar_source.picture(0), FaceFinder()
-    try:
-        found = find_face(picture, settings.avatar.options(), finder)
-    except InputError as error:
-        error.where = str(avatar_source.path)
-        error.hint = _face_hint(error, settings)
-        raise
+    finder, options, first_error = FaceFinder(), settings.avatar.options(), None
+    for source in _looks(avatar_source):
+        picture = avatar_source.picture(source)
+        try:
+            found = find_face(picture, options, finder)
+        except InputError as error:
+            first_error = first_error or error
+        else:
+            break
+    else:
+        assert first_error is not None
+        first_error.where = str(avatar_source.path)
+        first_error.hint = _face_hint(first_error, settings)
+        raise first_error
     on_event(_faces_event(found))
     _warn(face_notes(picture, found, finder), on_event)
     x, y, width, height = found.box
     return Box(x, y + height // 2, width, height - height // 2)
+
+
+def _looks(avatar_source: AvatarSource) -> range:
+    """The source frames in which we look for a face until there is one."""
+    if avatar_source.rate is None:
+        return range(1)
+    every = max(1, round(avatar_source.rate * _LOOK_SECS))
+    return range(0, avatar_source.frames, every)[:_MAX_LOOKS]
 
 
 def _faces_event(found: FoundFace) -> FacesEvent:

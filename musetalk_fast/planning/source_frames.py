@@ -73,7 +73,7 @@ def source_runs(source: AvatarSource, frames: int, showing: Showing) -> tuple[So
     if source.rate is None:
         return (SourceRun(0, 0, frames),)
     clock = _Clock(source, showing)
-    runs = tuple(islice(_runs(map(clock.shown, range(frames))), MAX_RUNS + 1))
+    runs = tuple(islice(as_runs(map(clock.shown, range(frames))), MAX_RUNS + 1))
     if len(runs) > MAX_RUNS:
         raise UsageError(
             f"at {showing.fps} frames a second the avatar's frames are shown in more than "
@@ -151,7 +151,7 @@ _PLACES: dict[Extend, Callable[[Sequence[int], int, int], int]] = {
 }
 
 
-def _runs(shown: Iterable[int]) -> Iterator[SourceRun]:
+def as_runs(shown: Iterable[int]) -> Iterator[SourceRun]:
     """Source frames, one for each output frame, as few runs."""
     run: SourceRun | None = None
     for source in shown:
