@@ -195,7 +195,7 @@ def until(frames: Iterable[av.AudioFrame], secs: Fraction) -> Iterator[av.AudioF
 
 
 def _shortened(frame: av.AudioFrame, samples: int) -> av.AudioFrame:
-    packed = frame.to_ndarray()[:, : samples * frame.layout.nb_channels]
+    packed = np.asarray(frame.to_ndarray(), np.float32)[:, : samples * frame.layout.nb_channels]
     shorter = av.AudioFrame.from_ndarray(np.ascontiguousarray(packed), "flt", frame.layout.name)
     shorter.sample_rate = frame.sample_rate
     return shorter

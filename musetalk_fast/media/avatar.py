@@ -7,10 +7,10 @@ made for the one or the other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from musetalk_fast.kernels.alpha import rgba_to_planes
 from musetalk_fast.kernels.planes import PixelLayout, Planes
@@ -21,20 +21,6 @@ from musetalk_fast.media.input_file import open_input, read_errors
 from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
 from musetalk_fast.media.video import VideoSource, is_known
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
-
-
-class Timestamps(NamedTuple):
-    """When the source frames of a moving avatar begin.
-
-    Attributes:
-        starts: of each frame, in ticks; the first one's is 0, and each is above the one before.
-        end: of the last frame.
-        tick: seconds.
-    """
-
-    starts: Sequence[int]
-    end: int
-    tick: Fraction
 
 
 class AvatarSource(Protocol):

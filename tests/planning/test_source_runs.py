@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from musetalk_fast.errors import UsageError
-from musetalk_fast.media.avatar import Timestamps
 from musetalk_fast.planning import source_frames
 from musetalk_fast.planning.source_frames import (
     Showing,
@@ -18,7 +17,7 @@ from musetalk_fast.planning.source_frames import (
     default_fps,
     source_runs,
 )
-from musetalk_fast.types import Extend, SourceRun
+from musetalk_fast.types import Extend, SourceRun, Timestamps
 
 
 @dataclass

@@ -12,9 +12,8 @@ import av
 import numpy as np
 
 from musetalk_fast.kernels.planes import PixelLayout, Planes
-from musetalk_fast.media.avatar import Timestamps
 from musetalk_fast.media.image import Asset
-from musetalk_fast.types import BT709, Picture, SourceRun
+from musetalk_fast.types import BT709, Picture, SourceRun, Timestamps
 
 WIDTH, HEIGHT = 160, 128
 _DARKEST, _STEP = 60, 10

@@ -20,11 +20,10 @@ from musetalk_fast.cli.formatting import warning_text
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import DoneEvent, Event, FacelessEvent
-from musetalk_fast.media.avatar import Timestamps
 from musetalk_fast.planning import planner
 from musetalk_fast.rendering import steps
 from musetalk_fast.rendering.steps import join_plan, render_segments, write_plan
-from musetalk_fast.types import Extend, NoFace, SourceRun
+from musetalk_fast.types import Extend, NoFace, SourceRun, Timestamps
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 
