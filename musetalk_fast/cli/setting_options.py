@@ -190,7 +190,9 @@ _FILE = click.Path(path_type=Path, readable=False)
 _FILES = (
     click.option(
         "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
-        required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP, TIFF, AVIF, HEIC.",
+        required=True, metavar="FILE", help="The avatar: a picture (PNG, JPEG, WebP, BMP, TIFF, "
+        "AVIF, HEIC), a video (MP4, MOV, MKV, WebM, AVI), an animated GIF, PNG or WebP, or "
+        "pictures one after the other: their folder, or a pattern such as frames/%04d.png.",
     ),
     click.option(
         "-a", "--audio", "audio", cls=GroupedOption, group="Files", type=_FILE, required=True,

@@ -16,9 +16,12 @@ from musetalk_fast.kernels.alpha import rgba_to_planes
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.media.animation import animated_format
 from musetalk_fast.media.image import Asset, Background, Still, load_still
+from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.media.input_file import open_input, read_errors
 from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
+from musetalk_fast.media.picture_video import Look, open_animation, open_sequence
 from musetalk_fast.media.video import VideoSource, is_known
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
@@ -174,13 +177,21 @@ def open_avatar(
 ) -> AvatarSource:
     """Open what the path holds, whatever its name: a picture, or what else FFmpeg knows.
 
+    A folder, or a pattern such as `frames/%04d.png`, holds a sequence of pictures.
+
     Raises:
-        errors.InputError, errors.UsageError: as `image.load_still` and `VideoSource`.
+        errors.InputError, errors.UsageError: as `image.load_still`, `VideoSource` and
+            `picture_video.PictureVideo`.
     """
+    look = Look(background, resolution)
+    if sequence := find_sequence(path):
+        return open_sequence(path, sequence, look)
     with open_input(path) as file, read_errors(path):
         mark = file.read(MAX_MARK)
     if is_video(mark) or (not is_picture(mark) and is_known(path)):
         return VideoSource(path, resolution=resolution)
+    if name := animated_format(path):
+        return open_animation(path, name, look)
     return StillSource(load_still(path, background=background, resolution=resolution))
 
 

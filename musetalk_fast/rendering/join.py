@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musetalk_fast._version import __version__
