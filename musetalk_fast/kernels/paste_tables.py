@@ -135,7 +135,8 @@ def _taps(blocks: Blocks, shift: int, start: int, length: int, *, sharp: bool) -
         return _computed(first, len(blocks.pixels), shift, length, sharp=sharp)
     before = -1 << shift if first % (1 << shift) == 0 else -1
     taps, skipped = _box_taps(before, shift, length, sharp), (first - before) >> shift
-    return Taps(*(array[skipped : skipped + count] for array in taps))
+    part = slice(skipped, skipped + count)
+    return Taps(taps.first[part], taps.weights[part])
 
 
 @lru_cache(maxsize=512)

@@ -76,6 +76,13 @@ class AvatarSource(Protocol):
     def bit_depth(self) -> int:
         """Bits of a sample."""
 
+    @property
+    def missing(self) -> int:
+        """Source frames, of those that were asked for, that cannot be decoded; others stand there.
+
+        It grows while the frames are used.
+        """
+
     def asset(self) -> Asset:
         """What a server gets of it."""
 
@@ -103,6 +110,7 @@ class StillSource:
     rate: Fraction | None = None
     frames = 1
     timestamps: Timestamps | None = None
+    missing = 0
     colour = BT709
     bit_depth = 8
 

@@ -57,6 +57,7 @@ class PictureVideo:
     colour = BT709
     pix_fmt = "rgb24"
     bit_depth = 8
+    missing = 0
 
     def __init__(
         self,

@@ -14,7 +14,12 @@ from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.job import RenderJob
-from musetalk_fast.rendering.progress import ProgressReporter, failure_event, segment_event
+from musetalk_fast.rendering.progress import (
+    ProgressReporter,
+    failure_event,
+    segment_event,
+    undecoded_event,
+)
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, Encode
 from musetalk_fast.rendering.session import Session
@@ -42,7 +47,10 @@ async def make_parts(
     """
     in_software = job.plan.encoder.in_software
     encoders = choose_concurrency(len(segments), processors(), in_software=in_software).encoders
-    return await SegmentExecutor(job, pool, encoders, retries, on_event).make(segments)
+    parts = await SegmentExecutor(job, pool, encoders, retries, on_event).make(segments)
+    if missing := job.inputs.avatar.missing:
+        on_event(undecoded_event(missing))
+    return parts
 
 
 class SegmentExecutor:

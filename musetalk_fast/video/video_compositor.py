@@ -66,8 +66,7 @@ class VideoCompositor:
         self._map()
         self._now: ShownFrame | None = None
         self._paste: Paste | None = None
-        self._points = mouth_points(None, *size)
-        self._look = bytes(layout.sample_bytes * len(self._points[0]) * len(self._points[1]))
+        self._look = b""
 
     def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
         """The next frame of the segment; see `Compositor.compose`.
@@ -91,8 +90,10 @@ class VideoCompositor:
 
     def mouth_look(self) -> bytes:
         """Some luma samples of the mouth, where the face is; without a face, those before."""
-        if self._paste is not None:
-            rows, columns = self._points
+        face = None if self._now is None or self._paste is None else self._now.face
+        if face is not None or not self._look:
+            place = None if face is None else face.mask_box
+            rows, columns = mouth_points(place, *self._size)
             self._look = self._planes.samples(0)[rows[:, None], columns].tobytes()
         return self._look
 
@@ -114,7 +115,6 @@ class VideoCompositor:
                 raise FrameShapeError(f"a crop came for source frame {now.source}: it has no face")
             (width, height), sharp = self._size, self._sharp
             self._paste = Paste(face, width, height, self._layout, **self._coding, sharp=sharp)
-            self._points = mouth_points(face.mask_box, width, height)
         return self._paste
 
     def _place(self) -> tuple[int, int]:

@@ -34,6 +34,7 @@ class MovingAvatar:
     colour = BT709
     pix_fmt = "yuv420p"
     bit_depth = 8
+    missing = 0
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from musetalk_fast import OutputSettings, ProcessingSettings, ServerSettings, Se
 from musetalk_fast.cli.formatting import warning_text
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.errors import NoFaceError
-from musetalk_fast.events import DoneEvent, Event, FacelessEvent
+from musetalk_fast.events import DoneEvent, Event, FacelessEvent, WarningEvent
 from musetalk_fast.planning import planner
 from musetalk_fast.rendering import steps
 from musetalk_fast.rendering.steps import join_plan, render_segments, write_plan
@@ -125,9 +125,11 @@ async def test_a_frame_without_a_face_ends_a_render_that_shows_it(job: Job) -> N
 
 
 async def test_a_video_that_ends_with_its_avatar_has_as_much_sound(job: Job) -> None:
-    job.avatar()
+    job.avatar().missing = 2
     await job.render(extend=Extend.CUT)
     assert shown_in(job.output)[0] == list(range(12))
+    (said,) = [each for each in job.events if isinstance(each, WarningEvent)]
+    assert (said.token, said.message[:15]) == ("MTF-AVATAR-DAMAGED", "2 source frames")
     with av.open(str(job.output)) as container:
         track = container.streams.audio[0]
         samples = sum(frame.samples for frame in container.decode(track))
