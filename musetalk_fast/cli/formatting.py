@@ -240,8 +240,10 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     members["size"] = f"{members.pop('width')}x{members.pop('height')}"
     members["duration"] = duration(float(members.pop("duration_secs")))
     members["sound"] = "the recording" if plan.sound else "none"
+    members["plays"] = plan.extend.value + ", stretched to the recording" * plan.speed_to_fit
     order = (
-        *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size"),
+        *("avatar", *["plays"] * plan.moves, "faces", "audio", "output"),
+        *("duration", "fps", "frames", "size"),
         *("encoder", "still_rows", "scaling", "sound", "segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)

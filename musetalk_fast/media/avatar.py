@@ -7,7 +7,7 @@ made for the one or the other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -181,17 +181,24 @@ class StillSource:
 
 
 def open_avatar(
-    path: Path, *, background: Background, resolution: tuple[int, int] | None
+    path: Path,
+    *,
+    background: Background,
+    resolution: tuple[int, int] | None,
+    check: Callable[[], None] = lambda: None,
 ) -> AvatarSource:
     """Open what the path holds, whatever its name: a picture, or what else FFmpeg knows.
 
     A folder, or a pattern such as `frames/%04d.png`, holds a sequence of pictures.
 
+    Args:
+        check: called with each picture of an animation or a sequence; may raise to stop.
+
     Raises:
         errors.InputError, errors.UsageError: as `image.load_still`, `VideoSource` and
             `picture_video.PictureVideo`.
     """
-    look = Look(background, resolution)
+    look = Look(background, resolution, check)
     if sequence := find_sequence(path):
         return open_sequence(path, sequence, look)
     with open_input(path) as file, read_errors(path):

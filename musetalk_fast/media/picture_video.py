@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +18,12 @@ from typing import NamedTuple
 from musetalk_fast.errors import ImageSizeError
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.media.animation import animation_frames
+from musetalk_fast.media.background import DEFAULT_BACKGROUND
 from musetalk_fast.media.image import Asset, Background, load_still
 from musetalk_fast.media.image_sequence import ImageSequence, sequence_sha256
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.lossless_video import SUFFIX, TICK, TimedPicture, write_lossless
+from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.video import VideoSource
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.storage import make_temporary_folder
@@ -32,10 +34,15 @@ SEQUENCE_RATE = 25
 
 
 class Look(NamedTuple):
-    """How pictures are brought to frames; see `image.load_still`."""
+    """How pictures are brought to frames; see `image.load_still`.
+
+    Attributes:
+        check: called with each of them; may raise to stop.
+    """
 
     background: Background
     resolution: tuple[int, int] | None
+    check: Callable[[], None] = lambda: None
 
 
 class PictureVideo:
@@ -145,9 +152,12 @@ def open_sequence(path: Path, sequence: ImageSequence, look: Look) -> PictureVid
 def _frames(
     pictures: Iterable[tuple[Path, int]], look: Look, notes: dict[str, None]
 ) -> Iterator[TimedPicture]:
+    # Their alpha is not kept: what would go on where they are transparent is not to be seen.
+    behind = DEFAULT_BACKGROUND if look.background == TRANSPARENT else look.background
     size: tuple[int, int] | None = None
     for path, ticks in pictures:
-        still = load_still(path, background=look.background, resolution=look.resolution)
+        look.check()
+        still = load_still(path, background=behind, resolution=look.resolution)
         notes.update(dict.fromkeys(still.notes))
         size = size or (still.width, still.height)
         if size != (still.width, still.height):

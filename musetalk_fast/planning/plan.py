@@ -159,6 +159,11 @@ class Plan:
             return given
         return *given, (self.background_image, self.background_sha256)
 
+    @property
+    def moves(self) -> bool:
+        """Whether it shows more than one source frame."""
+        return len(self.sources) > 1 or self.sources[0].step != 0
+
     def sources_of(self, segment: Segment, first: int | None = None) -> tuple[SourceRun, ...]:
         """The runs of source frames that a segment's frames show, from frame `first` on."""
         assert isinstance(self.sources, SourceRuns)

@@ -68,7 +68,7 @@ def load_inputs(
         workdir: folder for the 16 kHz recording.
         on_event: called with progress and warnings.
         on_avatar: given the avatar as soon as it is open.
-        on_block: as `load_speech` has it; may raise to stop.
+        on_block: as `load_speech` has it, and with each picture that is read; may raise to stop.
 
     Raises:
         errors.InputError: the leaf that says what cannot work.
@@ -77,7 +77,12 @@ def load_inputs(
     on_event(ProgressEvent(stage="load", done=0, total=2))
     background = _background(settings, output)
     resolution = settings.output.resolution
-    avatar_source = open_avatar(avatar, background=background, resolution=resolution)
+    avatar_source = open_avatar(
+        avatar,
+        background=background,
+        resolution=resolution,
+        check=lambda: on_block(0.0),
+    )
     on_avatar(avatar_source)
     if settings.avatar.background == TRANSPARENT and not has_alpha(avatar_source.pix_fmt):
         on_event(

@@ -128,6 +128,19 @@ def test_a_folder_is_a_sequence_in_natural_order(tmp_path: Path) -> None:
     assert _levels(source, SourceRun(0, 1, 4)) == [0, 1, 2, 3]
 
 
+def test_whoever_waits_for_a_sequence_can_stop_it(tmp_path: Path) -> None:
+    for number, level in enumerate(LEVELS):
+        _picture(level).save(tmp_path / f"{number}.png")
+    seen = iter(range(3))
+
+    def check() -> None:
+        if next(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_avatar(tmp_path, background="white", resolution=None, check=check)
+
+
 def _refused(path: Path, kind: type[errors.InputError], words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
         _open(path)
