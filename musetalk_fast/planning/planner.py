@@ -19,17 +19,17 @@ from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import Showing, count_frames, default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
-from musetalk_fast.types import Box
+from musetalk_fast.types import Box, Picture
 from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
 from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
 
 if TYPE_CHECKING:
     from musetalk_fast.errors import InputError
-    from musetalk_fast.media.face import FoundFace
+    from musetalk_fast.media.face import FaceFinder, FoundFace
 
-_LOOK_SECS = 0.25
-_MAX_LOOKS = 10
+_LOOK_SECS = 0.5
+_MAX_LOOKS = 6
 """Of a moving avatar: as many pictures, so far apart, are searched for the first face."""
 
 OnEvent = Callable[[Event], None]
@@ -91,7 +91,7 @@ def load_inputs(
     _warn(avatar_source.notes, on_event)
     mouth = None
     if settings.avatar.face_check:
-        mouth = _look_for_face(avatar_source, settings, on_event)
+        mouth = look_for_face(avatar_source, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
     if settings.processing.strict_audio:
@@ -205,37 +205,38 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
     return check_output(output, asked.format, overwrite=asked.overwrite, inputs=inputs)
 
 
-def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> Box:
-    """Where the mouth of the chosen face is."""
+def look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> Box:
+    """Where the mouth of the chosen face is, in the first of a few source frames that has one.
+
+    Raises:
+        errors.InputError: the leaf that says what is wrong with the first source frame.
+    """
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import FaceFinder, face_notes, find_face
 
-    finder, options, first_error = FaceFinder(), settings.avatar.options(), None
-    for source in _looks(avatar_source):
-        picture = avatar_source.picture(source)
-        try:
-            found = find_face(picture, options, finder)
-        except InputError as error:
-            first_error = first_error or error
-        else:
-            break
-    else:
-        assert first_error is not None
-        first_error.where = str(avatar_source.path)
-        first_error.hint = _face_hint(first_error, settings)
-        raise first_error
+    finder, options = FaceFinder(), settings.avatar.options()
+    picture = _picture_with_face(avatar_source, finder)
+    try:
+        found = find_face(picture, options, finder)
+    except InputError as error:
+        error.where = str(avatar_source.path)
+        error.hint = _face_hint(error, settings)
+        raise
     on_event(_faces_event(found))
     _warn(face_notes(picture, found, finder), on_event)
     x, y, width, height = found.box
     return Box(x, y + height // 2, width, height - height // 2)
 
 
-def _looks(avatar_source: AvatarSource) -> range:
-    """The source frames in which we look for a face until there is one."""
+def _picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Picture:
+    """A still; of a moving avatar the first of a few source frames with a face, or the first."""
     if avatar_source.rate is None:
-        return range(1)
+        return avatar_source.picture(0)
     every = max(1, round(avatar_source.rate * _LOOK_SECS))
-    return range(0, avatar_source.frames, every)[:_MAX_LOOKS]
+    looks = range(0, avatar_source.frames, every)[:_MAX_LOOKS]
+    pictures = (avatar_source.picture(source) for source in looks)
+    seen = next((each for each in pictures if finder.find(each, all_sizes=False)), None)
+    return avatar_source.picture(0) if seen is None else seen
 
 
 def _faces_event(found: FoundFace) -> FacesEvent:
