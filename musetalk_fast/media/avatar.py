@@ -77,10 +77,10 @@ class AvatarSource(Protocol):
         """Bits of a sample."""
 
     @property
-    def missing(self) -> int:
-        """Source frames, of those that were asked for, that cannot be decoded; others stand there.
+    def missing_note(self) -> str | None:
+        """A sentence for the user: which of the source frames asked for cannot be decoded, if any.
 
-        It grows while the frames are used.
+        It is known once the frames were used.
         """
 
     def asset(self) -> Asset:
@@ -110,7 +110,7 @@ class StillSource:
     rate: Fraction | None = None
     frames = 1
     timestamps: Timestamps | None = None
-    missing = 0
+    missing_note: str | None = None
     colour = BT709
     bit_depth = 8
 

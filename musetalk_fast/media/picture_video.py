@@ -64,7 +64,7 @@ class PictureVideo:
     colour = BT709
     pix_fmt = "rgb24"
     bit_depth = 8
-    missing = 0
+    missing_note: str | None = None
 
     def __init__(
         self,

@@ -9,17 +9,12 @@ from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.errors import ProtocolError, ServerError
-from musetalk_fast.events import Event
+from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.job import RenderJob
-from musetalk_fast.rendering.progress import (
-    ProgressReporter,
-    failure_event,
-    segment_event,
-    undecoded_event,
-)
+from musetalk_fast.rendering.progress import ProgressReporter, failure_event, segment_event
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, Encode
 from musetalk_fast.rendering.session import Session
@@ -48,8 +43,8 @@ async def make_parts(
     in_software = job.plan.encoder.in_software
     encoders = choose_concurrency(len(segments), processors(), in_software=in_software).encoders
     parts = await SegmentExecutor(job, pool, encoders, retries, on_event).make(segments)
-    if missing := job.inputs.avatar.missing:
-        on_event(undecoded_event(missing))
+    if note := job.inputs.avatar.missing_note:
+        on_event(WarningEvent(message=note, token="MTF-AVATAR-DAMAGED"))
     return parts
 
 

@@ -95,13 +95,6 @@ def still_event(mouth: MouthFigures) -> WarningEvent:
     )
 
 
-def undecoded_event(missing: int) -> WarningEvent:
-    """So many source frames of the avatar are damaged."""
-    frames = "1 source frame" if missing == 1 else f"{missing} source frames"
-    message = f"{frames} of the avatar cannot be decoded: the one before stands there instead"
-    return WarningEvent(message=message, token="MTF-AVATAR-DAMAGED")
-
-
 def foreign_event(jobdir: JobDirectory, names: list[str]) -> WarningEvent:
     """The video is finished, but the job directory stays because of what is not ours in it."""
     named = ", ".join(names[:_MAX_NAMED]) + (", ..." if len(names) > _MAX_NAMED else "")

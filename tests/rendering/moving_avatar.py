@@ -34,7 +34,7 @@ class MovingAvatar:
     colour = BT709
     pix_fmt = "yuv420p"
     bit_depth = 8
-    missing = 0
+    missing_note: str | None = None
 
     def __init__(
         self,
