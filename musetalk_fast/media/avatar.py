@@ -83,6 +83,9 @@ class AvatarSource(Protocol):
         It is known once the frames were used.
         """
 
+    def conversion_note(self, layout: PixelLayout) -> str | None:
+        """A sentence for the user: what a layout loses of its samples, if anything of note."""
+
     def asset(self) -> Asset:
         """What a server gets of it."""
 
@@ -148,6 +151,9 @@ class StillSource:
     def pix_fmt(self) -> str:
         """FFmpeg's name of the pixel format."""
         return "rgb24" if self._still.alpha is None else "rgba"
+
+    def conversion_note(self, layout: PixelLayout) -> None:
+        """Nothing: every picture is converted."""
 
     def asset(self) -> Asset:
         """The picture as a PNG, without alpha; see `Still.png`."""

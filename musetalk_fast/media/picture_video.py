@@ -111,6 +111,9 @@ class PictureVideo:
         """When each source frame begins; None if each takes one part of `rate`."""
         return self._timing.timestamps
 
+    def conversion_note(self, layout: PixelLayout) -> None:
+        """Nothing: every picture is converted."""
+
     def asset(self) -> Asset:
         """The lossless video: FFV1 in Matroska."""
         return self._asset

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from musetalk_fast.config import BUILTIN, Settings
 from musetalk_fast.events import Event, FacePlace, FacesEvent, ProgressEvent, WarningEvent
+from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.avatar import AvatarSource, open_avatar
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, background_file, load_background
 from musetalk_fast.media.image import Background, Still
@@ -131,6 +132,8 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
     encoder = resolve(settings.output, output, *size, fps, avatar.colour, alpha=alpha)
     if note := level_warning(encoder, avatar.width, avatar.height, fps):
         on_event(WarningEvent(message=note, token="MTF-LEVEL"))
+    if note := avatar.conversion_note(LAYOUTS[encoder.pix_fmt]):
+        on_event(WarningEvent(message=note))
     concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
     return Plan(
         avatar=avatar.path,

@@ -55,6 +55,9 @@ class MovingAvatar:
         path.write_bytes(self._document)
         self.sha256 = hashlib.sha256(self._document).hexdigest()
 
+    def conversion_note(self, _layout: PixelLayout) -> str | None:
+        return "as converted"
+
     def asset(self) -> Asset:
         return Asset(self._document, self.sha256)
 
