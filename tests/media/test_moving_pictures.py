@@ -94,6 +94,10 @@ def test_transparent_frames_are_laid_over_the_background(tmp_path: Path) -> None
     assert [tuple(source.picture(n)[0, 0]) for n in range(2)] == [(255, 0, 0), (0, 0, 255)]
     assert (source.width, source.height) == (64, 64)
     assert any("#ff0000" in note for note in source.notes)
+    kept = open_avatar(path, background="transparent", resolution=None)
+    assert kept.pix_fmt == "rgb24"  # not yet: white, and said
+    assert tuple(kept.picture(0)[0, 0]) == (255, 255, 255)
+    assert any("white" in note for note in kept.notes)
 
 
 def test_a_frame_that_asks_for_no_time_has_that_of_browsers(tmp_path: Path) -> None:

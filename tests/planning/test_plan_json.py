@@ -351,7 +351,7 @@ def test_a_plan_of_a_video_is_followed_for_its_own_avatar_only(
 ) -> None:
     secs, fps = Fraction(100, 3), Fraction(30000, 1001)
     avatar: Any = SimpleNamespace(
-        rate=Fraction(24), frames=100, timestamps=None, width=640, height=480
+        rate=Fraction(24), frames=100, timestamps=None, width=640, height=480, pix_fmt="yuv420p"
     )
     inputs: Any = SimpleNamespace(avatar=avatar, speech=SimpleNamespace(duration=secs))
     showing = Showing(fps=fps, extend=extend, fit=secs if is_fitted else None)
