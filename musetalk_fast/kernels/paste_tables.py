@@ -106,6 +106,13 @@ def _blocks(start: int, count: int, limit: int, shift: int) -> Blocks:
 def _weights(
     face: Face, across: Blocks, down: Blocks, shifts: tuple[int, int]
 ) -> NDArray[np.int16]:
+    if shifts == (0, 0):
+        # As `_rounded`, of whole numbers: 32768 / 255 is 128.5, and 1 / 510 more.
+        weights = face.mask.astype(np.uint16)
+        half = weights + np.uint16(1) >> np.uint16(1)
+        weights <<= np.uint16(7)
+        weights += half
+        return np.negative(weights, out=weights).view(np.int16)
     inner, shape = face.mask_box, (len(down.pixels), len(across.pixels))
     top, left = inner.y - down.pixels[0], inner.x - across.pixels[0]
     mask = np.zeros(shape, np.uint16)
