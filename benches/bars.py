@@ -10,6 +10,7 @@ BARS = {
     "kernel/ndjson-frame-stdlib": 20.0,
     "kernel/paste-430": 80.0,
     "kernel/paste-430-resize": 1.5,
+    "stage/video-avatar-1080p": 0.87,
     "program/1080p-binary": 0.95,
     "program/1080p-ndjson": 0.93,
     "program/512-binary": 0.86,

@@ -62,6 +62,23 @@ class FacesEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FacelessEvent:
+    """Source frames of a moving avatar in which the server found no face.
+
+    Attributes:
+        frames: how many there are.
+        total: source frames of the avatar.
+        ranges: `[start, stop)` of them; the first 100.
+        shown: what is shown for them: `pass` or `hold` (`types.NoFace`).
+    """
+
+    frames: int
+    total: int
+    ranges: tuple[tuple[int, int], ...]
+    shown: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerEvent:
     """The server that makes the mouth, by which engine, and on which wire (`wire.media_types`)."""
 
@@ -155,6 +172,7 @@ class DoneEvent:
             encoded with every frame.
         mouth: None where nobody knows the mouth's place: full frames of an avatar that was not
             looked at.
+        faceless: frames that show a source frame without a face, or another one in its place.
     """
 
     output: str
@@ -166,12 +184,14 @@ class DoneEvent:
     engine: str
     mouth: MouthFigures | None = None
     still_rows: StillRowsFigures | None = None
+    faceless: int = 0
     stages: dict[str, float] = field(default_factory=dict)
 
 
 Event: TypeAlias = (
     PlanEvent
     | FacesEvent
+    | FacelessEvent
     | ServerEvent
     | UploadEvent
     | SegmentEvent

@@ -76,6 +76,32 @@ SOURCE_SIZE = "source"
 """In place of a size: the avatar's own."""
 
 
+class Extend(StrEnum):
+    """What comes where the recording is longer than a moving avatar.
+
+    `pingpong`: backward, then forward again; `loop`: its beginning; `hold`: its last frame stays;
+    `cut`: the video ends with the avatar.
+    """
+
+    PINGPONG = "pingpong"
+    LOOP = "loop"
+    HOLD = "hold"
+    CUT = "cut"
+
+
+class NoFace(StrEnum):
+    """What is shown for a source frame of a moving avatar in which the engine found no face.
+
+    `pass`: the source frame as it is; `hold`: in its place stands, and speaks, the last source
+    frame before it that has a face (the first that has one, where there is none before);
+    `fail`: the render ends before its first frame is made.
+    """
+
+    PASS = "pass"
+    HOLD = "hold"
+    FAIL = "fail"
+
+
 class CropEncoding(StrEnum):
     """How a crop's bytes travel.
 

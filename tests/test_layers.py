@@ -26,7 +26,7 @@ ALLOWED = {
     "client": {"config", "kernels", "wire"},
     "video": {"config", "kernels", "wire"},
     "builtin": set(),
-    "planning": {"config", "wire", "media", "video"},
+    "planning": {"config", "kernels", "wire", "media", "video"},
     "rendering": {"config", "kernels", "wire", "media", "client", "video", "planning", "builtin"},
     "batching": {"config", "planning", "rendering"},
     "benching": {

@@ -16,6 +16,7 @@ from musetalk_fast.config import BUILTIN
 from musetalk_fast.events import (
     DoneEvent,
     Event,
+    FacelessEvent,
     FacesEvent,
     PlanEvent,
     ProgressEvent,
@@ -133,8 +134,8 @@ class TextDisplay(Display):
     def __call__(self, event: Event) -> None:
         """Say what needs saying."""
         super().__call__(event)
-        if isinstance(event, WarningEvent):
-            self.note(f"warning: {event.message}")
+        if isinstance(event, WarningEvent | FacelessEvent):
+            self.note(f"warning: {formatting.warning_text(event)}")
         elif isinstance(event, FacesEvent):
             if self._verbose or len(event.faces) > 1:
                 self.note(formatting.faces_line(event))

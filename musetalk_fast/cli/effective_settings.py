@@ -22,7 +22,7 @@ _UNSET = {
     "url": f"{DEFAULT_SERVER} if a server answers there, else {BUILTIN}",
     "ca_file": "the system's",
     "background": f"{TRANSPARENT} where the video can be, else {DEFAULT_BACKGROUND}",
-    "fps": str(STILL_FPS),
+    "fps": f"a moving avatar's own, {STILL_FPS} for a still",
     "resolution": "the avatar's own, scaled down to what phones play",
     "format": "by the output's name",
 }

@@ -10,12 +10,14 @@ from musetalk_fast.wire.media_types import INFER
 if TYPE_CHECKING:
     from musetalk_fast.events import (
         DoneEvent,
+        FacelessEvent,
         FacesEvent,
         MouthFigures,
         PlanEvent,
         ProgressEvent,
         ServerEvent,
         StillRowsFigures,
+        WarningEvent,
     )
     from musetalk_fast.planning import Plan
 
@@ -38,7 +40,12 @@ _REASONS = {
     "center": "nearest to --face-center",
     "box": "in --face-box",
 }
+_INSTEAD = {
+    "pass": "they are shown as they are",
+    "hold": "the one before them that has a face is shown instead",
+}
 _MAX_FACES = 8
+_MAX_RANGES = 5
 
 
 def faces_line(event: FacesEvent) -> str:
@@ -60,6 +67,24 @@ def faces_text(event: FacesEvent) -> str:
     if places:
         text += f"; {', '.join(places[:_MAX_FACES])}"
     return text + (f" and {len(places) - _MAX_FACES} more" if len(places) > _MAX_FACES else "")
+
+
+def warning_text(event: WarningEvent | FacelessEvent) -> str:
+    """`2 of 250 source frames have no face (17, 30-31): they are shown as they are (--no-face)`."""
+    from musetalk_fast.events import WarningEvent
+
+    if isinstance(event, WarningEvent):
+        return event.message
+    named = [
+        str(start) if stop == start + 1 else f"{start}-{stop - 1}"
+        for start, stop in event.ranges[:_MAX_RANGES]
+    ]
+    if len(event.ranges) > _MAX_RANGES:
+        named.append("...")
+    return (
+        f"{event.frames} of {event.total} source frames have no face ({', '.join(named)}): "
+        f"{_INSTEAD[event.shown]} (--no-face)"
+    )
 
 
 def plan_line(event: PlanEvent) -> str:
@@ -217,18 +242,11 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     members["size"] = f"{members.pop('width')}x{members.pop('height')}"
     members["duration"] = duration(float(members.pop("duration_secs")))
     members["sound"] = "the recording" if plan.sound else "none"
+    members["plays"] = plan.extend.value + ", stretched to the recording" * plan.speed_to_fit
     order = (
-        *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size", "fit"),
-        *(
-            "background",
-            "encoder",
-            "still_rows",
-            "scaling",
-            "sound",
-            "segments",
-            "frame_encoding",
-            "identity",
-        ),
+        *("avatar", *["plays"] * plan.moves, "faces", "audio", "output"),
+        *("duration", "fps", "frames", "size", "fit", "background"),
+        *("encoder", "still_rows", "scaling", "sound", "segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
 

@@ -190,7 +190,9 @@ _FILE = click.Path(path_type=Path, readable=False)
 _FILES = (
     click.option(
         "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
-        required=True, metavar="FILE", help="The avatar: PNG, JPEG, WebP, BMP, TIFF, AVIF, HEIC.",
+        required=True, metavar="FILE", help="The avatar: a picture (PNG, JPEG, WebP, BMP, TIFF, "
+        "AVIF, HEIC), a video (MP4, MOV, MKV, WebM, AVI), an animated GIF, PNG or WebP, or "
+        "pictures one after the other: their folder, or a pattern such as frames/%04d.png.",
     ),
     click.option(
         "-a", "--audio", "audio", cls=GroupedOption, group="Files", type=_FILE, required=True,
@@ -246,8 +248,18 @@ _PLANNING = (
     setting("avatar.background", "--background", metavar="COLOUR|FILE", group="Video",
             help_text="Behind transparent parts and in bars: a name or #RRGGBB, a picture, blur (a "
             "blurred copy) or transparent (default where the video can be, else white)."),
+    setting("avatar.no_face", "--no-face", metavar="WHAT", group="Face",
+            help_text="A source frame without a face: pass (default) shows it as it is, hold the "
+            "one before it that has a face, fail ends the render."),
+    setting("avatar.extend", "--extend", metavar="HOW", group="Video",
+            help_text="A recording longer than the moving avatar: pingpong (default) plays it "
+            "there and back, loop from its beginning, hold keeps its last frame, cut ends with "
+            "it."),
+    setting("avatar.speed_to_fit", "--speed-to-fit/--no-speed-to-fit", group="Video",
+            help_text="Stretch the avatar's motion to the length of the recording."),
     setting("output.fps", "--fps", metavar="RATE", group="Video",
-            help_text="Frames a second: 25 (default), 29.97, 30000/1001, ..."),
+            help_text="Frames a second: 29.97, 30000/1001, ... Default: the avatar's own; of a "
+            "still 25."),
     *_ENCODING,
     setting("output.format", "--format", metavar="NAME", group="Video",
             help_text="mp4 or webm. Default: by the output's name."),

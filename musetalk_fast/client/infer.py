@@ -47,12 +47,22 @@ class InferRequest:
     bbox_shift: int = 0
 
 
-def check_infer_options(options: AvatarOptions, where: str) -> None:
+def check_infer_options(options: AvatarOptions, where: str, *, moves: bool = False) -> None:
     """Refuse what `POST /infer` cannot express.
 
+    Args:
+        moves: the avatar is a video.
+
     Raises:
+        errors.ServerLimitError: a video.
         errors.ServerRefusedError: a choice of the face other than `bbox_shift`.
     """
+    if moves:
+        raise errors.ServerLimitError(
+            "knows only POST /infer, which takes a still picture; the avatar is a video",
+            where=where,
+            hint="give a still picture, or choose a server that takes videos",
+        )
     if options != AvatarOptions(bbox_shift=options.bbox_shift):
         raise errors.ServerRefusedError(
             "knows only POST /infer, which has no options for face and margin",

@@ -175,7 +175,7 @@ class Member:
         """Frames came, and their stream has ended."""
         self._failures = 0
         self._saturated_until = 0.0
-        if secs > 0:
+        if frames and secs > 0:
             throughput = frames / secs
             self.throughput = (
                 throughput if self.throughput is None else (self.throughput + throughput) / 2

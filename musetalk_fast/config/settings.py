@@ -33,7 +33,9 @@ from musetalk_fast.types import (
     Box,
     Container,
     CropEncoding,
+    Extend,
     Fit,
+    NoFace,
     Scaling,
     StillRowsMode,
 )
@@ -53,6 +55,8 @@ _ENCODING = Word(*CropEncoding, make=CropEncoding)
 _FIT = Word(*Fit, make=Fit)
 _SCALING = Word(*Scaling, make=Scaling)
 _STILL_ROWS = Word(*StillRowsMode, make=StillRowsMode)
+_EXTEND = Word(*Extend, make=Extend)
+_NO_FACE = Word(*NoFace, make=NoFace)
 
 
 class _Section:
@@ -116,13 +120,16 @@ class ServerSettings(_Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvatarSettings(_Section):
-    """`[avatar]`: which face, and where its mouth goes.
+    """`[avatar]`: which face, where its mouth goes, and how a moving avatar fills the video.
 
     Attributes:
         background: behind transparent parts and in bars: a colour of CSS, the file of a picture,
             `blur` (a blurred copy of the avatar) or `transparent`; None: transparent where the
             output can be, else white.
         face_check: look for a face before anything is sent.
+        extend: what comes where the recording is longer than the avatar; see `types.Extend`.
+        speed_to_fit: stretch the avatar's motion to the recording, so that both end together.
+        no_face: what is shown for source frames without a face; see `types.NoFace`.
     """
 
     face: str = field(default="largest", metadata={"kind": _FACE})
@@ -133,6 +140,9 @@ class AvatarSettings(_Section):
     extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
     smooth: bool = field(default=False, metadata={"kind": Switch()})
     background: str | None = field(default=None, metadata={"kind": _BACKGROUND})
+    extend: Extend = field(default=Extend.PINGPONG, metadata={"kind": _EXTEND})
+    speed_to_fit: bool = field(default=False, metadata={"kind": Switch()})
+    no_face: NoFace = field(default=NoFace.PASS, metadata={"kind": _NO_FACE})
 
     def options(self) -> AvatarOptions:
         """The part of these settings that travels to the server."""
@@ -151,7 +161,7 @@ class OutputSettings(_Section):
     """`[output]`: the finished file.
 
     Attributes:
-        fps: frames a second, exact; None: 25 for a still.
+        fps: frames a second, exact; None: 25 for a still, a moving avatar's own.
         resolution: (width, height), of which one may be -2: it follows from the other; `source`:
             the avatar's own, made even; None: the same, scaled down to what phones play.
         fit: of an avatar with other proportions: `pad` (bars), `crop` or `stretch`.

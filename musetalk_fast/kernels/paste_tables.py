@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -87,16 +88,12 @@ def _grid(face: Face, size: tuple[int, int], shifts: tuple[int, int], *, sharp: 
     box, inner = face.box, face.mask_box
     across = _blocks(inner.x, inner.width, size[0], shifts[0])
     down = _blocks(inner.y, inner.height, size[1], shifts[1])
-    mask = np.zeros((len(down.pixels), len(across.pixels)))
-    top, left = inner.y - down.pixels[0], inner.x - across.pixels[0]
-    mask[top : top + inner.height, left : left + inner.width] = face.mask
-    cover = across.mean(down.mean(mask).T).T
     return Grid(
         across.first,
         down.first,
-        _taps(across, box.x, box.width, sharp=sharp),
-        _taps(down, box.y, box.height, sharp=sharp),
-        np.ascontiguousarray(-np.rint(cover * (1 << 15) / 255), np.int16),
+        _taps(across, shifts[0], box.x, box.width, sharp=sharp),
+        _taps(down, shifts[1], box.y, box.height, sharp=sharp),
+        _weights(face, across, down, shifts),
     )
 
 
@@ -106,6 +103,63 @@ def _blocks(start: int, count: int, limit: int, shift: int) -> Blocks:
     return Blocks(first, pixels, np.arange(0, len(pixels), 1 << shift))
 
 
-def _taps(blocks: Blocks, start: int, length: int, *, sharp: bool) -> Taps:
-    exact = exact_weights(CROP_SIZE, length, blocks.pixels - start, sharp=sharp)
-    return quantise(CROP_SIZE, means(CROP_SIZE, exact, blocks.starts))
+def _weights(
+    face: Face, across: Blocks, down: Blocks, shifts: tuple[int, int]
+) -> NDArray[np.int16]:
+    if shifts == (0, 0):
+        # As `_rounded`, of whole numbers: 32768 / 255 is 128.5, and 1 / 510 more.
+        weights = face.mask.astype(np.uint16)
+        half = weights + np.uint16(1) >> np.uint16(1)
+        weights <<= np.uint16(7)
+        weights += half
+        return np.negative(weights, out=weights).view(np.int16)
+    inner, shape = face.mask_box, (len(down.pixels), len(across.pixels))
+    top, left = inner.y - down.pixels[0], inner.x - across.pixels[0]
+    mask = np.zeros(shape, np.uint16)
+    mask[top : top + inner.height, left : left + inner.width] = face.mask
+    if shape != (len(down.starts) << shifts[1], len(across.starts) << shifts[0]):
+        # At an odd edge of the frame a sample covers fewer pixels than elsewhere.
+        return _rounded(across.mean(down.mean(mask.astype(np.float64)).T).T)
+    if shifts[1]:
+        mask = mask[0::2] + mask[1::2]
+    if shifts[0]:
+        mask = mask[:, 0::2] + mask[:, 1::2]
+    # As `_rounded`, in whole numbers: a half never comes out, as 510 is not a multiple of 4.
+    sums = mask.astype(np.int32)
+    sums *= (1 << 16) >> sum(shifts)
+    sums += 255
+    sums //= 510
+    return np.negative(sums, out=sums).astype(np.int16)
+
+
+def _rounded(cover: NDArray[np.float64]) -> NDArray[np.int16]:
+    return np.ascontiguousarray(-np.rint(cover * (1 << 15) / 255), np.int16)
+
+
+def _taps(blocks: Blocks, shift: int, start: int, length: int, *, sharp: bool) -> Taps:
+    first, count = int(blocks.pixels[0]) - start, len(blocks.starts)
+    if len(blocks.pixels) != count << shift:
+        return _computed(first, len(blocks.pixels), shift, length, sharp=sharp)
+    before = -1 << shift if first % (1 << shift) == 0 else -1
+    taps, skipped = _box_taps(before, shift, length, sharp), (first - before) >> shift
+    part = slice(skipped, skipped + count)
+    return Taps(taps.first[part], taps.weights[part])
+
+
+@lru_cache(maxsize=512)
+def _box_taps(before: int, shift: int, length: int, sharp: bool) -> Taps:
+    """The taps of a whole side of a box, from pixel `before` on to one beyond its end.
+
+    Kept, as the faces of a video have boxes of a few sizes.
+    """
+    samples = -((before - length - 1) >> shift)
+    taps = _computed(before, samples << shift, shift, length, sharp=sharp)
+    for array in taps:
+        array.flags.writeable = False  # many have them
+    return taps
+
+
+def _computed(first: int, count: int, shift: int, length: int, *, sharp: bool) -> Taps:
+    """The taps of samples over `count` pixels, from pixel `first` of a side of a box on."""
+    exact = exact_weights(CROP_SIZE, length, first + np.arange(count), sharp=sharp)
+    return quantise(CROP_SIZE, means(CROP_SIZE, exact, np.arange(0, count, 1 << shift)))

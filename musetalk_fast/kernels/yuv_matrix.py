@@ -7,6 +7,7 @@ A component is kept with 14 bits for the whole range of its code values, whateve
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -84,8 +85,9 @@ def exact_conversion(
     return rows * spans[:, None] / 255, offsets
 
 
+@lru_cache(maxsize=32)
 def conversion(matrix: str, depth: int, *, full_range: bool) -> Conversion:
-    """The conversion in integers; white, black and greys come out exact.
+    """The conversion in integers, read-only; white, black and greys come out exact.
 
     Raises:
         ValueError: as `exact_conversion`.
@@ -97,7 +99,10 @@ def conversion(matrix: str, depth: int, *, full_range: bool) -> Conversion:
     largest = np.abs(exact).argmax(axis=1)
     lost = np.rint(exact.sum(axis=1) * scale) - coefficients.sum(axis=1)
     coefficients[np.arange(3), largest] += lost
-    return Conversion(
+    made = Conversion(
         coefficients.astype(np.int16),
         (offsets * scale + (1 << (COEFFICIENT_BITS - 1))).astype(np.int32),
     )
+    for array in made:
+        array.flags.writeable = False
+    return made

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +21,6 @@ from musetalk_fast.media.audio_file import BROADCAST, GAPLESS, UNTIMED, AudioFil
 from musetalk_fast.media.audio_format import UniformSound
 from musetalk_fast.media.audio_packets import PacketDecoder, with_next
 from musetalk_fast.media.audio_timeline import Piece, Timeline, stamped
-
-if TYPE_CHECKING:
-    import av
 
 Sound: TypeAlias = NDArray[np.float32]
 """(n, channels) float32, full scale at -1..1."""
@@ -178,3 +177,25 @@ def _bounded(chunks: list[Sound]) -> Sound:
     np.nan_to_num(sound, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     np.clip(sound, -_MAX_LEVEL, _MAX_LEVEL, out=sound)
     return sound
+
+
+def until(frames: Iterable[av.AudioFrame], secs: Fraction) -> Iterator[av.AudioFrame]:
+    """The first `secs` seconds of frames that follow one another, to the nearest sample.
+
+    Args:
+        frames: packed 32-bit floats, as `AudioDecoder.frames` gives them.
+    """
+    position = 0
+    for frame in frames:
+        left = round(secs * frame.sample_rate) - position
+        if left <= 0:
+            return
+        position += frame.samples
+        yield frame if frame.samples <= left else _shortened(frame, left)
+
+
+def _shortened(frame: av.AudioFrame, samples: int) -> av.AudioFrame:
+    packed = np.asarray(frame.to_ndarray(), np.float32)[:, : samples * frame.layout.nb_channels]
+    shorter = av.AudioFrame.from_ndarray(np.ascontiguousarray(packed), "flt", frame.layout.name)
+    shorter.sample_rate = frame.sample_rate
+    return shorter

@@ -7,7 +7,7 @@ made for the one or the other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +16,13 @@ from musetalk_fast.kernels.alpha import rgba_to_planes
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.media.animation import animated_format
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Asset, Background, Still, load_still
+from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.media.input_file import open_input, read_errors
 from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
+from musetalk_fast.media.picture_video import Look, open_animation, open_sequence
 from musetalk_fast.media.video import VideoSource, is_known
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
@@ -78,6 +81,16 @@ class AvatarSource(Protocol):
     def bit_depth(self) -> int:
         """Bits of a sample."""
 
+    @property
+    def missing_note(self) -> str | None:
+        """A sentence for the user: which of the source frames asked for cannot be decoded, if any.
+
+        It is known once the frames were used.
+        """
+
+    def conversion_note(self, layout: PixelLayout) -> str | None:
+        """A sentence for the user: what a layout loses of its samples, if anything of note."""
+
     def asset(self) -> Asset:
         """What a server gets of it."""
 
@@ -108,6 +121,7 @@ class StillSource:
     rate: Fraction | None = None
     frames = 1
     timestamps: Timestamps | None = None
+    missing_note: str | None = None
     colour = BT709
     bit_depth = 8
 
@@ -151,6 +165,9 @@ class StillSource:
         """FFmpeg's name of the pixel format."""
         return "rgb24" if self._still.alpha is None else "rgba"
 
+    def conversion_note(self, layout: PixelLayout) -> None:
+        """Nothing: every picture is converted."""
+
     def asset(self) -> Asset:
         """The picture as a PNG, without alpha; see `Still.png`."""
         return self._still.png()
@@ -187,17 +204,32 @@ class StillSource:
 
 
 def open_avatar(
-    path: Path, *, background: Background, resolution: Resolution | None
+    path: Path,
+    *,
+    background: Background,
+    resolution: Resolution | None,
+    check: Callable[[], None] = lambda: None,
 ) -> AvatarSource:
     """Open what the path holds, whatever its name: a picture, or what else FFmpeg knows.
 
+    A folder, or a pattern such as `frames/%04d.png`, holds a sequence of pictures.
+
+    Args:
+        check: called with each picture of an animation or a sequence; may raise to stop.
+
     Raises:
-        errors.InputError, errors.UsageError: as `image.load_still` and `VideoSource`.
+        errors.InputError, errors.UsageError: as `image.load_still`, `VideoSource` and
+            `picture_video.PictureVideo`.
     """
+    look = Look(background, resolution, check)
+    if sequence := find_sequence(path):
+        return open_sequence(path, sequence, look)
     with open_input(path) as file, read_errors(path):
         mark = file.read(MAX_MARK)
     if is_video(mark) or (not is_picture(mark) and is_known(path)):
         return VideoSource(path, resolution)
+    if name := animated_format(path):
+        return open_animation(path, name, look)
     return StillSource(load_still(path, background=background, resolution=resolution))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -17,29 +18,39 @@ from musetalk_fast.video.levels import largest_played
 
 
 def open_wanted(
-    avatar: Path, output: Path, settings: OutputSettings, background: Background
+    avatar: Path,
+    output: Path,
+    settings: OutputSettings,
+    background: Background,
+    check: Callable[[], None],
 ) -> AvatarSource:
     """Open an avatar for an output.
+
+    Args:
+        check: as `media.avatar.open_avatar` has it.
 
     Raises:
         errors.InputError, errors.UsageError: as `media.avatar.open_avatar`.
         errors.OutputError: as `wanted_resolution`.
     """
     wanted = wanted_resolution(settings, output)
-    return open_avatar(avatar, background=background, resolution=wanted)
+    return open_avatar(avatar, background=background, resolution=wanted, check=check)
 
 
-def open_planned(plan: Plan, background: Background) -> AvatarSource:
+def open_planned(
+    plan: Plan, background: Background, check: Callable[[], None] = lambda: None
+) -> AvatarSource:
     """Open the avatar of a plan: the same pictures as when the plan was made.
 
     Args:
         background: the plan's.
+        check: as `media.avatar.open_avatar` has it.
 
     Raises:
         errors.InputError: as `media.avatar.open_avatar`.
     """
     wanted = Resolution((plan.width, plan.height), plan.fit)
-    return open_avatar(plan.avatar, background=background, resolution=wanted)
+    return open_avatar(plan.avatar, background=background, resolution=wanted, check=check)
 
 
 def wanted_resolution(settings: OutputSettings, output: Path) -> Resolution:

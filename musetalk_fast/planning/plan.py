@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +10,14 @@ from pathlib import Path
 import orjson
 
 from musetalk_fast.media.picture.transparency import TRANSPARENT
+from musetalk_fast.planning.source_frames import MAX_RUNS, SourceRuns
 from musetalk_fast.types import (
     AvatarOptions,
     ColourTags,
     CropEncoding,
+    Extend,
     Fit,
+    NoFace,
     Scaling,
     SourceRun,
     StillRowsMode,
@@ -40,7 +42,7 @@ from musetalk_fast.wire.records import (
     stored,
 )
 
-_MAX_RUNS = 1 << 20
+_MAX_SEGMENTS = 1 << 20
 """A plan of ten hours in segments of a second has 36 000."""
 
 _MAX_SIDE = 1 << 16
@@ -64,7 +66,7 @@ class Segment:
 
 _SEGMENTS = FieldCodec(
     lambda members, name: tuple(
-        Segment(number, *each) for number, each in enumerate(members.lists(name, 2, _MAX_RUNS))
+        Segment(number, *each) for number, each in enumerate(members.lists(name, 2, _MAX_SEGMENTS))
     ),
     lambda segments: [[segment.start, segment.stop] for segment in segments],
 )
@@ -84,12 +86,14 @@ class Plan:
         avatar_sha256, audio_sha256: hashes of the original files.
         duration: of the recording, in seconds.
         fps: exact frames a second.
-        frames: ceil(duration x fps).
+        frames: ceil(duration x fps); fewer where `extend` cuts.
         width, height: pixels of the output.
         fit: how an avatar of other proportions becomes so large.
         colour: what the samples of the output mean.
         bit_depth: of these samples.
         sources: which source frame each output frame shows.
+        extend, speed_to_fit: how these were chosen.
+        no_face: what is shown for those without a face.
         encoder: the encoder as resolved for this machine.
         still_rows: whether rows that never change may be encoded once.
         background: behind the avatar's transparent parts and in bars: a colour or `blur`, or
@@ -112,7 +116,10 @@ class Plan:
     fit: Fit = field(metadata=stored(choice(Fit)))
     colour: ColourTags = field(metadata=stored(integers(ColourTags, 0, _MAX_TAG)))
     bit_depth: int = field(metadata=stored(integer(8, 16)))
-    sources: tuple[SourceRun, ...] = field(metadata=stored(runs(SourceRun, _MAX_RUNS)))
+    sources: tuple[SourceRun, ...] = field(metadata=stored(runs(SourceRun, MAX_RUNS)))
+    extend: Extend = field(metadata=stored(choice(Extend), identity=False))
+    speed_to_fit: bool = field(metadata=stored(FLAG, identity=False))
+    no_face: NoFace = field(metadata=stored(choice(NoFace)))
     segments: tuple[Segment, ...] = field(metadata=stored(_SEGMENTS))
     encoder: EncoderSettings = field(metadata=stored(nested(EncoderSettings)))
     still_rows: StillRowsMode = field(metadata=stored(choice(StillRowsMode)))
@@ -126,6 +133,10 @@ class Plan:
     scaling: Scaling = field(metadata=stored(choice(Scaling)))
     sound: bool = field(metadata=stored(FLAG))
     overwrite: bool = field(metadata=stored(FLAG, identity=False))
+
+    def __post_init__(self) -> None:
+        """Keep the runs so that those of a segment are found at once."""
+        object.__setattr__(self, "sources", SourceRuns(self.sources))
 
     @property
     def identity(self) -> str:
@@ -146,10 +157,15 @@ class Plan:
             return given
         return *given, (self.background_image, self.background_sha256)
 
+    @property
+    def moves(self) -> bool:
+        """Whether it shows more than one source frame."""
+        return len(self.sources) > 1 or self.sources[0].step != 0
+
     def sources_of(self, segment: Segment, first: int | None = None) -> tuple[SourceRun, ...]:
         """The runs of source frames that a segment's frames show, from frame `first` on."""
-        begin = segment.start if first is None else first
-        return tuple(_within(self.sources, begin, segment.stop))
+        assert isinstance(self.sources, SourceRuns)
+        return self.sources.between(segment.start if first is None else first, segment.stop)
 
 
 def cut(frames: int, fps: Fraction, segment_secs: float | Fraction) -> tuple[Segment, ...]:
@@ -164,12 +180,3 @@ def cut(frames: int, fps: Fraction, segment_secs: float | Fraction) -> tuple[Seg
 def segment_frames(fps: Fraction, segment_secs: float | Fraction) -> int:
     """Frames of a segment that is not the last one."""
     return max(1, round(segment_secs * fps))
-
-
-def _within(runs: Iterable[SourceRun], start: int, stop: int) -> Iterable[SourceRun]:
-    position = 0
-    for run in runs:
-        first, last = max(start, position), min(stop, position + run.count)
-        if first < last:
-            yield SourceRun(run.first + run.step * (first - position), run.step, last - first)
-        position += run.count

@@ -24,8 +24,8 @@ from musetalk_fast.media.picture.colours import parse_colour
 from musetalk_fast.media.picture.transparency import BLUR
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
-from musetalk_fast.planning.source_frames import source_runs
-from musetalk_fast.types import SourceRun
+from musetalk_fast.planning.source_frames import Showing, count_frames, source_runs
+from musetalk_fast.types import Extend, SourceRun
 from musetalk_fast.video.encoder_selection import has_alpha, has_kernel_and_name, resolve_again
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def check_inputs(plan: Plan, inputs: Inputs) -> None:
     _demand((plan.width, plan.height) == size, "width and height", f"the avatar's, {size}")
     is_transparent = has_alpha(avatar.pix_fmt)
     _demand(plan.is_transparent == is_transparent, "background", _WHERE_TRANSPARENT)
-    runs = source_runs(avatar, plan.frames, plan.fps)
+    fit = plan.duration if plan.speed_to_fit else None
+    showing = Showing(fps=plan.fps, extend=plan.extend, fit=fit)
+    frames = count_frames(avatar, plan.duration, showing)
+    _demand(plan.frames == frames, "frames", f"{frames}, as the avatar's and the recording's end")
+    runs = source_runs(avatar, plan.frames, showing)
     _demand(plan.sources == runs, "sources", "the avatar's source frames")
 
 
@@ -103,7 +107,8 @@ def _chosen(plan: Plan) -> Iterator[tuple[str, Kind, Any]]:
 def _check_frames(plan: Plan) -> None:
     _demand(0 < plan.duration <= MAX_SECS, "duration", f"more than 0 and at most {MAX_SECS} s")
     frames = max(1, math.ceil(plan.duration * plan.fps))
-    _demand(plan.frames == frames, "frames", f"{frames}, as duration and fps say")
+    is_cut = plan.extend is Extend.CUT and plan.frames < frames
+    _demand(plan.frames == frames or is_cut, "frames", f"{frames}, as duration and fps say")
 
 
 def _check_segments(plan: Plan) -> None:

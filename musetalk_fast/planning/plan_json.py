@@ -12,15 +12,16 @@ from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.records import record_from_json, record_to_json
 
 FORMAT = 1
-LONGEST = 16 << 20
-"""Bytes of the file; a plan of ten hours in segments of a second has less than one."""
+LONGEST = 32 << 20
+"""Bytes of the file; the most runs of source frames take up to 25 each."""
 
 
 def plan_to_json(plan: Plan) -> bytes:
-    """The document; paths are absolute, the output is where the document's folder says."""
+    """The document, a member a line; paths are absolute, the output is where its folder says."""
     words = {"format": FORMAT, "identity": plan.identity, **record_to_json(plan)}
     # Not orjson: a path may hold bytes that are no UTF-8, which this writes as escapes.
-    return (json.dumps(words, indent=2) + "\n").encode()
+    lines = (f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in words.items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def plan_from_json(text: bytes, output: Path) -> Plan:

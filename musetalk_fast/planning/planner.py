@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from musetalk_fast.config import BUILTIN, OutputSettings, Settings
 from musetalk_fast.config.settings import kinds
 from musetalk_fast.events import Event, FacePlace, FacesEvent, ProgressEvent, WarningEvent
+from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, background_file, load_background
 from musetalk_fast.media.image import Background, Still
@@ -20,16 +20,20 @@ from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.avatar_opening import open_wanted
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
-from musetalk_fast.planning.source_frames import default_fps, source_runs
+from musetalk_fast.planning.source_frames import Showing, count_frames, default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
-from musetalk_fast.types import SOURCE_SIZE, Box, Fit
+from musetalk_fast.types import SOURCE_SIZE, Box, Fit, Picture
 from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
 from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
 
 if TYPE_CHECKING:
     from musetalk_fast.errors import InputError
-    from musetalk_fast.media.face import FoundFace
+    from musetalk_fast.media.face import FaceFinder, FoundFace
+
+_LOOK_SECS = 0.5
+_MAX_LOOKS = 6
+"""Of a moving avatar: as many pictures, so far apart, are searched for the first face."""
 
 OnEvent = Callable[[Event], None]
 
@@ -67,7 +71,7 @@ def load_inputs(
         workdir: folder for the 16 kHz recording.
         on_event: called with progress and warnings.
         on_avatar: given the avatar as soon as it is open.
-        on_block: as `load_speech` has it; may raise to stop.
+        on_block: as `load_speech` has it, and with each picture that is read; may raise to stop.
 
     Raises:
         errors.InputError: the leaf that says what cannot work.
@@ -75,7 +79,9 @@ def load_inputs(
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
     background = _background(settings, output)
-    avatar_source = open_wanted(avatar, output, settings.output, background)
+    avatar_source = open_wanted(
+        avatar, output, settings.output, background, lambda: on_block(0.0)
+    )
     on_avatar(avatar_source)
     if settings.avatar.background == TRANSPARENT and not has_alpha(avatar_source.pix_fmt):
         on_event(
@@ -86,7 +92,7 @@ def load_inputs(
         on_event(WarningEvent(message=avatar_source.size_note, token="MTF-SIZE"))
     mouth = None
     if settings.avatar.face_check:
-        mouth = _look_for_face(avatar_source, settings, on_event)
+        mouth = look_for_face(avatar_source, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
     if settings.processing.strict_audio:
@@ -118,12 +124,16 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
     """
     avatar, speech = inputs.avatar, inputs.speech
     fps = Fraction(settings.output.fps or default_fps(avatar))
-    frames = max(1, math.ceil(speech.duration * fps))
+    extend, fit = settings.avatar.extend, settings.avatar.speed_to_fit
+    showing = Showing(fps=fps, extend=extend, fit=speech.duration if fit else None)
+    frames = count_frames(avatar, speech.duration, showing)
     segments = cut(frames, fps, settings.processing.segment_secs)
     size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
     encoder = resolve(settings.output, output, *size, fps, avatar.colour, alpha=alpha)
     if note := level_warning(encoder, avatar.width, avatar.height, fps):
         on_event(WarningEvent(message=note, token="MTF-LEVEL"))
+    if note := avatar.conversion_note(LAYOUTS[encoder.pix_fmt]):
+        on_event(WarningEvent(message=note))
     concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
     return Plan(
         avatar=avatar.path,
@@ -139,7 +149,10 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         fit=settings.output.fit,
         colour=avatar.colour,
         bit_depth=avatar.bit_depth,
-        sources=source_runs(avatar, frames, fps),
+        sources=source_runs(avatar, frames, showing),
+        extend=extend,
+        speed_to_fit=fit,
+        no_face=settings.avatar.no_face,
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
         options=settings.avatar.options(),
@@ -196,14 +209,19 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
     return check_output(output, asked.format, overwrite=asked.overwrite, inputs=inputs)
 
 
-def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> Box:
-    """Where the mouth of the chosen face is."""
+def look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> Box:
+    """Where the mouth of the chosen face is, in the first of a few source frames that has one.
+
+    Raises:
+        errors.InputError: the leaf that says what is wrong with the first source frame.
+    """
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import FaceFinder, face_notes, find_face
 
-    picture, finder = avatar_source.picture(0), FaceFinder()
+    finder, options = FaceFinder(), settings.avatar.options()
+    picture = _picture_with_face(avatar_source, finder)
     try:
-        found = find_face(picture, settings.avatar.options(), finder)
+        found = find_face(picture, options, finder)
     except InputError as error:
         error.where = str(avatar_source.path)
         error.hint = _face_hint(error, settings)
@@ -212,6 +230,17 @@ def _look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: On
     _warn(face_notes(picture, found, finder), on_event)
     x, y, width, height = found.box
     return Box(x, y + height // 2, width, height - height // 2)
+
+
+def _picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Picture:
+    """A still; of a moving avatar the first of a few source frames with a face, or the first."""
+    if avatar_source.rate is None:
+        return avatar_source.picture(0)
+    every = max(1, round(avatar_source.rate * _LOOK_SECS))
+    looks = range(0, avatar_source.frames, every)[:_MAX_LOOKS]
+    pictures = (avatar_source.picture(source) for source in looks)
+    seen = next((each for each in pictures if finder.find(each, all_sizes=False)), None)
+    return avatar_source.picture(0) if seen is None else seen
 
 
 def _faces_event(found: FoundFace) -> FacesEvent:

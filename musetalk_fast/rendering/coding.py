@@ -15,6 +15,7 @@ from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
+from musetalk_fast.rendering.shown_frames import shown_frames
 from musetalk_fast.types import Box, Face, Scaling, SourceRun, StillRowsMode
 from musetalk_fast.video.band_segment import BandCompositor, BandSegmentEncoder, StillBand
 from musetalk_fast.video.compositor import Compositor, StillCompositor
@@ -22,6 +23,7 @@ from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.first_frame import FirstFrameCompositor
 from musetalk_fast.video.full_frame import FullFrameCompositor
 from musetalk_fast.video.still_rows import BandChoice, choose_band, shows_first_frame
+from musetalk_fast.video.video_compositor import VideoCompositor
 
 _Choice: TypeAlias = tuple[BandChoice | None, StillBand | None]
 """How the band is encoded, if it is to be; the band, if its pictures can be composed."""
@@ -89,7 +91,9 @@ class Codings:
         )
 
     def _compositor(self, segment: Segment) -> Compositor:
-        """A still's serves all segments of its thread."""
+        """A still's serves all segments of its thread, a moving avatar's this one."""
+        if self._job.inputs.avatar.rate is not None:
+            return self._video_compositor(segment)
         if not hasattr(self._of_thread, "compositor"):
             state, inputs = self._job.state, self._job.inputs
             assert state.manifest is not None
@@ -99,6 +103,16 @@ class Codings:
             )
         compositor: Compositor = self._of_thread.compositor
         return compositor
+
+    def _video_compositor(self, segment: Segment) -> VideoCompositor:
+        state, avatar, plan = self._job.state, self._job.inputs.avatar, self._job.plan
+        assert state.faces is not None
+        layout = LAYOUTS[plan.encoder.pix_fmt]
+        shown = shown_frames(
+            avatar, state.faces, state.faceless.shown(plan.sources_of(segment)), layout
+        )
+        size, sharp = (plan.width, plan.height), _sharp(plan)
+        return VideoCompositor(shown, size, layout, plan.fps, plan.colour, sharp=sharp)
 
     def _band_compositor(self, band: StillBand) -> BandCompositor:
         if not hasattr(self._of_thread, "band"):

@@ -9,7 +9,7 @@ from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.errors import ProtocolError, ServerError
-from musetalk_fast.events import Event
+from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.encode import SegmentEncoder
@@ -42,7 +42,10 @@ async def make_parts(
     """
     in_software = job.plan.encoder.in_software
     encoders = choose_concurrency(len(segments), processors(), in_software=in_software).encoders
-    return await SegmentExecutor(job, pool, encoders, retries, on_event).make(segments)
+    parts = await SegmentExecutor(job, pool, encoders, retries, on_event).make(segments)
+    if note := job.inputs.avatar.missing_note:
+        on_event(WarningEvent(message=note, token="MTF-AVATAR-DAMAGED"))
+    return parts
 
 
 class SegmentExecutor:

@@ -20,11 +20,13 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musetalk_fast.errors import OutputWriteError
 from musetalk_fast.kernels.crc32c import crc32c
@@ -81,19 +83,26 @@ class FaceTable:
         low, high = sorted((run.first, run.first + run.step * (run.count - 1)))
         if low < 0 or high >= self.count:
             raise IndexError(f"source frames {low} to {high} of {self.count}")
-        try:
-            with write_errors(self.path), self.path.open("rb") as file:
-                records = enumerate(_records(file, low, high + 1), low)
-                faces = [_unpacked(record, source) for source, record in records]
-        except _DamagedError as error:
-            raise OutputWriteError(
-                f"the faces are damaged: {error}",
-                where=str(self.path),
-                hint="delete it and run the same command again",
-            ) from None
+        with self._reading() as file:
+            records = enumerate(_records(file, low, high + 1), low)
+            faces = [_unpacked(record, source) for source, record in records]
         if run.step == 0:
             return faces * run.count
         return faces if run.step > 0 else faces[::-1]
+
+    def presence(self) -> NDArray[np.bool_]:
+        """Of each source frame whether it has a face; read from the index alone.
+
+        Raises:
+            errors.OutputWriteError: it cannot be read, or is damaged there.
+        """
+        has_face = np.zeros(self.count, bool)
+        with self._reading() as file:
+            for first in range(0, self.count, _MAX_PLACES_AT_ONCE):
+                stop = min(self.count, first + _MAX_PLACES_AT_ONCE)
+                # The record of a frame without a face is nothing but its head.
+                has_face[first:stop] = np.diff(_places(file, first, stop)) > _RECORD.size
+        return has_face
 
     def is_sound(self) -> bool:
         """Whether all of it is as it was written; reads a record at a time.
@@ -111,6 +120,19 @@ class FaceTable:
         except _DamagedError:
             return False
         return True
+
+    @contextmanager
+    def _reading(self) -> Iterator[BinaryIO]:
+        """The open file; damage that is found in it becomes an error."""
+        try:
+            with write_errors(self.path), self.path.open("rb") as file:
+                yield file
+        except _DamagedError as error:
+            raise OutputWriteError(
+                f"the faces are damaged: {error}",
+                where=str(self.path),
+                hint="delete it and run the same command again",
+            ) from None
 
 
 def open_face_table(path: Path) -> FaceTable | None:

@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from musetalk_fast.errors import EngineDiffersError, FacesDifferError, OutputWriteError
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import Inputs, Plan, Segment
 from musetalk_fast.rendering.face_table import FaceTable, open_face_table
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
+from musetalk_fast.rendering.faceless import FacelessFrames
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
 from musetalk_fast.rendering.planned_input import FileState
@@ -32,6 +35,7 @@ class JobState:
     Attributes:
         manifest: None until the first server is ready.
         faces: likewise; one for each source frame.
+        faceless: which source frames have none, and what is shown for them.
         established_at: when this run's first server was, by `time.monotonic`; None until then.
     """
 
@@ -40,6 +44,7 @@ class JobState:
         self.jobdir = jobdir
         self.manifest: Manifest | None = None
         self.faces: FaceTable | None = None
+        self.faceless = FacelessFrames(np.ones(1, bool), plan.no_face)
         self._load()
         self.established_at: float | None = None
         self._establishing = asyncio.Lock()
@@ -79,17 +84,21 @@ class JobState:
 
     async def establish(
         self, offered: Manifest, faces: FaceTableWriter | FacesDigest, where: str
-    ) -> None:
+    ) -> bool:
         """Store the manifest of the first server; refuse one that differs from it.
 
         Args:
             faces: of `receiving`, all of them.
+
+        Returns:
+            Whether it is this run's first.
 
         Raises:
             errors.EngineDiffersError, errors.FacesDifferError: another manifest came first.
             errors.OutputWriteError: it cannot be stored.
         """
         async with self._establishing:
+            is_first = self.established_at is None
             if self.manifest is None:
                 assert isinstance(faces, FaceTableWriter)
                 await run_in_thread(partial(self._keep, offered, faces))
@@ -102,6 +111,7 @@ class JobState:
             raise FacesDifferError(
                 "it finds other faces in the avatar than the render began with", where=where
             )
+        return is_first
 
     def _keep(self, offered: Manifest, faces: FaceTableWriter) -> None:
         """Store the manifest and its faces; another machine may have been first."""
@@ -113,7 +123,7 @@ class JobState:
         # A damaged table counts as absent, and is replaced.
         table = faces.commit(manifest) if path.exists() else faces.commit_if_absent(manifest)
         if table is not None:
-            self.manifest, self.faces = offered, table
+            self._use(offered, table)
             return
         self._load()
         if self.manifest is None:
@@ -124,7 +134,12 @@ class JobState:
         table = open_face_table(self.jobdir.path / FACES)
         manifest = None if table is None else manifest_from_bytes(table.manifest)
         if table is not None and manifest is not None and manifest.source_frames == table.count:
-            self.manifest, self.faces = manifest, table
+            self._use(manifest, table)
+
+    def _use(self, manifest: Manifest, table: FaceTable) -> None:
+        self.manifest, self.faces = manifest, table
+        if table.count:
+            self.faceless = FacelessFrames(table.presence(), self.plan.no_face)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

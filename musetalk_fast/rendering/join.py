@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musetalk_fast._version import __version__
-from musetalk_fast.media.audio_decoder import AudioDecoder
+from musetalk_fast.media.audio_decoder import AudioDecoder, until
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.planned_input import FileState, PlannedInput
@@ -49,7 +48,7 @@ def join_parts(
     joined = join(
         [parts[segment.number] for segment in plan.segments],
         plan.output,
-        sound=_sound(plan.audio, inputs) if plan.sound else None,
+        sound=_sound(plan, inputs) if plan.sound else None,
         fps=plan.fps,
         encoder=plan.encoder,
         metadata={"comment": _comment(engine)},
@@ -69,9 +68,14 @@ def _comment(engine: EngineIdentity) -> str:
     return f"{made}; musetalk-fast {__version__}"
 
 
-def _sound(path: Path, inputs: Iterable[PlannedInput]) -> Iterator[av.AudioFrame]:
-    """The recording as decoded; an error at its end if it was replaced meanwhile."""
-    with AudioDecoder(path) as decoder:
-        yield from decoder.frames()
+def _sound(plan: Plan, inputs: Iterable[PlannedInput]) -> Iterator[av.AudioFrame]:
+    """The recording as decoded, or as much of it as the video is long where that was cut.
+
+    An error comes at its end if it was replaced meanwhile.
+    """
+    secs = plan.frames / plan.fps
+    with AudioDecoder(plan.audio) as decoder:
+        frames = decoder.frames()
+        yield from frames if secs >= plan.duration else until(frames, secs)
     for each in inputs:
         each.check()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import TypeAlias
 
 from musetalk_fast.errors import PlanError
-from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.image_sequence import input_sha256
 
 FileState: TypeAlias = tuple[int, int, int, int, int]
 """Changes with every write, rename and replacement of a file: no program can set a ctime."""
 
 
 def file_state(path: Path) -> FileState | None:
-    """The state that a file is in; None if it cannot be found out."""
+    """The state that a file is in; None if it cannot be found out, as of a folder's files."""
     try:
         found = path.stat()
     except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    if not stat.S_ISREG(found.st_mode):
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
@@ -45,7 +48,7 @@ class PlannedInput:
         state = file_state(self._path)
         if state is not None and state == self._known:
             return
-        if file_sha256(self._path) != self._sha256:
+        if input_sha256(self._path) != self._sha256:
             raise has_changed(self._path)
         self._known = state
 

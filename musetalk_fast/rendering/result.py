@@ -26,6 +26,7 @@ class RenderResult:
         mouth: how far it moved, and how that follows the speech; None if that was not measured.
         still_rows: of the segments that were encoded; None where all rows were to be encoded with
             every frame.
+        faceless: frames that show a source frame without a face, or another one in its place.
         stages: seconds spent in each stage.
     """
 
@@ -39,6 +40,7 @@ class RenderResult:
     model: str
     mouth: MouthFigures | None = None
     still_rows: StillRowsFigures | None = None
+    faceless: int = 0
     stages: dict[str, float] = field(default_factory=dict)
 
 
@@ -77,6 +79,7 @@ def make_result(
         model=engine.model,
         mouth=joined.mouth,
         still_rows=_still_rows(part.still_rows for part in made),
+        faceless=job.state.faceless.count(job.plan.sources),
         stages=clock.stages,
     )
 
@@ -104,5 +107,6 @@ def done_event(result: RenderResult) -> DoneEvent:
         engine=result.engine,
         mouth=result.mouth,
         still_rows=result.still_rows,
+        faceless=result.faceless,
         stages={name: round(secs, 3) for name, secs in result.stages.items()},
     )

@@ -13,6 +13,7 @@ from musetalk_fast.errors import FrameOrderError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.queue import FrameQueue
 from musetalk_fast.threads import thread_errors, wait_until_ended
+from musetalk_fast.video.compositor import NoCrop
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.messages import Frame, FullFrame
 
@@ -88,8 +89,8 @@ _MAX_QUEUED_FULL_FRAMES = 8
 
 Encode = Callable[["ActiveSegment"], Part]
 
-AnyFrame: TypeAlias = Frame | FullFrame
-"""A crop, or a full frame from a `POST /infer` server."""
+AnyFrame: TypeAlias = Frame | FullFrame | NoCrop
+"""A crop, a full frame from a `POST /infer` server, or that there is no crop."""
 
 
 class ActiveSegment:

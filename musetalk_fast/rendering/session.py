@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from musetalk_fast.client.avatar_preparation import prepare_avatar
@@ -17,15 +18,20 @@ from musetalk_fast.client.uploads import asset_size, ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
 from musetalk_fast.planning import OnEvent, Segment
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
+from musetalk_fast.rendering.faceless import Span
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
 from musetalk_fast.tasks import run_all
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
+from musetalk_fast.video.compositor import NoCrop
 from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import INFER, StreamWire
-from musetalk_fast.wire.messages import FullFrame
+from musetalk_fast.wire.messages import Frame, FullFrame
 from musetalk_fast.wire.requests import AvatarRequest, FramesRequest
+
+_NO_CROPS_AT_ONCE = 16
+"""Frames without a crop; as many as come of others."""
 
 
 class Session:
@@ -82,8 +88,29 @@ class Session:
         )
         return open_infer(server.connection, request, model_loaded=server.model_loaded)
 
-    def open_frames(self, segment: Segment, first: int) -> AbstractAsyncContextManager[FrameStream]:
-        """Ask for a segment's frames from `first` on; see `client.frames.open_frames`."""
+    def open_frames(
+        self, segment: Segment, first: int
+    ) -> AbstractAsyncContextManager[AsyncIterator[list[Frame] | list[NoCrop]]]:
+        """A segment's frames from `first` on; see `client.frames.open_frames`.
+
+        Those of source frames without a face are not asked for.
+        """
+        return aclosing(self._frames(segment, first))
+
+    async def _frames(
+        self, segment: Segment, first: int
+    ) -> AsyncGenerator[list[Frame] | list[NoCrop], None]:
+        state = self._job.state
+        for span in state.faceless.spans(self._job.plan.sources_of(segment, first), first):
+            if span.has_face:
+                async with self._open_span(span) as stream:
+                    async for frames in stream:
+                        yield frames
+            else:
+                for batch in _without_crops(span):
+                    yield batch
+
+    def _open_span(self, span: Span) -> AbstractAsyncContextManager[FrameStream]:
         server, job = self._member.opened, self._job
         assert server is not None
         assert job.state.manifest is not None
@@ -94,9 +121,9 @@ class Session:
             faces=job.state.manifest.digest,
             audio=job.inputs.speech.wav_sha256,
             fps=job.plan.fps,
-            start=first,
-            stop=segment.stop,
-            sources=job.plan.sources_of(segment, first),
+            start=span.start,
+            stop=span.stop,
+            sources=span.runs,
             encoding=job.plan.frame_encoding,
             window=True,
         )
@@ -110,7 +137,7 @@ class Session:
         state = self._job.state
         state.check_engine(engine, where)
         if not isinstance(server.wire, StreamWire):
-            check_infer_options(plan.options, where)
+            check_infer_options(plan.options, where, moves=self._job.inputs.avatar.rate is not None)
             async with state.receiving(0) as faces:
                 offered = Manifest(
                     engine=engine, digest=faces.digest, source_frames=0, makes_full_frames=True
@@ -126,7 +153,10 @@ class Session:
         async with state.receiving(source_frames) as faces:
             await self._prepare(server, server.wire, faces)
             offered = Manifest(engine=engine, digest=faces.digest, source_frames=source_frames)
-            await state.establish(offered, faces, where)
+            is_first = await state.establish(offered, faces, where)
+        state.faceless.check(plan.sources, str(plan.avatar))
+        if is_first and (event := state.faceless.event()):
+            self._on_event(event)
 
     async def _check(self, server: NegotiatedServer) -> None:
         plan, picture, wav = self._job.plan, self._job.picture, self._job.inputs.speech.wav
@@ -174,3 +204,10 @@ class Session:
             )
             for note in server.notes:
                 self._on_event(WarningEvent(message=f"{self._member.name}: {note}"))
+
+
+def _without_crops(span: Span) -> Iterator[list[NoCrop]]:
+    sources = (run.first + run.step * place for run in span.runs for place in range(run.count))
+    frames = zip(range(span.start, span.stop), sources, strict=True)
+    while batch := list(islice(frames, _NO_CROPS_AT_ONCE)):
+        yield [NoCrop(index=index, source=source) for index, source in batch]

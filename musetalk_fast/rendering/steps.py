@@ -156,7 +156,7 @@ def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs,
     background: Background = str(plan.background)
     if plan.background_image is not None:
         background = load_background_file(plan.background_image)
-    avatar = open_planned(plan, background)
+    avatar = open_planned(plan, background, check)
     speech = load_speech(plan.audio, workdir, lambda _secs: check())
     hashes = [avatar.sha256, speech.sha256]
     if isinstance(background, Still):

@@ -21,6 +21,7 @@ from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 from musetalk_fast.rendering.session import Session
 from musetalk_fast.tasks import cancel_and_wait
+from musetalk_fast.wire.messages import Frame
 
 _POLL_INTERVAL_SECS = 1.0
 _GRACE_SECS = 15.0
@@ -130,7 +131,8 @@ class Worker:
     async def _receive(self, active: ActiveSegment, stats: StreamStats) -> None:
         async with self._session.open_frames(active.segment, active.next_index) as stream:
             async for frames in stream:
-                stats.record_frames(len(frames))
+                if isinstance(frames[0], Frame):  # others cost their server nothing
+                    stats.record_frames(len(frames))
                 with stats.blocked():
                     await active.offer(frames, stats)
 

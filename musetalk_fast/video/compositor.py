@@ -1,7 +1,8 @@
-"""What a server sends becomes frames; here, crops on a still's planes, which are used again."""
+"""What comes for a frame becomes a frame; here, crops on a still's planes, which are used again."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
@@ -17,10 +18,23 @@ from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame, FullFrame
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class NoCrop:
+    """A frame for which no server made a crop: its source frame has no face and is shown as it is.
+
+    Attributes:
+        index: number of the output frame.
+        source: the source frame.
+    """
+
+    index: int
+    source: int
+
+
 class Compositor(Protocol):
     """Makes the frames of one encoder; serves one thread."""
 
-    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
         """The frame that shows what came.
 
         It may be the same object every time: encode it before the next is asked for. An encoder
@@ -67,7 +81,7 @@ class StillCompositor:
         self._map()
         avatar.copy_to(self._planes)
 
-    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
         """The frame that shows a crop; see `Compositor.compose`."""
         assert isinstance(frame, Frame)
         if frame.source != self._source:

@@ -13,7 +13,7 @@ import av
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.types import ColourTags, Face
-from musetalk_fast.video.compositor import StillCompositor, blank_frame, planes_of
+from musetalk_fast.video.compositor import NoCrop, StillCompositor, blank_frame, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.messages import Frame, FullFrame
 
@@ -42,7 +42,7 @@ class FirstFrameCompositor(StillCompositor):
         super().__init__(avatar, face, fps, colour, sharp=sharp)
         self._settings, self._fps, self._colour = settings, fps, colour
 
-    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
         """The frame that shows a crop; see `Compositor.compose`."""
         if index == 0:
             self.settle(self._avatar)

@@ -15,7 +15,7 @@ from musetalk_fast.kernels.png import PngError, pixels_only
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import Box, ColourTags, Picture
-from musetalk_fast.video.compositor import blank_frame, planes_of
+from musetalk_fast.video.compositor import NoCrop, blank_frame, planes_of
 from musetalk_fast.video.mouth_motion import mouth_grid
 from musetalk_fast.wire.messages import Frame, FullFrame
 
@@ -56,7 +56,7 @@ class FullFrameCompositor:
         self._rgb = np.empty((height, width, 3), np.uint8)
         self._decoder = _open_decoder(width, height)
 
-    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
         """The frame that shows a picture; see `Compositor.compose`.
 
         Raises:

@@ -115,6 +115,28 @@ def mouth_grid(mask_box: Box, width: int, height: int) -> tuple[slice, slice]:
     return rows, _steps(mask_box.x, mask_box.width, _ACROSS, width, _COLUMNS)
 
 
+def mouth_points(
+    mask_box: Box | None, width: int, height: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the luma plane that are looked at where the mouth moves about.
+
+    Always the same number of samples at the same places of the mask's rectangle, whatever its
+    size, so that those of two frames can be compared.
+
+    Args:
+        mask_box: as `mouth_grid`; None: of the entire frame.
+    """
+    x, y, across, down = mask_box or Box(0, 0, width, height)
+    return _points(y, down, _DOWN, height, _ROWS), _points(x, across, _ACROSS, width, _COLUMNS)
+
+
+def _points(
+    start: int, length: int, share: tuple[float, float], limit: int, count: int
+) -> NDArray[np.int64]:
+    points = start + np.linspace(*share, count) * length
+    return np.clip(points, 0, limit - 1).astype(np.int64)
+
+
 def _steps(start: int, length: int, share: tuple[float, float], limit: int, count: int) -> slice:
     first = min(max(0, start + int(length * share[0])), limit - 1)
     last = min(max(first + 1, start + math.ceil(length * share[1])), limit)

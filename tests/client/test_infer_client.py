@@ -281,6 +281,8 @@ def test_the_contract_has_no_word_for_other_faces() -> None:
     for options in (AvatarOptions(face="left"), AvatarOptions(extra_margin=3)):
         with pytest.raises(errors.ServerRefusedError, match="POST /infer"):
             check_infer_options(options, "there")
+    with pytest.raises(errors.ServerLimitError, match="takes a still picture"):
+        check_infer_options(AvatarOptions(), "there", moves=True)
 
 
 COMMAND = """

@@ -21,15 +21,17 @@ from kernel_frames import (
     row_bytes,
 )
 from kernel_sets import LEVELS, held_at
+from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels.paste import Paste, window
 from musetalk_fast.kernels.paste_tables import tables
 from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
 from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.kernels.resampling import Taps, exact_weights, means, quantise
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import conversion
-from musetalk_fast.types import Box, Face, Rows
+from musetalk_fast.types import CROP_SIZE, Box, Face, Rows
 
 CONVERSION = conversion("bt709", 8, full_range=False)
 KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
@@ -500,3 +502,40 @@ def test_refuses_faces_that_do_not_fit() -> None:
         Paste(face, 100, 80, layout, matrix="bt2020")
     with pytest.raises(ValueError, match="sides go from 1"):
         Paste(face, 0, 80, layout)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p"])
+@pytest.mark.parametrize("sharp", [False, True])
+def test_tables_that_are_kept_for_boxes_of_a_size_are_those_of_each_face(
+    pix_fmt: str, sharp: bool
+) -> None:
+    rng, layout = np.random.default_rng(9), LAYOUTS[pix_fmt]
+    for _ in range(40):
+        x, y, width, height = (
+            int(each) for each in rng.integers((-9, -9, 20, 20), (40, 30, 50, 60))
+        )
+        left, top = max(0, x) + 2, max(0, y) + 3
+        columns, rows = (int(each) for each in rng.integers(1, 12, 2))
+        mask = rng.integers(0, 256, (rows, columns), dtype=np.uint8)
+        face = Face(0, Box(x, y, width, height), Box(left, top, columns, rows), mask)
+        for grid, shifts in zip(
+            tables(face, (101, 83), layout, CONVERSION, sharp=sharp)[2:],
+            ((0, 0), (layout.chroma_x, layout.chroma_y)),
+            strict=True,
+        ):
+            for taps, start, length, first, shift in (
+                (grid.columns, x, width, grid.x, shifts[0]),
+                (grid.rows, y, height, grid.y, shifts[1]),
+            ):
+                pixels = (first << shift) + np.arange(len(taps.first) << shift)
+                exact = exact_weights(CROP_SIZE, length, pixels - start, sharp=sharp)
+                alone = means(CROP_SIZE, exact, np.arange(0, len(pixels), 1 << shift))
+                assert np.array_equal(_spread(taps), _spread(quantise(CROP_SIZE, alone)))
+
+
+def _spread(taps: Taps) -> NDArray[np.int64]:
+    """The weight of each row of the crop."""
+    spread = np.zeros((len(taps.first), CROP_SIZE), np.int64)
+    inputs = taps.first[:, None] + np.arange(taps.weights.shape[1])
+    np.put_along_axis(spread, inputs.astype(np.int64), taps.weights.astype(np.int64), axis=1)
+    return spread

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,15 +17,18 @@ import pytest
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.config.settings import kinds
 from musetalk_fast.errors import PlanError
-from musetalk_fast.planning import Plan, Segment, cut
+from musetalk_fast.planning import Plan, Segment, check_inputs, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
+from musetalk_fast.planning.source_frames import Showing, count_frames, source_runs
 from musetalk_fast.types import (
     AUTO_SIDE,
     BT709,
     AvatarOptions,
     Box,
     CropEncoding,
+    Extend,
     Fit,
+    NoFace,
     Scaling,
     SourceRun,
     StillRowsMode,
@@ -63,6 +67,9 @@ def _plan() -> Plan:
         colour=BT709,
         bit_depth=8,
         sources=(SourceRun(0, 1, 600), SourceRun(599, -1, 400)),
+        extend=Extend.PINGPONG,
+        speed_to_fit=False,
+        no_face=NoFace.PASS,
         segments=cut(1000, fps, 10.0),
         encoder=EncoderSettings("libx264", "mp4", "yuv420p", X264, 300, 3),
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40), face_center=(5, 6)),
@@ -147,7 +154,8 @@ def test_what_does_not_decide_how_it_looks() -> None:
         "output",
         "overwrite",
     }  # their content has its own fields
-    derived = {"duration"}  # it is in frames
+    # They are in frames, width and height, and source frames.
+    derived = {"duration", "extend", "speed_to_fit"}
     silent = {name for name, (_, counts) in FIELDS.items() if not counts}
     assert silent == files | derived | {"encoder.threads"}
 
@@ -336,6 +344,35 @@ def _made() -> Iterator[tuple[str, OutputSettings]]:
                     (codec.highest, "slow"),
                 ):
                     yield container.name, OutputSettings(codec=codec.name, crf=crf, preset=preset)
+
+
+@pytest.mark.parametrize("extend", Extend)
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_a_plan_of_a_video_is_followed_for_its_own_avatar_only(
+    extend: Extend, is_fitted: bool
+) -> None:
+    secs, fps = Fraction(100, 3), Fraction(30000, 1001)
+    avatar: Any = SimpleNamespace(
+        rate=Fraction(24), frames=100, timestamps=None, width=640, height=480, pix_fmt="yuv420p"
+    )
+    inputs: Any = SimpleNamespace(avatar=avatar, speech=SimpleNamespace(duration=secs))
+    showing = Showing(fps=fps, extend=extend, fit=secs if is_fitted else None)
+    frames = count_frames(avatar, secs, showing)
+    assert frames == (125 if extend is Extend.CUT and not is_fitted else 1000)
+    plan = replace(
+        _plan(),
+        frames=frames,
+        extend=extend,
+        speed_to_fit=is_fitted,
+        sources=source_runs(avatar, frames, showing),
+        segments=cut(frames, fps, 10.0),
+    )
+    again = plan_from_json(plan_to_json(plan), OUTPUT)
+    assert again == plan
+    check_inputs(again, inputs)
+    avatar.frames += 1
+    with pytest.raises(PlanError, match=r"frames must be|sources must be"):
+        check_inputs(again, inputs)
 
 
 def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from moving_avatar import MovingAvatar
 
 from musetalk_fast import errors
+from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
 from musetalk_fast.planning import Plan
@@ -20,22 +22,27 @@ from musetalk_fast.planning.plan import cut
 from musetalk_fast.rendering.coding import Codings, open_compositor
 from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
+from musetalk_fast.rendering.faceless import FacelessFrames
 from musetalk_fast.rendering.manifest import Manifest
+from musetalk_fast.rendering.shown_frames import shown_frames
 from musetalk_fast.types import (
     BT709,
     AvatarOptions,
     Box,
     CropEncoding,
     EngineIdentity,
+    Extend,
     Face,
     Fit,
+    NoFace,
     Scaling,
     SourceRun,
     StillRowsMode,
 )
-from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.compositor import NoCrop, StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.full_frame import FullFrameCompositor
+from musetalk_fast.video.video_compositor import VideoCompositor
 from musetalk_fast.wire.messages import Frame
 
 WIDTH, HEIGHT = 96, 80
@@ -63,6 +70,9 @@ PLAN = Plan(
     colour=BT709,
     bit_depth=8,
     sources=(SourceRun(0, 0, 100),),
+    extend=Extend.PINGPONG,
+    speed_to_fit=False,
+    no_face=NoFace.PASS,
     segments=cut(100, FPS, 2.0),
     encoder=EncoderSettings("libx264", "mp4", "yuv420p", X264, 250, 1),
     options=AvatarOptions(),
@@ -124,3 +134,46 @@ def test_a_thread_keeps_its_own(tmp_path: Path) -> None:
     assert ours[0] is ours[1]
     assert theirs[0] is theirs[1]
     assert ours[0] is not theirs[0]
+
+
+def test_a_moving_avatars_segment_that_starts_over_has_its_frames_again(tmp_path: Path) -> None:
+    avatar: Any = MovingAvatar(tmp_path / "a.mov")
+    faces = _table(tmp_path, *(replace(FACE, source=source) for source in range(12)))
+    state = SimpleNamespace(manifest=CROPS, faces=faces)
+    state.faceless = FacelessFrames(faces.presence(), NoFace.PASS)
+    plan = replace(
+        PLAN,
+        width=160,
+        height=128,
+        sources=(SourceRun(9, -1, 2), SourceRun(8, 1, 4), SourceRun(11, 0, 94)),
+    )
+    job: Any = SimpleNamespace(
+        state=state, inputs=SimpleNamespace(avatar=avatar, mouth=None), plan=plan
+    )
+    codings = Codings(job)
+    for _ in range(2):
+        compositor = codings.of(plan.segments[0]).compositor
+        assert isinstance(compositor, VideoCompositor)
+        for index, source in enumerate((9, 8, 8, 9)):
+            frame = compositor.compose(replace(CROP, index=index, source=source), index)
+            luma = frame.to_ndarray()[:128]
+            assert (frame.pts, luma[0, 0], luma[127, 159]) == (index, *[60 + 10 * source] * 2)
+            assert luma[50, 40] < 60
+        with pytest.raises(errors.FrameShapeError, match="is for source frame 9, not 10"):
+            compositor.compose(replace(CROP, index=4, source=9), 4)
+
+
+def test_the_mouth_of_a_moving_avatar_is_looked_at_where_it_is(tmp_path: Path) -> None:
+    avatar = MovingAvatar(tmp_path / "a.mov")
+    moved = replace(FACE, box=Box(40, 0, 60, 90), mask_box=Box(44, 40, 50, 48))
+    moved = replace(moved, mask=np.full((48, 50), 200, np.uint8))
+    faces, layout = _table(tmp_path, FACE, None, moved), LAYOUTS["yuv420p"]
+    shown = shown_frames(avatar, faces, (SourceRun(0, 1, 3),), layout)
+    compositor = VideoCompositor(shown, (160, 128), layout, FPS, BT709)
+    looks = []
+    for source in range(3):
+        crop = replace(CROP, index=source, source=source)
+        compositor.compose(NoCrop(index=1, source=1) if source == 1 else crop, source)
+        looks.append(compositor.mouth_look())
+    assert looks[0] == looks[1] != looks[2]
+    assert {len(look) for look in looks} == {192}

@@ -14,13 +14,13 @@ from musetalk_fast import errors
 from musetalk_fast.rendering.job import JobState
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
-from musetalk_fast.types import Box, EngineIdentity, Face, SourceRun
+from musetalk_fast.types import Box, EngineIdentity, Face, NoFace, SourceRun
 from musetalk_fast.wire.face_digest import FacesDigest, faces_digest
 
 ENGINE = EngineIdentity("pattern", "1", is_preview=False)
 FACE = Face(0, Box(0, 0, 40, 40), Box(4, 20, 32, 18), np.full((18, 32), 200, np.uint8))
 OTHER = Face(0, Box(1, 0, 40, 40), Box(4, 20, 32, 18), np.full((18, 32), 200, np.uint8))
-PLAN: Any = SimpleNamespace(identity="ab" * 32)
+PLAN: Any = SimpleNamespace(no_face=NoFace.PASS, identity="ab" * 32)
 
 
 def _state(folder: Path) -> JobState:

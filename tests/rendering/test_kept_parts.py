@@ -17,6 +17,7 @@ from musetalk_fast.cli.formatting import plan_line
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.errors import InputNotFoundError, MuseTalkError, PartsError, PlanError
 from musetalk_fast.events import Event, PlanEvent, SegmentEvent, WarningEvent
+from musetalk_fast.media.image_sequence import input_sha256
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.rendering.job import JobState
 from musetalk_fast.rendering.join import join_parts
@@ -240,4 +241,18 @@ def test_only_what_may_have_changed_is_read_again(tmp_path: Path) -> None:
         planned.check()
     path.unlink()
     with pytest.raises(InputNotFoundError):
+        planned.check()
+
+
+def test_of_a_sequence_each_file_counts(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.png").write_bytes(b"picture %d" % number)
+    for path in (tmp_path, tmp_path / "%d.png"):
+        assert file_state(path) is None  # what is in its files does not show in it
+        planned = PlannedInput(path, input_sha256(path))
+        planned.check()
+        (tmp_path / "2.png").write_bytes(b"another")
+        with pytest.raises(PlanError):
+            planned.check()
+        (tmp_path / "2.png").write_bytes(b"picture 2")
         planned.check()

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import numpy as np
 
 from musetalk_fast.errors import InputError, UsageError
 from musetalk_fast.kernels.planes import PixelLayout, Planes
-from musetalk_fast.media.frame_size import Resolution
+from musetalk_fast.media.frame_size import Resolution, output_size
 from musetalk_fast.media.image import Asset
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
@@ -55,7 +56,6 @@ class VideoSource:
     size_note: str | None = None
 
     def __init__(self, path: Path, wanted: Resolution | None = None) -> None:
-        _check_wanted(wanted, path)
         self._path = Path(path)
         with VideoFile(self._path) as file:
             self._index = read_index(file)
@@ -77,6 +77,7 @@ class VideoSource:
         except InputError as error:
             error.where = error.where or str(path)
             raise
+        _check_wanted(wanted, self._facts.preparation.size, self._path)
         self._sha256 = file_sha256(self._path)
 
     @property
@@ -224,16 +225,15 @@ class VideoSource:
         decoder.close()
 
 
-def _check_wanted(wanted: Resolution | None, path: Path) -> None:
-    if wanted is None:
+def _check_wanted(wanted: Resolution | None, own: tuple[int, int], path: Path) -> None:
+    if wanted is None or output_size(own, replace(wanted, largest=None)) == own:
         return
-    if wanted.size is not None or wanted.max_side is not None:
-        raise UsageError(
-            "a video keeps its own size: it cannot be scaled yet",
-            where=str(path),
-            hint="leave --resolution and --max-side out, or scale the video first: "
-            "ffmpeg -i IN -vf scale=1280:-2 OUT",
-        )
+    raise UsageError(
+        f"a video keeps its own size, {own[0]}x{own[1]}: it cannot be scaled yet",
+        where=str(path),
+        hint="leave --resolution and --max-side out, or scale the video first: "
+        "ffmpeg -i IN -vf scale=1280:-2 OUT",
+    )
 
 
 def _close(decoders: list[FrameDecoder]) -> None:

@@ -1,0 +1,180 @@
+"""Animated pictures and sequences of pictures as avatars that move.
+
+They are converted once, when they are opened, to a lossless video in a temporary folder. Source
+frames are decoded from it, forward and backward, in bounded memory; and it is what servers get:
+a file that is read as every video is, that has the background, the size and the colours which the
+pictures were given here, and equal bytes (so, an equal name) for equal pictures.
+"""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+from musetalk_fast.errors import ImageSizeError
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.media.animation import animation_frames
+from musetalk_fast.media.background import DEFAULT_BACKGROUND
+from musetalk_fast.media.frame_size import Resolution
+from musetalk_fast.media.image import Asset, Background, load_still
+from musetalk_fast.media.image_sequence import ImageSequence, sequence_sha256
+from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.lossless_video import SUFFIX, TICK, TimedPicture, write_lossless
+from musetalk_fast.media.picture.transparency import TRANSPARENT
+from musetalk_fast.media.video import VideoSource
+from musetalk_fast.media.video.frame_rate import timing
+from musetalk_fast.storage import make_temporary_folder
+from musetalk_fast.types import BT709, Picture, SourceRun, Timestamps
+
+SEQUENCE_RATE = 25
+"""Pictures a second of a sequence, which does not say it; as FFmpeg has it."""
+
+
+class Look(NamedTuple):
+    """How pictures are brought to frames; see `image.load_still`.
+
+    Attributes:
+        check: called with each of them; may raise to stop.
+    """
+
+    background: Background
+    resolution: Resolution | None
+    check: Callable[[], None] = lambda: None
+
+
+class PictureVideo:
+    """Pictures that follow one another; see `media.avatar.AvatarSource`.
+
+    Args:
+        path: what the user named.
+        sha256: of the original files.
+        pictures: files of pictures, each with the ms for which it is shown; one may be overwritten
+            when the next is asked for.
+        folder: for the video; it goes with this object.
+        notes: sentences for the user.
+
+    Raises:
+        errors.InputError: a picture that cannot be used, or is of another size than the first.
+        errors.OutputWriteError: the video cannot be kept.
+    """
+
+    colour = BT709
+    pix_fmt = "rgb24"
+    bit_depth = 8
+    missing_note: str | None = None
+    size_note: str | None = None
+
+    def __init__(
+        self,
+        path: Path,
+        sha256: str,
+        pictures: Iterable[tuple[Path, int]],
+        look: Look,
+        folder: Path,
+        notes: Iterable[str] = (),
+    ) -> None:
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = path
+        self.sha256 = sha256
+        said = dict.fromkeys(notes)
+        file = folder / f"avatar{SUFFIX}"
+        written = write_lossless(file, _frames(pictures, look, said))
+        self.notes = tuple(said)
+        self._asset = Asset(file, written.sha256)
+        self._video = VideoSource(file)
+        self._timing = timing(written.stamps, written.last_ticks, TICK, ())
+
+    @property
+    def width(self) -> int:
+        """Pixels across; even."""
+        return self._video.width
+
+    @property
+    def height(self) -> int:
+        """Pixels down; even."""
+        return self._video.height
+
+    @property
+    def rate(self) -> Fraction:
+        """Source frames a second, exact; of a variable rate, that of most frames."""
+        return self._timing.rate
+
+    @property
+    def frames(self) -> int:
+        """How many source frames there are."""
+        return self._video.frames
+
+    @property
+    def timestamps(self) -> Timestamps | None:
+        """When each source frame begins; None if each takes one part of `rate`."""
+        return self._timing.timestamps
+
+    def conversion_note(self, layout: PixelLayout) -> None:
+        """Nothing: every picture is converted."""
+
+    def asset(self) -> Asset:
+        """The lossless video: FFV1 in Matroska."""
+        return self._asset
+
+    def picture(self, source: int) -> Picture:
+        """A source frame as (height, width, 3) uint8 RGB, C-contiguous."""
+        return self._video.picture(source)
+
+    def pictures(self, run: SourceRun) -> Iterator[Picture]:
+        """The source frames of a run as `picture` gives them."""
+        return self._video.pictures(run)
+
+    def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
+        """The source frames of a run; see `VideoSource.planes`."""
+        return self._video.planes(run, layout)
+
+
+def open_animation(path: Path, name: str, look: Look) -> PictureVideo:
+    """Open an animated picture.
+
+    Args:
+        name: of its format, as `animation.animated_format` has it.
+
+    Raises:
+        errors.InputError, errors.OutputWriteError: as `PictureVideo`.
+    """
+    sha256, folder = file_sha256(path), make_temporary_folder()
+    frames = animation_frames(path, name, folder / "frame.png")
+    return PictureVideo(path, sha256, frames, look, folder)
+
+
+def open_sequence(path: Path, sequence: ImageSequence, look: Look) -> PictureVideo:
+    """Open a sequence of pictures.
+
+    Raises:
+        errors.InputError, errors.OutputWriteError: as `PictureVideo`.
+    """
+    sha256, ticks = sequence_sha256(sequence.files), int(1 / (SEQUENCE_RATE * TICK))
+    frames = ((file, ticks) for file in sequence.files)
+    return PictureVideo(path, sha256, frames, look, make_temporary_folder(), sequence.notes)
+
+
+def _frames(
+    pictures: Iterable[tuple[Path, int]], look: Look, notes: dict[str, None]
+) -> Iterator[TimedPicture]:
+    # Their alpha is not kept: what would go on where they are transparent is not to be seen.
+    behind = DEFAULT_BACKGROUND if look.background == TRANSPARENT else look.background
+    size: tuple[int, int] | None = None
+    for path, ticks in pictures:
+        look.check()
+        still = load_still(path, background=behind, resolution=look.resolution)
+        notes.update(dict.fromkeys(still.notes))
+        if still.size_note is not None:
+            notes[still.size_note] = None
+        size = size or (still.width, still.height)
+        if size != (still.width, still.height):
+            raise ImageSizeError(
+                f"this picture is {still.width}x{still.height}, the first one {size[0]}x{size[1]}",
+                where=str(path),
+                hint="bring all pictures to one size, or give one with --resolution",
+            )
+        yield TimedPicture(still.rgb, ticks)

@@ -1,0 +1,75 @@
+"""The source frames that a segment shows, decoded one after the other, with their faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.media.avatar import AvatarSource
+from musetalk_fast.rendering.face_table import FaceTable
+from musetalk_fast.types import Face, SourceRun
+from musetalk_fast.video.video_compositor import ShownFrame
+
+_FACES_AT_ONCE = 8
+"""A mask is as large as a frame at most."""
+
+_MAX_SKIPPED = 60
+"""Source frames that are decoded for nothing rather than to seek: a seek decodes from the key frame
+before, which is half a GOP away."""
+
+
+def shown_frames(
+    avatar: AvatarSource, faces: FaceTable, runs: tuple[SourceRun, ...], layout: PixelLayout
+) -> Iterator[ShownFrame]:
+    """What each output frame of these runs shows.
+
+    Args:
+        layout: of the planes.
+
+    Raises:
+        errors.InputError: a source frame cannot be decoded.
+        errors.OutputWriteError: a face cannot be read.
+    """
+    sources = (run.first + run.step * place for run in runs for place in range(run.count))
+    decoded = _planes(avatar, sources, layout)
+    for (source, planes), face in zip(decoded, _faces(faces, runs), strict=True):
+        yield ShownFrame(source, planes, face)
+
+
+def _faces(faces: FaceTable, runs: Iterable[SourceRun]) -> Iterator[Face | None]:
+    for run in runs:
+        if run.step == 0:
+            yield from faces.read(replace(run, count=1)) * run.count
+            continue
+        for done in range(0, run.count, _FACES_AT_ONCE):
+            count = min(_FACES_AT_ONCE, run.count - done)
+            yield from faces.read(SourceRun(run.first + run.step * done, run.step, count))
+
+
+def _planes(
+    avatar: AvatarSource, sources: Iterable[int], layout: PixelLayout
+) -> Iterator[tuple[int, Planes]]:
+    for stretch in _stretches(sources):
+        at, step = stretch[0], 1 if stretch[-1] >= stretch[0] else -1
+        run = SourceRun(at, step, abs(stretch[-1] - at) + 1)
+        frames = avatar.planes(run, layout)
+        planes = next(frames)
+        for source in stretch:
+            while at != source:
+                planes, at = next(frames), at + step
+            yield source, planes
+
+
+def _stretches(sources: Iterable[int]) -> Iterator[list[int]]:
+    """Source frames that one pass of a decoder can show, forward or backward."""
+    stretch: list[int] = []
+    direction = 0
+    for source in sources:
+        jump = source - stretch[-1] if stretch else 0
+        if jump * direction < 0 or abs(jump) > _MAX_SKIPPED:
+            yield stretch
+            stretch, direction, jump = [], 0, 0
+        direction = direction or (jump > 0) - (jump < 0)
+        stretch.append(source)
+    yield stretch

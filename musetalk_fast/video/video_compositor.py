@@ -1,0 +1,127 @@
+"""Crops onto the frames of a moving avatar, each on a copy of its own source frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+
+from musetalk_fast.errors import FrameShapeError
+from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.types import ColourTags, Face
+from musetalk_fast.video.compositor import NoCrop, blank_frame, planes_of
+from musetalk_fast.video.mouth_motion import mouth_points
+from musetalk_fast.wire.crop_codec import CropReader
+from musetalk_fast.wire.messages import Frame, FullFrame
+
+
+class ShownFrame(NamedTuple):
+    """What an output frame shows.
+
+    Attributes:
+        source: index of the source frame.
+        planes: its samples; only read, and valid until the next one is asked for.
+        face: where the crop goes; None where it has none.
+    """
+
+    source: int
+    planes: Planes
+    face: Face | None
+
+
+class VideoCompositor:
+    """Makes the frames of one segment of a moving avatar, one after the other: a `Compositor`.
+
+    Each source frame is copied into the frame that is encoded, once: a decoder still needs its
+    own. A source frame that several output frames show is copied for the first of them only.
+
+    Args:
+        shown: for each frame of the segment, in their order; all of one size and layout.
+        size: (width, height) of the frames in pixels.
+        layout: of their samples.
+        fps: frames a second; the frames' time base is its inverse.
+        colour: what the code values mean.
+        sharp: scale crops with Lanczos-3 instead of bilinear.
+    """
+
+    def __init__(
+        self,
+        shown: Iterator[ShownFrame],
+        size: tuple[int, int],
+        layout: PixelLayout,
+        fps: Fraction,
+        colour: ColourTags,
+        *,
+        sharp: bool = False,
+    ) -> None:
+        self._shown = shown
+        self._size, self._layout = size, layout
+        self._coding, self._sharp = coding_of(colour), sharp
+        self._reader = CropReader()
+        self._frame = blank_frame(*size, layout.name, fps, colour)
+        self._map()
+        self._now: ShownFrame | None = None
+        self._paste: Paste | None = None
+        self._look = b""
+
+    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
+        """The next frame of the segment; see `Compositor.compose`.
+
+        Raises:
+            errors.InputError: the source frame cannot be decoded.
+            errors.ProtocolError: a face that does not fit the picture.
+        """
+        assert isinstance(frame, Frame | NoCrop)
+        now = next(self._shown)
+        if frame.source != now.source:
+            raise FrameShapeError(
+                f"frame {frame.index} is for source frame {frame.source}, not {now.source}"
+            )
+        crop = self._reader.read(frame) if isinstance(frame, Frame) else None
+        self._show(now)
+        if isinstance(frame, Frame) and crop is not None:
+            self._prepared(now).paste(crop, frame.rows.first, self._planes, now.planes)
+        self._frame.pts = index
+        return self._frame
+
+    def mouth_look(self) -> bytes:
+        """Some luma samples of the mouth, where the face is; without a face, those before."""
+        face = None if self._now is None or self._paste is None else self._now.face
+        if face is not None or not self._look:
+            place = None if face is None else face.mask_box
+            rows, columns = mouth_points(place, *self._size)
+            self._look = self._planes.samples(0)[rows[:, None], columns].tobytes()
+        return self._look
+
+    def _show(self, now: ShownFrame) -> None:
+        """Copy a source frame, unless it is there already."""
+        before, self._now = self._now, now
+        self._frame.make_writable()
+        if self._place() != self._mapped:
+            self._map()
+        if before is None or before.source != now.source or now.face is None:
+            self._paste = None
+            now.planes.copy_to(self._planes)
+
+    def _prepared(self, now: ShownFrame) -> Paste:
+        """For the face of the source frame that is shown."""
+        if self._paste is None:
+            face = now.face
+            if face is None:
+                raise FrameShapeError(f"a crop came for source frame {now.source}: it has no face")
+            (width, height), sharp = self._size, self._sharp
+            self._paste = Paste(face, width, height, self._layout, **self._coding, sharp=sharp)
+        return self._paste
+
+    def _place(self) -> tuple[int, int]:
+        return self._luma.buffer_ptr, self._luma.line_size
+
+    def _map(self) -> None:
+        """Find the samples again: the frame's memory is new."""
+        self._planes = planes_of(self._frame)
+        self._luma = self._frame.planes[0]  # kept: `frame.planes` makes new objects every time
+        self._mapped = self._place()

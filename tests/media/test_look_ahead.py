@@ -1,0 +1,49 @@
+"""The first face of a moving avatar is looked for a little way into it, and no further."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from musetalk_fast.config import Settings
+from musetalk_fast.errors import NoFaceError
+from musetalk_fast.events import Event, FacesEvent
+from musetalk_fast.planning import planner
+from musetalk_fast.planning.planner import look_for_face
+from musetalk_fast.types import Picture
+
+
+def _avatar(picture: Picture, first: int) -> Any:
+    """A video of which the frames before `first` are empty."""
+    seen: list[int] = []
+
+    def at(source: int) -> Picture:
+        seen.append(source)
+        return picture if source >= first else np.zeros_like(picture)
+
+    rate = Fraction(25)
+    return SimpleNamespace(path=Path("a.mov"), rate=rate, frames=300, picture=at, seen=seen)
+
+
+def test_the_first_face_counts(astronaut: Picture) -> None:
+    events: list[Event] = []
+    avatar = _avatar(astronaut, 5)
+    look_for_face(avatar, Settings(), events.append)
+    assert avatar.seen == [0, 12]
+    assert [type(event) for event in events[:1]] == [FacesEvent]
+
+
+def test_without_one_in_time_the_first_frame_says_why(
+    astronaut: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "_MAX_LOOKS", 1)
+    avatar = _avatar(astronaut[:96, :96], 1000)
+    with pytest.raises(NoFaceError) as refused:
+        look_for_face(avatar, Settings(), lambda _event: None)
+    assert avatar.seen == [0, 0]
+    assert refused.value.where == "a.mov"

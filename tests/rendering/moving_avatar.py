@@ -1,0 +1,94 @@
+"""A moving avatar whose source frames are told apart by their brightness."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.media.image import Asset
+from musetalk_fast.types import BT709, Picture, SourceRun, Timestamps
+
+WIDTH, HEIGHT = 160, 128
+_DARKEST, _STEP = 60, 10
+
+
+class MovingAvatar:
+    """An `AvatarSource`; the pattern engine takes what it uploads.
+
+    Args:
+        path: of its file, which is written.
+
+    Attributes:
+        asked: the runs that planes were asked for.
+    """
+
+    notes = ()
+    width, height = WIDTH, HEIGHT
+    colour = BT709
+    pix_fmt = "yuv420p"
+    bit_depth = 8
+    missing_note: str | None = None
+
+    def __init__(
+        self,
+        path: Path,
+        frames: int = 12,
+        faceless: Sequence[int] = (),
+        rate: Fraction = Fraction(10),
+        timestamps: Timestamps | None = None,
+    ) -> None:
+        self.path = path
+        self.frames = frames
+        self.rate: Fraction | None = rate
+        self.timestamps = timestamps
+        self.asked: list[SourceRun] = []
+        self._document = json.dumps({
+            "width": WIDTH, "height": HEIGHT, "sources": frames, "faceless": list(faceless),
+        }).encode()  # fmt: skip
+        path.write_bytes(self._document)
+        self.sha256 = hashlib.sha256(self._document).hexdigest()
+
+    def conversion_note(self, _layout: PixelLayout) -> str | None:
+        return "as converted"
+
+    def asset(self) -> Asset:
+        return Asset(self._document, self.sha256)
+
+    def picture(self, source: int) -> Picture:
+        return np.full((HEIGHT, WIDTH, 3), _brightness(source), np.uint8)
+
+    def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
+        """The same memory for all: whoever keeps one too long sees another."""
+        self.asked.append(run)
+        planes = Planes.allocate(layout, WIDTH, HEIGHT)
+        for component in (1, 2):
+            planes.samples(component)[...] = 128
+        for place in range(run.count):
+            source = run.first + run.step * place
+            assert 0 <= source < self.frames
+            planes.samples(0)[...] = _brightness(source)
+            yield planes
+        planes.samples(0)[...] = 0
+
+
+def _brightness(source: int) -> int:
+    return _DARKEST + _STEP * (source % 19)
+
+
+def shown_in(video: Path) -> tuple[list[int], list[bool]]:
+    """Which source frame each frame shows, and whether there is a mouth in it."""
+    shown, mouths = [], []
+    with av.open(str(video)) as container:
+        for frame in container.decode(video=0):
+            luma = frame.to_ndarray()[:HEIGHT]
+            source = (int(luma[:20].mean()) - _DARKEST + _STEP // 2) // _STEP
+            shown.append(source)
+            mouths.append(bool(luma[70:90, 60:100].mean() < _brightness(source) - 10))
+    return shown, mouths
