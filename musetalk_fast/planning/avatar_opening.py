@@ -22,7 +22,7 @@ def open_wanted(
     output: Path,
     settings: OutputSettings,
     background: Background,
-    check: Callable[[], None],
+    check: Callable[[], None] = lambda: None,
 ) -> AvatarSource:
     """Open an avatar for an output.
 

@@ -79,9 +79,7 @@ def load_inputs(
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
     background = _background(settings, output)
-    avatar_source = open_wanted(
-        avatar, output, settings.output, background, lambda: on_block(0.0)
-    )
+    avatar_source = open_wanted(avatar, output, settings.output, background, lambda: on_block(0.0))
     on_avatar(avatar_source)
     if settings.avatar.background == TRANSPARENT and not has_alpha(avatar_source.pix_fmt):
         on_event(

@@ -16,9 +16,10 @@ from musetalk_fast import errors
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media import animation
 from musetalk_fast.media.avatar import AvatarSource, open_avatar
+from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image_sequence import find_sequence, input_sha256
 from musetalk_fast.media.picture_video import PictureVideo
-from musetalk_fast.types import BT709, SourceRun
+from musetalk_fast.types import BT709, Fit, SourceRun
 
 LEVELS = (10, 60, 120, 180, 240, 90, 30)
 TIMES = [40, 40, 200, 40, 40, 70, 90]
@@ -35,8 +36,8 @@ def _save(path: Path, duration: Any, pictures: Sequence[Image.Image] = (), **how
     return path
 
 
-def _open(path: Path, resolution: tuple[int, int] | None = None) -> AvatarSource:
-    return open_avatar(path, background="white", resolution=resolution)
+def _open(path: Path, size: tuple[int, int] | None = None) -> AvatarSource:
+    return open_avatar(path, background="white", resolution=Resolution(size))
 
 
 def _levels(source: AvatarSource, run: SourceRun) -> list[int]:
@@ -90,7 +91,7 @@ def test_transparent_frames_are_laid_over_the_background(tmp_path: Path) -> None
     clear = Image.new("RGBA", (96, 80), (0, 0, 0, 0))
     solid = Image.new("RGBA", (96, 80), (0, 0, 255, 255))
     path = _save(tmp_path / "a.png", 50, [clear, solid, clear], disposal=1)
-    source = open_avatar(path, background="#ff0000", resolution=(64, 64))
+    source = open_avatar(path, background="#ff0000", resolution=Resolution((64, 64), Fit.STRETCH))
     assert [tuple(source.picture(n)[0, 0]) for n in range(2)] == [(255, 0, 0), (0, 0, 255)]
     assert (source.width, source.height) == (64, 64)
     assert any("#ff0000" in note for note in source.notes)

@@ -35,6 +35,7 @@ class MovingAvatar:
     pix_fmt = "yuv420p"
     bit_depth = 8
     missing_note: str | None = None
+    size_note: str | None = None
 
     def __init__(
         self,

@@ -20,8 +20,7 @@ from musetalk_fast.cli.formatting import warning_text
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import DoneEvent, Event, FacelessEvent, WarningEvent
-from musetalk_fast.planning import planner
-from musetalk_fast.rendering import steps
+from musetalk_fast.planning import avatar_opening
 from musetalk_fast.rendering.steps import join_plan, render_segments, write_plan
 from musetalk_fast.types import Extend, NoFace, SourceRun, Timestamps
 
@@ -52,8 +51,7 @@ class Job:
 
     def avatar(self, **how: Any) -> MovingAvatar:
         avatar = MovingAvatar(self.inputs[0], **how)
-        for module in (planner, steps):
-            self.patch.setattr(module, "open_avatar", lambda *_, **__: avatar)
+        self.patch.setattr(avatar_opening, "open_avatar", lambda *_, **__: avatar)
         return avatar
 
     def settings(self, secs: float = 1, **how: Any) -> Settings:

@@ -119,10 +119,11 @@ def test_an_odd_last_column_and_row_are_cut_off(tmp_path: Path, turned: bool) ->
 def test_another_size_is_refused(tmp_path: Path) -> None:
     rgb = patches()
     clip = write_picture(tmp_path / "clip.mp4", rgb)
-    for wanted in (Resolution(size=(64, 128)), Resolution(max_side=64)):
+    for wanted in (Resolution(size=(64, 128)), Resolution(size=(128, 64))):
         with pytest.raises(UsageError, match="keeps its own size") as raised:
             VideoSource(clip, wanted)
         assert raised.value.where == str(clip)
+    assert VideoSource(clip, Resolution(size=(96, 64), max_side=96)).width == 96
 
 
 def test_interlaced_frames_are_deinterlaced_alike_wherever_a_run_begins(tmp_path: Path) -> None:
