@@ -37,11 +37,16 @@ UPPER_FOLLOW, LOWER_FOLLOW = 0.72, 0.90
 """How much of the inner edge's way the outer edge of a lip goes."""
 CHIN_FOLLOW, CHIN_RISE = 0.68, 0.22
 """Of the lower lip's way down, and of its way up when a smile closes."""
-LIP_INSET = 0.014
+LIP_INSET = 0.022
 """Mouth widths: how far inside a lip its edge is taken from where the photo shows teeth, so that
-none of them stick to a lip that moves. Landmarks are not more exact than that."""
+neither they nor the dark of the corners stick to a lip that moves. Landmarks are not more exact."""
 SMILE_GAP = 0.06
 """Mouth widths between the lips of a photo: above it, it shows what is behind them."""
+TOGETHER, APART = 0.015, 0.035
+"""Mouth widths between the lips of a photo: up to the first it counts as a closed mouth, which is
+what a pause shows; from the second on lips close in a pause. Landmarks are exact to a hundredth."""
+LIP_LINE = 0.018
+"""Mouth widths of shade that stay between lips which close over what the photo shows."""
 POUT = 0.10
 """Lips thicken by this share when rounded and thin when spread."""
 
@@ -82,6 +87,11 @@ class FaceShape:
         """Whether the photo shows what is behind the lips."""
         return self.features.gap > SMILE_GAP
 
+    @property
+    def parted(self) -> float:
+        """0 if the photo's lips are together, 1 if they are apart, and what is in doubt between."""
+        return min(max((self.features.gap - TOGETHER) / (APART - TOGETHER), 0.0), 1.0)
+
     @staticmethod
     def of(points: Points, space: MouthSpace) -> FaceShape:
         """The shape of a face with (478, 2) landmarks in pixels of the picture."""
@@ -121,13 +131,14 @@ def posed(face: FaceShape, opened: float, wide: float) -> Features:
 
 
 def inside_lips(face: FaceShape) -> Features:
-    """The features with the lips' edges a little inside the lips, less towards the corners."""
+    """The features with the lips' edges a little inside the lips, if they are parted.
+
+    At the corners, too, where a smile has its darkest spots.
+    """
     rest = face.features
     inset = LIP_INSET * min(max(rest.gap / SMILE_GAP, 0.0), 1.0)
-    arch = np.clip(1 - (2 * rest.upper_inner[:, 0]) ** 2, 0, 1) * inset
-    down = np.stack([np.zeros(len(arch)), arch], axis=1)
-    upper, lower = rest.upper_inner - down, rest.lower_inner + down
-    return replace(rest, upper_inner=upper, lower_inner=lower)
+    down = np.array([0.0, inset])
+    return replace(rest, upper_inner=rest.upper_inner - down, lower_inner=rest.lower_inner + down)
 
 
 def _inner_lip(rest: Features, lip: Points, parting: float, opened: float, wide: float) -> Points:
