@@ -23,10 +23,10 @@ SEAM = 1.2
 SEAM_BESIDE = 6.0
 """Pixels that the seam widens by from a corner to half a mouth beyond it."""
 
-EDGE, EDGE_SOFTNESS, EDGE_SHIFT = 1.8, 2.2, 0.3
-"""Pixels, at least, in which a lip's edge covers what is behind it; how many of the photo's
-softness; and the share of what is behind at the edge."""
-CORNER, OWN_CORNER = 2.0, 0.10
+EDGE, EDGE_SOFTNESS, EDGE_SHIFT = 1.8, 2.5, 0.3
+"""Pixels, at least, in which a lip's edge covers what is behind it; how many for each of the
+photo's softness (a Gaussian edge is as steep at sqrt(2 pi)); and what shows at the edge itself."""
+CORNER, OWN_CORNER = 2.0, 0.14
 """Pixels in which the opening ends at its corners; and, where the photo shows what is behind
 there, mouth widths."""
 LEAST_GAP = 2.5
