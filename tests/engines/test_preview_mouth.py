@@ -16,8 +16,8 @@ from musetalk_fast.engines.preview.anatomy import (
     UPPER_INNER,
     MouthSpace,
 )
-from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
 from musetalk_fast.engines.preview.motion import FaceShape
+from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
 from musetalk_fast.errors import FaceSizeError
 from musetalk_fast.media.face import find_face
 from musetalk_fast.types import AvatarOptions, Box, Crop

@@ -28,8 +28,8 @@ _TONED, _COLOURFUL = 0.008, 0.016
 """Standard deviation of a face's red, green and blue shares, up to which a photo is of one hue, as
 grey and toned ones are after JPEG, and from which on it is not."""
 
-_REBLUR = 1.0
-"""Pixels: the standard deviation of what tells how soft an edge is."""
+_DENOISE, _REBLUR = 1.0, 1.5
+"""Pixels: standard deviations of what keeps noise out, and of what tells how soft an edge is."""
 _EDGES = 0.985
 """The share of pixels that have less of an edge than those that are looked at."""
 
@@ -90,13 +90,14 @@ def softness(photo: Crop) -> float:
     An edge that is blurred again becomes flatter by a ratio that says how blurred it was: S. Zhuo
     and T. Sim, "Defocus Map Estimation from a Single Image", 2011.
     """
-    grey = photo.astype(np.float32) @ _LUMA
-    before, after = _slopes(grey), _slopes(blurred(grey, _REBLUR))
+    once = blurred(photo.astype(np.float32) @ _LUMA, _DENOISE)
+    before, after = _slopes(once), _slopes(blurred(once, _REBLUR))
     edges = before >= max(float(np.quantile(before, _EDGES)), 1e-3)
     if not edges.any():
         return 0.0
     ratio = float(np.median(before[edges] / np.maximum(after[edges], 1e-6)))
-    return float(_REBLUR / np.sqrt(max(ratio * ratio - 1, 1e-3)))
+    variance = _REBLUR**2 / max(ratio * ratio - 1, 1e-3) - _DENOISE**2
+    return float(np.sqrt(max(variance, 0)))
 
 
 def blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
