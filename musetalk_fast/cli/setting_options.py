@@ -251,6 +251,8 @@ _PLANNING = (
             help_text="mp4 or webm. Default: by the output's name."),
     setting("output.scaling", "--scaling", metavar="NAME", group="Video",
             help_text="How the mouth is scaled: bilinear (default) or lanczos (sharper)."),
+    setting("output.match_colour", "--match-colour/--no-match-colour", group="Video",
+            help_text="Give each mouth the colours of the avatar around it."),
     setting("output.sound", "--sound", metavar="SOUND", group="Video",
             help_text="auto (default): the recording; none: a silent video."),
     setting("output.overwrite", "--overwrite/--no-overwrite", "-y", "--yes", group="Video",

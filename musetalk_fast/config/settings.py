@@ -161,6 +161,7 @@ class OutputSettings(_Section):
         still_rows: `auto`: rows of a still avatar that never change are encoded once, where the
             encoder and the sizes allow it and it pays; `full`: with every frame.
         scaling: of the mouth into its place: `bilinear`, or `lanczos`, which is sharper.
+        match_colour: give each mouth the colours of the avatar around it.
         sound: `auto` (the recording) or `none`.
         overwrite: replace an output that is there.
     """
@@ -177,6 +178,7 @@ class OutputSettings(_Section):
     preset: str | None = field(default=None, metadata={"kind": Word(*PRESETS)})
     still_rows: StillRowsMode = field(default=StillRowsMode.AUTO, metadata={"kind": _STILL_ROWS})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
+    match_colour: bool = field(default=False, metadata={"kind": Switch()})
     sound: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 

@@ -20,6 +20,9 @@ BITS = 14
 COEFFICIENT_BITS = 9
 """Fraction bits of the conversion's coefficients: the most that keeps them in 16 bits."""
 
+MAX_GAIN = 1.25
+"""Of a `Recolouring`: more would not leave the coefficients in 16 bits."""
+
 LUMA_WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
 
 _MATRICES = {1: "bt709", 5: "bt601", 6: "bt601"}
@@ -84,13 +87,33 @@ def exact_conversion(
     return rows * spans[:, None] / 255, offsets
 
 
-def conversion(matrix: str, depth: int, *, full_range: bool) -> Conversion:
+class Recolouring(NamedTuple):
+    """What is done to RGB levels before they are converted: `gain * level + offset`.
+
+    Attributes:
+        gain: (3,) float64, at most `MAX_GAIN`.
+        offset: (3,) float64, levels.
+    """
+
+    gain: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+
+def conversion(
+    matrix: str, depth: int, *, full_range: bool, recoloured: Recolouring | None = None
+) -> Conversion:
     """The conversion in integers; white, black and greys come out exact.
+
+    Args:
+        recoloured: what it does to the levels before; what leaves 0..255 by it is clipped later.
 
     Raises:
         ValueError: as `exact_conversion`.
     """
     exact, offsets = exact_conversion(matrix, depth, full_range=full_range)
+    if recoloured is not None:
+        offsets = offsets + exact @ recoloured.offset
+        exact = exact * recoloured.gain
     scale = 1 << (BITS - depth + COEFFICIENT_BITS)
     coefficients = np.rint(exact * scale)
     # The largest weight takes what rounding lost, so that grey has no colour and white is white.

@@ -147,6 +147,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         frame_encoding=settings.processing.frame_encoding,
         still_rows=settings.output.still_rows,
         scaling=settings.output.scaling,
+        match_colour=settings.output.match_colour,
         sound=settings.output.sound == "auto",
         overwrite=settings.output.overwrite,
     )

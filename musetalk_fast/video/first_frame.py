@@ -26,7 +26,7 @@ class FirstFrameCompositor(StillCompositor):
     Args:
         avatar: its planes, of the video's size and pixel format; they are only read.
         settings: of the encoder.
-        face, fps, colour, sharp: as `StillCompositor` has them.
+        face, fps, colour, sharp, match_colour: as `StillCompositor` has them.
     """
 
     def __init__(
@@ -38,8 +38,9 @@ class FirstFrameCompositor(StillCompositor):
         colour: ColourTags,
         *,
         sharp: bool = False,
+        match_colour: bool = False,
     ) -> None:
-        super().__init__(avatar, face, fps, colour, sharp=sharp)
+        super().__init__(avatar, face, fps, colour, sharp=sharp, match_colour=match_colour)
         self._settings, self._fps, self._colour = settings, fps, colour
 
     def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:

@@ -64,6 +64,7 @@ def _make_plan(rng: random.Random) -> bytes:
         frame_encoding=rng.choice(list(CropEncoding)),
         still_rows=rng.choice(list(StillRowsMode)),
         scaling=rng.choice(list(Scaling)),
+        match_colour=rng.choice([False, True]),
         sound=True,
         overwrite=False,
     )

@@ -70,6 +70,7 @@ def _plan() -> Plan:
         frame_encoding=CropEncoding.JPEG,
         still_rows=StillRowsMode.AUTO,
         scaling=Scaling.LANCZOS,
+        match_colour=True,
         sound=True,
         overwrite=False,
     )

@@ -72,6 +72,7 @@ PLAN = Plan(
     frame_encoding=CropEncoding.RAW,
     still_rows=StillRowsMode.AUTO,
     scaling=Scaling.BILINEAR,
+    match_colour=False,
     sound=False,
     overwrite=False,
 )

@@ -60,7 +60,7 @@ class Light:
         Args:
             points: (478, 2) landmarks, pixels of the picture.
         """
-        skin = np.maximum(_skin(photo, points, space), 0.5)
+        skin = np.maximum(_skin(photo, points, space), np.float32(0.5))
         luma = float(skin @ _LUMA)
         levels = photo[::2, ::2].reshape(-1, 3).astype(np.float32)
         white = float(np.quantile(levels @ _LUMA, _WHITE))
@@ -68,10 +68,10 @@ class Light:
         bright = levels[levels @ _LUMA > luma / 2]
         hues = bright / bright.sum(axis=1, keepdims=True)
         differing = float(hues.std(axis=0).mean())
-        chroma = skin / luma
+        chroma: Colour = np.asarray(skin / luma, np.float32)
         return Light(
             min(max(white, least), most),
-            (chroma / _USUAL_SKIN) ** _TRUST,
+            np.asarray((chroma / _USUAL_SKIN) ** _TRUST, np.float32),
             chroma,
             min(max((differing - _TONED) / (_COLOURFUL - _TONED), 0.0), 1.0),
         )
@@ -119,7 +119,7 @@ def blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 def _slopes(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     down, across = np.gradient(grey)
-    return np.hypot(down, across)
+    return np.asarray(np.hypot(down, across), np.float32)
 
 
 def _skin(photo: Crop, points: Points, space: MouthSpace) -> Colour:
