@@ -203,6 +203,7 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "encoder": plan.encoder.codec,
         "still_rows": plan.still_rows.value,
         "scaling": plan.scaling.value,
+        "silence": plan.silence.value,
         "match_colour": plan.match_colour,
         "sound": plan.sound,
         "segments": len(plan.segments),
@@ -220,8 +221,8 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     members["sound"] = "the recording" if plan.sound else "none"
     order = (
         *("avatar", "faces", "audio", "output", "duration", "fps", "frames", "size", "fit"),
-        *("background", "encoder", "still_rows", "scaling", "match_colour", "sound", "segments"),
-        *("frame_encoding", "identity"),
+        *("background", "encoder", "still_rows", "scaling", "silence", "match_colour", "sound"),
+        *("segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
 

@@ -241,6 +241,8 @@ _PLANNING = (
             help_text="Move the upper edge of the mouth's box, -100 to 100."),
     setting("avatar.extra_margin", "--extra-margin", metavar="PIXELS", group="Face",
             help_text="Margin below the chin, 0 to 100 (default 10)."),
+    setting("avatar.silence", "--silence", metavar="MODE", group="Face",
+            help_text="In pauses: the model's mouth (model, default), or the avatar's own (hold)."),
     setting("avatar.background", "--background", metavar="COLOUR|FILE", group="Video",
             help_text="Behind transparent parts and in bars: a name or #RRGGBB, a picture, blur (a "
             "blurred copy) or transparent (default where the video can be, else white)."),

@@ -35,6 +35,7 @@ from musetalk_fast.types import (
     CropEncoding,
     Fit,
     Scaling,
+    Silence,
     StillRowsMode,
 )
 from musetalk_fast.wire.media_types import WIRES
@@ -52,6 +53,7 @@ _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
 _FIT = Word(*Fit, make=Fit)
 _SCALING = Word(*Scaling, make=Scaling)
+_SILENCE = Word(*Silence, make=Silence)
 _STILL_ROWS = Word(*StillRowsMode, make=StillRowsMode)
 
 
@@ -123,6 +125,8 @@ class AvatarSettings(_Section):
             `blur` (a blurred copy of the avatar) or `transparent`; None: transparent where the
             output can be, else white.
         face_check: look for a face before anything is sent.
+        silence: `model`: pauses show the mouth that the server makes; `hold`: the avatar's own
+            comes back, unless it is open.
     """
 
     face: str = field(default="largest", metadata={"kind": _FACE})
@@ -131,6 +135,7 @@ class AvatarSettings(_Section):
     face_check: bool = field(default=True, metadata={"kind": Switch()})
     bbox_shift: int = field(default=0, metadata={"kind": Integer(-100, 100)})
     extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
+    silence: Silence = field(default=Silence.MODEL, metadata={"kind": _SILENCE})
     background: str | None = field(default=None, metadata={"kind": _BACKGROUND})
 
     def options(self) -> AvatarOptions:

@@ -126,6 +126,27 @@ class Paste:
             self._native.convert(colours)
         self._tables = self._tables._replace(conversion=colours)
 
+    def fade(self, weight: float) -> None:
+        """Bring what was pasted back to the avatar, where the mask is not 0.
+
+        Args:
+            weight: of the crop: 1 leaves it, 0 shows the avatar's own samples.
+        """
+        shown, avatar, prepared = self._planes, self._avatar, self._tables
+        if prepared is None or shown is None or avatar is None or shown is avatar:
+            return
+        for component in range(3):
+            grid = prepared.grid(component)
+            height, width = grid.weights.shape
+            place = slice(grid.y, grid.y + height), slice(grid.x, grid.x + width)
+            old, new = (
+                planes.samples(component)[place] >> prepared.layout.shift
+                for planes in (avatar, shown)
+            )
+            mixed = np.rint(old + (new.astype(np.float32) - old) * np.float32(weight))
+            codes = mixed.astype(old.dtype) << prepared.layout.shift
+            np.copyto(shown.samples(component)[place], codes, where=grid.weights != 0)
+
     def _pad(self, crop: Crop | memoryview, first_row: int, rows: int) -> Crop:
         """The rows that are read, whatever stands in those that the crop lacks."""
         read = self._read

@@ -17,6 +17,7 @@ from musetalk_fast.types import (
     CropEncoding,
     Fit,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -91,6 +92,7 @@ class Plan:
         bit_depth: of these samples.
         sources: which source frame each output frame shows.
         encoder: the encoder as resolved for this machine.
+        silence: whose mouth pauses show.
         match_colour: whether crops are given the colours of the avatar under their rim.
         still_rows: whether rows that never change may be encoded once.
         background: behind the avatar's transparent parts and in bars: a colour or `blur`, or
@@ -125,6 +127,7 @@ class Plan:
     background_sha256: str | None = field(default=None, metadata=stored(optional(SHA256)))
     frame_encoding: CropEncoding = field(metadata=stored(choice(CropEncoding)))
     scaling: Scaling = field(metadata=stored(choice(Scaling)))
+    silence: Silence = field(metadata=stored(choice(Silence)))
     match_colour: bool = field(metadata=stored(FLAG))
     sound: bool = field(metadata=stored(FLAG))
     overwrite: bool = field(metadata=stored(FLAG, identity=False))

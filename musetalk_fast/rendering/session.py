@@ -15,13 +15,13 @@ from musetalk_fast.client.negotiate import NegotiatedServer, check_limits
 from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import asset_size, ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
-from musetalk_fast.planning import OnEvent, Segment
+from musetalk_fast.planning import OnEvent, Plan, Segment
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
 from musetalk_fast.tasks import run_all
 from musetalk_fast.threads import run_in_thread
-from musetalk_fast.types import EngineIdentity
+from musetalk_fast.types import EngineIdentity, Silence
 from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import INFER, StreamWire
 from musetalk_fast.wire.messages import FullFrame
@@ -110,7 +110,7 @@ class Session:
         state = self._job.state
         state.check_engine(engine, where)
         if not isinstance(server.wire, StreamWire):
-            check_infer_options(plan.options, where)
+            check_infer_options(plan.options, where, needs_crops=_needs_crops(plan))
             async with state.receiving(0) as faces:
                 offered = Manifest(
                     engine=engine, digest=faces.digest, source_frames=0, makes_full_frames=True
@@ -172,3 +172,12 @@ class Session:
             )
             for note in server.notes:
                 self._on_event(WarningEvent(message=f"{self._member.name}: {note}"))
+
+
+def _needs_crops(plan: Plan) -> list[str]:
+    """Flags of what cannot be done to finished frames."""
+    flags = {
+        "--silence hold": plan.silence is Silence.HOLD,
+        "--match-colour": plan.match_colour,
+    }
+    return [flag for flag, is_set in flags.items() if is_set]

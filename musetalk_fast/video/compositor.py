@@ -21,7 +21,7 @@ from musetalk_fast.wire.messages import Frame, FullFrame
 class Compositor(Protocol):
     """Makes the frames of one encoder; serves one thread."""
 
-    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+    def compose(self, frame: Frame | FullFrame, index: int, weight: float = 1.0) -> av.VideoFrame:
         """The frame that shows what came.
 
         It may be the same object every time: encode it before the next is asked for. An encoder
@@ -30,6 +30,7 @@ class Compositor(Protocol):
         Args:
             frame: of the kind that this compositor was made for.
             index: its number in the segment; becomes the time stamp.
+            weight: of a crop: 0 shows the avatar's own mouth. Full frames have none.
 
         Raises:
             errors.FrameShapeError: it is not what it says, or not for this avatar.
@@ -80,7 +81,7 @@ class StillCompositor:
         self._map()
         avatar.copy_to(self._planes)
 
-    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+    def compose(self, frame: Frame | FullFrame, index: int, weight: float = 1.0) -> av.VideoFrame:
         """The frame that shows a crop; see `Compositor.compose`."""
         assert isinstance(frame, Frame)
         if frame.source != self._source:
@@ -96,6 +97,8 @@ class StillCompositor:
         if self._match is not None:
             self._paste.recolour(self._match.match(crop, first_row, self._rim))
         self._paste.paste(crop, first_row, self._planes, self._avatar)
+        if weight < 1:
+            self._paste.fade(weight)
         shown.pts = index
         return shown
 

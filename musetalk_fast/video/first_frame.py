@@ -43,13 +43,13 @@ class FirstFrameCompositor(StillCompositor):
         super().__init__(avatar, face, fps, colour, sharp=sharp, match_colour=match_colour)
         self._settings, self._fps, self._colour = settings, fps, colour
 
-    def compose(self, frame: Frame | FullFrame, index: int) -> av.VideoFrame:
+    def compose(self, frame: Frame | FullFrame, index: int, weight: float = 1.0) -> av.VideoFrame:
         """The frame that shows a crop; see `Compositor.compose`."""
         if index == 0:
             self.settle(self._avatar)
         elif index == 1:
             self._settle_first()
-        return super().compose(frame, index)
+        return super().compose(frame, index, weight)
 
     def _settle_first(self) -> None:
         first = planes_of(self._frame)

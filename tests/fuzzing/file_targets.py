@@ -29,6 +29,7 @@ from musetalk_fast.types import (
     Face,
     Fit,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -64,6 +65,7 @@ def _make_plan(rng: random.Random) -> bytes:
         frame_encoding=rng.choice(list(CropEncoding)),
         still_rows=rng.choice(list(StillRowsMode)),
         scaling=rng.choice(list(Scaling)),
+        silence=rng.choice(list(Silence)),
         match_colour=rng.choice([False, True]),
         sound=True,
         overwrite=False,

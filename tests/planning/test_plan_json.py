@@ -26,6 +26,7 @@ from musetalk_fast.types import (
     CropEncoding,
     Fit,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -70,6 +71,7 @@ def _plan() -> Plan:
         frame_encoding=CropEncoding.JPEG,
         still_rows=StillRowsMode.AUTO,
         scaling=Scaling.LANCZOS,
+        silence=Silence.HOLD,
         match_colour=True,
         sound=True,
         overwrite=False,

@@ -30,6 +30,7 @@ from musetalk_fast.types import (
     Face,
     Fit,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -72,6 +73,7 @@ PLAN = Plan(
     frame_encoding=CropEncoding.RAW,
     still_rows=StillRowsMode.AUTO,
     scaling=Scaling.BILINEAR,
+    silence=Silence.MODEL,
     match_colour=False,
     sound=False,
     overwrite=False,
