@@ -96,7 +96,7 @@ def load_inputs(
     for note in speech.notes:
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(avatar_source, speech, background, mouth)
+    return Inputs(avatar_source, speech, background, mouth, is_open)
 
 
 def _background(settings: Settings, output: Path) -> Background:
