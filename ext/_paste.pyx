@@ -23,6 +23,7 @@ cdef extern from "paste.h" nogil:
                              const mtf_conversion *conversion, int width, int level)
     void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
                        const mtf_plane *avatar, const mtf_plane *planes)
+    void mtf_paste_convert(mtf_paste *paste, const mtf_conversion *conversion)
     void mtf_paste_free(mtf_paste *paste)
 
 cdef int _level = 0
@@ -95,6 +96,14 @@ cdef class Paste:
             self.opened = True
         finally:
             self.busy = False
+
+    def convert(self, conversion):
+        """Convert the next crops so."""
+        cdef mtf_conversion own
+        _read_conversion(conversion, &own)
+        self.begin()
+        mtf_paste_convert(self.paste_, &own)
+        self.busy = False
 
     cdef int begin(self) except -1:
         if self.busy:

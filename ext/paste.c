@@ -183,6 +183,11 @@ mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
     return NULL;
 }
 
+void mtf_paste_convert(mtf_paste *paste, const mtf_conversion *conversion)
+{
+    paste->conversion = *conversion;
+}
+
 static uint8_t *sample(const mtf_plane *plane, int x, int y)
 {
     return plane->data + y * plane->stride + (ptrdiff_t)x * plane->step;

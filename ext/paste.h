@@ -18,6 +18,9 @@ typedef struct mtf_paste mtf_paste;
 mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
                          const mtf_conversion *conversion, int width, int level);
 
+/* Convert the next crops so. */
+void mtf_paste_convert(mtf_paste *paste, const mtf_conversion *conversion);
+
 /* Paste a crop whose first row is `first_row` onto the samples of `avatar` into `planes`, which
  * may be the same or lie in other memory; one thread at a time. */
 void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,

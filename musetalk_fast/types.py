@@ -54,6 +54,13 @@ class Scaling(StrEnum):
     LANCZOS = "lanczos"
 
 
+class Silence(StrEnum):
+    """Whose mouth is seen in pauses."""
+
+    MODEL = "model"
+    HOLD = "hold"
+
+
 class StillRowsMode(StrEnum):
     """Whether the rows of a still avatar that never change are encoded once."""
 

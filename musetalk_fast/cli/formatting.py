@@ -228,6 +228,8 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "encoder": plan.encoder.codec,
         "still_rows": plan.still_rows.value,
         "scaling": plan.scaling.value,
+        "silence": plan.silence.value,
+        "match_colour": plan.match_colour,
         "sound": plan.sound,
         "segments": len(plan.segments),
         "frame_encoding": plan.frame_encoding.value,
@@ -246,7 +248,8 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     order = (
         *("avatar", *["plays"] * plan.moves, "faces", "audio", "output"),
         *("duration", "fps", "frames", "size", "fit", "background"),
-        *("encoder", "still_rows", "scaling", "sound", "segments", "frame_encoding", "identity"),
+        *("encoder", "still_rows", "scaling", "silence", "match_colour", "sound"),
+        *("segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
 

@@ -245,6 +245,8 @@ _PLANNING = (
             help_text="Margin below the chin, 0 to 100 (default 10)."),
     setting("avatar.smooth", "--smooth/--no-smooth", group="Face",
             help_text="Even out what the face's box trembles through a video."),
+    setting("avatar.silence", "--silence", metavar="MODE", group="Face",
+            help_text="In pauses: the model's mouth (model, default), or the avatar's own (hold)."),
     setting("avatar.background", "--background", metavar="COLOUR|FILE", group="Video",
             help_text="Behind transparent parts and in bars: a name or #RRGGBB, a picture, blur (a "
             "blurred copy) or transparent (default where the video can be, else white)."),
@@ -265,6 +267,8 @@ _PLANNING = (
             help_text="mp4 or webm. Default: by the output's name."),
     setting("output.scaling", "--scaling", metavar="NAME", group="Video",
             help_text="How the mouth is scaled: bilinear (default) or lanczos (sharper)."),
+    setting("output.match_colour", "--match-colour/--no-match-colour", group="Video",
+            help_text="Give each mouth the colours of the avatar around it."),
     setting("output.sound", "--sound", metavar="SOUND", group="Video",
             help_text="auto (default): the recording; none: a silent video."),
     setting("output.overwrite", "--overwrite/--no-overwrite", "-y", "--yes", group="Video",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -47,21 +47,31 @@ class InferRequest:
     bbox_shift: int = 0
 
 
-def check_infer_options(options: AvatarOptions, where: str, *, moves: bool = False) -> None:
+def check_infer_options(
+    options: AvatarOptions, where: str, *, moves: bool = False, needs_crops: Sequence[str] = ()
+) -> None:
     """Refuse what `POST /infer` cannot express.
 
     Args:
         moves: the avatar is a video.
+        needs_crops: flags of what is done to crops, where whole frames come.
 
     Raises:
         errors.ServerLimitError: a video.
-        errors.ServerRefusedError: a choice of the face other than `bbox_shift`.
+        errors.ServerRefusedError: a choice of the face other than `bbox_shift`, or such a flag.
     """
     if moves:
         raise errors.ServerLimitError(
             "knows only POST /infer, which takes a still picture; the avatar is a video",
             where=where,
             hint="give a still picture, or choose a server that takes videos",
+        )
+    if needs_crops:
+        flags = " and ".join(needs_crops)
+        raise errors.ServerRefusedError(
+            f"knows only POST /infer, which sends finished frames, so that {flags} cannot be done",
+            where=where,
+            hint=f"drop {flags}",
         )
     if options != AvatarOptions(bbox_shift=options.bbox_shift):
         raise errors.ServerRefusedError(

@@ -37,6 +37,7 @@ from musetalk_fast.types import (
     Fit,
     NoFace,
     Scaling,
+    Silence,
     StillRowsMode,
 )
 from musetalk_fast.wire.media_types import WIRES
@@ -54,6 +55,7 @@ _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
 _FIT = Word(*Fit, make=Fit)
 _SCALING = Word(*Scaling, make=Scaling)
+_SILENCE = Word(*Silence, make=Silence)
 _STILL_ROWS = Word(*StillRowsMode, make=StillRowsMode)
 _EXTEND = Word(*Extend, make=Extend)
 _NO_FACE = Word(*NoFace, make=NoFace)
@@ -130,6 +132,8 @@ class AvatarSettings(_Section):
         extend: what comes where the recording is longer than the avatar; see `types.Extend`.
         speed_to_fit: stretch the avatar's motion to the recording, so that both end together.
         no_face: what is shown for source frames without a face; see `types.NoFace`.
+        silence: `model`: pauses show the mouth that the server makes; `hold`: the avatar's own
+            comes back, unless it is open.
     """
 
     face: str = field(default="largest", metadata={"kind": _FACE})
@@ -139,6 +143,7 @@ class AvatarSettings(_Section):
     bbox_shift: int = field(default=0, metadata={"kind": Integer(-100, 100)})
     extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
     smooth: bool = field(default=False, metadata={"kind": Switch()})
+    silence: Silence = field(default=Silence.MODEL, metadata={"kind": _SILENCE})
     background: str | None = field(default=None, metadata={"kind": _BACKGROUND})
     extend: Extend = field(default=Extend.PINGPONG, metadata={"kind": _EXTEND})
     speed_to_fit: bool = field(default=False, metadata={"kind": Switch()})
@@ -173,6 +178,7 @@ class OutputSettings(_Section):
         still_rows: `auto`: rows of a still avatar that never change are encoded once, where the
             encoder and the sizes allow it and it pays; `full`: with every frame.
         scaling: of the mouth into its place: `bilinear`, or `lanczos`, which is sharper.
+        match_colour: give each mouth the colours of the avatar around it.
         sound: `auto` (the recording) or `none`.
         overwrite: replace an output that is there.
     """
@@ -189,6 +195,7 @@ class OutputSettings(_Section):
     preset: str | None = field(default=None, metadata={"kind": Word(*PRESETS)})
     still_rows: StillRowsMode = field(default=StillRowsMode.AUTO, metadata={"kind": _STILL_ROWS})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
+    match_colour: bool = field(default=False, metadata={"kind": Switch()})
     sound: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 

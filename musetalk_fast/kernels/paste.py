@@ -9,6 +9,8 @@ one code value of this; `reference.paste` says what it computes, bit for bit.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from musetalk_fast.kernels import native
 from musetalk_fast.kernels.paste_tables import Grid, Tables, tables
 from musetalk_fast.kernels.planes import MAX_SIDE, PixelLayout, Planes, check_size
 from musetalk_fast.kernels.reference import paste as reference
-from musetalk_fast.kernels.yuv_matrix import conversion
+from musetalk_fast.kernels.yuv_matrix import Recolouring, conversion, recoloured_conversion
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Rows
 
 _Native = getattr(native.load("paste"), "Paste", None)
@@ -57,6 +59,7 @@ class Paste:
         self._size = (layout, width, height)
         self._planes: Planes | None = None
         self._avatar: Planes | None = None
+        self._colours = partial(recoloured_conversion, matrix, layout.depth, full_range=full_range)
         colours = conversion(matrix, layout.depth, full_range=full_range)
         self._tables = (
             tables(face, (width, height), layout, colours, sharp=sharp) if face.mask.any() else None
@@ -109,6 +112,40 @@ class Paste:
         elif self._tables is not None:
             pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
             reference.paste(self._tables, pixels, first_row, avatar, planes)
+
+    def recolour(self, recoloured: Recolouring) -> None:
+        """Paste the next crops in other colours; costs a paste nothing.
+
+        Raises:
+            RuntimeError: another thread is inside this `Paste`.
+        """
+        if self._tables is None:
+            return
+        colours = self._colours(recoloured=recoloured)
+        if self._native is not None:
+            self._native.convert(colours)
+        self._tables = self._tables._replace(conversion=colours)
+
+    def fade(self, weight: float) -> None:
+        """Bring what was pasted back to the avatar, where the mask is not 0.
+
+        Args:
+            weight: of the crop: 1 leaves it, 0 shows the avatar's own samples.
+        """
+        shown, avatar, prepared = self._planes, self._avatar, self._tables
+        if prepared is None or shown is None or avatar is None or shown is avatar:
+            return
+        for component in range(3):
+            grid = prepared.grid(component)
+            height, width = grid.weights.shape
+            place = slice(grid.y, grid.y + height), slice(grid.x, grid.x + width)
+            old, new = (
+                planes.samples(component)[place] >> prepared.layout.shift
+                for planes in (avatar, shown)
+            )
+            mixed = np.rint(old + (new.astype(np.float32) - old) * np.float32(weight))
+            codes = mixed.astype(old.dtype) << prepared.layout.shift
+            np.copyto(shown.samples(component)[place], codes, where=grid.weights != 0)
 
     def _pad(self, crop: Crop | memoryview, first_row: int, rows: int) -> Crop:
         """The rows that are read, whatever stands in those that the crop lacks."""

@@ -21,6 +21,9 @@ BITS = 14
 COEFFICIENT_BITS = 9
 """Fraction bits of the conversion's coefficients: the most that keeps them in 16 bits."""
 
+MAX_GAIN = 1.25
+"""Of a `Recolouring`: more would not leave the coefficients in 16 bits."""
+
 LUMA_WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
 
 _MATRICES = {1: "bt709", 5: "bt601", 6: "bt601"}
@@ -85,6 +88,18 @@ def exact_conversion(
     return rows * spans[:, None] / 255, offsets
 
 
+class Recolouring(NamedTuple):
+    """What is done to RGB levels before they are converted: `gain * level + offset`.
+
+    Attributes:
+        gain: (3,) float64, at most `MAX_GAIN`.
+        offset: (3,) float64, levels.
+    """
+
+    gain: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+
 @lru_cache(maxsize=32)
 def conversion(matrix: str, depth: int, *, full_range: bool) -> Conversion:
     """The conversion in integers, read-only; white, black and greys come out exact.
@@ -93,6 +108,25 @@ def conversion(matrix: str, depth: int, *, full_range: bool) -> Conversion:
         ValueError: as `exact_conversion`.
     """
     exact, offsets = exact_conversion(matrix, depth, full_range=full_range)
+    return _quantised(exact, offsets, depth)
+
+
+def recoloured_conversion(
+    matrix: str, depth: int, recoloured: Recolouring, *, full_range: bool
+) -> Conversion:
+    """As `conversion`, of levels that are recoloured before.
+
+    Args:
+        recoloured: what it does to the levels before; what leaves 0..255 by it is clipped later.
+
+    Raises:
+        ValueError: as `exact_conversion`.
+    """
+    exact, offsets = exact_conversion(matrix, depth, full_range=full_range)
+    return _quantised(exact * recoloured.gain, offsets + exact @ recoloured.offset, depth)
+
+
+def _quantised(exact: NDArray[np.float64], offsets: NDArray[np.float64], depth: int) -> Conversion:
     scale = 1 << (BITS - depth + COEFFICIENT_BITS)
     coefficients = np.rint(exact * scale)
     # The largest weight takes what rounding lost, so that grey has no colour and white is white.

@@ -19,6 +19,7 @@ from musetalk_fast.types import (
     Fit,
     NoFace,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -95,6 +96,8 @@ class Plan:
         extend, speed_to_fit: how these were chosen.
         no_face: what is shown for those without a face.
         encoder: the encoder as resolved for this machine.
+        silence: whose mouth pauses show.
+        match_colour: whether crops are given the colours of the avatar under their rim.
         still_rows: whether rows that never change may be encoded once.
         background: behind the avatar's transparent parts and in bars: a colour or `blur`, or
             `transparent` where these stay; None: a picture.
@@ -131,6 +134,8 @@ class Plan:
     background_sha256: str | None = field(default=None, metadata=stored(optional(SHA256)))
     frame_encoding: CropEncoding = field(metadata=stored(choice(CropEncoding)))
     scaling: Scaling = field(metadata=stored(choice(Scaling)))
+    silence: Silence = field(metadata=stored(choice(Silence)))
+    match_colour: bool = field(metadata=stored(FLAG))
     sound: bool = field(metadata=stored(FLAG))
     overwrite: bool = field(metadata=stored(FLAG, identity=False))
 

@@ -22,7 +22,7 @@ from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import Showing, count_frames, default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
-from musetalk_fast.types import SOURCE_SIZE, Box, Fit, Picture
+from musetalk_fast.types import SOURCE_SIZE, Box, Fit, Picture, Silence
 from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
 from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
@@ -46,12 +46,14 @@ class Inputs:
         background: behind the avatar's transparent parts.
         mouth: where our own look at the avatar found it: the lower half of MuseTalk's box; None
             if nobody looked.
+        mouth_is_open: whether it is, as far as somebody looked.
     """
 
     avatar: AvatarSource
     speech: Speech
     background: Background
     mouth: Box | None = None
+    mouth_is_open: bool = False
 
 
 def load_inputs(
@@ -88,9 +90,9 @@ def load_inputs(
     _warn(avatar_source.notes, on_event)
     if avatar_source.size_note is not None:
         on_event(WarningEvent(message=avatar_source.size_note, token="MTF-SIZE"))
-    mouth = None
+    mouth, is_open = None, False
     if settings.avatar.face_check:
-        mouth = look_for_face(avatar_source, settings, on_event)
+        mouth, is_open = look_for_face(avatar_source, settings, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
     if settings.processing.strict_audio:
@@ -98,7 +100,7 @@ def load_inputs(
     for note in speech.notes:
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(avatar_source, speech, background, mouth)
+    return Inputs(avatar_source, speech, background, mouth, is_open)
 
 
 def _background(settings: Settings, output: Path) -> Background:
@@ -158,6 +160,8 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         frame_encoding=settings.processing.frame_encoding,
         still_rows=settings.output.still_rows,
         scaling=settings.output.scaling,
+        silence=_silence(inputs, settings.avatar.silence, on_event),
+        match_colour=settings.output.match_colour,
         sound=settings.output.sound == "auto",
         overwrite=settings.output.overwrite,
     )
@@ -207,8 +211,22 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
     return check_output(output, asked.format, overwrite=asked.overwrite, inputs=inputs)
 
 
-def look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnEvent) -> Box:
-    """Where the mouth of the chosen face is, in the first of a few source frames that has one.
+def _silence(inputs: Inputs, asked: Silence, on_event: OnEvent) -> Silence:
+    if asked is Silence.HOLD and inputs.mouth_is_open:
+        message = (
+            "the avatar's own mouth is open: pauses show the model's instead of --silence hold"
+        )
+        on_event(WarningEvent(message=message))
+        return Silence.MODEL
+    return asked
+
+
+def look_for_face(
+    avatar_source: AvatarSource, settings: Settings, on_event: OnEvent
+) -> tuple[Box, bool]:
+    """Where the mouth of the chosen face is, and whether it is open.
+
+    In the first of a few source frames that has a face.
 
     Raises:
         errors.InputError: the leaf that says what is wrong with the first source frame.
@@ -227,7 +245,8 @@ def look_for_face(avatar_source: AvatarSource, settings: Settings, on_event: OnE
     on_event(_faces_event(found))
     _warn(face_notes(picture, found, finder), on_event)
     x, y, width, height = found.box
-    return Box(x, y + height // 2, width, height - height // 2)
+    lower_half = Box(x, y + height // 2, width, height - height // 2)
+    return lower_half, found.landmarks.mouth_is_open
 
 
 def _picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Picture:

@@ -111,8 +111,9 @@ class Codings:
         shown = shown_frames(
             avatar, state.faces, state.faceless.shown(plan.sources_of(segment)), layout
         )
-        size, sharp = (plan.width, plan.height), _sharp(plan)
-        return VideoCompositor(shown, size, layout, plan.fps, plan.colour, sharp=sharp)
+        look = (plan.width, plan.height), layout, plan.fps, plan.colour
+        sharp, match = _sharp(plan), plan.match_colour
+        return VideoCompositor(shown, *look, sharp=sharp, match_colour=match)
 
     def _band_compositor(self, band: StillBand) -> BandCompositor:
         if not hasattr(self._of_thread, "band"):
@@ -138,9 +139,16 @@ class Codings:
         choice = choose_band(plan.encoder, face, plan.width, plan.height)
         if choice is None:
             return None, None
-        sharp = _sharp(plan)
         try:
-            band = StillBand.encode(choice, planes, face, plan.fps, plan.colour, sharp=sharp)
+            band = StillBand.encode(
+                choice,
+                planes,
+                face,
+                plan.fps,
+                plan.colour,
+                sharp=_sharp(plan),
+                match_colour=plan.match_colour,
+            )
         except UnsupportedStreamError:
             return choice, None
         return choice, band
@@ -172,9 +180,10 @@ def open_compositor(
         return FullFrameCompositor(*size, layout.name, plan.fps, plan.colour, mouth, planes)
     planes, face = _still(plan, avatar, faces, segment)
     look = face, plan.fps, plan.colour
+    sharp, match = _sharp(plan), plan.match_colour
     if plan.still_rows is StillRowsMode.AUTO and shows_first_frame(plan.encoder):
-        return FirstFrameCompositor(planes, plan.encoder, *look, sharp=_sharp(plan))
-    return StillCompositor(planes, *look, sharp=_sharp(plan))
+        return FirstFrameCompositor(planes, plan.encoder, *look, sharp=sharp, match_colour=match)
+    return StillCompositor(planes, *look, sharp=sharp, match_colour=match)
 
 
 def _still(

@@ -16,14 +16,14 @@ from musetalk_fast.client.negotiate import NegotiatedServer, check_limits
 from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import asset_size, ensure_asset
 from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
-from musetalk_fast.planning import OnEvent, Segment
+from musetalk_fast.planning import OnEvent, Plan, Segment
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.faceless import Span
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
 from musetalk_fast.tasks import run_all
 from musetalk_fast.threads import run_in_thread
-from musetalk_fast.types import EngineIdentity
+from musetalk_fast.types import EngineIdentity, Silence
 from musetalk_fast.video.compositor import NoCrop
 from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import INFER, StreamWire
@@ -137,7 +137,9 @@ class Session:
         state = self._job.state
         state.check_engine(engine, where)
         if not isinstance(server.wire, StreamWire):
-            check_infer_options(plan.options, where, moves=self._job.inputs.avatar.rate is not None)
+            moves = self._job.inputs.avatar.rate is not None
+            needs = _needs_crops(plan)
+            check_infer_options(plan.options, where, moves=moves, needs_crops=needs)
             async with state.receiving(0) as faces:
                 offered = Manifest(
                     engine=engine, digest=faces.digest, source_frames=0, makes_full_frames=True
@@ -211,3 +213,12 @@ def _without_crops(span: Span) -> Iterator[list[NoCrop]]:
     frames = zip(range(span.start, span.stop), sources, strict=True)
     while batch := list(islice(frames, _NO_CROPS_AT_ONCE)):
         yield [NoCrop(index=index, source=source) for index, source in batch]
+
+
+def _needs_crops(plan: Plan) -> list[str]:
+    """Flags of what cannot be done to finished frames."""
+    flags = {
+        "--silence hold": plan.silence is Silence.HOLD,
+        "--match-colour": plan.match_colour,
+    }
+    return [flag for flag, is_set in flags.items() if is_set]

@@ -45,9 +45,11 @@ class BandCompositor(StillCompositor):
         colour: ColourTags,
         *,
         sharp: bool = False,
+        match_colour: bool = False,
     ) -> None:
         self._band = rows_of(avatar, layout.first_row, layout.rows)
-        super().__init__(self._band, moved(face, layout), fps, colour, sharp=sharp)
+        there = moved(face, layout)
+        super().__init__(self._band, there, fps, colour, sharp=sharp, match_colour=match_colour)
 
     def restart(self) -> None:
         """Show the avatar's own samples outside of the mask again."""
@@ -169,6 +171,7 @@ class StillBand:
         face: where crops go in them.
         still: the rows that do not change.
         sharp: scale crops with Lanczos-3 instead of bilinear.
+        match_colour: give crops the avatar's colours.
     """
 
     choice: BandChoice
@@ -178,6 +181,7 @@ class StillBand:
     fps: Fraction
     colour: ColourTags
     sharp: bool
+    match_colour: bool
 
     @classmethod
     def encode(
@@ -189,6 +193,7 @@ class StillBand:
         colour: ColourTags,
         *,
         sharp: bool = False,
+        match_colour: bool = False,
     ) -> StillBand:
         """Encode the rows that do not change.
 
@@ -197,13 +202,18 @@ class StillBand:
         """
         with _failures():
             still = encode_still_rows(choice.encoder, avatar, choice.layout, fps, colour)
-        return cls(choice, avatar, face, still, fps, colour, sharp)
+        return cls(choice, avatar, face, still, fps, colour, sharp, match_colour)
 
     def compositor(self) -> BandCompositor:
         """Makes the band of the frames of one thread."""
-        layout = self.choice.layout
         return BandCompositor(
-            self.avatar, self.face, layout, self.fps, self.colour, sharp=self.sharp
+            self.avatar,
+            self.face,
+            self.choice.layout,
+            self.fps,
+            self.colour,
+            sharp=self.sharp,
+            match_colour=self.match_colour,
         )
 
     def encoder(self, compositor: BandCompositor, number: int) -> BandSegmentEncoder:

@@ -13,6 +13,7 @@ from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import ColourTags, Face
+from musetalk_fast.video.colour_match import ColourMatch
 from musetalk_fast.video.mouth_motion import mouth_grid
 from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame, FullFrame
@@ -34,7 +35,9 @@ class NoCrop:
 class Compositor(Protocol):
     """Makes the frames of one encoder; serves one thread."""
 
-    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
+    def compose(
+        self, frame: Frame | FullFrame | NoCrop, index: int, weight: float = 1.0
+    ) -> av.VideoFrame:
         """The frame that shows what came.
 
         It may be the same object every time: encode it before the next is asked for. An encoder
@@ -43,6 +46,7 @@ class Compositor(Protocol):
         Args:
             frame: of the kind that this compositor was made for.
             index: its number in the segment; becomes the time stamp.
+            weight: of a crop: 0 shows the avatar's own mouth. Full frames have none.
 
         Raises:
             errors.FrameShapeError: it is not what it says, or not for this avatar.
@@ -63,25 +67,39 @@ class StillCompositor:
         fps: frames a second; the frames' time base is its inverse.
         colour: what the avatar's code values mean.
         sharp: scale crops with Lanczos-3 instead of bilinear.
+        match_colour: give crops the avatar's colours, see `ColourMatch`.
 
     Raises:
         errors.ProtocolError: a face that does not fit the picture.
     """
 
     def __init__(
-        self, avatar: Planes, face: Face, fps: Fraction, colour: ColourTags, *, sharp: bool = False
+        self,
+        avatar: Planes,
+        face: Face,
+        fps: Fraction,
+        colour: ColourTags,
+        *,
+        sharp: bool = False,
+        match_colour: bool = False,
     ) -> None:
         self._avatar = avatar
         self._source = face.source
         self._reader = CropReader()
         width, height, layout = avatar.width, avatar.height, avatar.layout
-        self._paste = Paste(face, width, height, layout, **coding_of(colour), sharp=sharp)
+        coding = coding_of(colour)
+        self._paste = Paste(face, width, height, layout, **coding, sharp=sharp)
+        self._match = ColourMatch(face, layout, coding) if match_colour else None
+        if self._match is not None:
+            self._rim = self._match.avatar_levels(avatar)
         self._grid = mouth_grid(face.mask_box, width, height)
         self._frame = blank_frame(width, height, layout.name, fps, colour)
         self._map()
         avatar.copy_to(self._planes)
 
-    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
+    def compose(
+        self, frame: Frame | FullFrame | NoCrop, index: int, weight: float = 1.0
+    ) -> av.VideoFrame:
         """The frame that shows a crop; see `Compositor.compose`."""
         assert isinstance(frame, Frame)
         if frame.source != self._source:
@@ -93,7 +111,12 @@ class StillCompositor:
         shown.make_writable()
         if self._place() != self._mapped:
             self._map()
-        self._paste.paste(crop, frame.rows.first, self._planes, self._avatar)
+        first_row = frame.rows.first
+        if self._match is not None:
+            self._paste.recolour(self._match.match(crop, first_row, self._rim))
+        self._paste.paste(crop, first_row, self._planes, self._avatar)
+        if weight < 1:
+            self._paste.fade(weight)
         shown.pts = index
         return shown
 

@@ -26,7 +26,7 @@ class FirstFrameCompositor(StillCompositor):
     Args:
         avatar: its planes, of the video's size and pixel format; they are only read.
         settings: of the encoder.
-        face, fps, colour, sharp: as `StillCompositor` has them.
+        face, fps, colour, sharp, match_colour: as `StillCompositor` has them.
     """
 
     def __init__(
@@ -38,17 +38,20 @@ class FirstFrameCompositor(StillCompositor):
         colour: ColourTags,
         *,
         sharp: bool = False,
+        match_colour: bool = False,
     ) -> None:
-        super().__init__(avatar, face, fps, colour, sharp=sharp)
+        super().__init__(avatar, face, fps, colour, sharp=sharp, match_colour=match_colour)
         self._settings, self._fps, self._colour = settings, fps, colour
 
-    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
+    def compose(
+        self, frame: Frame | FullFrame | NoCrop, index: int, weight: float = 1.0
+    ) -> av.VideoFrame:
         """The frame that shows a crop; see `Compositor.compose`."""
         if index == 0:
             self.settle(self._avatar)
         elif index == 1:
             self._settle_first()
-        return super().compose(frame, index)
+        return super().compose(frame, index, weight)
 
     def _settle_first(self) -> None:
         first = planes_of(self._frame)

@@ -56,13 +56,16 @@ class FullFrameCompositor:
         self._rgb = np.empty((height, width, 3), np.uint8)
         self._decoder = _open_decoder(width, height)
 
-    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
-        """The frame that shows a picture; see `Compositor.compose`.
+    def compose(
+        self, frame: Frame | FullFrame | NoCrop, index: int, weight: float = 1.0
+    ) -> av.VideoFrame:
+        """The frame that shows a picture; see `Compositor.compose`. It has no crop to weigh.
 
         Raises:
             errors.FrameShapeError: not a PNG, damaged, or of another size.
         """
         assert isinstance(frame, FullFrame)
+        assert weight == 1, "a session refuses it"
         rgb = self._decode(frame)
         shown = self._frame
         shown.make_writable()

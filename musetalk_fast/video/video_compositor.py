@@ -13,6 +13,7 @@ from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import ColourTags, Face
+from musetalk_fast.video.colour_match import ColourMatch
 from musetalk_fast.video.compositor import NoCrop, blank_frame, planes_of
 from musetalk_fast.video.mouth_motion import mouth_points
 from musetalk_fast.wire.crop_codec import CropReader
@@ -46,6 +47,7 @@ class VideoCompositor:
         fps: frames a second; the frames' time base is its inverse.
         colour: what the code values mean.
         sharp: scale crops with Lanczos-3 instead of bilinear.
+        match_colour: give crops the avatar's colours, see `ColourMatch`.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class VideoCompositor:
         colour: ColourTags,
         *,
         sharp: bool = False,
+        match_colour: bool = False,
     ) -> None:
         self._shown = shown
         self._size, self._layout = size, layout
@@ -66,9 +69,13 @@ class VideoCompositor:
         self._map()
         self._now: ShownFrame | None = None
         self._paste: Paste | None = None
+        self._matches = match_colour
+        self._match: ColourMatch | None = None
         self._look = b""
 
-    def compose(self, frame: Frame | FullFrame | NoCrop, index: int) -> av.VideoFrame:
+    def compose(
+        self, frame: Frame | FullFrame | NoCrop, index: int, weight: float = 1.0
+    ) -> av.VideoFrame:
         """The next frame of the segment; see `Compositor.compose`.
 
         Raises:
@@ -84,7 +91,12 @@ class VideoCompositor:
         crop = self._reader.read(frame) if isinstance(frame, Frame) else None
         self._show(now)
         if isinstance(frame, Frame) and crop is not None:
-            self._prepared(now).paste(crop, frame.rows.first, self._planes, now.planes)
+            paste, first_row = self._prepared(now), frame.rows.first
+            if self._match is not None:
+                paste.recolour(self._match.match(crop, first_row, self._rim))
+            paste.paste(crop, first_row, self._planes, now.planes)
+            if weight < 1:
+                paste.fade(weight)
         self._frame.pts = index
         return self._frame
 
@@ -115,6 +127,9 @@ class VideoCompositor:
                 raise FrameShapeError(f"a crop came for source frame {now.source}: it has no face")
             (width, height), sharp = self._size, self._sharp
             self._paste = Paste(face, width, height, self._layout, **self._coding, sharp=sharp)
+            if self._matches:
+                self._match = ColourMatch(face, self._layout, self._coding)
+                self._rim = self._match.avatar_levels(now.planes)
         return self._paste
 
     def _place(self) -> tuple[int, int]:

@@ -278,6 +278,8 @@ async def test_letting_go_ends_the_request(tmp_path: Path) -> None:
 
 def test_the_contract_has_no_word_for_other_faces() -> None:
     check_infer_options(AvatarOptions(bbox_shift=5), "there")
+    with pytest.raises(errors.ServerRefusedError, match="--silence hold cannot be done"):
+        check_infer_options(AvatarOptions(), "there", needs_crops=["--silence hold"])
     for options in (AvatarOptions(face="left"), AvatarOptions(extra_margin=3)):
         with pytest.raises(errors.ServerRefusedError, match="POST /infer"):
             check_infer_options(options, "there")

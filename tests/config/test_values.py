@@ -44,6 +44,7 @@ READ = [
     ("output.format", "webm", "webm"),
     ("output.preset", "veryfast", "veryfast"),
     ("output.scaling", "lanczos", Scaling.LANCZOS),
+    ("output.match_colour", "yes", True),
     ("output.sound", "none", "none"),
     ("output.overwrite", "no", False),
     ("avatar.face_check", "TRUE", True),

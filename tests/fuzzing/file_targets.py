@@ -31,6 +31,7 @@ from musetalk_fast.types import (
     Fit,
     NoFace,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -69,6 +70,8 @@ def _make_plan(rng: random.Random) -> bytes:
         frame_encoding=rng.choice(list(CropEncoding)),
         still_rows=rng.choice(list(StillRowsMode)),
         scaling=rng.choice(list(Scaling)),
+        silence=rng.choice(list(Silence)),
+        match_colour=rng.choice([False, True]),
         sound=True,
         overwrite=False,
     )

@@ -30,7 +30,12 @@ from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.kernels.resampling import Taps, exact_weights, means, quantise
 from musetalk_fast.kernels.yuv import rgb_to_planes
-from musetalk_fast.kernels.yuv_matrix import conversion
+from musetalk_fast.kernels.yuv_matrix import (
+    MAX_GAIN,
+    Recolouring,
+    conversion,
+    recoloured_conversion,
+)
 from musetalk_fast.types import CROP_SIZE, Box, Face, Rows
 
 CONVERSION = conversion("bt709", 8, full_range=False)
@@ -139,6 +144,28 @@ def test_is_within_one_level_of_the_definition(
         expected = float_paste(crop, face, before, number, matrix, full, sharp)
         got = (planes.samples(number) >> layout.shift).astype(float)
         assert np.abs(got - expected).max() <= 1.0
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("sharp", [False, True])
+@pytest.mark.parametrize("layout", ["yuv444p", "nv12", "p010le"])
+@pytest.mark.parametrize(("gain", "offset"), [(MAX_GAIN, 38), (1 / MAX_GAIN, -38), (MAX_GAIN, -90)])
+def test_recoloured_crops_are_the_references_bits(
+    gain: float, offset: float, layout: str, sharp: bool
+) -> None:
+    """Black and white beyond the range, too: nothing wraps around."""
+    kind, face = LAYOUTS[layout], plain_face(256, 250)
+    crop = np.where(small_crop(Rows(0, 256), 5) < 128, 0, 255).astype(np.uint8)
+    crop[100:160, 40:200] = np.linspace(0, 255, 160, dtype=np.uint8)[None, :, None]
+    recoloured = Recolouring(np.full(3, gain), np.full(3, offset))
+    planes, wanted = (make_planes(kind, 300, 290, seed=3) for _ in range(2))
+    paste = Paste(face, 300, 290, kind, sharp=sharp)
+    paste.recolour(recoloured)
+    paste.paste(crop, 0, planes)
+    colours = recoloured_conversion("bt709", kind.depth, recoloured, full_range=False)
+    made = tables(face, (300, 290), kind, colours, sharp=sharp)
+    reference.paste(made, crop, 0, wanted, wanted)
+    assert equal_planes(planes, wanted)
 
 
 @pytest.mark.parametrize(

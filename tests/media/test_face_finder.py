@@ -28,6 +28,7 @@ def test_the_face_of_each_portrait_is_found(
     assert face.points.shape == (478, 3)
     assert face.points.dtype == np.float32
     assert face.presence > 14
+    assert face.mouth_is_open == (name == "astronaut"), "its smile shows teeth"
     np.testing.assert_allclose(face.bounds, BOUNDS[name], atol=4)
     assert abs(np.degrees(face.angle)) < 6
     middle_x, middle_y = face.box.x + face.box.width / 2, face.box.y + face.box.height / 2

@@ -30,6 +30,7 @@ from musetalk_fast.types import (
     Fit,
     NoFace,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -77,6 +78,8 @@ def _plan() -> Plan:
         frame_encoding=CropEncoding.JPEG,
         still_rows=StillRowsMode.AUTO,
         scaling=Scaling.LANCZOS,
+        silence=Silence.HOLD,
+        match_colour=True,
         sound=True,
         overwrite=False,
     )

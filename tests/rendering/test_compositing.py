@@ -36,6 +36,7 @@ from musetalk_fast.types import (
     Fit,
     NoFace,
     Scaling,
+    Silence,
     SourceRun,
     StillRowsMode,
 )
@@ -82,6 +83,8 @@ PLAN = Plan(
     frame_encoding=CropEncoding.RAW,
     still_rows=StillRowsMode.AUTO,
     scaling=Scaling.BILINEAR,
+    silence=Silence.MODEL,
+    match_colour=False,
     sound=False,
     overwrite=False,
 )

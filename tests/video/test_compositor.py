@@ -232,3 +232,22 @@ def test_a_crop_of_another_source_frame_is_refused() -> None:
     other = replace(frame_of(_crop(), 7), source=3)
     with pytest.raises(FrameShapeError, match="frame 7 is for source frame 3; there is 0"):
         _compositor().compose(other, 0)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "p010le"])
+def test_a_weight_brings_the_avatars_own_mouth_back(pix_fmt: str) -> None:
+    """Under the mask; beside it stays whatever an encoder has made of the avatar."""
+    crop, layout = _crop(), LAYOUTS[pix_fmt]
+    full, compositor = (_compositor(face=_at_the_corner(RGB), pix_fmt=pix_fmt) for _ in range(2))
+    pasted = _samples(full.compose(frame_of(crop), 0))
+    own = _samples(_still(RGB, pix_fmt))
+    assert _same(_samples(compositor.compose(frame_of(crop), 0, 0.0)), own)
+    half = _samples(compositor.compose(frame_of(crop), 1, 0.5))
+    for mixed, one, other in zip(half, pasted, own, strict=True):
+        exact = (one.astype(float) + other) / 2
+        assert np.abs(mixed - exact).max() <= 0.5 * (1 << layout.shift)
+    assert _same(_samples(compositor.compose(frame_of(crop), 2)), pasted)
+    other = avatar_planes(255 - RGB, pix_fmt)
+    compositor.settle(other)
+    shown = _samples(compositor.compose(frame_of(crop), 3, 0.0))[0]
+    assert np.array_equal(shown[0], other.samples(0)[0])

@@ -1,6 +1,6 @@
 """What lies behind the lips: teeth that stay with the skull, and the dark of the mouth.
 
-A photo that shows teeth lends them; where it does not, dim ones are drawn, tinted by its light.
+A photo that shows teeth lends them; where it does not, some are drawn in its light, as soft as it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview.anatomy import SKIN, MouthSpace, Points
+from musetalk_fast.engines.preview.anatomy import MouthSpace, Points
+from musetalk_fast.engines.preview.light import Light, blurred
 from musetalk_fast.engines.preview.motion import FaceShape
 from musetalk_fast.types import CROP_SIZE, Crop
 
-_CAVITY = (50.0, 22.0, 20.0)
-_TONGUE = (158.0, 70.0, 66.0)
-_TOOTH = (238.0, 214.0, 190.0)
+_CAVITY = (0.21, 0.09, 0.08)
+_TONGUE = (0.60, 0.27, 0.25)
+_TOOTH = (0.93, 0.83, 0.75)
+"""RGB beside what is white; dim, as bright ones look fake."""
+_DRAWN_SOFTNESS = 0.9
+"""Pixels: the softness of what is drawn."""
 
 _TEETH_REACH = 0.40
 """Half the width of the visible arch, mouth widths."""
@@ -44,26 +48,30 @@ class Interior:
     is_own: bool
 
 
-def make_interior(photo: Crop, face: FaceShape, points: Points, space: MouthSpace) -> Interior:
+def make_interior(
+    photo: Crop, face: FaceShape, points: Points, space: MouthSpace, soft: float
+) -> Interior:
     """Make the layer behind the lips of a face.
 
     Args:
         photo: the photo's own crop.
         points: (478, 2) landmarks, pixels of the picture.
+        soft: pixels, see `light.softness`.
     """
     u, v = _coordinates(space)
-    skin = _skin(photo, points, space)
-    light = float(skin.mean()) / 255
+    light = Light.of(photo, points, space)
     own = face.shows_teeth
-    layer = np.empty((CROP_SIZE, CROP_SIZE, 3), np.float32)
-    layer[:] = np.array(_CAVITY, np.float32) * (0.5 + 0.6 * light)
     if own:
         teeth, weight = _own_teeth(photo, face, space, u, v)
     else:
-        teeth, weight = _drawn_teeth(face, space, skin, u, v)
-    layer += (teeth - layer) * weight[..., None]
-    tongue = np.array(_TONGUE, np.float32) * (0.4 + 0.6 * light)
-    return Interior(np.clip(layer + 0.5, 0, 255).astype(np.uint8), tongue.astype(np.float32), own)
+        teeth, weight = _drawn_teeth(face, space, light, u, v)
+    blur = float(np.sqrt(max(soft**2 - _DRAWN_SOFTNESS**2, 0)))
+    layer = np.empty((CROP_SIZE, CROP_SIZE, 3), np.float32)
+    layer[:] = light.on(_CAVITY)
+    layer += (teeth - layer) * (blurred(weight, blur) if own else weight)[..., None]
+    if not own:
+        layer = blurred(layer, blur)
+    return Interior(np.clip(layer + 0.5, 0, 255).astype(np.uint8), light.on(_TONGUE), own)
 
 
 def _coordinates(space: MouthSpace) -> tuple[Layer, Layer]:
@@ -71,14 +79,6 @@ def _coordinates(space: MouthSpace) -> tuple[Layer, Layer]:
     columns, rows = np.meshgrid(np.arange(CROP_SIZE), np.arange(CROP_SIZE))
     places = space.from_crop(np.stack([columns, rows], axis=-1).astype(np.float64))
     return places[..., 0].astype(np.float32), places[..., 1].astype(np.float32)
-
-
-def _skin(photo: Crop, points: Points, space: MouthSpace) -> NDArray[np.float32]:
-    """The colour of the face's skin: the median of a few places keeps spots and shine out."""
-    places = space.to_crop(space.from_picture(points[list(SKIN)]))
-    columns, rows = np.clip(places.round().astype(int), 2, CROP_SIZE - 3).T
-    patches = [photo[y - 2 : y + 3, x - 2 : x + 3] for x, y in zip(columns, rows, strict=True)]
-    return np.asarray(np.median(np.stack(patches).reshape(-1, 3), axis=0), np.float32)
 
 
 def _own_teeth(
@@ -98,7 +98,7 @@ def _own_teeth(
 
 
 def _drawn_teeth(
-    face: FaceShape, space: MouthSpace, skin: NDArray[np.float32], u: Layer, v: Layer
+    face: FaceShape, space: MouthSpace, light: Light, u: Layer, v: Layer
 ) -> tuple[Layer, Layer]:
     """Upper teeth along the resting lip: an arch that recedes into the dark at its sides."""
     upper = face.features.upper_inner
@@ -109,12 +109,9 @@ def _drawn_teeth(
     notch = 0.02 * np.exp(-((to_edge / 0.022) ** 2))
     bottom = middle + _TOOTH_LENGTH - 0.07 * np.clip(n, 0, 1.2) ** 2.2 - notch
     weight = np.clip((bottom - v) * space.pixels / 3 + 0.5, 0, 1) * np.clip((1 - n) / 0.4, 0, 1)
-    light = 0.34 + 0.60 * float(skin.mean()) / 255
-    tint = 0.66 + 0.34 * skin / skin.mean()
     round_off = 1 - 0.72 * np.clip(n, 0, 1) ** 1.5
     gaps = 1 - 0.10 * np.exp(-((to_edge / 0.010) ** 2))
-    colour = np.array(_TOOTH, np.float32) * tint * light
-    teeth = colour * (round_off * gaps)[..., None]
+    teeth = light.on(_TOOTH) * (round_off * gaps)[..., None]
     return teeth.astype(np.float32), weight.astype(np.float32)
 
 

@@ -28,20 +28,27 @@ GAP_SHARE = 0.3
 """The lips part by at most this share of the way from the mouth to the chin."""
 UPPER_SHARE = 0.16
 """Of that gap; the jaw carries the lower lip through the rest."""
-CLOSING_LINE = 0.42
-"""Where lips meet, between the photo's upper (0) and lower (1) lip: the lower one travels more."""
+CLOSING_LINE, UPPER_REACH = 0.42, 0.09
+"""Where lips meet, between the photo's upper (0) and lower (1) lip: the lower one travels more. And
+mouth widths that the upper one comes down at most: the rest of a wide gap is the jaw's."""
 ROUNDING, SPREADING = 0.24, 0.07
 """Change of the mouth's width at the two ends of `wide`."""
 OPEN_NARROWING = 0.05
 UPPER_FOLLOW, LOWER_FOLLOW = 0.72, 0.90
 """How much of the inner edge's way the outer edge of a lip goes."""
-CHIN_FOLLOW, CHIN_RISE = 0.68, 0.22
-"""Of the lower lip's way down, and of its way up when a smile closes."""
-LIP_INSET = 0.014
+CHIN_FOLLOW, CHIN_RISE, SMILE_RISE = 0.68, 0.22, 0.12
+"""Of the lower lip's way down, and of its way up when a smile closes: as many mouth widths. What is
+more is a jaw that closes: the chin follows as on its way down."""
+LIP_INSET = 0.022
 """Mouth widths: how far inside a lip its edge is taken from where the photo shows teeth, so that
-none of them stick to a lip that moves. Landmarks are not more exact than that."""
+neither they nor the dark of the corners stick to a lip that moves. Landmarks are not more exact."""
 SMILE_GAP = 0.06
 """Mouth widths between the lips of a photo: above it, it shows what is behind them."""
+TOGETHER, APART = 0.015, 0.035
+"""Mouth widths between the lips of a photo: up to the first it counts as a closed mouth, which is
+what a pause shows; from the second on lips close in a pause. Landmarks are exact to a hundredth."""
+LIP_LINE = 0.018
+"""Mouth widths of shade that stay between lips which close over what the photo shows."""
 POUT = 0.10
 """Lips thicken by this share when rounded and thin when spread."""
 
@@ -82,6 +89,11 @@ class FaceShape:
         """Whether the photo shows what is behind the lips."""
         return self.features.gap > SMILE_GAP
 
+    @property
+    def parted(self) -> float:
+        """0 if the photo's lips are together, 1 if they are apart, and what is in doubt between."""
+        return min(max((self.features.gap - TOGETHER) / (APART - TOGETHER), 0.0), 1.0)
+
     @staticmethod
     def of(points: Points, space: MouthSpace) -> FaceShape:
         """The shape of a face with (478, 2) landmarks in pixels of the picture."""
@@ -107,8 +119,7 @@ def posed(face: FaceShape, opened: float, wide: float) -> Features:
     gap = opened * face.widest_gap
     upper = _inner_lip(rest, rest.upper_inner, -UPPER_SHARE * gap, opened, wide)
     lower = _inner_lip(rest, rest.lower_inner, (1 - UPPER_SHARE) * gap, opened, wide)
-    drop = float(lower[MIDDLE, 1] - rest.lower_inner[MIDDLE, 1])
-    jaw_drop = drop * (CHIN_FOLLOW if drop > 0 else CHIN_RISE)
+    jaw_drop = _jaw_drop(float(lower[MIDDLE, 1] - rest.lower_inner[MIDDLE, 1]))
     reach = float(np.abs(rest.jaw[:, 0]).max())
     return Features(
         _outer_lip(rest.upper_outer, rest.upper_inner, upper, UPPER_FOLLOW, opened, wide),
@@ -120,21 +131,28 @@ def posed(face: FaceShape, opened: float, wide: float) -> Features:
     )
 
 
+def _jaw_drop(lip_drop: float) -> float:
+    """How far down the jaw goes with the lower lip."""
+    smile = min(max(lip_drop, -SMILE_RISE), 0.0)
+    return smile * CHIN_RISE + (lip_drop - smile) * CHIN_FOLLOW
+
+
 def inside_lips(face: FaceShape) -> Features:
-    """The features with the lips' edges a little inside the lips, less towards the corners."""
+    """The features with the lips' edges a little inside the lips, if they are parted.
+
+    At the corners, too, where a smile has its darkest spots.
+    """
     rest = face.features
     inset = LIP_INSET * min(max(rest.gap / SMILE_GAP, 0.0), 1.0)
-    arch = np.clip(1 - (2 * rest.upper_inner[:, 0]) ** 2, 0, 1) * inset
-    down = np.stack([np.zeros(len(arch)), arch], axis=1)
-    upper, lower = rest.upper_inner - down, rest.lower_inner + down
-    return replace(rest, upper_inner=upper, lower_inner=lower)
+    down = np.array([0.0, inset])
+    return replace(rest, upper_inner=rest.upper_inner - down, lower_inner=rest.lower_inner + down)
 
 
 def _inner_lip(rest: Features, lip: Points, parting: float, opened: float, wide: float) -> Points:
     """The edge of a lip: on the closing line, moved by `parting`, which fades to the corners."""
     edges = (rest.upper_inner, rest.lower_inner)
     above, below = (np.interp(lip[:, 0], edge[:, 0], edge[:, 1]) for edge in edges)
-    line = above + CLOSING_LINE * (below - above)
+    line = above + min(CLOSING_LINE, UPPER_REACH / max(rest.gap, 1e-6)) * (below - above)
     width = 1 + (SPREADING if wide > 0 else ROUNDING) * wide - OPEN_NARROWING * opened
     arch = np.clip(1 - np.abs(2 * lip[:, 0]) ** 2.2, 0, 1) ** 0.75
     flat = 1 - 0.35 * max(0.0, -wide)

@@ -12,6 +12,7 @@ from musetalk_fast.engines.base import CancelCheck, never_cancelled
 from musetalk_fast.engines.preview.anatomy import MouthSpace
 from musetalk_fast.engines.preview.crop import photo_crop
 from musetalk_fast.engines.preview.interior import Interior, make_interior
+from musetalk_fast.engines.preview.light import softness
 from musetalk_fast.engines.preview.motion import FaceShape
 from musetalk_fast.engines.preview.region import NODES, Region, freedom, region_of
 from musetalk_fast.engines.preview.warp import (
@@ -26,7 +27,10 @@ from musetalk_fast.types import Box, Crop, Picture
 
 
 class MouthPose(NamedTuple):
-    """What a mouth does: `open` 0..1, `wide` -1 (rounded)..1 (spread), `rest` 1 = as the photo."""
+    """What a mouth does: `open` 0..1, `wide` -1 (rounded)..1 (spread), `rest` 1 = in a pause.
+
+    Lips rest as in the photo, or together if that shows them parted.
+    """
 
     open: float
     wide: float
@@ -42,9 +46,11 @@ class Mouth:
         interior: what lies behind the lips.
         atlas: the poses.
         curves, corners: of the photo's own expression, as in the atlas.
+        parted: 0..1: how far a pause closes its lips, see `FaceShape.parted`.
         region: the part of the crop that changes.
         to_mouth: (2, 3) float32: (column, row, 1) of the crop -> mouth widths across, down.
         pixels: of the crop to a mouth width.
+        softness: of the photo's edges, see `light.softness`.
     """
 
     photo: Crop
@@ -52,9 +58,11 @@ class Mouth:
     atlas: Atlas
     curves: Floats
     corners: Floats
+    parted: float
     region: Region
     to_mouth: Floats
     pixels: float
+    softness: float
 
 
 class Posed(NamedTuple):
@@ -65,7 +73,7 @@ class Posed(NamedTuple):
         curves: (2, CURVE_POINTS) float32, mouth widths.
         middle, half: of the mouth, mouth widths across.
         gap: between the lips' middles, mouth widths.
-        rest: 0..1.
+        rest: 0..1: how much of the photo's own expression it has.
     """
 
     maps: Floats
@@ -109,15 +117,30 @@ def mouth_of(
     free = freedom(flat, space, region) if fades else np.ones((NODES, NODES))
     atlas = build_atlas(face, space, region, free, check)
     check()
-    interior = make_interior(photo, face, flat, space)
+    soft = softness(photo)
+    interior = make_interior(photo, face, flat, space, soft)
     curves, corners = lip_curves(face.features)
     check()
-    return Mouth(photo, interior, atlas, curves, corners, region, affine_of(space), space.pixels)
+    return Mouth(
+        photo,
+        interior,
+        atlas,
+        curves,
+        corners,
+        face.parted,
+        region,
+        affine_of(space),
+        space.pixels,
+        soft,
+    )
 
 
 def pose_mouth(mouth: Mouth, pose: MouthPose) -> Posed:
     """Interpolate the atlas between its four nearest poses, then towards the photo."""
     rest = min(max(pose.rest, 0.0), 1.0)
+    moved = 1 - rest * mouth.parted
+    pose = MouthPose(pose.open * moved, pose.wide * moved, 0.0)
+    rest *= 1 - mouth.parted
     corners = _mixed(mouth.atlas.corners, pose, mouth.corners, rest)
     curves = _mixed(mouth.atlas.curves, pose, mouth.curves, rest)
     maps = _mixed(mouth.atlas.maps, pose, None, rest)

@@ -73,9 +73,10 @@ def _opening(mouth: Mouth, posed: Posed, x: Plane, y: Plane) -> tuple[Plane, Pla
     soft = s.SEAM + s.SEAM_BESIDE * np.clip(a - 1, 0, 1)
     weight = _unit((v - (upper + lower) / 2) * pixels / soft * 0.5 + 0.5)
     gap = lower - upper
-    inside = _unit((v - upper) * pixels / s.EDGE + s.EDGE_SHIFT)
-    inside *= _unit((lower - v) * pixels / s.EDGE + s.EDGE_SHIFT)
-    inside *= _unit((1 - a) * posed.half * pixels / s.CORNER) * _unit(gap * pixels / s.LEAST_GAP)
+    edge, corner = s.edge_width(mouth), s.corner_width(mouth)
+    inside = _unit((v - upper) * pixels / edge + s.EDGE_SHIFT)
+    inside *= _unit((lower - v) * pixels / edge + s.EDGE_SHIFT)
+    inside *= _unit((1 - a) * posed.half * pixels / corner) * _unit(gap * pixels / s.LEAST_GAP)
     inside *= live
     ambient = s.ambient(posed.gap, is_own=mouth.interior.is_own)
     light = s.LIP_SHADE + (1 - s.LIP_SHADE) * _unit((v - upper) / s.LIP_SHADE_REACH)

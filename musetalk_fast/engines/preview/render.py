@@ -23,14 +23,16 @@ SEAM = 1.2
 SEAM_BESIDE = 6.0
 """Pixels that the seam widens by from a corner to half a mouth beyond it."""
 
-EDGE, EDGE_SHIFT = 1.8, 0.3
-"""Pixels in which a lip's edge covers what is behind it, and the share of it at the edge."""
-CORNER = 2.0
-"""Pixels in which the opening ends at its corners."""
+EDGE, EDGE_SOFTNESS, EDGE_SHIFT = 1.8, 2.5, 0.3
+"""Pixels, at least, in which a lip's edge covers what is behind it; how many for each of the
+photo's softness (a Gaussian edge is as steep at sqrt(2 pi)); and what shows at the edge itself."""
+CORNER, OWN_CORNER = 2.0, 0.14
+"""Pixels in which the opening ends at its corners; and, where the photo shows what is behind
+there, mouth widths."""
 LEAST_GAP = 2.5
 """Pixels: narrower openings are only hinted at."""
 
-DRAWN_AMBIENT, OWN_AMBIENT, FULL_GAP = 0.45, 0.7, 0.17
+DRAWN_AMBIENT, OWN_AMBIENT, FULL_GAP = 0.45, 0.5, 0.17
 """Teeth get this light in a closed mouth and all of it at a gap of that many widths; a photo's
 own have shade in them already."""
 LIP_SHADE, LIP_SHADE_REACH = 0.45, 0.06
@@ -81,7 +83,20 @@ def _numbers(mouth: Mouth, posed: Posed) -> NDArray[np.float32]:
     """What is the same for all pixels of a crop; see `_paint_region`."""
     light = ambient(posed.gap, is_own=mouth.interior.is_own)
     tip = tongue(posed.gap)
-    return np.array([posed.middle, posed.half, light, tip, posed.rest, mouth.pixels], _F)
+    edge, corner = edge_width(mouth), corner_width(mouth)
+    return np.array(
+        [posed.middle, posed.half, light, tip, posed.rest, mouth.pixels, edge, corner], _F
+    )
+
+
+def edge_width(mouth: Mouth) -> float:
+    """Pixels in which a lip's edge covers what is behind it: as soft as the photo."""
+    return max(EDGE, EDGE_SOFTNESS * mouth.softness)
+
+
+def corner_width(mouth: Mouth) -> float:
+    """Pixels in which the opening ends at its corners."""
+    return max(CORNER, OWN_CORNER * mouth.pixels if mouth.interior.is_own else 0.0)
 
 
 def ambient(gap: float, *, is_own: bool) -> float:
@@ -160,12 +175,14 @@ def _sample(photo: Any, row_maps: Any, node: Any, share: Any, layer: Any, x: Any
 
 
 @numba.njit(inline="always")
-def _cover(v: Any, upper: Any, lower: Any, to_corner: Any, pixels: Any) -> Any:
+def _cover(
+    v: Any, upper: Any, lower: Any, to_corner: Any, pixels: Any, edge: Any, corner: Any
+) -> Any:
     """How much of what is behind the lips a pixel shows; `to_corner` in mouth widths."""
     return (
-        _unit((v - upper) * pixels / _F(EDGE) + _F(EDGE_SHIFT))
-        * _unit((lower - v) * pixels / _F(EDGE) + _F(EDGE_SHIFT))
-        * _unit(to_corner * pixels / _F(CORNER))
+        _unit((v - upper) * pixels / edge + _F(EDGE_SHIFT))
+        * _unit((lower - v) * pixels / edge + _F(EDGE_SHIFT))
+        * _unit(to_corner * pixels / corner)
         * _unit((lower - upper) * pixels / _F(LEAST_GAP))
     )
 
@@ -212,11 +229,14 @@ def _paint_region(
     """The loop over pixels.
 
     Args:
-        numbers: middle, half, ambient light, tongue, rest, pixels to a mouth width.
+        numbers: middle, half, ambient light, tongue, rest, pixels to a mouth width, pixels of an
+            edge and of a corner.
         region: left, right, top, bottom.
     """
     middle, half, ambient = numbers[0], numbers[1], numbers[2]
     tongue_share, live, pixels = numbers[3], _ONE - numbers[4], numbers[5]
+    edge, corner = numbers[6], numbers[7]
+    reach = edge * _F(EDGE_SHIFT) / pixels
     left, right, top, bottom = region.left, region.right, region.top, region.bottom
     row_maps = np.empty((maps.shape[2], 4), np.float32)
     down_step = _F(maps.shape[1] - 1) / _F(bottom - top)
@@ -242,8 +262,8 @@ def _paint_region(
                 red += (red2 - red) * weight
                 green += (green2 - green) * weight
                 blue += (blue2 - blue) * weight
-            if a < _ONE and upper - _ONE / pixels < v < lower + _ONE / pixels:
-                inside = _cover(v, upper, lower, (_ONE - a) * half, pixels) * live
+            if a < _ONE and upper - reach < v < lower + reach:
+                inside = _cover(v, upper, lower, (_ONE - a) * half, pixels, edge, corner) * live
                 light = _light(v, upper, a, ambient, live)
                 tongue = _ZERO
                 if tongue_share > _ZERO:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck
 from musetalk_fast.engines.preview.anatomy import MouthSpace, Points
-from musetalk_fast.engines.preview.motion import FaceShape, Features, inside_lips, posed
+from musetalk_fast.engines.preview.motion import LIP_LINE, FaceShape, Features, inside_lips, posed
 from musetalk_fast.engines.preview.region import NODES, Region
 
 OPENINGS = np.linspace(0, 1, 7)
@@ -76,17 +76,23 @@ def build_atlas(
             check()
             moved = displacement(target, source, places)
             maps[(*at, layer)] = (moved @ to_pixels) * free.reshape(-1, 1)
-        curves[at], corners[at] = lip_curves(pose)
+        curves[at], corners[at] = lip_curves(pose, LIP_LINE * face.parted)
     return Atlas(maps.reshape(*shape, 2, NODES, NODES, 2), curves, corners)
 
 
-def lip_curves(pose: Features) -> tuple[Floats, Floats]:
-    """The inner edges, (2, CURVE_POINTS), and the mouth's (middle, half width)."""
+def lip_curves(pose: Features, least: float = 0.0) -> tuple[Floats, Floats]:
+    """The inner edges, (2, CURVE_POINTS), and the mouth's (middle, half width).
+
+    Args:
+        least: mouth widths that stay between them.
+    """
     ends = (pose.upper_inner[[0, -1], 0] + pose.lower_inner[[0, -1], 0]) / 2
     middle, half = float(ends.mean()), float(ends[1] - ends[0]) / 2
     across = np.linspace(middle - half, middle + half, CURVE_POINTS)
     edges = [_smooth(across, lip) for lip in (pose.upper_inner, pose.lower_inner)]
-    return np.stack(edges).astype(np.float32), np.array([middle, half], np.float32)
+    more = np.clip(least - (edges[1] - edges[0]), 0, None) / 2
+    curves = np.stack([edges[0] - more, edges[1] + more])
+    return curves.astype(np.float32), np.array([middle, half], np.float32)
 
 
 def displacement(knots: Points, targets: Points, places: Points) -> Points:

@@ -26,6 +26,10 @@ _RIGHT_EYE, _LEFT_EYE = 33, 263
 """Outer corners of the eyes."""
 _RIGHT_EAR, _LEFT_EAR = 234, 454
 """Outline of the face in front of the ears."""
+_INNER_LIPS = (78, 308, 13, 14)
+"""Their corners, and the middles of the upper and the lower one."""
+_LIPS_APART = 0.035
+"""Of a mouth's width: the points of closed lips are up to a hundredth apart."""
 _OTHER_LOOKS = ((0.9, 0.0), (1.0, -0.12))
 """(size, radians) by which they differ from the exact one: the two of eight that tell best."""
 MOUTH = (
@@ -61,6 +65,12 @@ class Landmarks:
         """The rectangle around all points, whole pixels: from the forehead to the chin."""
         left, top, right, bottom = (round(edge) for edge in self.bounds)
         return Box(left, top, right - left, bottom - top)
+
+    @property
+    def mouth_is_open(self) -> bool:
+        """Whether the lips are apart."""
+        left, right, above, below = self.points[list(_INNER_LIPS), :2]
+        return bool(np.hypot(*(below - above)) > _LIPS_APART * np.hypot(*(right - left)))
 
     @property
     def angle(self) -> float:
