@@ -34,15 +34,21 @@ from musetalk_fast.media.image import Still
 from musetalk_fast.media.speech import load_speech
 from musetalk_fast.media.wav import open_speech
 from musetalk_fast.types import BT709, AvatarOptions, Crop, CropEncoding, Face, Rows, SourceRun
-from musetalk_fast.video.band import band_of, moved, rows_of
-from musetalk_fast.video.band_encoder import BandEncoder, StillRows, encode_still_rows
-from musetalk_fast.video.compositor import StillCompositor, planes_of
+from musetalk_fast.video.band import band_of
+from musetalk_fast.video.band_encoder import (
+    BandEncoder,
+    ComposedPacket,
+    StillRows,
+    encode_still_rows,
+)
+from musetalk_fast.video.band_segment import BandCompositor
+from musetalk_fast.video.compositor import planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.messages import Frame
 
 sys.path.insert(0, str(ROOT / "tests/video"))
 
-from band_streams import BandAlone, Segment, compare, decode
+from band_streams import Segment, compare, decode
 
 SEGMENT = 250
 """Frames: 10 s."""
@@ -144,9 +150,9 @@ def _portrait(shown: Shown, preset: str, count: Count) -> None:
             crops = tuple(flickering(crops, seed=count.segments))
         began = time.process_time()
         still = encode_still_rows(encoder, shown.planes, layout, FPS, BT709)
-        segment = _encode(shown, encoder, still, crops, is_compared=False)
+        segment = _encode(shown, encoder, still, crops)
         count.encoding_secs += time.process_time() - began
-        unproven = [packet.pts for packet in segment.packets if not packet.is_proven]
+        unproven = segment.unproven
         count.segments += 1
         count.pictures += len(segment.packets)
         tally = count.by_variant.setdefault(variant, [0, 0])
@@ -155,26 +161,17 @@ def _portrait(shown: Shown, preset: str, count: Count) -> None:
         if unproven:
             count.unproven_segments += 1
             count.unproven_pictures += len(unproven)
-            segment = _encode(shown, encoder, still, crops, is_compared=True)
             found = compare(decode(still.headers + segment.data), [segment], layout)
             count.wrong_pictures += len({*found.band, *found.still})
             print(f"{shown.name}, {variant}, segment {number}: {unproven} not proven; {found}")
 
 
 def _encode(
-    shown: Shown,
-    encoder: EncoderSettings,
-    still: StillRows,
-    crops: tuple[Crop, ...],
-    *,
-    is_compared: bool,
+    shown: Shown, encoder: EncoderSettings, still: StillRows, crops: tuple[Crop, ...]
 ) -> Segment:
-    layout = still.layout
-    rows = rows_of(shown.planes, layout.first_row, layout.rows)
-    compositor = StillCompositor(rows, moved(shown.face, layout), FPS, BT709)
+    compositor = BandCompositor(shown.planes, shown.face, still.layout, FPS, BT709)
     made = BandEncoder(encoder, still, FPS, BT709)
-    alone = BandAlone(encoder, layout) if is_compared else None
-    packets = []
+    packets: list[ComposedPacket] = []
     for index, crop in enumerate(crops):
         message = Frame(
             index=index,
@@ -184,15 +181,12 @@ def _encode(
             rows=Rows(0, 256),
         )
         frame = compositor.compose(message, index)
+        decoded = None if index else made.decode_first(planes_of(frame))
         packets += made.encode(frame)
-        if alone:
-            alone.encode(frame)
-        if index == 0:
-            compositor.settle(made.decode_first(planes_of(frame)))
+        if decoded is not None:
+            compositor.settle(decoded)
     packets += made.encode(None)
-    if alone:
-        alone.encode(None)
-    return Segment(tuple(packets), alone.stream if alone else b"")
+    return Segment(tuple(packets), made.headers)
 
 
 if __name__ == "__main__":

@@ -39,20 +39,25 @@ class Segment:
     """A segment's streams.
 
     Attributes:
-        packets: of the whole picture, in decoding order.
-        alone: byte stream of the band as a video of its own.
+        packets: in decoding order.
+        band_headers: SPS and PPS of the band alone.
     """
 
     packets: tuple[ComposedPacket, ...]
-    alone: bytes
+    band_headers: bytes
 
     @property
-    def is_proven(self) -> bool:
-        return all(packet.is_proven for packet in self.packets)
+    def unproven(self) -> list[int]:
+        return sorted(packet.pts for packet in self.packets if not packet.is_proven)
 
     @property
     def data(self) -> bytes:
         return b"".join(packet.data for packet in self.packets)
+
+    @property
+    def alone(self) -> bytes:
+        """The byte stream of the band as a video of its own."""
+        return self.band_headers + b"".join(packet.band for packet in self.packets)
 
 
 @dataclass(frozen=True)
@@ -128,41 +133,15 @@ def encode(
     layout = still.layout
     source = rows_of(avatar, layout.first_row, layout.rows)
     made = BandEncoder(encoder, still, FPS, BT709, idr_pic_id)
-    alone = BandAlone(encoder, layout)
     packets: list[ComposedPacket] = []
     for index in range(count):
         planes = source.copy()
         paint(index, planes.samples(0))
-        frame = _frame(planes, index)
-        packets += made.encode(frame)
-        alone.encode(frame)
         if index == 0 and decodes_first:
             source = made.decode_first(planes)
+        packets += made.encode(_frame(planes, index))
     packets += made.encode(None)
-    alone.encode(None)
-    return Segment(tuple(packets), alone.stream)
-
-
-class BandAlone:
-    """Encodes the band and nothing else."""
-
-    def __init__(self, encoder: EncoderSettings, layout: Layout) -> None:
-        self._context = av.CodecContext.create("libx264", "w")
-        width, height = layout.width * MACROBLOCK, layout.rows * MACROBLOCK
-        encoder.configure(self._context, width, height, FPS, BT709)
-        if layout.first_row + layout.rows < layout.total_rows:
-            slice_mbs = (layout.rows - layout.guard_rows) * layout.width
-            options = dict(encoder.options)
-            options["x264-params"] += f":slice-max-mbs={slice_mbs}"
-            self._context.options = options
-        self._packets: list[bytes] = []
-
-    def encode(self, frame: av.VideoFrame | None) -> None:
-        self._packets += map(bytes, self._context.encode(frame))
-
-    @property
-    def stream(self) -> bytes:
-        return b"".join(self._packets)
+    return Segment(tuple(packets), made.headers)
 
 
 def _frame(planes: Planes, index: int) -> av.VideoFrame:
