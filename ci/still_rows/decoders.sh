@@ -6,7 +6,8 @@
 #   ci/still_rows/decoders.sh [FOLDER]
 #
 # In Debian: ffmpeg; openh264 in gstreamer1.0-plugins-bad, with gstreamer1.0-tools. From their
-# sources: ldecod of JM, the reference software of H.264; avcdec of Android's libavc; edge264_test.
+# sources: ldecod of JM, the reference software of H.264; avcdec of Android's libavc; edge264_yuv,
+# the example in the README of edge264.
 set -uo pipefail
 [[ $# -le 1 ]] || { echo "usage: ci/still_rows/decoders.sh [FOLDER]" >&2; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -34,19 +35,15 @@ libavc() {
     printf -- '--chroma_format YUV_420P\n--num_cores 1\n--arch X86_GENERIC\n' >>avcdec.cfg
     $limit avcdec avcdec.cfg
 }
-edge264() { # it compares by itself, with what stands beside the stream
-    none "$1" && mv out.yuv "${1%.264}.yuv"
-    $limit edge264_test "$1" | grep -a '1 [^ ]*PASS' && mv "${1%.264}.yuv" out.yuv
-    rm -f "${1%.264}.yuv"
-}
+edge264() { $limit edge264_yuv "$1" >out.yuv; }
 
 declare -A commands=([none]=ffmpeg [slice]=ffmpeg [frame]=ffmpeg [openh264]=gst-launch-1.0
-    [jm]=ldecod [libavc]=avcdec [edge264]=edge264_test)
+    [jm]=ldecod [libavc]=avcdec [edge264]=edge264_yuv)
 declare -A names=([none]="ffmpeg, 1 thread" [slice]="ffmpeg, slices" [frame]="ffmpeg, frames")
 
 equal() { # DECODER STREAM
     rm -f out.yuv
-    "$1" "$2" >decoder.log 2>&1
+    "$1" "$2" 2>decoder.log >&2
     "$python" "$here/same_pictures.py" "$2" out.yuv
 }
 

@@ -32,6 +32,8 @@ FPS = Fraction(25)
 BASE = "mvrange=32:mbtree=0:scenecut=0:qcomp=0.98:direct=spatial:cpu-independent=1:ipratio=1.5"
 NO_B = ":weightp=0:bframes=0:rc-lookahead=0"
 WITH_B = ":bframes=3:b-adapt=0"
+THREADING = ((1, "NONE"), (3, "FRAME"), (3, "SLICE"))
+"""Of FFmpeg's decoder: how many, and of what each has."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,29 @@ def picture(width: int, height: int) -> Planes:
     return planes
 
 
+def ramp(width: int, height: int) -> Planes:
+    """What an encoder refines for long: it has no edge, and no noise hides what is wrong."""
+    planes = picture(width, height).copy()
+    planes.samples(0)[...] = 60 + np.add.outer(np.arange(height) * 0.3, np.arange(width) * 0.2)
+    return planes
+
+
+def flat(width: int, height: int) -> Planes:
+    planes = picture(width, height).copy()
+    planes.samples(0)[...] = 128
+    return planes
+
+
+def stripes(width: int, height: int) -> Planes:
+    """Every vector along them fits, and many across."""
+    planes = picture(width, height).copy()
+    planes.samples(0)[...] = 128 + 60 * np.sin(np.arange(height) / 3)[:, None]
+    return planes
+
+
+BACKGROUNDS = {"waves": picture, "ramp": ramp, "flat": flat, "stripes": stripes}
+
+
 def layout_of(
     picture: Planes, top: int, height: int, margin: int = GUARD_ROWS + 1, guard: int = GUARD_ROWS
 ) -> Layout:
@@ -111,6 +136,20 @@ def noise(layout: Layout, top: int, height: int, seed: int = 0) -> Paint:
         target = luma[begin : begin + height, 25:71]
         grain = np.random.default_rng((seed, index)).normal(100 + 9 * (index % 9), 20, target.shape)
         target[...] = np.clip(grain, 16, 235)
+
+    return paint
+
+
+def running(layout: Layout, top: int, height: int, step: int) -> Paint:
+    """A texture that runs so many pixels down in every frame, further than vectors reach."""
+    begin = top - layout.first_row * MACROBLOCK
+    rng = np.random.default_rng(3)
+    texture = 128 + rng.normal(size=(900, 64)).cumsum(0) * 6 + rng.normal(size=(900, 64)) * 10
+    texture = np.clip(texture, 16, 235)
+
+    def paint(index: int, luma: Samples) -> None:
+        start = (400 - step * index) % 800
+        luma[begin : begin + height, 16:80] = texture[start : start + height]
 
     return paint
 

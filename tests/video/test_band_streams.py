@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-import numpy as np
 import pytest
 from band_streams import (
+    BACKGROUNDS,
     BASE,
     NO_B,
+    THREADING,
     WITH_B,
-    Paint,
-    Samples,
     Segment,
     compare,
     decode,
@@ -20,17 +19,15 @@ from band_streams import (
     layout_of,
     noise,
     picture,
+    ramp,
+    running,
     settings,
     still_rows,
 )
 
-from musetalk_fast.kernels.h264 import Layout
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
-from musetalk_fast.kernels.planes import Planes
-from musetalk_fast.video.band import MACROBLOCK
 from musetalk_fast.video.band_encoder import StillRows
 
-THREADING = ((1, "NONE"), (3, "FRAME"), (3, "SLICE"))
 PLACES = (
     ((96, 224), 100, 24),
     ((98, 226), 0, 20),  # no rows above; seven units are cropped on both axes
@@ -87,43 +84,6 @@ def test_segments_of_any_length_and_try_are_joined(more: str) -> None:
     # The second one was not decoded before it was encoded.
     assert [segment.unproven for segment in segments] == [[], [], [], [4], []]
     assert all_equal(still, segments)
-
-
-def ramp(width: int, height: int) -> Planes:
-    """What an encoder refines for long: it has no edge, and no noise hides what is wrong."""
-    planes = picture(width, height).copy()
-    planes.samples(0)[...] = 60 + np.add.outer(np.arange(height) * 0.3, np.arange(width) * 0.2)
-    return planes
-
-
-def flat(width: int, height: int) -> Planes:
-    planes = picture(width, height).copy()
-    planes.samples(0)[...] = 128
-    return planes
-
-
-def stripes(width: int, height: int) -> Planes:
-    """Every vector along them fits, and many across."""
-    planes = picture(width, height).copy()
-    planes.samples(0)[...] = 128 + 60 * np.sin(np.arange(height) / 3)[:, None]
-    return planes
-
-
-def running(layout: Layout, top: int, height: int, step: int) -> Paint:
-    """A texture that runs so many pixels down in every frame, further than vectors reach."""
-    begin = top - layout.first_row * MACROBLOCK
-    rng = np.random.default_rng(3)
-    texture = 128 + rng.normal(size=(900, 64)).cumsum(0) * 6 + rng.normal(size=(900, 64)) * 10
-    texture = np.clip(texture, 16, 235)
-
-    def paint(index: int, luma: Samples) -> None:
-        start = (400 - step * index) % 800
-        luma[begin : begin + height, 16:80] = texture[start : start + height]
-
-    return paint
-
-
-BACKGROUNDS = {"waves": picture, "ramp": ramp, "flat": flat, "stripes": stripes}
 
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
