@@ -15,15 +15,14 @@ from itertools import product
 from pathlib import Path
 
 import av
-from encoding import BASE, NO_B, settings
-from scenes import FPS, Framing, Scene, make_scene
+from encoding import BASE, NO_B, encode_whole, settings
+from scenes import FPS, PORTRAITS, Framing, Scene, make_scenes
 
 from musetalk_fast.types import BT709
 from musetalk_fast.video.band import band_of
-from musetalk_fast.video.band_encoder import encode_still_rows
-from musetalk_fast.video.band_segment import BandCompositor, BandSegmentEncoder
-from musetalk_fast.video.compositor import StillCompositor
+from musetalk_fast.video.band_segment import StillBand
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.still_rows import BandChoice
 
 FRAMES, SEGMENTS = 20, 3
 SIZES = ((512, 512), (486, 614))
@@ -35,13 +34,17 @@ CODERS = {"cabac": 1, "cavlc": 0}
 def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for size in SIZES:
-        scene = make_scene("portrait", Framing(*size, 0.8), flickers=True, frames=FRAMES * SEGMENTS)
+        _, scene = make_scenes(
+            "portrait", PORTRAITS["portrait"], Framing(*size, 0.8), FRAMES * SEGMENTS
+        )
         for variant, coder in product(VARIANTS, CODERS):
             more = f":ipratio=1.5{VARIANTS[variant]}:cabac={CODERS[coder]}"
             encoder = settings("veryfast", 21.5, BASE + more)
-            for kind, encode in (("composed", _composed), ("whole", _whole)):
+            whole = encode_whole(scene, encoder)
+            data = whole.headers + b"".join(whole.packets)
+            for kind, stream in (("composed", _composed(scene, encoder)), ("whole", data)):
                 path = folder / f"{kind}-{variant}-{coder}-{size[0]}x{size[1]}.264"
-                path.write_bytes(encode(scene, encoder))
+                path.write_bytes(stream)
                 sums = [hashlib.md5(picture).hexdigest() for picture in _decoded(path)]
                 assert len(sums) == FRAMES * SEGMENTS, path
                 path.with_suffix(".md5").write_text("\n".join([f"{size[0]} {size[1]}", *sums]))
@@ -50,27 +53,17 @@ def make(folder: Path) -> None:
 def _composed(scene: Scene, encoder: EncoderSettings) -> bytes:
     layout = band_of(scene.face, scene.planes.width, scene.planes.height)
     assert layout is not None
-    still = encode_still_rows(encoder, scene.planes, layout, FPS, BT709)
-    compositor = BandCompositor(scene.planes, scene.face, layout, FPS, BT709)
+    band = StillBand.encode(BandChoice(encoder, layout), scene.planes, scene.face, FPS, BT709)
+    compositor = band.compositor()
     packets: list[av.Packet] = []
     for number in range(SEGMENTS):
-        made = BandSegmentEncoder(encoder, still, compositor, FPS, BT709, number)
+        made = band.encoder(compositor, number)
         for index in range(FRAMES):
             frame = compositor.compose(scene.frame(number * FRAMES + index), index)
             packets += made.encode(frame)
         packets += made.encode(None)
         assert not made.unproven
-    return still.headers + b"".join(map(bytes, packets))
-
-
-def _whole(scene: Scene, encoder: EncoderSettings) -> bytes:
-    context = av.CodecContext.create(encoder.codec, "w")
-    encoder.configure(context, scene.planes.width, scene.planes.height, FPS, BT709)
-    compositor = StillCompositor(scene.planes, scene.face, FPS, BT709)
-    packets: list[av.Packet] = []
-    for index in range(FRAMES * SEGMENTS):
-        packets += context.encode(compositor.compose(scene.frame(index), index))
-    return b"".join(map(bytes, [*packets, *context.encode(None)]))
+    return band.still.headers + b"".join(map(bytes, packets))
 
 
 def _decoded(path: Path) -> Iterator[bytes]:
