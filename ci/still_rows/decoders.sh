@@ -48,7 +48,7 @@ equal() { # DECODER STREAM
 }
 
 failed=0
-printf '%-18s%-20s%-20s%s\n' decoder stream composed whole
+printf '%-18s%-20s%-30s%s\n' decoder stream composed whole
 for decoder in none slice frame openh264 jm libavc edge264; do
     name=${names[$decoder]:-$decoder}
     if ! command -v "${commands[$decoder]}" >/dev/null; then
@@ -59,7 +59,7 @@ for decoder in none slice frame openh264 jm libavc edge264; do
         of=${composed#composed-}
         whole=$(equal "$decoder" "whole-$of") && is_right=1 || is_right=0
         made=$(equal "$decoder" "$composed") || failed=$((failed | is_right))
-        printf '%-18s%-20s%-20s%s\n' "$name" "${of%.264}" "$made" "$whole"
+        printf '%-18s%-20s%-30s%s\n' "$name" "${of%.264}" "$made" "$whole"
     done
 done
 exit $failed
