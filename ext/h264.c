@@ -292,18 +292,22 @@ static const char *check_band(const slice *band, size_t count, const mtf_h264_la
     return NULL;
 }
 
+/* The slices of the rows from `first` up to `stop`. */
 static void put_still(composer *job, const mtf_h264_still *still, size_t count, uint8_t *rbsp,
-                      const slice *like, int is_above)
+                      const slice *like, uint32_t first, uint32_t stop)
 {
+    uint32_t width = job->layout->width;
     for (size_t i = 0; i < count && !job->error; i++) {
         slice each;
-        if ((still[i].row < job->layout->first_row) != is_above)
+        if (still[i].row < first || still[i].row >= stop)
             continue;
         job->error = parse(still[i].unit, still[i].size, rbsp, job->syntax, &each);
         if (!job->error && !is_idr(&each))
             job->error = "no IDR slice";
+        if (!job->error && each.first_mb >= (stop - still[i].row) * width)
+            job->error = "a slice begins behind its rows";
         if (!job->error)
-            move(job, &each, like, still[i].row * job->layout->width);
+            move(job, &each, like, still[i].row * width);
     }
 }
 
@@ -365,7 +369,7 @@ static void put_picture(composer *job, const slice *band, size_t count, const mt
     const mtf_h264_layout *layout = job->layout;
     uint32_t end = layout->first_row + layout->rows;
     if (is_idr(band))
-        put_still(job, still, still_count, rbsp, band, 1);
+        put_still(job, still, still_count, rbsp, band, 0, layout->first_row);
     else
         put_skipped(job, band, 0, layout->first_row);
     for (size_t i = 0; i < count && !job->error; i++)
@@ -373,7 +377,7 @@ static void put_picture(composer *job, const slice *band, size_t count, const mt
     if (job->error)
         return;
     if (is_idr(band))
-        put_still(job, still, still_count, rbsp, band, 0);
+        put_still(job, still, still_count, rbsp, band, end, layout->total_rows);
     else
         put_skipped(job, band, end, layout->total_rows - end);
 }

@@ -42,7 +42,8 @@ static inline uint32_t mtf_read_ue(mtf_bit_reader *in)
             return 0;
         }
     }
-    return (uint32_t)((UINT64_C(1) << zeros) - 1 + mtf_read_u(in, zeros));
+    uint32_t rest = mtf_read_u(in, zeros);
+    return in->error ? 0 : (uint32_t)((UINT64_C(1) << zeros) - 1 + rest);
 }
 
 static inline int64_t mtf_read_se(mtf_bit_reader *in)

@@ -20,6 +20,11 @@ from musetalk_fast.kernels.h264_bits import (
 _HIGH_PROFILES = (100, 110, 122, 244)
 """Whose SPS names the chroma format (clause 7.3.2.1.1)."""
 
+_VECTOR_BITS = 7
+"""`log2_max_mv_length_vertical` of 32 pixels in quarters of one: what the guard rows hold."""
+
+_EXTENDED_SAR = 255
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceParameters:
@@ -113,11 +118,45 @@ def _read_sps(unit: bytes) -> SequenceParameters:
     if max(frame_num_bits, poc_lsb_bits) > 16:
         raise UnsupportedStreamError("counters of more than 16 bits")
     place = bits.place
+    vector_bits = _read_vector_bits(bits)
+    if vector_bits > _VECTOR_BITS:
+        raise UnsupportedStreamError(
+            f"vectors of 2**{vector_bits} quarter pixels; guard rows hold 2**{_VECTOR_BITS}"
+        )
     bits.place = stop_bit(bits.data)
     return SequenceParameters(
         *(profile, constraints, level, number, frame_num_bits, poc_lsb_bits, references),
         *(width, rows, direct, crop, bits.since(place)),
     )
+
+
+def _read_vector_bits(bits: BitReader) -> int:
+    """`log2_max_mv_length_vertical` of the usability information (clause E.1.1).
+
+    Raises:
+        UnsupportedStreamError: nothing bounds vectors, or a hypothetical decoder is described.
+    """
+    if not bits.u(1):
+        raise UnsupportedStreamError("no usability information")
+    if bits.u(1) and bits.u(8) == _EXTENDED_SAR:
+        bits.u(32)
+    if bits.u(1):  # overscan_info_present_flag
+        bits.u(1)
+    if bits.u(1):  # video_signal_type_present_flag
+        bits.u(4)
+        if bits.u(1):
+            bits.u(24)
+    if bits.u(1):  # chroma_loc_info_present_flag
+        bits.ue(), bits.ue()
+    if bits.u(1):  # timing_info_present_flag
+        bits.u(32), bits.u(32), bits.u(1)
+    if bits.u(2):
+        raise UnsupportedStreamError("parameters of a hypothetical reference decoder")
+    bits.u(1)  # pic_struct_present_flag
+    if not bits.u(1):
+        raise UnsupportedStreamError("no bound on vectors")
+    bits.u(1), bits.ue(), bits.ue(), bits.ue()
+    return bits.ue()
 
 
 def _read_pps(unit: bytes, sequence: SequenceParameters) -> Syntax:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import file_targets
+import h264_targets
 import kernel_targets
 import wire_targets
 from mutation import mutated
@@ -25,6 +26,7 @@ from target import Target
 
 TARGETS: tuple[Target, ...] = (
     *kernel_targets.TARGETS,
+    *h264_targets.TARGETS,
     *wire_targets.TARGETS,
     *file_targets.TARGETS,
 )

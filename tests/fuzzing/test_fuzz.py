@@ -14,7 +14,15 @@ from mutation import pieces
 from target import Target
 
 SEED = 8
-CASES = {"base64": 400, "lines": 120, "crc32c": 100, "paste": 40, "requests": 500}
+CASES = {
+    "base64": 400,
+    "lines": 120,
+    "crc32c": 100,
+    "paste": 40,
+    "requests": 500,
+    "h264": 120,
+    "headers": 80,
+}
 OTHERS = 200
 
 BY_NAME = {target.name: target for target in TARGETS}

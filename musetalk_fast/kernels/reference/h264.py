@@ -83,15 +83,14 @@ def compose(
         raise UnsupportedStreamError("too many slices")
     others = [unit for unit in units if unit[0] & 31 not in (NON_IDR, IDR, SPS, PPS)]
     _check_band(band, layout)
-    like = band[0]
+    outside = (band[0], syntax, layout, still, idr_pic_id)
+    above = _rows_outside(*outside, range(layout.first_row))
     first_mb = layout.first_row * layout.width
-    if like.is_idr:
-        above, below = _still_slices(like, syntax, layout, still, idr_pic_id)
-    else:
-        above, below = _skipped_slices(like, syntax, layout)
     made = [_moved(each, first_mb, idr_pic_id, syntax) for each in band]
+    below = _rows_outside(*outside, range(layout.first_row + layout.rows, layout.total_rows))
     data = b"".join(START_CODE + unit for unit in [*others, *above, *made, *below])
-    return Composition(data, like.is_idr, like.is_idr or _is_proven(band, syntax, layout))
+    is_idr = band[0].is_idr
+    return Composition(data, is_idr, is_idr or _is_proven(band, syntax, layout))
 
 
 def _check_band(band: list[Slice], layout: Layout) -> None:
@@ -121,35 +120,40 @@ def _moved(each: Slice, offset: int, idr_pic_id: int, syntax: Syntax) -> bytes:
     return bytes([each.nal]) + escape(rbsp)
 
 
-def _still_slices(
+def _rows_outside(
     like: Slice,
     syntax: Syntax,
     layout: Layout,
     still: Sequence[tuple[bytes, int]],
     idr_pic_id: int,
-) -> tuple[list[bytes], list[bytes]]:
-    """IDR slices above and below the band, as slices of the picture of `like`."""
-    above: list[bytes] = []
-    below: list[bytes] = []
-    for unit, row in still:
-        each = parse_slice(unit, syntax)
-        if not each.is_idr:
-            raise UnsupportedStreamError("no IDR slice")
-        of_picture = replace(each, nal=like.nal, identity=like.identity, poc=like.poc)
-        moved = _moved(of_picture, row * layout.width, idr_pic_id, syntax)
-        (above if row < layout.first_row else below).append(moved)
-    return above, below
+    rows: range,
+) -> list[bytes]:
+    """The slices of rows above or below the band, of the picture of `like`."""
+    if like.is_idr:
+        of_rows = [(unit, row) for unit, row in still if row in rows]
+        return [_still(like, syntax, layout, each, idr_pic_id, rows) for each in of_rows]
+    if not rows:
+        return []
+    return [_skipped(like, rows.start * layout.width, len(rows) * layout.width, syntax)]
 
 
-def _skipped_slices(like: Slice, syntax: Syntax, layout: Layout) -> tuple[list[bytes], list[bytes]]:
-    """Slices of skipped macroblocks above and below the band."""
-    end = layout.first_row + layout.rows
-    parts = ((0, layout.first_row), (end, layout.total_rows - end))
-    above, below = (
-        [_skipped(like, row * layout.width, rows * layout.width, syntax)] if rows else []
-        for row, rows in parts
-    )
-    return above, below
+def _still(
+    like: Slice,
+    syntax: Syntax,
+    layout: Layout,
+    still: tuple[bytes, int],
+    idr_pic_id: int,
+    rows: range,
+) -> bytes:
+    """An IDR slice of rows that do not change, as one of the picture of `like`."""
+    unit, row = still
+    each = parse_slice(unit, syntax)
+    if not each.is_idr:
+        raise UnsupportedStreamError("no IDR slice")
+    if each.first_mb >= (rows.stop - row) * layout.width:
+        raise UnsupportedStreamError("a slice begins behind its rows")
+    of_picture = replace(each, nal=like.nal, identity=like.identity, poc=like.poc)
+    return _moved(of_picture, row * layout.width, idr_pic_id, syntax)
 
 
 def _skipped(like: Slice, first_mb: int, count: int, syntax: Syntax) -> bytes:

@@ -137,10 +137,11 @@ def _skip_references(bits: BitReader, kind: int, syntax: Syntax) -> None:
     counts = [syntax.references_0, syntax.references_1][: 2 if kind == B else 1]
     if kind == B:
         bits.u(1)  # direct_spatial_mv_pred_flag
-    if bits.u(1):
-        counts = [bits.ue() + 1 for _ in counts]
-    if max(counts) > _MAX_REFERENCES:
-        raise UnsupportedStreamError("too many references")
+    is_overridden = bits.u(1)
+    for number, by_default in enumerate(counts):
+        counts[number] = bits.ue() + 1 if is_overridden else by_default
+        if counts[number] > _MAX_REFERENCES:
+            raise UnsupportedStreamError("too many references")
     for _ in counts:
         if bits.u(1):
             while bits.ue() != 3:
