@@ -123,9 +123,9 @@ class BandSegmentEncoder:
             yield from self._end()
 
     def _begin(self) -> BandEncoder:
-        # Segments that follow one another differ in the first picture's number, and so do the GOPs
-        # of one; two bits are enough for both.
-        idr_pic_id = 2 * (self._number % 2) + self._begun % 2
+        # IDR pictures that follow one another differ in it: those of neighbouring segments, of the
+        # GOPs of one, and of x264 itself (0 and 1) in segments that are encoded in full.
+        idr_pic_id = 2 + 2 * (self._number % 2) + self._begun % 2
         self._begun += 1
         self._start = self._frames
         self._encoder = BandEncoder(
