@@ -156,6 +156,6 @@ def test_a_plan_for_each_job_or_its_error(tmp_path: Path) -> None:
     good, bad, gone = plan_all(jobs, Settings(), lambda _job, _event: None)
     assert good.result is not None
     assert good.result.frames == 75
-    assert isinstance(bad.error, errors.ImageFormatError)
+    assert isinstance(bad.error, errors.VideoFormatError)
     assert isinstance(gone.error, errors.InputNotFoundError)
     assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ from musetalk_fast.client.disconnects import failing_if_disconnected
 from musetalk_fast.client.http_errors import first_line, raise_for_refusal
 from musetalk_fast.client.http_proxy import HttpProxy, proxy_for
 from musetalk_fast.client.request_deadlines import RequestDeadlines
-from musetalk_fast.threads import thread_errors
+from musetalk_fast.threads import thread_errors, wait_until_ended
 from musetalk_fast.wire.requests import Health
 
 T = TypeVar("T")
@@ -84,8 +84,8 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for session in self._sessions:
-            await session.close()
+        # All of them, even if we are cancelled while one closes.
+        await wait_until_ended([asyncio.ensure_future(each.close()) for each in self._sessions])
 
     @asynccontextmanager
     async def request(

@@ -87,3 +87,22 @@ async def test_a_new_connection_that_breaks_is_a_failure() -> None:
             async with connection.request("POST", "/v1/avatars", data=b"{}"):
                 pass
     assert peer.heads == ["POST /v1/avatars"]
+
+
+async def test_a_cancellation_while_it_closes_leaves_nothing_open() -> None:
+    server = await asyncio.start_server(Dropping().serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server:
+        connection = Connection(parse_address(f"http://{host}:{port}"), 10)
+        await connection.__aenter__()
+        async with connection.request("HEAD", PATH):
+            pass
+        for turns in range(4):  # of the loop, before it comes
+            closing = asyncio.ensure_future(connection.__aexit__(None, None, None))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            closing.cancel()
+            with suppress(asyncio.CancelledError):
+                await closing
+            if turns:
+                assert all(session.closed for session in connection._sessions)
