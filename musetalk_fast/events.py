@@ -5,6 +5,7 @@ Each event is one line of `--json`: its class names the `event`, its fields the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -199,3 +200,6 @@ Event: TypeAlias = (
     | WarningEvent
     | DoneEvent
 )
+
+OnEvent: TypeAlias = Callable[[Event], None]
+"""Takes the events of a render."""

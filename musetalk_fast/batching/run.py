@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 from musetalk_fast.batching.job_list import Job
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import InternalError, MuseTalkError, OutputWriteError
-from musetalk_fast.events import Event
-from musetalk_fast.planning import OnEvent, Plan, make_plan
+from musetalk_fast.events import Event, OnEvent
+from musetalk_fast.planning import Plan, make_plan
 from musetalk_fast.rendering import Renderer, RenderResult
 
 T = TypeVar("T")

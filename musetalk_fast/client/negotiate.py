@@ -126,21 +126,26 @@ def check_limits(
             f"{float(fps):g} frames a second are more than its limit of {info.max_fps:g}",
             "choose a smaller --fps",
         )
-    if max(size) > info.max_size:
-        raise refuse(
-            f"an avatar of {size[0]}x{size[1]} pixels; its limit is {info.max_size} a side",
-            "choose a smaller --resolution",
-        )
-    if source_frames > info.max_source_frames == 1:
-        raise refuse("takes no videos as avatars", "give a picture, or choose another server")
-    if source_frames > info.max_source_frames:
-        raise refuse(
-            f"an avatar of {source_frames} frames; its limit is {info.max_source_frames}",
-            "cut the video",
-        )
+    if refusal := _refused_avatar(info, size, source_frames):
+        raise refuse(*refusal)
     for name, length in assets.items():
         if length > info.max_asset_bytes:
             raise refuse(f"{name} of {length} bytes; its limit is {info.max_asset_bytes}")
+
+
+def _refused_avatar(
+    info: Info, size: tuple[int, int], source_frames: int
+) -> tuple[str, str] | None:
+    """Why a server does not take such an avatar, with a hint."""
+    if max(size) > info.max_size:
+        side = f"its limit is {info.max_size} a side"
+        return f"an avatar of {size[0]}x{size[1]} pixels; {side}", "choose a smaller --resolution"
+    if source_frames > info.max_source_frames == 1:
+        return "takes no videos as avatars", "give a picture, or choose another server"
+    if source_frames > info.max_source_frames:
+        limit = f"its limit is {info.max_source_frames}"
+        return f"an avatar of {source_frames} frames; {limit}", "cut the video"
+    return None
 
 
 async def _health(connection: Connection, wire: str) -> Health:

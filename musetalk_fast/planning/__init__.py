@@ -1,19 +1,12 @@
 """Inputs and settings become a plan: everything that decides how the video looks."""
 
+from musetalk_fast.planning.inputs import Inputs, load_inputs
 from musetalk_fast.planning.plan import Plan, Segment, cut
 from musetalk_fast.planning.plan_checks import check_inputs
-from musetalk_fast.planning.planner import (
-    Inputs,
-    OnEvent,
-    check_place,
-    load_inputs,
-    make_plan,
-    plan_render,
-)
+from musetalk_fast.planning.planner import check_place, make_plan, plan_render
 
 __all__ = [
     "Inputs",
-    "OnEvent",
     "Plan",
     "Segment",
     "check_inputs",

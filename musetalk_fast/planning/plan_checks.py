@@ -29,7 +29,7 @@ from musetalk_fast.types import Extend, SourceRun
 from musetalk_fast.video.encoder_selection import has_alpha, has_kernel_and_name, resolve_again
 
 if TYPE_CHECKING:
-    from musetalk_fast.planning.planner import Inputs
+    from musetalk_fast.planning.inputs import Inputs
 
 
 _WHERE_TRANSPARENT = "transparent where avatar and pix_fmt have alpha, and only there"

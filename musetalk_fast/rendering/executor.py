@@ -9,8 +9,8 @@ from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.errors import ProtocolError, ServerError
-from musetalk_fast.events import Event, WarningEvent
-from musetalk_fast.planning import OnEvent, Segment
+from musetalk_fast.events import Event, OnEvent, WarningEvent
+from musetalk_fast.planning import Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.job import RenderJob

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
-from musetalk_fast.events import Event, ProgressEvent
+from musetalk_fast.events import Event, OnEvent, ProgressEvent
 from musetalk_fast.media.background import background_file
 from musetalk_fast.media.image import Asset
-from musetalk_fast.planning import OnEvent, check_place, load_inputs, plan_render
+from musetalk_fast.planning import check_place, load_inputs, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts

@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 
 from musetalk_fast.errors import OutputPlaceError, OutputWriteError, PlanError
-from musetalk_fast.events import WarningEvent
-from musetalk_fast.planning import OnEvent, Plan, Segment
+from musetalk_fast.events import OnEvent, WarningEvent
+from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.jobdir import PLAN, JobDirectory
 from musetalk_fast.rendering.progress import segment_event
 from musetalk_fast.storage import write_errors

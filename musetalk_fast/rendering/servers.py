@@ -10,8 +10,7 @@ from musetalk_fast.client.negotiate import NegotiatedServer, open_server, probe
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerUnreachableError
-from musetalk_fast.events import WarningEvent
-from musetalk_fast.planning import OnEvent
+from musetalk_fast.events import OnEvent, WarningEvent
 from musetalk_fast.rendering.progress import failure_event
 
 _FALLBACK_NOTE = (

@@ -15,8 +15,8 @@ from musetalk_fast.client.infer import InferRequest, check_infer_options, open_i
 from musetalk_fast.client.negotiate import NegotiatedServer, check_limits
 from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import asset_size, ensure_asset
-from musetalk_fast.events import ProgressEvent, ServerEvent, UploadEvent, WarningEvent
-from musetalk_fast.planning import OnEvent, Plan, Segment
+from musetalk_fast.events import OnEvent, ProgressEvent, ServerEvent, UploadEvent, WarningEvent
+from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.faceless import Span
 from musetalk_fast.rendering.job import RenderJob

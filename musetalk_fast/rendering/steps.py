@@ -10,12 +10,12 @@ from pathlib import Path
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
+from musetalk_fast.events import OnEvent
 from musetalk_fast.media.background import load_background_file
 from musetalk_fast.media.image import Asset, Background, Still
 from musetalk_fast.media.speech import load_speech
 from musetalk_fast.planning import (
     Inputs,
-    OnEvent,
     Plan,
     Segment,
     check_inputs,

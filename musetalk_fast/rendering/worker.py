@@ -14,7 +14,7 @@ from musetalk_fast.errors import (
     ServerError,
     ServerSlowError,
 )
-from musetalk_fast.planning import OnEvent
+from musetalk_fast.events import OnEvent
 from musetalk_fast.rendering.progress import failure_event
 from musetalk_fast.rendering.queue import QueueClosedError
 from musetalk_fast.rendering.scheduler import Scheduler

@@ -13,8 +13,8 @@ import pytest
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import Event, FacesEvent
-from musetalk_fast.planning import planner
-from musetalk_fast.planning.planner import look_for_face
+from musetalk_fast.planning import face_look
+from musetalk_fast.planning.face_look import look_for_face
 from musetalk_fast.types import Picture
 
 
@@ -41,7 +41,7 @@ def test_the_first_face_counts(astronaut: Picture) -> None:
 def test_without_one_in_time_the_first_frame_says_why(
     astronaut: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "_MAX_LOOKS", 1)
+    monkeypatch.setattr(face_look, "_MAX_LOOKS", 1)
     avatar = _avatar(astronaut[:96, :96], 1000)
     with pytest.raises(NoFaceError) as refused:
         look_for_face(avatar, Settings(), lambda _event: None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from musetalk_fast.config import AvatarSettings, Settings
 from musetalk_fast.events import Event, WarningEvent
-from musetalk_fast.planning.planner import load_inputs, plan_render
+from musetalk_fast.planning import load_inputs, plan_render
 from musetalk_fast.types import Silence
 
 REPOSITORY = Path(__file__).parents[2]

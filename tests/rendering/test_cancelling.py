@@ -16,7 +16,7 @@ import pytest
 from musetalk_fast import OutputSettings, ServerSettings, Settings, render_async
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.events import Event, PlanEvent, ProgressEvent
-from musetalk_fast.planning import planner
+from musetalk_fast.planning import inputs as planning_inputs
 from musetalk_fast.rendering import renderer as renderers
 from musetalk_fast.rendering.jobdir import locked_job_directory
 from musetalk_fast.storage import AtomicFile
@@ -53,7 +53,7 @@ async def test_while_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         sound.writeframes(bytes(2 * 8_000 * HOUR))
     reported: list[Event] = []
     ended: list[bool] = []
-    load_speech = planner.load_speech
+    load_speech = planning_inputs.load_speech
 
     def noted(*given: Any) -> object:
         try:
@@ -66,7 +66,7 @@ async def test_while_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         if isinstance(event, ProgressEvent) and event.done == 1:
             render.cancel()
 
-    monkeypatch.setattr(planner, "load_speech", noted)
+    monkeypatch.setattr(planning_inputs, "load_speech", noted)
     async with serving(Script()) as url:
         render = _start(url, tmp_path / "out.mp4", listener, tmp_path / "hour.wav")
         with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,101 @@
+"""Both inputs of a render, opened and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from musetalk_fast.config import Settings
+from musetalk_fast.events import OnEvent, ProgressEvent, WarningEvent
+from musetalk_fast.media.avatar import AvatarSource
+from musetalk_fast.media.background import DEFAULT_BACKGROUND, load_background
+from musetalk_fast.media.image import Background
+from musetalk_fast.media.picture.transparency import TRANSPARENT
+from musetalk_fast.media.speech import Speech, load_speech
+from musetalk_fast.planning.avatar_opening import open_wanted
+from musetalk_fast.planning.face_look import look_for_face
+from musetalk_fast.types import Box
+from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """The avatar and the recording, checked and normalised.
+
+    Attributes:
+        background: behind the avatar's transparent parts.
+        mouth: where our own look at the avatar found it: the lower half of MuseTalk's box; None
+            if nobody looked.
+        mouth_is_open: whether it is, as far as somebody looked.
+    """
+
+    avatar: AvatarSource
+    speech: Speech
+    background: Background
+    mouth: Box | None = None
+    mouth_is_open: bool = False
+
+
+def load_inputs(
+    avatar: Path,
+    audio: Path,
+    output: Path,
+    settings: Settings,
+    workdir: Path,
+    on_event: OnEvent,
+    on_avatar: Callable[[AvatarSource], object] = lambda _avatar: None,
+    on_block: Callable[[float], None] = lambda _secs: None,
+) -> Inputs:
+    """Read, check and normalise both inputs; look for a face.
+
+    Args:
+        output: says whether transparent parts can stay, and how large a video is played.
+        workdir: folder for the 16 kHz recording.
+        on_event: called with progress and warnings.
+        on_avatar: given the avatar as soon as it is open.
+        on_block: as `load_speech` has it, and with each picture that is read; may raise to stop.
+
+    Raises:
+        errors.InputError: the leaf that says what cannot work.
+        errors.OutputError: an output that cannot have the background that was asked for.
+    """
+    on_event(ProgressEvent(stage="load", done=0, total=2))
+    background = _background(settings, output)
+    avatar_source = open_wanted(avatar, output, settings.output, background, lambda: on_block(0.0))
+    on_avatar(avatar_source)
+    for note in _avatar_notes(avatar_source, settings):
+        on_event(note)
+    mouth, is_open = None, False
+    if settings.avatar.face_check:
+        mouth, is_open = look_for_face(avatar_source, settings, on_event)
+    on_event(ProgressEvent(stage="load", done=1, total=2))
+    speech = load_speech(audio, workdir, on_block)
+    if settings.processing.strict_audio:
+        speech.check_whole()
+    for note in speech.notes:
+        on_event(note)
+    on_event(ProgressEvent(stage="load", done=2, total=2))
+    return Inputs(avatar_source, speech, background, mouth, is_open)
+
+
+def _background(settings: Settings, output: Path) -> Background:
+    """What was asked for; else transparent where avatar and output can be."""
+    asked = settings.avatar.background
+    if asked is None:
+        return None if keeps_alpha(settings.output, output) else DEFAULT_BACKGROUND
+    if asked == TRANSPARENT:
+        demand_alpha(settings.output, output)
+    return load_background(asked)
+
+
+def _avatar_notes(avatar: AvatarSource, settings: Settings) -> Iterator[WarningEvent]:
+    """What there is to say of the avatar as it was opened."""
+    if settings.avatar.background == TRANSPARENT and not has_alpha(avatar.pix_fmt):
+        yield WarningEvent(
+            message=f"{avatar.path.name} has no transparent parts: the video has none"
+        )
+    for note in avatar.notes:
+        yield WarningEvent(message=note)
+    if avatar.size_note is not None:
+        yield WarningEvent(message=avatar.size_note, token="MTF-SIZE")
