@@ -43,7 +43,7 @@ from musetalk_fast.types import (
 from musetalk_fast.video.compositor import NoCrop, StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.full_frame import FullFrameCompositor
-from musetalk_fast.video.video_compositor import VideoCompositor
+from musetalk_fast.video.video_compositor import ShownFrame, VideoCompositor
 from musetalk_fast.wire.messages import Frame
 
 WIDTH, HEIGHT = 96, 80
@@ -180,3 +180,21 @@ def test_the_mouth_of_a_moving_avatar_is_looked_at_where_it_is(tmp_path: Path) -
         looks.append(compositor.mouth_look())
     assert looks[0] == looks[1] != looks[2]
     assert {len(look) for look in looks} == {192}
+
+
+@pytest.mark.parametrize("match_colour", [False, True])
+def test_a_moving_avatars_crops_are_weighed_and_coloured_as_a_stills(match_colour: bool) -> None:
+    layout = LAYOUTS["yuv420p"]
+    planes = next(AVATAR.planes(PLAN.sources[0], layout))
+    face = replace(FACE, mask=np.tile(np.linspace(0, 255, 50).astype(np.uint8), (28, 1)))
+    look = FPS, BT709
+    still = StillCompositor(planes, face, *look, match_colour=match_colour)
+    shown = (ShownFrame(0, planes, face) for _ in range(4))
+    moving = VideoCompositor(shown, (WIDTH, HEIGHT), layout, *look, match_colour=match_colour)
+    own = planes.samples(0).copy()
+    for index, weight in enumerate((1.0, 0.5, 0.0, 1.0)):
+        pixels = np.random.default_rng(index).integers(60, 90, (256, 256, 3), dtype=np.uint8)
+        crop = replace(CROP, data=pixels.tobytes())
+        frames = [each.compose(crop, index, weight).to_ndarray() for each in (still, moving)]
+        np.testing.assert_array_equal(*frames)
+        assert np.array_equal(frames[0][:HEIGHT], own) == (weight == 0)
