@@ -54,25 +54,33 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         frames=frames,
         width=avatar.width,
         height=avatar.height,
-        fit=settings.output.fit,
         colour=avatar.colour,
         bit_depth=avatar.bit_depth,
         sources=source_runs(avatar, frames, showing),
         extend=extend,
         speed_to_fit=fit,
-        no_face=settings.avatar.no_face,
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
-        options=settings.avatar.options(),
         **_background_fields(inputs),
-        frame_encoding=settings.processing.frame_encoding,
-        still_rows=settings.output.still_rows,
-        scaling=settings.output.scaling,
         silence=_silence(inputs, settings.avatar.silence, on_event),
-        match_colour=settings.output.match_colour,
-        sound=settings.output.sound == "auto",
-        overwrite=settings.output.overwrite,
+        **_settings_fields(settings),
     )
+
+
+def _settings_fields(settings: Settings) -> dict[str, Any]:
+    """Those of the plan that are as they were asked for."""
+    output = settings.output
+    return {
+        "fit": output.fit,
+        "no_face": settings.avatar.no_face,
+        "options": settings.avatar.options(),
+        "frame_encoding": settings.processing.frame_encoding,
+        "still_rows": output.still_rows,
+        "scaling": output.scaling,
+        "match_colour": output.match_colour,
+        "sound": output.sound == "auto",
+        "overwrite": output.overwrite,
+    }
 
 
 def _encoder(
