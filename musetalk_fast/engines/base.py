@@ -97,7 +97,7 @@ class Engine(Protocol):
     ) -> PreparedAvatar:
         """Decode an avatar asset and find its face in every source frame.
 
-        What `media.avatar.open_avatar` opens has the source frames, in number and in size, that the
+        What `media.avatar.open_asset` opens has the source frames, in number and in size, that the
         client counts; `media.face.FaceTracker` follows one face through them. Memory must not grow
         with the video; files are best kept in the folder of `path`, without a name.
 

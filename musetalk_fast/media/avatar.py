@@ -224,13 +224,31 @@ def open_avatar(
     look = Look(background, resolution, check)
     if sequence := find_sequence(path):
         return open_sequence(path, sequence, look)
-    with open_input(path) as file, read_errors(path):
-        mark = file.read(MAX_MARK)
-    if is_video(mark) or (not is_picture(mark) and is_known(path)):
+    if _is_video(path):
         return VideoSource(path, resolution)
     if name := animated_format(path):
         return open_animation(path, name, look)
     return StillSource(load_still(path, background=background, resolution=resolution))
+
+
+def open_asset(path: Path) -> AvatarSource:
+    """Open what a server was sent as an avatar: a file with a picture or a video.
+
+    Clients send animations as videos. Here one is refused: bringing it to frames takes as much time
+    and space as its few bytes ask for.
+
+    Raises:
+        errors.InputError: as `image.load_still` and `VideoSource`.
+    """
+    if _is_video(path):
+        return VideoSource(path)
+    return StillSource(load_still(path, background="white", resolution=None))
+
+
+def _is_video(path: Path) -> bool:
+    with open_input(path) as file, read_errors(path):
+        mark = file.read(MAX_MARK)
+    return is_video(mark) or (not is_picture(mark) and is_known(path))
 
 
 def _check(source: int) -> None:

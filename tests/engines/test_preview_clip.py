@@ -17,11 +17,12 @@ from musetalk_fast.engines.preview.anatomy import LOWER_OUTER, UPPER_OUTER
 from musetalk_fast.engines.preview.clip import ClipAvatar, prepare_clip
 from musetalk_fast.engines.preview.clip_file import steadied
 from musetalk_fast.engines.preview.crop import photo_crop, sampling
+from musetalk_fast.engines.preview.engine import PreviewEngine
 from musetalk_fast.engines.preview.mouth import MouthPose
 from musetalk_fast.engines.preview.pixels import carried_picture, crop_rows, enlarged
 from musetalk_fast.engines.preview.render import paint
 from musetalk_fast.engines.preview.warp import displacement, influence
-from musetalk_fast.errors import NoFaceError
+from musetalk_fast.errors import ImageFormatError, NoFaceError
 from musetalk_fast.media.face import FaceFinder
 from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.types import AvatarOptions, Box, Face, Picture, SourceRun
@@ -228,3 +229,13 @@ def test_steady_movement_and_large_ones_are_kept() -> None:
     np.testing.assert_allclose(steadied(face, face + 9.0, face), face + 9.0, atol=0.1)
     trembling = steadied(face, face + 0.1, face)
     assert np.abs(trembling - face).max() < 0.04
+
+
+@pytest.mark.parametrize("name", ["gif", "png", "webp"])
+def test_an_animation_is_no_asset(name: str, tmp_path: Path) -> None:
+    """A few bytes of one ask for hours and for gigabytes: clients send a video instead."""
+    first, *more = (Image.new("RGB", (96, 80), (level, 0, 0)) for level in (10, 90, 200))
+    path = tmp_path / f"a.{name}"
+    first.save(path, save_all=True, append_images=more, duration=40)
+    with pytest.raises(ImageFormatError, match="a video or an animation"):
+        PreviewEngine().prepare_avatar(path, AvatarOptions(), lambda *_: None, never_cancelled)

@@ -25,7 +25,7 @@ from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, Posed, make_mouth, pose_mouth
 from musetalk_fast.engines.preview.render import paint
 from musetalk_fast.engines.preview.speech import mouth_track, pose_at
-from musetalk_fast.media.avatar import AvatarSource, open_avatar
+from musetalk_fast.media.avatar import AvatarSource, open_asset
 from musetalk_fast.media.face import FaceFinder, find_face
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Face, Pcm
 
@@ -89,7 +89,7 @@ class PreviewEngine:
             errors.FaceOptionsError: a shift or a margin that the face does not allow.
             errors.UsageError: options that make no sense.
         """
-        source = open_avatar(path, background="white", resolution=None)
+        source = open_asset(path)
         check()
         if source.rate is None:
             return self._still(source, options, on_face, check)
