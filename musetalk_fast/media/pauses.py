@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.media.fade import FADE, faded_in
 from musetalk_fast.media.speech_levels import speech_levels
 
-HOLD, FADE = 0.3, 0.2
-"""Seconds around a sound in which the mouth is the model's, and in which it then fades: a gap
-within a sentence is shorter than twice the first."""
+HOLD = 0.3
+"""Seconds around a sound in which the mouth is the model's; then it fades. A gap within a sentence
+is shorter than twice that."""
 _STEP = Fraction(1, 50)
 """Seconds: the steps in which sound is looked for."""
 _SPEECH = -46.0
@@ -44,5 +45,4 @@ def crop_weights(wav: Path, fps: Fraction, start: int, stop: int) -> NDArray[np.
     after = np.searchsorted(sounds, times).clip(1, len(sounds) - 1) if len(sounds) > 1 else 0
     before = np.maximum(after - 1, 0)
     away = np.minimum(np.abs(times - sounds[before]), np.abs(times - sounds[after]))
-    rest = np.clip((away - HOLD) / FADE, 0, 1)
-    return np.asarray(1 - rest * rest * (3 - 2 * rest))
+    return faded_in(HOLD + FADE - away)

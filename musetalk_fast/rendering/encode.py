@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.planes import LAYOUTS
-from musetalk_fast.media.pauses import crop_weights
 from musetalk_fast.media.speech_levels import speech_levels
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.coding import Coding, Codings
+from musetalk_fast.rendering.crop_weights import CropWeights
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.queue import QueueClosedError
 from musetalk_fast.rendering.segment import ActiveSegment
-from musetalk_fast.types import Silence
 from musetalk_fast.video.mouth_motion import MotionMeter, MotionSums, sampled_every
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part
@@ -79,11 +75,10 @@ class SegmentEncoder:
         compositor = coding.compositor
         layout = LAYOUTS[self._job.plan.encoder.pix_fmt]
         meter = MotionMeter(layout.sample_bytes, layout.depth + layout.shift)
-        weights = self._crop_weights(active.segment)
+        weights = CropWeights(self._job, active.segment)
         for frame in active.queue:
             index = frame.index - active.segment.start
-            weight = 1.0 if weights is None else float(weights[index])
-            shown = compositor.compose(frame, index, weight)
+            shown = compositor.compose(frame, index, weights.of(frame))
             if index % self._every == 0:
                 meter.add(compositor.mouth_look())
             encoder.encode(shown)
@@ -91,12 +86,6 @@ class SegmentEncoder:
         if active.queue.closed:
             raise QueueClosedError
         return meter
-
-    def _crop_weights(self, segment: Segment) -> NDArray[np.float64] | None:
-        if self._job.plan.silence is Silence.MODEL:
-            return None
-        wav = self._job.inputs.speech.wav
-        return crop_weights(wav, self._job.plan.fps, segment.start, segment.stop)
 
     def _measured(self, meter: MotionMeter, segment: Segment) -> MotionSums | None:
         """The motion of a segment's mouth beside its sound; not measured is no failure."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import FacelessEvent
+from musetalk_fast.media.fade import faded_in
 from musetalk_fast.planning.source_frames import as_runs
 from musetalk_fast.types import NoFace, SourceRun
 from musetalk_fast.wire.requests import MAX_RUNS
@@ -50,6 +52,7 @@ class FacelessFrames:
         self._no_face = no_face
         self._before = np.concatenate([[0], np.cumsum(~has_face)])
         self._held = _held(has_face) if no_face is NoFace.HOLD else None
+        self._away = _away(has_face) if no_face is NoFace.PASS else None
 
     def shown(self, runs: tuple[SourceRun, ...]) -> tuple[SourceRun, ...]:
         """The source frames that are shown where the plan has these."""
@@ -73,6 +76,17 @@ class FacelessFrames:
     def count(self, runs: Iterable[SourceRun]) -> int:
         """How many output frames of these runs show a source frame without a face."""
         return sum(self._count(run) for run in runs)
+
+    def crop_weights(self, rate: Fraction) -> NDArray[np.float64] | None:
+        """How much of its crop each source frame shows, (source frames,), 0 to 1; None: all of it.
+
+        Where frames without a face are shown as they are, mouths fade to and from them. The ends of
+        the clip are no such edges.
+
+        Args:
+            rate: source frames a second.
+        """
+        return None if self._away is None else faded_in(self._away / float(rate))
 
     def check(self, runs: Iterable[SourceRun], where: str) -> None:
         """Refuse source frames without a face, if that was asked for.
@@ -132,6 +146,16 @@ def _held(has_face: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Of each source frame: the last one up to it that has a face, else the first that has one."""
     own = np.where(has_face, np.arange(len(has_face)), int(np.argmax(has_face)))
     return np.maximum.accumulate(own)
+
+
+def _away(has_face: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    """Of each source frame: how many frames away the nearest one without a face is, if any is."""
+    without, here = np.flatnonzero(~has_face), np.arange(len(has_face))
+    if not len(without):
+        return None
+    after = np.searchsorted(without, here).clip(max=len(without) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.asarray(np.minimum(abs(without[after] - here), abs(without[before] - here)))
 
 
 def _span(start: int, runs: Sequence[SourceRun], has_face: bool) -> Span:

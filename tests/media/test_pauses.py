@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from musetalk_fast.media.pauses import FADE, HOLD, crop_weights
+from musetalk_fast.media.fade import FADE
+from musetalk_fast.media.pauses import HOLD, crop_weights
 from musetalk_fast.media.wav import WavWriter
 from musetalk_fast.types import SPEECH_RATE
 

@@ -17,6 +17,8 @@ from musetalk_fast.types import BT709, Picture, SourceRun, Timestamps
 
 WIDTH, HEIGHT = 160, 128
 _DARKEST, _STEP = 60, 10
+_CROP_LUMA = 19
+"""The pattern engine's crops are nearly black."""
 
 
 class MovingAvatar:
@@ -83,13 +85,14 @@ def _brightness(source: int) -> int:
     return _DARKEST + _STEP * (source % 19)
 
 
-def shown_in(video: Path) -> tuple[list[int], list[bool]]:
-    """Which source frame each frame shows, and whether there is a mouth in it."""
+def shown_in(video: Path) -> tuple[list[int], list[float]]:
+    """Which source frame each frame shows, and how much of a mouth there is in it, 0 to 1."""
     shown, mouths = [], []
     with av.open(str(video)) as container:
         for frame in container.decode(video=0):
             luma = frame.to_ndarray()[:HEIGHT]
             source = (int(luma[:20].mean()) - _DARKEST + _STEP // 2) // _STEP
             shown.append(source)
-            mouths.append(bool(luma[70:90, 60:100].mean() < _brightness(source) - 10))
+            bright = _brightness(source)
+            mouths.append((bright - float(luma[70:90, 60:100].mean())) / (bright - _CROP_LUMA))
     return shown, mouths

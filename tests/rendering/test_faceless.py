@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,16 @@ def test_the_last_one_that_has_a_face_is_held_whichever_way_it_plays() -> None:
     (span,) = frames.spans(RUNS, 0)
     assert span.has_face
     assert _frames(0, 1).shown(RUNS) is RUNS
+
+
+def test_mouths_fade_where_faces_come_and_go_by_the_source_frame_alone() -> None:
+    weights = _frames(2).crop_weights(Fraction(20))
+    assert weights is not None
+    assert weights == pytest.approx([0.5, 0.15625, 0, 0.15625, 0.5, 0.84375, 1, 1, 1])
+    near = _frames(0, 3).crop_weights(Fraction(10))
+    assert near == pytest.approx([0, 0.5, 0.5, 0, 0.5, 1, 1, 1, 1])
+    for frames in (_frames(), _frames(2, no_face=NoFace.HOLD), _frames(2, no_face=NoFace.FAIL)):
+        assert frames.crop_weights(Fraction(20)) is None
 
 
 def test_they_are_counted_named_and_refused() -> None:
