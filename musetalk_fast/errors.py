@@ -256,7 +256,7 @@ class OutputFormatError(OutputError):
     """A container or a combination that is not supported."""
 
     token = "MTF-OUTPUT-FORMAT"
-    default_hint = "use a name that ends in .mp4 or .webm, or --format"
+    default_hint = "use a name that ends in .mp4, .mov, .webm or .mkv, or --format"
 
 
 class EncoderError(OutputError):

@@ -44,7 +44,9 @@ class Container(StrEnum):
     """What a finished video is packed in."""
 
     MP4 = "mp4"
+    MOV = "mov"
     WEBM = "webm"
+    MKV = "mkv"
 
 
 class Scaling(StrEnum):

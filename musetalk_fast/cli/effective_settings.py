@@ -51,11 +51,10 @@ def _by_container(output: OutputSettings, say: Callable[[Codec], str]) -> str:
     if output.codec is not None:
         codec = find_codec(output.codec)
         return f"no encoder is named {output.codec}" if codec is None else say(codec)
-    said = {
-        name: say(CODECS[container.encoder])
-        for name, container in CONTAINERS.items()
-        if output.format in (None, name)
-    }
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    return ", ".join(f"{text} for {name}" for name, text in said.items())
+    said: dict[str, list[str]] = {}
+    for name, container in CONTAINERS.items():
+        if output.format in (None, name):
+            said.setdefault(say(CODECS[container.encoder]), []).append(name)
+    if len(said) == 1:
+        return next(iter(said))
+    return ", ".join(f"{text} for {'/'.join(names)}" for text, names in said.items())

@@ -200,7 +200,7 @@ _FILES = (
     ),
     click.option(
         "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
-        metavar="FILE", help="The video: .mp4 or .webm.",
+        metavar="FILE", help="The video: .mp4, .m4v, .mov, .webm or .mkv.",
     ),
 )  # fmt: skip
 
@@ -220,8 +220,8 @@ _ENCODING = (
             help_text="Speed: ultrafast ... veryfast (default) ... placebo. Slower ones make "
             "smaller files."),
     setting("output.codec", "--codec", metavar="NAME", group="Video",
-            help_text="h264 (default for .mp4), hevc, vp9 (default for .webm), av1, or an encoder "
-            "that `doctor` lists."),
+            help_text="h264 (default), hevc, av1, vp9 (default for .webm), prores, ffv1, or an "
+            "encoder that `doctor` lists."),
     setting("output.still_rows", "--still-rows", metavar="MODE", group="Video",
             help_text="auto (default): of a still portrait, encode rows that never change once, "
             "where that pays (libx264); full: encode them with every frame."),
@@ -264,7 +264,7 @@ _PLANNING = (
             "still 25."),
     *_ENCODING,
     setting("output.format", "--format", metavar="NAME", group="Video",
-            help_text="mp4 or webm. Default: by the output's name."),
+            help_text="mp4, mov, webm or mkv. Default: by the output's name."),
     setting("output.scaling", "--scaling", metavar="NAME", group="Video",
             help_text="How the mouth is scaled: bilinear (default) or lanczos (sharper)."),
     setting("output.match_colour", "--match-colour/--no-match-colour", group="Video",

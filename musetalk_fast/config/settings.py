@@ -49,7 +49,7 @@ AUTO_WIRE = "auto"
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
 _FILE = Text("a file", 1000)
 _BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, blur or transparent", 1000)
-_CODEC = Text("h264, hevc, vp9, av1 or the name of an FFmpeg encoder", 40)
+_CODEC = Text("h264, hevc, av1, vp9, prores, ffv1 or the name of an FFmpeg encoder", 40)
 _WIRE = Word(AUTO_WIRE, *(wire.name for wire in WIRES))
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
@@ -171,8 +171,9 @@ class OutputSettings(_Section):
             the avatar's own, made even; None: the same, scaled down to what phones play.
         fit: of an avatar with other proportions: `pad` (bars), `crop` or `stretch`.
         max_side: the most pixels of a side; a larger video is scaled down.
-        format: `mp4` or `webm`; None: from the file's name.
-        codec: `h264`, `hevc`, `vp9`, `av1` or an FFmpeg encoder; None: the format's default.
+        format: `mp4`, `mov`, `webm` or `mkv`; None: from the file's name.
+        codec: a family (`h264`, `hevc`, `av1`, `vp9`, `prores`, `ffv1`) or an FFmpeg encoder; None:
+            the format's default.
         crf: constant rate factor; None: the encoder's default of ours (20 for x264).
         preset: x264's preset; other encoders: the nearest of theirs.
         still_rows: `auto`: rows of a still avatar that never change are encoded once, where the

@@ -102,7 +102,11 @@ LAYOUTS: dict[str, PixelLayout] = {
         PixelLayout("nv12", _semiplanar(1), planes=2, chroma_x=1, chroma_y=1),
         PixelLayout("yuv420p10le", _planar(2), depth=10, chroma_x=1, chroma_y=1),
         PixelLayout("p010le", _semiplanar(2), planes=2, depth=10, shift=6, chroma_x=1, chroma_y=1),
+        PixelLayout("yuv422p10le", _planar(2), depth=10, chroma_x=1),
+        PixelLayout("yuv444p10le", _planar(2), depth=10),
         PixelLayout("yuva420p", _planar(1), Component(3, 0, 1), planes=4, chroma_x=1, chroma_y=1),
+        PixelLayout("yuva444p", _planar(1), Component(3, 0, 1), planes=4),
+        PixelLayout("yuva444p10le", _planar(2), Component(3, 0, 2), planes=4, depth=10),
     )
 }
 

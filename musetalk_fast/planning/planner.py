@@ -55,7 +55,7 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
         width=avatar.width,
         height=avatar.height,
         colour=avatar.colour,
-        bit_depth=avatar.bit_depth,
+        bit_depth=encoder.bit_depth,
         sources=source_runs(avatar, frames, showing),
         extend=extend,
         speed_to_fit=fit,

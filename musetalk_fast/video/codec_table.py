@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from musetalk_fast.types import PRESETS
 
@@ -14,29 +15,39 @@ class Codec:
     Attributes:
         name: FFmpeg's.
         family: the kind of video it makes.
-        quality: its option for constant quality.
+        quality: its option for constant quality; empty: it has none.
         default: its value if none was asked for; smaller is better in every encoder here.
         lowest, highest: what it takes.
-        preset: its option for speed.
+        preset: its option for speed; empty: it has none.
         presets: a value of it for each of `PRESETS`.
         default_preset: one of `PRESETS`.
         pix_fmt: the layout it is fed with.
         options: what else it needs for constant quality and clean output.
         alpha_pix_fmt: the layout it is fed with where the video is transparent; None: it never is.
+        layout_options: what else it needs for a layout.
+        intra: every picture is a key frame.
+        full_range: its video can say that codes go from 0 to the top.
+        in_software: it is a library, not a device that may be absent or busy.
     """
 
     name: str
     family: str
-    quality: str
-    default: int
-    lowest: int
-    highest: int
-    preset: str
-    presets: tuple[str, ...]
+    quality: str = ""
+    default: int = 0
+    lowest: int = 0
+    highest: int = 0
+    preset: str = ""
+    presets: tuple[str, ...] = ()
     default_preset: str = "veryfast"
     pix_fmt: str = "yuv420p"
     options: tuple[tuple[str, str], ...] = ()
     alpha_pix_fmt: str | None = None
+    layout_options: Mapping[str, tuple[tuple[str, str], ...]] = field(
+        default_factory=dict, hash=False
+    )
+    intra: bool = False
+    full_range: bool = True
+    in_software: bool = True
 
     @property
     def reorders(self) -> int:
@@ -63,18 +74,23 @@ def _nvenc(family: str, default: int, highest: int) -> Codec:
     return Codec(
         *(f"{family}_nvenc", family, "cq", default, 0, highest, "preset", _NVENC, "medium"),
         options=_NVENC_OPTIONS,
+        in_software=False,
     )
 
 
 def _qsv(family: str, default: int) -> Codec:
-    name = f"{family}_qsv"
-    return Codec(name, family, "global_quality", default, 1, 51, "preset", _QSV, "medium", "nv12")
+    return Codec(
+        *(f"{family}_qsv", family, "global_quality", default, 1, 51, "preset", _QSV),
+        *("medium", "nv12"),
+        in_software=False,
+    )
 
 
 def _amf(family: str, default: int) -> Codec:
     return Codec(
         *(f"{family}_amf", family, "qvbr_quality_level", default, 1, 51, "quality", _AMF),
         *("medium", "nv12", _AMF_OPTIONS),
+        in_software=False,
     )
 
 
@@ -97,6 +113,27 @@ CODECS: dict[str, Codec] = {
             alpha_pix_fmt="yuva420p",
         ),
         Codec("libsvtav1", "av1", "crf", 32, 1, 63, "preset", _SVT),
+        Codec(
+            *("prores_ks", "prores"),
+            pix_fmt="yuv422p10le",
+            # The vendor that players of Apple's expect.
+            options=(("vendor", "apl0"),),
+            alpha_pix_fmt="yuva444p10le",
+            layout_options={
+                "yuv422p10le": (("profile", "hq"),),
+                "yuva444p10le": (("profile", "4444"), ("alpha_bits", "16")),
+            },
+            intra=True,
+            full_range=False,
+        ),
+        Codec(
+            *("ffv1", "ffv1"),
+            pix_fmt="yuv444p",
+            # A fixed number of slices: else it, and so the bytes, would depend on the processors.
+            options=(("level", "3"), ("slices", "4"), ("slicecrc", "1")),
+            alpha_pix_fmt="yuva444p",
+            intra=True,
+        ),
         _nvenc("h264", 23, 51),
         _nvenc("hevc", 25, 51),
         _nvenc("av1", 32, 63),
@@ -116,6 +153,8 @@ FAMILIES = {
     "h265": "libx265",
     "vp9": "libvpx-vp9",
     "av1": "libsvtav1",
+    "prores": "prores_ks",
+    "ffv1": "ffv1",
 }
 """The encoder that the name of a family means: the library, which makes the same video anywhere."""
 

@@ -15,6 +15,9 @@ from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, containe
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
+FULL_RANGE = 2
+"""Of `ColourTags.range`."""
+
 GOP_SECS = 10
 """Most seconds from one key frame to the next."""
 
@@ -61,6 +64,12 @@ def resolve(
             where=codec.name,
             hint="give an even size with --resolution WIDTHxHEIGHT",
         )
+    if colour.range == FULL_RANGE and not codec.full_range:
+        raise EncoderError(
+            f"its {codec.family} video says nothing of a full range of codes, which the avatar has",
+            where=codec.name,
+            hint="choose another --codec, or convert the avatar: ffmpeg -vf scale=out_range=tv",
+        )
     try_encoder(resolved, width, height, fps, colour)
     return resolved
 
@@ -84,17 +93,22 @@ def demand_alpha(settings: OutputSettings, output: Path) -> None:
     codec, container = _chosen(settings, output)
     if codec.alpha_pix_fmt is not None:
         return
-    takers = (
-        f"{family} in {known.suffix}"
-        for known in CONTAINERS.values()
-        for family, name in FAMILIES.items()
-        if family in known.families and CODECS[name].alpha_pix_fmt is not None
-    )
+    able = {
+        CODECS[name].family: _places(CODECS[name].family)
+        for name in FAMILIES.values()
+        if CODECS[name].alpha_pix_fmt is not None
+    }
+    written = ", ".join(f"{family} in {places}" for family, places in able.items())
     raise EncoderError(
         f"its {codec.family} video in {container.name} is never transparent",
         where=codec.name,
-        hint=f"write {' or '.join(takers)}, or give --background a colour or a picture",
+        hint=f"write {written}, or give --background a colour or a picture",
     )
+
+
+def _places(family: str) -> str:
+    """The endings of the containers that take a kind of video."""
+    return " or ".join(each.suffix for each in CONTAINERS.values() if family in each.families)
 
 
 def has_alpha(pix_fmt: str) -> bool:
@@ -126,11 +140,13 @@ def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings |
     """
     codec, container = CODECS[settings.codec], CONTAINERS[settings.format]
     quality, preset = (settings.options.get(name, "") for name in (codec.quality, codec.preset))
-    if codec.family not in container.families or preset not in codec.presets:
+    if codec.family not in container.families or preset not in (codec.presets or ("",)):
         return None
-    if quality not in map(str, range(codec.lowest, codec.highest + 1)):
+    if codec.quality and quality not in map(str, range(codec.lowest, codec.highest + 1)):
         return None
-    options = _options(codec, int(quality), PRESETS[codec.presets.index(preset)])
+    crf = int(quality) if codec.quality else None
+    speed = PRESETS[codec.presets.index(preset)] if codec.preset else None
+    options = _options(codec, crf, speed)
     alpha = settings.pix_fmt == codec.alpha_pix_fmt
     return replace(_settings(codec, container, options, fps, alpha=alpha), threads=settings.threads)
 
@@ -176,9 +192,9 @@ def _codec(name: str, container: ContainerFormat) -> Codec:
     if codec is None:
         raise EncoderError(f"no encoder of this name is known: {name!r}", where=name, hint=hint)
     if codec.family not in container.families:
-        raise EncoderError(
-            f"its {codec.family} video does not go into {container.name}", where=name, hint=hint
-        )
+        message = f"its {codec.family} video does not go into {container.name}"
+        hint = f"{codec.family} goes into {_places(codec.family)}; {hint}"
+        raise EncoderError(message, where=name, hint=hint)
     return codec
 
 
@@ -190,17 +206,26 @@ def _settings(
     *,
     alpha: bool = False,
 ) -> EncoderSettings:
+    pix_fmt = (codec.alpha_pix_fmt or codec.pix_fmt) if alpha else codec.pix_fmt
     return EncoderSettings(
         codec=codec.name,
         format=container.name,
-        pix_fmt=(codec.alpha_pix_fmt or codec.pix_fmt) if alpha else codec.pix_fmt,
-        options=options,
-        gop=max(1, round(GOP_SECS * fps)),
+        pix_fmt=pix_fmt,
+        options={**options, **dict(codec.layout_options.get(pix_fmt, ()))},
+        gop=1 if codec.intra else max(1, round(GOP_SECS * fps)),
         threads=1,
     )
 
 
 def _options(codec: Codec, crf: int | None, preset: str | None) -> dict[str, str]:
+    return {**dict(codec.options), **_quality(codec, crf), **_speed(codec, preset)}
+
+
+def _quality(codec: Codec, crf: int | None) -> dict[str, str]:
+    if not codec.quality:
+        if crf is not None:
+            raise EncoderError("it has no --crf", where=codec.name, hint="leave it out")
+        return {}
     quality = codec.default if crf is None else crf
     if not codec.lowest <= quality <= codec.highest:
         raise EncoderError(
@@ -208,9 +233,12 @@ def _options(codec: Codec, crf: int | None, preset: str | None) -> dict[str, str
             where=codec.name,
             hint=f"leave it out for {codec.default}",
         )
-    speed = PRESETS.index(preset or codec.default_preset)
-    return {
-        **dict(codec.options),
-        codec.quality: str(quality),
-        codec.preset: codec.presets[speed],
-    }
+    return {codec.quality: str(quality)}
+
+
+def _speed(codec: Codec, preset: str | None) -> dict[str, str]:
+    if not codec.preset:
+        if preset is not None:
+            raise EncoderError("it has no --preset", where=codec.name, hint="leave it out")
+        return {}
+    return {codec.preset: codec.presets[PRESETS.index(preset or codec.default_preset)]}

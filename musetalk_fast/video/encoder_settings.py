@@ -16,9 +16,11 @@ from musetalk_fast.wire.records import TEXTS, choice, integer, stored
 if TYPE_CHECKING:
     import av
 
-_MP4, _MATROSKA = ".mp4", ".mkv"
-PART_SUFFIXES = (_MP4, _MATROSKA)
-"""Of the files of parts: what MP4 does not hold well goes into Matroska."""
+_PART_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_PART_SUFFIXES = {"prores": ".mov", "vp9": ".mkv", "ffv1": ".mkv"}
+"""Of families that MP4 does not hold, or not with their alpha."""
+PART_SUFFIXES = tuple(_PART_MUXERS)
+"""Of the files of parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,12 @@ class EncoderSettings:
     @property
     def part_suffix(self) -> str:
         """Of the files of parts, one of `PART_SUFFIXES`."""
-        return _MATROSKA if CODECS[self.codec].family == "vp9" else _MP4
+        return _PART_SUFFIXES.get(CODECS[self.codec].family, ".mp4")
 
     @property
     def part_muxer(self) -> str:
         """FFmpeg's name of the parts' container."""
-        return "matroska" if self.part_suffix == _MATROSKA else "mp4"
+        return _PART_MUXERS[self.part_suffix]
 
     @property
     def reorders(self) -> int:
@@ -64,7 +66,7 @@ class EncoderSettings:
     @property
     def in_software(self) -> bool:
         """Whether it is a library, not a device that may be absent or busy."""
-        return self.codec.startswith("lib")
+        return CODECS[self.codec].in_software
 
     def configure(
         self,

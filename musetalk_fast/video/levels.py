@@ -95,9 +95,14 @@ _STEP = 16
 
 
 def level_warning(settings: EncoderSettings, width: int, height: int, fps: Fraction) -> str | None:
-    """What to say of a video that phones do not play, with the way out; None if they do."""
+    """What to say of a video that phones do not play, with the way out; None if they do.
+
+    None, too, for what is made for editing.
+    """
     codec = CODECS[settings.codec]
-    family = _FAMILIES[codec.family]
+    family = _FAMILIES.get(codec.family)
+    if family is None:
+        return None
     kept = _KEPT_ELSE
     if settings.codec == "libx264":
         kept = _KEPT.get(settings.options.get(codec.preset, ""), _KEPT_ELSE)
@@ -123,10 +128,10 @@ def largest_played(codec: str, width: int, height: int, fps: Fraction) -> tuple[
 
     Args:
         codec: FFmpeg's name of an encoder; its preset is not looked at: another one is a smaller
-            loss than pixels.
+            loss than pixels. What one makes for editing is as large as it is.
     """
-    family = _FAMILIES[CODECS[codec].family]
-    if _fits(family.levels[0], family.block, width, height, fps, _KEPT_ELSE):
+    family = _FAMILIES.get(CODECS[codec].family)
+    if family is None or _fits(family.levels[0], family.block, width, height, fps, _KEPT_ELSE):
         return width, height
     return _largest(family, width, height, fps, _KEPT_ELSE)
 

@@ -51,7 +51,7 @@ def join(
 ) -> Joined:
     """Copy the parts behind one another, add the sound, move the file to its place.
 
-    Frame i is shown at exactly i/fps; in WebM at the nearest millisecond.
+    Frame i is shown at exactly i/fps; in WebM and Matroska at the nearest millisecond.
 
     Args:
         parts: all of the video's, in order.
@@ -117,11 +117,12 @@ def _write(
     with av.open(
         file.url,
         "w",
-        format=container_format.name,
+        format=container_format.muxer,
         container_options=dict(container_format.muxer_options),
     ) as container:
         container.metadata.update(metadata)
-        packets = [_pictures(parts, _add_pictures(container, parts[0], fps), fps)]
+        stream = _add_pictures(container, parts[0], fps, dict(container_format.tags))
+        packets = [_pictures(parts, stream, fps)]
         if sound is not None:
             track = AudioTrack(sound, container, container_format.sound_encoder)
             packets.append(track.packets())
@@ -131,18 +132,23 @@ def _write(
             container.mux(packet)
 
 
-def _add_pictures(container: OutputContainer, part: Part, fps: Fraction) -> av.VideoStream:
+def _add_pictures(
+    container: OutputContainer, part: Part, fps: Fraction, tags: Mapping[str, str]
+) -> av.VideoStream:
     with open_part(part.path) as opened:
         encoded = opened.streams.video[0]
         stream = container.add_stream_from_template(encoded, opaque=True)
         # A tag, not a parameter of the codec: without it players ignore the packets' alpha.
         if "alpha_mode" in encoded.metadata:
             stream.metadata["alpha_mode"] = encoded.metadata["alpha_mode"]
+        family = encoded.codec_context.codec.canonical_name
+        if family == "prores":  # its tag is its profile, and stands nowhere else
+            stream.codec_context.codec_tag = encoded.codec_context.codec_tag
+        elif family in tags:
+            stream.codec_context.codec_tag = tags[family]
     # MP4 counts in a multiple of the rate's numerator: exact for every rate.
     stream.time_base = 1 / fps
     stream.codec_context.framerate = fps
-    if stream.codec_context.codec.canonical_name == "hevc":
-        stream.codec_context.codec_tag = "hvc1"  # Apple's players know no other
     return stream
 
 

@@ -42,7 +42,11 @@ def test_what_an_unset_value_comes_to() -> None:
     )
     assert (plain["wire"], plain["sound"]) == ("the best one that the server has", "the recording")
     assert (plain["codec"], plain["crf"], plain["preset"]) == (
-        *("libx264 for mp4, libvpx-vp9 for webm", "20 for mp4, 31 for webm", "veryfast"),
+        *(
+            "libx264 for mp4/mov/mkv, libvpx-vp9 for webm",
+            "20 for mp4/mov/mkv, 31 for webm",
+            "veryfast",
+        ),
     )
     webm = _effective(MUSETALK_OUTPUT_FORMAT="webm", MUSETALK_OUTPUT_SOUND="none")
     assert (webm["codec"], webm["crf"], webm["sound"]) == ("libvpx-vp9", "31", "none")

@@ -104,4 +104,5 @@ def test_files_have_one_name_in_flags_and_python() -> None:
 
 def test_help_has_the_endings_of_all_containers() -> None:
     help_text = next(str(option.help) for option in render.params if option.name == "output")
-    assert re.findall(r"\.\w+", help_text) == [known.suffix for known in CONTAINERS.values()]
+    known = [suffix for each in CONTAINERS.values() for suffix in each.suffixes]
+    assert re.findall(r"\.\w+", help_text) == known

@@ -71,7 +71,7 @@ REFUSED = [
     ("output.fit", ("fill",)),
     ("output.max_side", ("63", "8193")),
     ("output.crf", ("-1", "64", "20.5", "high", "9" * 5000)),
-    ("output.format", ("mov", "MP4", "")),
+    ("output.format", ("avi", "MP4", "")),
     ("output.preset", ("quick",)),
     ("output.scaling", ("nearest",)),
     ("output.sound", ("yes", "speech.wav")),

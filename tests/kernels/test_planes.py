@@ -71,7 +71,8 @@ def test_new_planes_are_aligned_zero_and_opaque(layout: PixelLayout, size: tuple
     for number in range(len(layout.all_components)):
         columns, rows = layout.size(number, *size)
         assert planes.samples(number).shape == (rows, columns)
-        assert (planes.samples(number) == (255 if number == ALPHA else 0)).all()
+        top = (1 << layout.depth) - 1
+        assert (planes.samples(number) == (top if number == ALPHA else 0)).all()
 
 
 @pytest.mark.parametrize("size", [(34, 18), (35, 19), (1, 1)])

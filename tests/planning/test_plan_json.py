@@ -341,11 +341,8 @@ def _made() -> Iterator[tuple[str, OutputSettings]]:
     for codec in CODECS.values():
         for container in CONTAINERS.values():
             if codec.family in container.families:
-                for crf, preset in (
-                    (None, None),
-                    (codec.lowest, "ultrafast"),
-                    (codec.highest, "slow"),
-                ):
+                both_ends = (codec.lowest, "ultrafast"), (codec.highest, "slow")
+                for crf, preset in ((None, None), *(both_ends if codec.quality else ())):
                     yield container.name, OutputSettings(codec=codec.name, crf=crf, preset=preset)
 
 
@@ -390,7 +387,8 @@ def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(
             )
             background = "transparent" if alpha else "white"
             encoder = replace(encoder, threads=16)
-            plan = replace(_plan(), output=place, encoder=encoder, background=background)
+            changes: dict[str, Any] = {"encoder": encoder, "bit_depth": encoder.bit_depth}
+            plan = replace(_plan(), output=place, background=background, **changes)
             assert plan_from_json(plan_to_json(plan), place) == plan
             if alpha:
                 with pytest.raises(PlanError, match="background must be transparent where"):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 import numpy as np
@@ -33,6 +34,8 @@ from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part
 from musetalk_fast.wire.messages import Frame
+
+Luma: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 WIDTH, HEIGHT = 320, 288
 BITS = 8
@@ -73,7 +76,7 @@ def crop_of(number: int) -> Crop:
     return np.ascontiguousarray(np.broadcast_to(row[:, None], (CROP_SIZE, CROP_SIZE, 3)))
 
 
-def number_in(luma: NDArray[np.uint8]) -> int:
+def number_in(luma: Luma) -> int:
     """The number that a decoded frame shows."""
     step = CROP_SIZE // BITS
     middle = luma[MASK_BOX.y + 64, BOX.x + step // 2 : BOX.x + CROP_SIZE : step]
@@ -97,7 +100,10 @@ def encode_part(
     compositor = compositor_of(encoder, fps)
     part = PartEncoder(path, encoder, WIDTH, HEIGHT, fps, colour, 0, "label")
     for index, number in enumerate(numbers):
-        part.encode(compositor.compose(frame_of(crop_of(number)), index))
+        frame = compositor.compose(frame_of(crop_of(number)), index)
+        frame.colorspace, frame.color_range = colour.matrix, colour.range
+        frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
+        part.encode(frame)
     return part.finish()
 
 
@@ -119,7 +125,19 @@ class Decoded:
 
     numbers: list[int]
     times: list[Fraction]
-    frames: list[NDArray[np.uint8]]
+    frames: list[Luma]
+
+
+def luma_of(frame: av.VideoFrame, number: int = 0) -> Luma:
+    """(height, width) samples of its first plane, or of another that is as large, as they are."""
+    plane, dtype = frame.planes[number], np.dtype("<u2" if depth_of(frame) > 8 else np.uint8)
+    rows = np.frombuffer(memoryview(plane), dtype).reshape(-1, plane.line_size // dtype.itemsize)
+    return rows[: frame.height, : frame.width].copy()
+
+
+def depth_of(frame: av.VideoFrame) -> int:
+    """Bits of a sample."""
+    return int(frame.format.components[0].bits)
 
 
 def decode(path: Path) -> Decoded:
@@ -131,6 +149,6 @@ def decode(path: Path) -> Decoded:
         for frame in container.decode(stream):
             assert frame.pts is not None
             times.append(frame.pts * stream.time_base)
-            frames.append(frame.to_ndarray()[: frame.height])
-            numbers.append(number_in(frames[-1]))
+            frames.append(luma_of(frame))
+            numbers.append(number_in(frames[-1] >> depth_of(frame) - 8))
     return Decoded(numbers, times, frames)

@@ -13,7 +13,9 @@ from numbered_video import (
     HEIGHT,
     WIDTH,
     crop_of,
+    depth_of,
     frame_of,
+    luma_of,
     number_in,
     picture,
 )
@@ -25,8 +27,9 @@ from musetalk_fast.kernels.planes import ALPHA, LAYOUTS
 from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
 from musetalk_fast.types import BT709, SourceRun
-from musetalk_fast.video.compositor import StillCompositor, planes_of
+from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part, read_part
@@ -42,19 +45,17 @@ def _alpha() -> NDArray[np.uint8]:
     return np.clip((120 - distance) * 20, 0, 255).astype(np.uint8)
 
 
-def _parts(folder: Path) -> list[Part]:
-    encoder = resolve(
-        OutputSettings(preset="ultrafast"), Path("o.webm"), WIDTH, HEIGHT, FPS, BT709, alpha=True
-    )
+def _parts(folder: Path, encoder: EncoderSettings) -> list[Part]:
     source = StillSource(Still(Path("still.png"), picture(), "", (), _alpha()))
     planes = next(source.planes(SourceRun(0, 0, 1), LAYOUTS[encoder.pix_fmt]))
     parts, number = [], 0
     for place, length in enumerate(LENGTHS):
         compositor = StillCompositor(planes, FACE, FPS, BT709)
-        part = PartEncoder(folder / f"{place}.mkv", encoder, WIDTH, HEIGHT, FPS, BT709, 0, "label")
+        path = folder / f"{place}{encoder.part_suffix}"
+        part = PartEncoder(path, encoder, WIDTH, HEIGHT, FPS, BT709, 0, "label")
         for index in range(length):
             frame = compositor.compose(frame_of(crop_of(number)), index)
-            assert (planes_of(frame).samples(ALPHA) == _alpha()).all()
+            assert (_in_8_bits(frame, ALPHA) == _alpha()).all()
             part.encode(frame)
             number += 1
         parts.append(part.finish())
@@ -62,32 +63,46 @@ def _parts(folder: Path) -> list[Part]:
 
 
 def _decoded(path: Path) -> list[NDArray[np.uint8]]:
-    """Luma and alpha, one below the other."""
-    frames = []
+    """Luma and alpha, one below the other, in 8 bits."""
+    frames: list[av.VideoFrame] = []
     decoder = av.CodecContext.create("libvpx-vp9", "r")
     with av.open(str(path)) as container:
-        for packet in container.demux(video=0):
+        if container.streams.video[0].codec_context.codec.canonical_name != "vp9":
+            frames += container.decode(video=0)
+        for packet in container.demux(video=0):  # FFmpeg's default decoder drops alpha
             if packet.size:
                 frames += decoder.decode(packet)  # type: ignore[arg-type]
-    samples = (planes_of(frame) for frame in frames)  # type: ignore[arg-type]
-    return [np.vstack([each.samples(0), each.samples(ALPHA)]) for each in samples]
+    return [np.vstack([_in_8_bits(each, 0), _in_8_bits(each, ALPHA)]) for each in frames]
 
 
-def test_alpha_is_kept_from_the_avatar_to_the_joined_video(tmp_path: Path) -> None:
-    parts = _parts(tmp_path)
+def _in_8_bits(frame: av.VideoFrame, plane: int) -> NDArray[np.uint8]:
+    return (luma_of(frame, plane) >> depth_of(frame) - 8).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffixes", "most"),
+    [("vp9", (".webm", ".mkv"), 16), ("prores", (".mov", ".mkv"), 1), ("ffv1", (".mkv",), 0)],
+)
+def test_alpha_is_kept_from_the_avatar_to_the_joined_video(
+    tmp_path: Path, codec: str, suffixes: tuple[str, ...], most: int
+) -> None:
+    settings = OutputSettings(codec=codec, preset="ultrafast" if codec == "vp9" else None)
+    outputs = [tmp_path / f"o{suffix}" for suffix in suffixes]
+    encoders = [resolve(settings, each, WIDTH, HEIGHT, FPS, BT709, alpha=True) for each in outputs]
+    parts = _parts(tmp_path, encoders[0])
     assert [read_part(part.path, FPS) for part in parts] == parts
-    output = tmp_path / "o.webm"
-    encoder = resolve(OutputSettings(), output, WIDTH, HEIGHT, FPS, BT709, alpha=True)
-    join(parts, output, sound=None, fps=FPS, encoder=encoder, metadata={})
-    frames = _decoded(output)
     apart = [frame for part in parts for frame in _decoded(part.path)]
-    assert all(np.array_equal(one, other) for one, other in zip(frames, apart, strict=True))
-    assert [number_in(frame) for frame in frames] == [*range(sum(LENGTHS))]
-    for frame in frames:
+    assert [number_in(frame) for frame in apart] == [*range(sum(LENGTHS))]
+    for frame in apart:
         change = np.abs(frame[HEIGHT:].astype(int) - _alpha())
-        assert change.max() <= 16
+        assert change.max() <= most
         assert change.mean() <= 0.5
-    assert b"\x53\xc0\x81\x01" in output.read_bytes()[:2000]  # AlphaMode, RFC 9559, 5.1.4.1.28.4
+    for output, encoder in zip(outputs, encoders, strict=True):
+        join(parts, output, sound=None, fps=FPS, encoder=encoder, metadata={})
+        frames = _decoded(output)
+        assert all(np.array_equal(one, other) for one, other in zip(frames, apart, strict=True))
+        if codec == "vp9":  # AlphaMode, RFC 9559, 5.1.4.1.28.4
+            assert b"\x53\xc0\x81\x01" in output.read_bytes()[:2000]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +123,10 @@ def test_what_is_never_transparent_names_what_is(output: str, codec: str | None,
     ):
         with pytest.raises(EncoderError, match=said) as caught:
             refused()
-        assert "write vp9 in .webm, or give --background a colour" in str(caught.value.hint)
+        assert str(caught.value.hint) == (
+            "write vp9 in .webm or .mkv, prores in .mov or .mkv, ffv1 in .mkv, or give "
+            "--background a colour or a picture"
+        )
 
 
 def test_vp9_is_opaque_unless_alpha_is_asked_for() -> None:
