@@ -77,7 +77,7 @@ def _still(rgb: Picture, pix_fmt: str) -> av.VideoFrame:
     colours = conversion("bt709", planes.layout.depth, full_range=False)
     picture_reference.rgb_to_planes(rgb, planes, colours)
     if planes.layout.alpha is not None:
-        planes.samples(ALPHA)[...] = 255
+        planes.samples(ALPHA)[...] = (1 << planes.layout.depth) - 1
     return frame
 
 
