@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.media.frame_size import Placement
 from musetalk_fast.media.image import Asset
 from musetalk_fast.types import BT709, Picture, SourceRun, Timestamps
 
@@ -38,6 +39,8 @@ class MovingAvatar:
     bit_depth = 8
     missing_note: str | None = None
     size_note: str | None = None
+    seen_size = (WIDTH, HEIGHT)
+    placement: Placement | None = None
 
     def __init__(
         self,
