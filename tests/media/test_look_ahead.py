@@ -27,7 +27,9 @@ def _avatar(picture: Picture, first: int) -> Any:
         return picture if source >= first else np.zeros_like(picture)
 
     rate = Fraction(25)
-    return SimpleNamespace(path=Path("a.mov"), rate=rate, frames=300, picture=at, seen=seen)
+    return SimpleNamespace(
+        path=Path("a.mov"), rate=rate, frames=300, picture=at, seen=seen, placement=None
+    )
 
 
 def test_the_first_face_counts(astronaut: Picture) -> None:

@@ -27,6 +27,7 @@ class MovingAvatar:
 
     Args:
         path: of its file, which is written.
+        seen: how many times larger a server sees it.
 
     Attributes:
         asked: the runs that planes were asked for.
@@ -39,7 +40,6 @@ class MovingAvatar:
     bit_depth = 8
     missing_note: str | None = None
     size_note: str | None = None
-    seen_size = (WIDTH, HEIGHT)
     placement: Placement | None = None
 
     def __init__(
@@ -49,14 +49,18 @@ class MovingAvatar:
         faceless: Sequence[int] = (),
         rate: Fraction = Fraction(10),
         timestamps: Timestamps | None = None,
+        seen: int = 1,
     ) -> None:
         self.path = path
         self.frames = frames
         self.rate: Fraction | None = rate
         self.timestamps = timestamps
+        self.seen_size = seen * WIDTH, seen * HEIGHT
+        if seen > 1:
+            self.placement = Placement(1 / seen, 1 / seen, 0, 0, self.seen_size, (WIDTH, HEIGHT))
         self.asked: list[SourceRun] = []
         self._document = json.dumps({
-            "width": WIDTH, "height": HEIGHT, "sources": frames, "faceless": list(faceless),
+            "width": seen * WIDTH, "height": seen * HEIGHT, "sources": frames, "faceless": list(faceless),
         }).encode()  # fmt: skip
         path.write_bytes(self._document)
         self.sha256 = hashlib.sha256(self._document).hexdigest()
@@ -68,7 +72,7 @@ class MovingAvatar:
         return Asset(self._document, self.sha256)
 
     def picture(self, source: int) -> Picture:
-        return np.full((HEIGHT, WIDTH, 3), _brightness(source), np.uint8)
+        return np.full((*self.seen_size[::-1], 3), _brightness(source), np.uint8)
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The same memory for all: whoever keeps one too long sees another."""
