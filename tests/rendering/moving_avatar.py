@@ -60,7 +60,8 @@ class MovingAvatar:
             self.placement = Placement(1 / seen, 1 / seen, 0, 0, self.seen_size, (WIDTH, HEIGHT))
         self.asked: list[SourceRun] = []
         self._document = json.dumps({
-            "width": seen * WIDTH, "height": seen * HEIGHT, "sources": frames, "faceless": list(faceless),
+            "width": self.seen_size[0], "height": self.seen_size[1],
+            "sources": frames, "faceless": list(faceless),
         }).encode()  # fmt: skip
         path.write_bytes(self._document)
         self.sha256 = hashlib.sha256(self._document).hexdigest()
