@@ -212,12 +212,15 @@ class Face:
         box: where the 256 x 256 crop goes; may reach beyond the frame.
         mask_box: where the mask is not zero, inside both `box` and the frame.
         mask: (mask_box.height, mask_box.width) weights of that rectangle.
+        place: left, top, width and height of the box where they are no whole pixels, as in a frame
+            that was scaled; `box` is then what covers it. None: `box` is exact.
     """
 
     source: int
     box: Box
     mask_box: Box
     mask: Mask
+    place: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

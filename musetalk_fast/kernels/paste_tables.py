@@ -85,14 +85,15 @@ def tables(
 
 
 def _grid(face: Face, size: tuple[int, int], shifts: tuple[int, int], *, sharp: bool) -> Grid:
-    box, inner = face.box, face.mask_box
+    x, y, width, height = face.box if face.place is None else face.place
+    inner = face.mask_box
     across = _blocks(inner.x, inner.width, size[0], shifts[0])
     down = _blocks(inner.y, inner.height, size[1], shifts[1])
     return Grid(
         across.first,
         down.first,
-        _taps(across, shifts[0], box.x, box.width, sharp=sharp),
-        _taps(down, shifts[1], box.y, box.height, sharp=sharp),
+        _taps(across, shifts[0], x, width, sharp=sharp),
+        _taps(down, shifts[1], y, height, sharp=sharp),
         _weights(face, across, down, shifts),
     )
 
@@ -136,10 +137,11 @@ def _rounded(cover: NDArray[np.float64]) -> NDArray[np.int16]:
     return np.ascontiguousarray(-np.rint(cover * (1 << 15) / 255), np.int16)
 
 
-def _taps(blocks: Blocks, shift: int, start: int, length: int, *, sharp: bool) -> Taps:
+def _taps(blocks: Blocks, shift: int, start: float, length: float, *, sharp: bool) -> Taps:
     first, count = int(blocks.pixels[0]) - start, len(blocks.starts)
-    if len(blocks.pixels) != count << shift:
+    if not isinstance(first, int) or len(blocks.pixels) != count << shift:
         return _computed(first, len(blocks.pixels), shift, length, sharp=sharp)
+    assert isinstance(length, int)
     before = -1 << shift if first % (1 << shift) == 0 else -1
     taps, skipped = _box_taps(before, shift, length, sharp), (first - before) >> shift
     part = slice(skipped, skipped + count)
@@ -159,7 +161,7 @@ def _box_taps(before: int, shift: int, length: int, sharp: bool) -> Taps:
     return taps
 
 
-def _computed(first: int, count: int, shift: int, length: int, *, sharp: bool) -> Taps:
+def _computed(first: float, count: int, shift: int, length: float, *, sharp: bool) -> Taps:
     """The taps of samples over `count` pixels, from pixel `first` of a side of a box on."""
-    exact = exact_weights(CROP_SIZE, length, first + np.arange(count), sharp=sharp)
+    exact = exact_weights(CROP_SIZE, length, np.add(np.arange(count), first), sharp=sharp)
     return quantise(CROP_SIZE, means(CROP_SIZE, exact, np.arange(0, count, 1 << shift)))

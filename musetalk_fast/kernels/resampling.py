@@ -45,11 +45,18 @@ class Band(NamedTuple):
     weights: NDArray[np.float64]
 
 
-def exact_weights(size: int, length: int, positions: NDArray[np.int64], *, sharp: bool) -> Band:
+def exact_weights(
+    size: int,
+    length: float,
+    positions: NDArray[np.int64] | NDArray[np.float64],
+    *,
+    sharp: bool,
+) -> Band:
     """Weights of `size` inputs, scaled to `length` outputs, at some outputs' positions.
 
     Args:
-        positions: (n,) numbers of outputs; those outside `0..length-1` repeat the edge.
+        positions: (n,) numbers of outputs, or places between them; those outside `0..length-1`
+            repeat the edge.
         sharp: Lanczos-3 instead of bilinear.
     """
     step = size / length

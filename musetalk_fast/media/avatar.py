@@ -17,7 +17,7 @@ from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.animation import animated_format
-from musetalk_fast.media.frame_size import Resolution
+from musetalk_fast.media.frame_size import Placement, Resolution, Size
 from musetalk_fast.media.image import Asset, Background, Still, load_still
 from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.media.input_file import open_input, read_errors
@@ -28,7 +28,10 @@ from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamp
 
 
 class AvatarSource(Protocol):
-    """An avatar, checked; its frames have the size that the output will have.
+    """An avatar, checked; its planes have the size that the output will have.
+
+    A server makes what it sees, `picture`, of `asset`; a video file is sent as it is, whatever the
+    size of the output.
 
     Serves several threads at a time.
     """
@@ -56,6 +59,14 @@ class AvatarSource(Protocol):
     @property
     def height(self) -> int:
         """Pixels down; even."""
+
+    @property
+    def seen_size(self) -> Size:
+        """(width, height) of `picture`."""
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where the points of `picture` are in `planes`; None: where they are in it."""
 
     @property
     def rate(self) -> Fraction | None:
@@ -95,7 +106,7 @@ class AvatarSource(Protocol):
         """What a server gets of it."""
 
     def picture(self, source: int) -> Picture:
-        """A source frame as (height, width, 3) uint8 RGB, for face detection."""
+        """A source frame as (height, width, 3) uint8 RGB, as a server sees it."""
 
     def pictures(self, run: SourceRun) -> Iterator[Picture]:
         """The source frames of a run as `picture` gives them, one after the other; see `planes`."""
@@ -124,6 +135,7 @@ class StillSource:
     missing_note: str | None = None
     colour = BT709
     bit_depth = 8
+    placement: Placement | None = None
 
     def __init__(self, still: Still) -> None:
         self._still = still
@@ -159,6 +171,11 @@ class StillSource:
     def height(self) -> int:
         """Pixels down; even."""
         return self._still.height
+
+    @property
+    def seen_size(self) -> Size:
+        """(width, height) of `picture`: the video's."""
+        return self.width, self.height
 
     @property
     def pix_fmt(self) -> str:
@@ -225,7 +242,7 @@ def open_avatar(
     if sequence := find_sequence(path):
         return open_sequence(path, sequence, look)
     if _is_video(path):
-        return VideoSource(path, resolution)
+        return VideoSource(path, resolution, background)
     if name := animated_format(path):
         return open_animation(path, name, look)
     return StillSource(load_still(path, background=background, resolution=resolution))

@@ -80,6 +80,29 @@ class Geometry(NamedTuple):
         return left, top, left + shown.width * across, top + shown.height * down
 
 
+class Placement(NamedTuple):
+    """Where the points of a picture are in frames: scaled, then moved.
+
+    Attributes:
+        across, down: pixels of a frame to one of the picture.
+        left, top: where the picture's upper left corner comes to lie, in pixels of the frame.
+        source: size of the picture.
+        size: of the frames.
+    """
+
+    across: float
+    down: float
+    left: float
+    top: float
+    source: Size
+    size: Size
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether pixels are lost on the way."""
+        return min(self.across, self.down) < 1
+
+
 def output_size(source: Size, wanted: Resolution, rate: Fraction | None = None) -> Size:
     """The size of the frames: even, and within what is wanted.
 
@@ -132,13 +155,16 @@ def geometry_of(source: Size, wanted: Resolution, rate: Fraction | None = None) 
     return fit_size(source, output_size(source, wanted, rate), wanted.fit)
 
 
-def size_note(geometry: Geometry, wanted: Resolution) -> str | None:
+def size_note(geometry: Geometry, wanted: Resolution, what: str = "picture") -> str | None:
     """What to say of a picture that is not shown as it is; None: nothing.
 
     A size, a crop or a stretch that was asked for is no news.
+
+    Args:
+        what: it is, in a word.
     """
     (width, height), size, place = geometry.source, geometry.size, geometry.place
-    whole, became = f"the picture of {width}x{height}", f"{size[0]}x{size[1]}"
+    whole, became = f"the {what} of {width}x{height}", f"{size[0]}x{size[1]}"
     if geometry.has_bars:
         where = "left and right" if place.width < size[0] else "above and below"
         return f"{whole} gets bars {where}, to become {became}: --fit crop fills the frame"

@@ -19,7 +19,7 @@ from musetalk_fast.errors import ImageSizeError
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.media.animation import animation_frames
 from musetalk_fast.media.background import DEFAULT_BACKGROUND
-from musetalk_fast.media.frame_size import Resolution
+from musetalk_fast.media.frame_size import Placement, Resolution, Size
 from musetalk_fast.media.image import Asset, Background, load_still
 from musetalk_fast.media.image_sequence import ImageSequence, sequence_sha256
 from musetalk_fast.media.input_file import file_sha256
@@ -67,6 +67,7 @@ class PictureVideo:
     bit_depth = 8
     missing_note: str | None = None
     size_note: str | None = None
+    placement: Placement | None = None
 
     def __init__(
         self,
@@ -97,6 +98,11 @@ class PictureVideo:
     def height(self) -> int:
         """Pixels down; even."""
         return self._video.height
+
+    @property
+    def seen_size(self) -> Size:
+        """(width, height) of `picture`: the video's."""
+        return self._video.seen_size
 
     @property
     def rate(self) -> Fraction:

@@ -9,6 +9,7 @@ from musetalk_fast.config import BUILTIN, OutputSettings, Settings
 from musetalk_fast.config.settings import kinds
 from musetalk_fast.events import FacePlace, FacesEvent, OnEvent, WarningEvent
 from musetalk_fast.media.avatar import AvatarSource
+from musetalk_fast.media.frame_size import Placement
 from musetalk_fast.types import SOURCE_SIZE, Box, Fit, Picture
 
 if TYPE_CHECKING:
@@ -39,13 +40,16 @@ def look_for_face(
         found = find_face(picture, options, finder)
     except InputError as error:
         error.where = str(avatar_source.path)
-        error.hint = _face_hint(error, settings)
+        error.hint = _face_hint(error, settings, avatar_source)
         raise
     on_event(_faces_event(found))
     for note in face_notes(picture, found, finder):
         on_event(WarningEvent(message=note))
     x, y, width, height = found.box
     lower_half = Box(x, y + height // 2, width, height - height // 2)
+    if _is_cut_off(lower_half, avatar_source.placement):
+        message = "of the first face the mouth is cut off: --fit pad shows all of the avatar"
+        on_event(WarningEvent(message=message))
     return lower_half, found.landmarks.mouth_is_open
 
 
@@ -60,20 +64,30 @@ def _picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Pictu
     return avatar_source.picture(0) if seen is None else seen
 
 
+def _is_cut_off(mouth: Box, placement: Placement | None) -> bool:
+    """Whether the middle of a mouth is not in the frame."""
+    if placement is None:
+        return False
+    across, down, left, top, _, (width, height) = placement
+    x, y = mouth.x + mouth.width / 2, mouth.y + mouth.height / 2
+    return not (0 <= left + x * across < width and 0 <= top + y * down < height)
+
+
 def _faces_event(found: FoundFace) -> FacesEvent:
     selection = found.selection
     places = (FacePlace(**face.place._asdict()) for face in selection.faces)
     return FacesEvent(faces=tuple(places), chosen=selection.chosen, reason=selection.reason)
 
 
-def _face_hint(error: InputError, settings: Settings) -> str | None:
+def _face_hint(error: InputError, settings: Settings, avatar: AvatarSource) -> str | None:
     """What the user can do about a face, knowing what the picture went through."""
     from musetalk_fast.errors import NoFaceError
 
     hint = error.hint
     if hint != error.default_hint:
         return hint
-    if changes := " ".join(_size_flags(settings.output)):
+    changes = " ".join(_size_flags(settings.output)) if avatar.placement is None else ""
+    if changes:
         hint = f"the picture was changed by {changes}: leave that out, or {hint}"
     if isinstance(error, NoFaceError) and set(settings.server.url or ()) - {BUILTIN}:
         # The built-in engine looks with the same eyes; others may see more.

@@ -112,7 +112,9 @@ class Codings:
             avatar, state.faces, state.faceless.shown(plan.sources_of(segment)), layout
         )
         look = (plan.width, plan.height), layout, plan.fps, plan.colour
-        sharp, match = _sharp(plan), plan.match_colour
+        # What shrinks a crop further than to its box must not alias.
+        shrinks = avatar.placement is not None and avatar.placement.shrinks
+        sharp, match = _sharp(plan) or shrinks, plan.match_colour
         return VideoCompositor(shown, *look, sharp=sharp, match_colour=match)
 
     def _band_compositor(self, band: StillBand) -> BandCompositor:

@@ -16,6 +16,7 @@ from musetalk_fast.client.negotiate import NegotiatedServer, check_limits
 from musetalk_fast.client.pool import Member
 from musetalk_fast.client.uploads import asset_size, ensure_asset
 from musetalk_fast.events import OnEvent, ProgressEvent, ServerEvent, UploadEvent, WarningEvent
+from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.faceless import Span
@@ -125,7 +126,7 @@ class Session:
             stop=span.stop,
             sources=span.runs,
             encoding=job.plan.frame_encoding,
-            window=True,
+            window=not _needs_all_rows(job.inputs.avatar),
         )
         return open_frames(server.connection, request, server.wire, job.state.manifest.engine)
 
@@ -166,10 +167,9 @@ class Session:
             name: await run_in_thread(partial(asset_size, content))
             for name, content in (("an avatar", picture.data), ("a recording", wav))
         }
-        size = (plan.width, plan.height)
-        check_limits(
-            server, plan.frame_encoding, plan.fps, size, self._job.inputs.avatar.frames, assets
-        )
+        avatar = self._job.inputs.avatar
+        size = avatar.seen_size
+        check_limits(server, plan.frame_encoding, plan.fps, size, avatar.frames, assets)
 
     async def _upload(
         self, server: NegotiatedServer, name: str, sha256: str, content: bytes | Path
@@ -189,8 +189,9 @@ class Session:
         def emit(done: int, total: int) -> None:
             self._on_event(ProgressEvent(stage="prepare", done=done, total=total))
 
-        size, source_frames = (plan.width, plan.height), self._job.inputs.avatar.frames
-        await prepare_avatar(server.connection, request, wire, size, source_frames, faces, emit)
+        avatar = self._job.inputs.avatar
+        size = avatar.seen_size
+        await prepare_avatar(server.connection, request, wire, size, avatar.frames, faces, emit)
 
     def _emit(self, server: NegotiatedServer) -> None:
         if not self._member.announced:
@@ -213,6 +214,11 @@ def _without_crops(span: Span) -> Iterator[list[NoCrop]]:
     frames = zip(range(span.start, span.stop), sources, strict=True)
     while batch := list(islice(frames, _NO_CROPS_AT_ONCE)):
         yield [NoCrop(index=index, source=source) for index, source in batch]
+
+
+def _needs_all_rows(avatar: AvatarSource) -> bool:
+    """Whether a row of the frame is made of more rows than the server knows of."""
+    return avatar.placement is not None and avatar.placement.shrinks
 
 
 def _needs_crops(plan: Plan) -> list[str]:

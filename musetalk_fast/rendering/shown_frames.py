@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.media.avatar import AvatarSource
+from musetalk_fast.rendering.face_placement import placed
 from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.types import Face, SourceRun
 from musetalk_fast.video.video_compositor import ShownFrame
@@ -33,8 +34,23 @@ def shown_frames(
     """
     sources = (run.first + run.step * place for run in runs for place in range(run.count))
     decoded = _planes(avatar, sources, layout)
-    for (source, planes), face in zip(decoded, _faces(faces, runs), strict=True):
+    for (source, planes), face in zip(decoded, _placed(avatar, faces, runs), strict=True):
         yield ShownFrame(source, planes, face)
+
+
+def _placed(
+    avatar: AvatarSource, faces: FaceTable, runs: Iterable[SourceRun]
+) -> Iterator[Face | None]:
+    """The faces of runs of source frames, in pixels of the frame."""
+    placement = avatar.placement
+    if placement is None:
+        yield from _faces(faces, runs)
+        return
+    last: tuple[Face | None, Face | None] = (None, None)
+    for face in _faces(faces, runs):
+        if face is not last[0]:
+            last = (face, None if face is None else placed(face, placement))
+        yield last[1]
 
 
 def _faces(faces: FaceTable, runs: Iterable[SourceRun]) -> Iterator[Face | None]:

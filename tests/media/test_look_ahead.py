@@ -12,7 +12,8 @@ import pytest
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import NoFaceError
-from musetalk_fast.events import Event, FacesEvent
+from musetalk_fast.events import Event, FacesEvent, WarningEvent
+from musetalk_fast.media.frame_size import Placement
 from musetalk_fast.planning import face_look
 from musetalk_fast.planning.face_look import look_for_face
 from musetalk_fast.types import Picture
@@ -27,7 +28,9 @@ def _avatar(picture: Picture, first: int) -> Any:
         return picture if source >= first else np.zeros_like(picture)
 
     rate = Fraction(25)
-    return SimpleNamespace(path=Path("a.mov"), rate=rate, frames=300, picture=at, seen=seen)
+    return SimpleNamespace(
+        path=Path("a.mov"), rate=rate, frames=300, picture=at, seen=seen, placement=None
+    )
 
 
 def test_the_first_face_counts(astronaut: Picture) -> None:
@@ -36,6 +39,18 @@ def test_the_first_face_counts(astronaut: Picture) -> None:
     look_for_face(avatar, Settings(), events.append)
     assert avatar.seen == [0, 12]
     assert [type(event) for event in events[:1]] == [FacesEvent]
+
+
+def test_a_mouth_that_the_frame_does_not_show_is_said(astronaut: Picture) -> None:
+    avatar = _avatar(astronaut, 0)
+    said: list[str] = []
+    for top, count in ((0.0, 0), (-300.0, 1)):
+        avatar.placement = Placement(1, 1, 0, top, (512, 512), (512, 300))
+        events: list[Event] = []
+        look_for_face(avatar, Settings(), events.append)
+        said = [event.message for event in events if isinstance(event, WarningEvent)]
+        assert len(said) == count
+    assert "the mouth is cut off" in said[0]
 
 
 def test_without_one_in_time_the_first_frame_says_why(

@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.media.frame_size import Placement
 from musetalk_fast.media.image import Asset
 from musetalk_fast.types import BT709, Picture, SourceRun, Timestamps
 
@@ -26,6 +27,7 @@ class MovingAvatar:
 
     Args:
         path: of its file, which is written.
+        seen: how many times larger a server sees it.
 
     Attributes:
         asked: the runs that planes were asked for.
@@ -38,6 +40,7 @@ class MovingAvatar:
     bit_depth = 8
     missing_note: str | None = None
     size_note: str | None = None
+    placement: Placement | None = None
 
     def __init__(
         self,
@@ -46,14 +49,19 @@ class MovingAvatar:
         faceless: Sequence[int] = (),
         rate: Fraction = Fraction(10),
         timestamps: Timestamps | None = None,
+        seen: int = 1,
     ) -> None:
         self.path = path
         self.frames = frames
         self.rate: Fraction | None = rate
         self.timestamps = timestamps
+        self.seen_size = seen * WIDTH, seen * HEIGHT
+        if seen > 1:
+            self.placement = Placement(1 / seen, 1 / seen, 0, 0, self.seen_size, (WIDTH, HEIGHT))
         self.asked: list[SourceRun] = []
         self._document = json.dumps({
-            "width": WIDTH, "height": HEIGHT, "sources": frames, "faceless": list(faceless),
+            "width": self.seen_size[0], "height": self.seen_size[1],
+            "sources": frames, "faceless": list(faceless),
         }).encode()  # fmt: skip
         path.write_bytes(self._document)
         self.sha256 = hashlib.sha256(self._document).hexdigest()
@@ -65,7 +73,7 @@ class MovingAvatar:
         return Asset(self._document, self.sha256)
 
     def picture(self, source: int) -> Picture:
-        return np.full((HEIGHT, WIDTH, 3), _brightness(source), np.uint8)
+        return np.full((*self.seen_size[::-1], 3), _brightness(source), np.uint8)
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The same memory for all: whoever keeps one too long sees another."""

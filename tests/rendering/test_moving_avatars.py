@@ -97,6 +97,14 @@ async def test_it_goes_there_and_back_and_frames_without_a_face_pass(job: Job) -
     )
 
 
+async def test_a_mouth_is_where_the_scaled_frames_have_it(job: Job) -> None:
+    job.avatar(seen=3)
+    await job.render()
+    shown, mouths = shown_in(job.output)
+    assert shown == THERE_AND_BACK
+    assert all(mouths)
+
+
 async def test_stages_on_several_machines_give_the_same_and_hold_the_last_face(job: Job) -> None:
     avatar = job.avatar(faceless=(0, 5, 6, 11))
     settings = job.settings(no_face=NoFace.HOLD)

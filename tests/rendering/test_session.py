@@ -56,7 +56,7 @@ def _job() -> Any:
         state=SimpleNamespace(check_engine=lambda *_: None),
         inputs=SimpleNamespace(
             speech=SimpleNamespace(wav_sha256="recording", wav=b""),
-            avatar=SimpleNamespace(frames=1),
+            avatar=SimpleNamespace(frames=1, seen_size=(64, 64), placement=None),
         ),
         picture=SimpleNamespace(sha256="avatar", data=b""),
     )

@@ -8,9 +8,9 @@ from musetalk_fast.media.frame_size import Geometry
 from musetalk_fast.media.picture.transparency import Alpha, cover, resized
 from musetalk_fast.types import Picture
 
-_BLUR_STEP = 8
+BLUR_STEP = 8
 """Pixels: a blur leaves nothing finer, and is made of a picture as many times smaller."""
-_BLUR = 0.03
+BLUR_DEVIATION = 0.03
 """Standard deviation, of the frame's longer side."""
 
 
@@ -53,7 +53,7 @@ def blurred(rgb: Picture, width: int, height: int) -> Picture:
     """A blurred copy of a picture that covers a frame."""
     from PIL import Image, ImageFilter
 
-    small = cover(rgb, *(-(-side // _BLUR_STEP) for side in (width, height)))
-    radius = _BLUR * max(small.shape[:2])
+    small = cover(rgb, *(-(-side // BLUR_STEP) for side in (width, height)))
+    radius = BLUR_DEVIATION * max(small.shape[:2])
     soft = Image.fromarray(small).filter(ImageFilter.GaussianBlur(radius))
     return np.asarray(soft.resize((width, height), Image.Resampling.BICUBIC))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from musetalk_fast.media.frame_size import Geometry, Placement
 from musetalk_fast.media.video.colour_tags import RGB_MATRIX
 from musetalk_fast.media.video.display_matrix import Turn
 from musetalk_fast.media.video.frame_decoder import FrameShape, Numbered
-from musetalk_fast.types import BT709, ColourTags
+from musetalk_fast.types import BT709, Box, ColourTags
 
 if TYPE_CHECKING:
     import av
@@ -32,18 +33,37 @@ class Preparation:
     Attributes:
         shape: of the decoded frames.
         tags: of the decoded frames.
-        size: (width, height) of the source frames.
         turn: applied after all odd columns and rows are cut off.
-        is_scaled: to the size; else they are cut to it.
+        window: what of a frame that is upright becomes the source frame; from even columns and
+            rows on.
+        size: (width, height) of the source frames: those of the window, or it is scaled to them.
+        is_whole: odd columns and rows are not cut off before: scaling makes the size even.
         is_interlaced: frames that are marked so are deinterlaced.
     """
 
     shape: FrameShape
     tags: ColourTags
-    size: tuple[int, int]
     turn: Turn
-    is_scaled: bool
+    window: Box
+    size: tuple[int, int]
+    is_whole: bool
     is_interlaced: bool
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether samples change."""
+        return self.size != (self.window.width, self.window.height)
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """(width, height) of a frame that was turned."""
+        return self._kept[::-1] if self.turn.is_quarter else self._kept
+
+    @property
+    def _kept(self) -> tuple[int, int]:
+        """Columns and rows that are left before frames are turned."""
+        width, height = self.shape[:2]
+        return (width, height) if self.is_whole else (width - width % 2, height - height % 2)
 
     @property
     def colour(self) -> ColourTags:
@@ -63,10 +83,35 @@ class Preparation:
             matrix=1, range=tags.range, primaries=tags.primaries, transfer=tags.transfer
         )
 
+    def shown_in(self, geometry: Geometry) -> tuple[Preparation, Placement]:
+        """What a geometry shows of the source frames, as large as it does, from whole pixels on.
+
+        Returns:
+            Of frames of `geometry.shown`; and where the source frames' points are in the frames.
+        """
+        (width, height), shown = self.size, geometry.shown
+        turned = self.upright
+        ends = geometry.window
+        left, right = _even_ends(ends[0], ends[2], turned[0] / width, turned[0])
+        top, bottom = _even_ends(ends[1], ends[3], turned[1] / height, turned[1])
+        window = Box(left, top, right - left, bottom - top)
+        across = shown.width * turned[0] / (window.width * width)
+        down = shown.height * turned[1] / (window.height * height)
+        placement = Placement(
+            across,
+            down,
+            shown.x - left * width / turned[0] * across,
+            shown.y - top * height / turned[1] * down,
+            self.size,
+            geometry.size,
+        )
+        return replace(self, window=window, size=(shown.width, shown.height)), placement
+
     def changes(self, pix_fmt: str) -> bool:
         """Whether the decoded samples are not those of source frames in a pixel format."""
         return (
             self.turn is not Turn.NONE
+            or self.window != Box(0, 0, *self.upright)
             or self.is_scaled
             or self.is_interlaced
             or self.colour != self.tags
@@ -78,15 +123,15 @@ class Preparation:
         if self.is_interlaced:
             # One frame for each; those that are not marked as interlaced pass.
             yield "bwdif=mode=send_frame:deint=interlaced"
-        if not self.is_scaled:
-            width, height = self.size[::-1] if self.turn.is_quarter else self.size
-            if (width, height) != self.shape[:2]:
-                yield f"crop={width}:{height}:0:0"
+        if self._kept != self.shape[:2]:
+            yield "crop={}:{}:0:0".format(*self._kept)
         if self.turn.is_quarter and _is_422(self.shape.pix_fmt):
             # On its side such chroma is in no format that is known here.
             yield self._scale(None, self.tags, self.tags)
             yield f"format={self.shape.pix_fmt.replace('422', '444')}"
         yield from self.turn.filters
+        if self.window != Box(0, 0, *self.upright):
+            yield f"crop={self.window.width}:{self.window.height}:{self.window.x}:{self.window.y}"
         yield self._scale(self.size, self.tags, self._made(pix_fmt))
         yield f"format={pix_fmt}"
 
@@ -108,6 +153,13 @@ class Preparation:
         return "scale=" + ":".join(options)
 
 
+def _even_ends(first: float, last: float, scale: float, most: int) -> tuple[int, int]:
+    """The even pixels nearest to both ends of a stretch that was measured in other pixels."""
+    start = min(round(first * scale / 2) * 2, most - 2)
+    stop = most if last * scale > most - 1 else round(last * scale / 2) * 2
+    return start, max(start + 2, stop)
+
+
 def plain_format(pix_fmt: str) -> str:
     """FFmpeg's pixel format without a range in its name."""
     return pix_fmt.replace("yuvj", "yuv")
@@ -120,7 +172,7 @@ def filtered(
 
     Deinterlaced frames are made of their neighbours, too, so those must be among them.
     """
-    graph = _graph(preparation, tuple(preparation.filters(pix_fmt)))
+    graph = _graph(preparation.shape, preparation.tags, tuple(preparation.filters(pix_fmt)))
     numbers: deque[int] = deque()
     for number, frame in frames:
         numbers.append(number)
@@ -148,10 +200,33 @@ def _tag(frame: av.VideoFrame, tags: ColourTags, number: int) -> None:
     frame.pts, frame.time_base = number, Fraction(1)
 
 
-def _graph(preparation: Preparation, filters: Sequence[str]) -> Graph:
+class FrameFilter:
+    """FFmpeg's filters that make one frame of each, at once.
+
+    Args:
+        size: (width, height) of the frames that are given.
+        pix_fmt: their format.
+        colour: their tags.
+        filters: one after the other.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], pix_fmt: str, colour: ColourTags, filters: Iterable[str]
+    ) -> None:
+        shape = FrameShape(*size, pix_fmt)
+        self._tags = colour
+        self._graph = _graph(shape, colour, tuple(filters))
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """What they make of a frame."""
+        _tag(frame, self._tags, 0)
+        self._graph.vpush(frame)
+        return self._graph.vpull()
+
+
+def _graph(shape: FrameShape, tags: ColourTags, filters: Sequence[str]) -> Graph:
     from av.filter import Graph
 
-    shape, tags = preparation.shape, preparation.tags
     graph = Graph()
     graph.threads = 1
     source = graph.add(

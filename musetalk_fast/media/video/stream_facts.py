@@ -14,6 +14,7 @@ from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags
 from musetalk_fast.media.video.display_matrix import Turn, turn_of
 from musetalk_fast.media.video.frame_decoder import FrameShape
 from musetalk_fast.media.video.frame_filter import Preparation
+from musetalk_fast.types import Box
 
 if TYPE_CHECKING:
     import av
@@ -45,12 +46,15 @@ def facts_of(frame: av.VideoFrame, track: av.VideoStream) -> StreamFacts:
     turn = found or Turn.NONE
     square = _square(frame, track, turn)
     even = (square.width - square.width % 2, square.height - square.height % 2)
+    turned = _turned(frame, turn)
+    is_square = (square.width, square.height) == turned
     preparation = Preparation(
         shape=FrameShape(frame.width, frame.height, frame.format.name),
         tags=colour_tags(frame),
-        size=even,
         turn=turn,
-        is_scaled=bool(square.notes),
+        window=Box(0, 0, *(even if is_square else turned)),
+        size=even,
+        is_whole=not is_square,
         is_interlaced=frame.interlaced_frame,
     )
     depth = max(component.bits for component in frame.format.components)
@@ -80,7 +84,7 @@ def _notes(
         yield "the video asks for a rotation that is no quarter turn: it is not turned"
     if made.is_interlaced:
         yield "the video is interlaced: its frames were deinterlaced"
-    if not made.is_scaled and _turned(frame, turn or Turn.NONE) != made.size:
+    if not made.is_whole and _turned(frame, turn or Turn.NONE) != made.size:
         width, height = _turned(frame, turn or Turn.NONE)
         yield (
             f"the video's size of {width}x{height} is odd: it was cut to "

@@ -6,20 +6,27 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musetalk_fast.errors import InputError, UsageError
+from musetalk_fast.errors import InputError
 from musetalk_fast.kernels.planes import PixelLayout, Planes
-from musetalk_fast.media.frame_size import Resolution, output_size
-from musetalk_fast.media.image import Asset
+from musetalk_fast.media.frame_size import (
+    Placement,
+    Resolution,
+    Size,
+    geometry_of,
+    size_note,
+)
+from musetalk_fast.media.image import Asset, Background, Still
 from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.picture.transparency import TRANSPARENT
+from musetalk_fast.media.video.frame_canvas import FrameCanvas
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
-from musetalk_fast.media.video.frame_filter import plain_format
+from musetalk_fast.media.video.frame_filter import Preparation, plain_format
 from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
@@ -43,19 +50,20 @@ class VideoSource:
 
     Args:
         path: the file.
-        wanted: only its own size can be had: in square pixels, less the last column or row where
-            that is odd.
+        wanted: the size to reach; None: its own, in square pixels, less the last column or row
+            where that is odd.
+        background: beside it, where its proportions are others.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
         errors.VideoFormatError: no video in it that can be decoded and used.
         errors.ImageSizeError: a side outside 64..8192 pixels.
-        errors.UsageError: another size is wanted.
+        errors.UsageError: a resolution or a background that makes no sense.
     """
 
-    size_note: str | None = None
-
-    def __init__(self, path: Path, wanted: Resolution | None = None) -> None:
+    def __init__(
+        self, path: Path, wanted: Resolution | None = None, background: Background = None
+    ) -> None:
         self._path = Path(path)
         with VideoFile(self._path) as file:
             self._index = read_index(file)
@@ -77,7 +85,9 @@ class VideoSource:
         except InputError as error:
             error.where = error.where or str(path)
             raise
-        _check_wanted(wanted, self._facts.preparation.size, self._path)
+        self._wanted, self._background = wanted or Resolution(), background
+        self._geometry = geometry_of(self.seen_size, self._wanted, self._timing.rate)
+        self._shown, self._placement = self._facts.preparation.shown_in(self._geometry)
         self._sha256 = file_sha256(self._path)
 
     @property
@@ -93,17 +103,33 @@ class VideoSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user."""
-        return (*self._index.notes, *self._facts.notes)
+        return (*self._index.notes, *self._facts.notes, *self._background_notes())
+
+    @property
+    def size_note(self) -> str | None:
+        """What was scaled, cut or added, for the user; None: nothing of note."""
+        return size_note(self._geometry, self._wanted, "video")
 
     @property
     def width(self) -> int:
         """Pixels across; even."""
-        return self._facts.preparation.size[0]
+        return self._geometry.size[0]
 
     @property
     def height(self) -> int:
         """Pixels down; even."""
-        return self._facts.preparation.size[1]
+        return self._geometry.size[1]
+
+    @property
+    def seen_size(self) -> Size:
+        """(width, height) of `picture`: the file's own, in square pixels."""
+        return self._facts.preparation.size
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where the points of `picture` are in the frames; None: where they are in it."""
+        is_moved = self._geometry.is_scaled or self._geometry.size != self.seen_size
+        return self._placement if is_moved else None
 
     @property
     def rate(self) -> Fraction:
@@ -128,6 +154,8 @@ class VideoSource:
     @property
     def pix_fmt(self) -> str:
         """FFmpeg's name of the pixel format that it comes in, alpha included."""
+        if self._background == TRANSPARENT and self._geometry.has_bars:
+            return "yuva420p"
         return plain_format(self._facts.preparation.shape.pix_fmt)
 
     @property
@@ -163,12 +191,12 @@ class VideoSource:
         return Asset(self._path, self._sha256)
 
     def picture(self, source: int) -> Picture:
-        """A source frame as (height, width, 3) uint8 RGB, C-contiguous."""
+        """A source frame as (height, width, 3) uint8 RGB, C-contiguous: as a server sees it."""
         return next(self.pictures(SourceRun(source, 0, 1)))
 
     def pictures(self, run: SourceRun) -> Iterator[Picture]:
         """The source frames of a run as `picture` gives them; see `planes`."""
-        for frame in self._frames(run, "rgb24"):
+        for frame in self._frames(run, self._facts.preparation, "rgb24"):
             yield np.ascontiguousarray(frame.to_ndarray())
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
@@ -182,21 +210,38 @@ class VideoSource:
             errors.VideoFormatError: the video changes its size or format in the middle.
             errors.InputUnreadableError: the disk failed.
         """
-        for frame in self._frames(run, layout.name):
+        frames = self._frames(run, self._shown, layout.name)
+        if self._geometry.has_bars:
+            yield from self._framed(frames, layout)
+            return
+        for frame in frames:
             buffers = frame.planes
             strides = [plane.line_size for plane in buffers]
             yield Planes(layout, self.width, self.height, buffers, strides)
 
-    def _frames(self, run: SourceRun, pix_fmt: str) -> Iterator[av.VideoFrame]:
+    def _framed(self, frames: Iterator[av.VideoFrame], layout: PixelLayout) -> Iterator[Planes]:
+        canvas = FrameCanvas(self._geometry, layout, self.colour, self._background)
+        for frame in frames:
+            yield canvas.framed(frame)
+
+    def _background_notes(self) -> tuple[str, ...]:
+        background = self._background
+        if not isinstance(background, Still):
+            return ()
+        if self._geometry.has_bars:
+            return background.notes
+        return (f"nothing of the video is transparent: {background.path.name} is not seen",)
+
+    def _frames(
+        self, run: SourceRun, preparation: Preparation, pix_fmt: str
+    ) -> Iterator[av.VideoFrame]:
         if run.count < 1:
             return
         for frame in (run.first, run.first + run.step * (run.count - 1)):
             if not 0 <= frame < self.frames:
                 raise IndexError(f"the video has no source frame {frame}; it has {self.frames}")
         with self._decoder(run.first) as decoder:
-            yield from run_frames(
-                decoder, run, self._facts.preparation, pix_fmt, self._reverse_memory
-            )
+            yield from run_frames(decoder, run, preparation, pix_fmt, self._reverse_memory)
 
     @contextmanager
     def _decoder(self, first: int) -> Iterator[FrameDecoder]:
@@ -223,17 +268,6 @@ class VideoSource:
                 self._idle.append(decoder)
                 return
         decoder.close()
-
-
-def _check_wanted(wanted: Resolution | None, own: tuple[int, int], path: Path) -> None:
-    if wanted is None or output_size(own, replace(wanted, largest=None)) == own:
-        return
-    raise UsageError(
-        f"a video keeps its own size, {own[0]}x{own[1]}: it cannot be scaled yet",
-        where=str(path),
-        hint="leave --resolution and --max-side out, or scale the video first: "
-        "ffmpeg -i IN -vf scale=1280:-2 OUT",
-    )
 
 
 def _close(decoders: list[FrameDecoder]) -> None:

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from numbered_clips import UNTAGGED, patches, set_matrix, write_picture
 
-from musetalk_fast.errors import ImageSizeError, UsageError, VideoFormatError
+from musetalk_fast.errors import ImageSizeError, VideoFormatError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
-from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.video import VideoSource
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
 
@@ -114,16 +113,6 @@ def test_an_odd_last_column_and_row_are_cut_off(tmp_path: Path, turned: bool) ->
     assert source.picture(0).shape == wanted.shape
     size = "81x99 is odd: it was cut to 80x98" if turned else "99x81 is odd: it was cut to 98x80"
     assert source.notes == (f"the video's size of {size}",)
-
-
-def test_another_size_is_refused(tmp_path: Path) -> None:
-    rgb = patches()
-    clip = write_picture(tmp_path / "clip.mp4", rgb)
-    for wanted in (Resolution(size=(64, 128)), Resolution(size=(128, 64))):
-        with pytest.raises(UsageError, match="keeps its own size") as raised:
-            VideoSource(clip, wanted)
-        assert raised.value.where == str(clip)
-    assert VideoSource(clip, Resolution(size=(96, 64), max_side=96)).width == 96
 
 
 def test_interlaced_frames_are_deinterlaced_alike_wherever_a_run_begins(tmp_path: Path) -> None:
