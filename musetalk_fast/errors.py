@@ -20,7 +20,8 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── FaceTurnedError            one that lies on its side or stands upside down
 │   ├── FaceOptionsError           a shift or a margin that this face does not allow
 │   ├── MouthHiddenError           the picture ends above the mouth
-│   └── PlanError                  a plan that cannot be followed: damaged, or of other inputs
+│   ├── PlanError                  a plan that cannot be followed: damaged, or of other inputs
+│   └── JobListError               a list of jobs, or jobs in it, that cannot be used
 ├── OutputError                73  the output cannot be created
 │   ├── OutputExistsError
 │   ├── OutputPlaceError           no such folder, a folder itself, closed to us
@@ -229,6 +230,28 @@ class PlanError(InputError):
 
     token = "MTF-PLAN"
     default_hint = "make the plan again with `musetalk-fast plan`"
+
+
+class JobListError(InputError):
+    """A list of jobs that cannot be read, or jobs in it that cannot be used.
+
+    Args:
+        details: what is wrong with each of them, `jobs.csv:7: ...`.
+    """
+
+    token = "MTF-JOB-LIST"
+    default_hint = "correct the list; nothing was started"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        details: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.details = details
 
 
 class OutputError(MuseTalkError):

@@ -28,7 +28,7 @@ ALLOWED = {
     "builtin": set(),
     "planning": {"config", "kernels", "wire", "media", "video"},
     "rendering": {"config", "kernels", "wire", "media", "client", "video", "planning", "builtin"},
-    "batching": {"config", "planning", "rendering"},
+    "batching": {"config", "wire", "media", "video", "planning", "rendering"},
     "benching": {
         *{"config", "kernels", "wire", "media", "client", "video", "planning", "rendering"},
     },

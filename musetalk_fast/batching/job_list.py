@@ -1,140 +1,197 @@
-"""Which files of a folder belong together, and why the others do not."""
+"""A list of jobs in a file, validated whole: every error of it is found before a job starts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from musetalk_fast.errors import InputNotFoundError, InputUnreadableError
+from musetalk_fast.batching.batch_job import Job
+from musetalk_fast.batching.job_rows import Row, read_rows
+from musetalk_fast.config import Settings
+from musetalk_fast.config.overrides import FACE_CHOICES, nearest, overridable, overridden
+from musetalk_fast.errors import JobListError, MuseTalkError
+from musetalk_fast.media.image_sequence import find_sequence
+from musetalk_fast.types import Container
+from musetalk_fast.video.encoder_selection import chosen_encoder
 
-PICTURES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif"}
-)
-RECORDINGS = frozenset(
-    {".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff"}
-)
+_FILES = ("avatar", "audio", "output")
+_OF_FILES = ("api_key_file", "ca_file", "cert", "key", "background")
+"""Settings that name files."""
 
-VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
-"""Their sound is a recording if a picture has their name, and no recording has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One video of a batch; its name is the base name of its recording."""
-
-    name: str
-    avatar: Path
-    audio: Path
-    output: Path
+_KNOWN = overridable()
+_NAMES = {**dict.fromkeys((*_FILES, "fresh")), **_KNOWN}
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
-    """What a folder holds.
+class JobListDefaults:
+    """What jobs have that their rows do not say.
 
     Attributes:
-        jobs: sorted by name.
-        left_over: files that belong to no job, each with the reason, sorted.
+        outputs: where relative outputs are; None: in the folder of the list.
+        avatar: of rows without one.
+        fresh: whether jobs are made again whatever is there.
     """
 
-    jobs: tuple[Job, ...]
-    left_over: tuple[str, ...]
+    settings: Settings
+    outputs: Path | None = None
+    avatar: Path | None = None
+    fresh: bool = False
 
 
-def pair(inputs: Path, outputs: Path, suffix: str, avatar: Path | None = None) -> Pairing:
-    """Pair the pictures and recordings of a folder by base name.
-
-    Args:
-        inputs: the folder; what is below its folders is not looked at, nor hidden files.
-        outputs: where `<base name><suffix>` shall be written.
-        avatar: the avatar of all recordings; the folder's pictures are then left alone.
+def read_job_list(path: Path, defaults: JobListDefaults) -> tuple[Job, ...]:
+    """The jobs of a list; relative paths in it begin in its folder.
 
     Raises:
-        errors.InputNotFoundError: no such folder, or nothing in it pairs up.
-        errors.InputUnreadableError: it cannot be listed.
+        errors.JobListError: jobs in it cannot be used, each with its line and reason.
+        errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
     """
-    files = _listed(inputs)
-    pictures = {} if avatar else _by_base(files, PICTURES)
-    recordings = _by_base(files, RECORDINGS)
-    videos = _by_base(files, VIDEOS)
-    sounds = {base: videos[base] for base in pictures.keys() & videos.keys()} | recordings
-    jobs = tuple(
-        Job(base, avatar or pictures[base][0], audios[0], outputs / f"{base}{suffix}")
-        for base, audios in sorted(sounds.items())
-        if len(audios) == 1 and (avatar or len(pictures.get(base, ())) == 1)
-        if audios[0].absolute() != (outputs / f"{base}{suffix}").absolute()
-    )
-    left_over = tuple(_left_over(files, jobs, pictures, sounds, all_have_avatar=bool(avatar)))
-    if not jobs:
-        raise InputNotFoundError(
-            "nothing to render: " + ("; ".join(left_over[:5]) or "the folder is empty"),
-            where=str(inputs),
-            hint="name a picture and its recording alike (anna.png, anna.wav), or give one "
-            "--avatar FILE for all recordings",
+    rows = read_rows(path)
+    if not rows:
+        raise JobListError("there are no jobs in it", where=str(path))
+    details: list[str] = []
+    jobs: list[Job] = []
+    made: dict[Path, str] = {}
+    for number, row in enumerate(rows, 1):
+        where = f"{path}:{row.line}" if row.line else f"{path}: job {number}"
+        reading = _Reading(row, path.absolute().parent, defaults)
+        job = reading.job()
+        if job is not None:
+            earlier = made.setdefault(job.output.absolute(), where)
+            if earlier != where:
+                reading.problems.append(f"{job.output} is the output of {earlier}, too")
+            jobs.append(job)
+        details += [f"{where}: {problem}" for problem in reading.problems]
+    if details:
+        raise JobListError(
+            f"{len(details)} {'error' if len(details) == 1 else 'errors'} in {len(rows)} jobs",
+            where=str(path),
+            details=tuple(details),
         )
-    return Pairing(jobs, left_over)
+    return tuple(jobs)
 
 
-def _listed(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir())
-    except FileNotFoundError:
-        raise InputNotFoundError("no such folder", where=str(folder)) from None
-    except OSError as error:
-        raise InputUnreadableError(
-            f"cannot be listed: {error.strerror}",
-            where=str(folder),
-            hint="give a folder of pictures and recordings",
-        ) from error
-    return [entry for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+class _Reading:
+    """One row on its way to a job; its problems are gathered."""
 
+    def __init__(self, row: Row, folder: Path, defaults: JobListDefaults) -> None:
+        self._row = row
+        self._folder = folder
+        self._defaults = defaults
+        self.problems: list[str] = [] if row.error is None else [row.error]
+        self._members = dict(self._named())
 
-def _by_base(files: Iterable[Path], suffixes: frozenset[str]) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for file in files:
-        if file.suffix.lower() in suffixes:
-            found.setdefault(file.stem, []).append(file)
-    return found
+    def job(self) -> Job | None:
+        """The job, if nothing of the row is wrong."""
+        if self.problems:
+            return None
+        settings = self._settings()
+        avatar, audio = self._input("avatar"), self._input("audio")
+        fresh = self._fresh()
+        if self.problems or avatar is None or audio is None:
+            return None
+        output = self._output(audio, settings)
+        job = Job(self._name(output), avatar, audio, output, settings, fresh)
+        self._check(job)
+        return job
 
+    def _named(self) -> Iterator[tuple[str, Any]]:
+        for given, value in self._row.members.items():
+            name = given.strip().lower().replace("-", "_")
+            if name not in _NAMES:
+                self.problems.append(f"there is no option {given!r}{nearest(name, _NAMES)}")
+            elif value is not None:
+                yield name, value
 
-_Found = dict[str, list[Path]]
+    def _settings(self) -> Settings:
+        values = {}
+        for name in self._members.keys() & _KNOWN.keys():
+            key, kind = _KNOWN[name]
+            value = self._members[name]
+            try:
+                read = kind.parse if self._row.is_text else kind.read
+                values[key] = self._placed(name, read(value))
+            except ValueError as error:
+                self.problems.append(f"{name} {error}")
+        chosen = [name for name in FACE_CHOICES if ("avatar", name) in values]
+        if len(chosen) > 1:
+            self.problems.append(f"{' and '.join(chosen)} choose different faces")
+        return self._defaults.settings if self.problems else self._overridden(values)
 
+    def _overridden(self, values: dict[tuple[str, str], Any]) -> Settings:
+        return overridden(self._defaults.settings, values)
 
-def _left_over(
-    files: Iterable[Path],
-    jobs: Iterable[Job],
-    pictures: _Found,
-    sounds: _Found,
-    *,
-    all_have_avatar: bool,
-) -> list[str]:
-    used = {path for job in jobs for path in (job.avatar, job.audio)}
-    return [
-        f"{file.name}: {_reason(file, pictures, sounds, all_have_avatar=all_have_avatar)}"
-        for file in files
-        if file not in used
-    ]
+    def _placed(self, name: str, value: Any) -> Any:
+        """A file's path from the list's folder on; of a background only if it is a file there."""
+        if name not in _OF_FILES or not isinstance(value, str):
+            return value
+        path = self._folder / value
+        return str(path) if name != "background" or path.is_file() else value
 
+    def _input(self, name: str) -> Path | None:
+        given = self._members.get(name)
+        if given is None:
+            if name == "avatar" and self._defaults.avatar is not None:
+                return self._defaults.avatar
+            self.problems.append(f"it has no {name}")
+            return None
+        path = self._path(name, given)
+        if path is None:
+            return None
+        try:
+            is_there = path.is_file() or (name == "avatar" and find_sequence(path) is not None)
+        except (MuseTalkError, OSError, ValueError):
+            is_there = False
+        if not is_there:
+            self.problems.append(f"{name}: no such file: {path}")
+        return path if is_there else None
 
-def _reason(file: Path, pictures: _Found, sounds: _Found, *, all_have_avatar: bool) -> str:
-    """Why a file is in no job."""
-    kind, base = file.suffix.lower(), file.stem
-    if kind in PICTURES and all_have_avatar:
-        return "not used: one avatar was given for all"
-    if kind in VIDEOS and all_have_avatar and base not in sounds:
-        return "not used: a video needs a picture of its name"
-    if kind not in PICTURES | RECORDINGS | VIDEOS:
-        return "neither a picture nor a recording"
-    for what, alike in (("picture", pictures.get(base)), ("recording", sounds.get(base))):
-        if what == "picture" and all_have_avatar:
-            continue
-        if not alike:
-            return f"no {what} is named {base}"
-        if len(alike) > 1:
-            names = ", ".join(each.name for each in alike)
-            return f"more than one {what} is named {base}: {names}"
-    sound = sounds[base][0]
-    if kind in VIDEOS and file != sound:
-        return f"not used: the recording is {sound.name}"
-    return f"the video would take the place of {sound.name}: choose another folder for the videos"
+    def _path(self, name: str, given: object) -> Path | None:
+        if not isinstance(given, str) or not given or "\0" in given:
+            self.problems.append(f"{name} must be the path of a file, not {given!r:.60}")
+            return None
+        return self._folder / given
+
+    def _fresh(self) -> bool:
+        given = self._members.get("fresh", self._defaults.fresh)
+        if self._row.is_text and isinstance(given, str):
+            given = {
+                "true": True,
+                "yes": True,
+                "1": True,
+                "false": False,
+                "no": False,
+                "0": False,
+            }.get(given.lower(), given)
+        if not isinstance(given, bool):
+            self.problems.append(f"fresh must be true or false, not {given!r:.60}")
+        return given is True
+
+    def _output(self, audio: Path, settings: Settings) -> Path:
+        folder = self._outputs
+        given = self._members.get("output")
+        if given is None:
+            return folder / f"{audio.stem}.{settings.output.format or Container.MP4.value}"
+        path = self._path("output", given)
+        return folder if path is None else folder / str(given)
+
+    @property
+    def _outputs(self) -> Path:
+        return self._folder if self._defaults.outputs is None else self._defaults.outputs
+
+    def _name(self, output: Path) -> str:
+        if output.is_relative_to(self._outputs):
+            return output.relative_to(self._outputs).as_posix()
+        return str(output)
+
+    def _check(self, job: Job) -> None:
+        """What of its output can be known to be wrong."""
+        if self.problems:
+            return
+        if job.output.absolute() in (job.avatar.absolute(), job.audio.absolute()):
+            self.problems.append(f"the output is one of the inputs: {job.output}")
+        try:
+            chosen_encoder(job.settings.output, job.output)
+        except MuseTalkError as error:
+            self.problems.append(error.message)

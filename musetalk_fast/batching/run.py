@@ -1,43 +1,146 @@
-"""Plans or renders a list of jobs with one set of servers; a job that fails stops no other."""
+"""Renders a list of jobs with the same servers, several at a time; a failure stops no other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
 
-from musetalk_fast.batching.job_list import Job
-from musetalk_fast.config import Settings
-from musetalk_fast.errors import InternalError, MuseTalkError, OutputWriteError
-from musetalk_fast.events import Event, OnEvent
-from musetalk_fast.planning import Plan, make_plan
-from musetalk_fast.rendering import Renderer, RenderResult
-
-T = TypeVar("T")
+from musetalk_fast.batching.batch_job import Job
+from musetalk_fast.batching.finished import FinishedVideos
+from musetalk_fast.batching.outcome import BatchListener, Outcome, failed
+from musetalk_fast.batching.recording_length import shortest_first
+from musetalk_fast.config import ServerSettings, Settings
+from musetalk_fast.errors import OutputWriteError
+from musetalk_fast.planning import Plan
+from musetalk_fast.rendering import Renderer
+from musetalk_fast.rendering.loading import RenderRequest
+from musetalk_fast.tasks import cancel_and_wait
+from musetalk_fast.threads import run_in_thread
+from musetalk_fast.types import EngineIdentity
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
-    """How a job ended: with a result, or with an error."""
+class BatchOptions:
+    """How a batch is run.
 
-    job: Job
-    result: T | None = None
-    error: MuseTalkError | None = None
+    Attributes:
+        at_once: jobs at work at a time.
+        fail_fast: begin no other job after one has failed, and stop those at work.
+    """
+
+    at_once: int = 1
+    fail_fast: bool = False
 
 
-class BatchListener(Protocol):
-    """Who follows a batch; called on the event loop's thread."""
+class _FailedFastError(Exception):
+    """A job failed, and that ends the batch."""
 
-    def begin(self, job: Job) -> None:
-        """This job begins."""
 
-    def event(self, event: Event) -> None:
-        """Something happens in it."""
+async def render_all(
+    jobs: Sequence[Job],
+    listener: BatchListener,
+    finished: FinishedVideos,
+    options: BatchOptions = BatchOptions(),
+) -> None:
+    """Render the jobs, those with the shortest recordings first; the listener gets the outcomes.
 
-    def end(self, outcome: Outcome[RenderResult]) -> None:
-        """It is over."""
+    Raises:
+        errors.ServerError: servers cannot be opened; if none was chosen, the default one.
+        errors.OutputWriteError: a folder for the videos cannot be made.
+    """
+    async with AsyncExitStack() as stack:
+        batch = _Batch(stack, listener, finished, options)
+        await batch.open_servers(jobs)
+        for folder in {job.output.parent for job in jobs}:
+            make_folder(folder)
+        waiting = deque(await run_in_thread(partial(shortest_first, jobs)))
+        count = min(options.at_once, len(jobs))
+        workers = [asyncio.ensure_future(batch.work(waiting)) for _ in range(count)]
+        try:
+            await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            for worker in workers:
+                if worker.done():
+                    worker.result()
+        except asyncio.CancelledError:
+            listener.interrupt()
+            raise
+        except _FailedFastError:
+            listener.interrupt()
+        finally:
+            await cancel_and_wait(workers)
+
+
+class _Batch:
+    """What the jobs of a batch share."""
+
+    def __init__(
+        self,
+        stack: AsyncExitStack,
+        listener: BatchListener,
+        finished: FinishedVideos,
+        options: BatchOptions,
+    ) -> None:
+        self._stack = stack
+        self._listener = listener
+        self._finished = finished
+        self._options = options
+        self._renderers: dict[tuple[ServerSettings, int], Renderer] = {}
+
+    async def open_servers(self, jobs: Iterable[Job]) -> None:
+        """Open those of all jobs."""
+        for job in jobs:
+            key = _key(job.settings)
+            if key not in self._renderers:
+                on_event = partial(self._listener.event, None)
+                renderer = Renderer(job.settings, on_event, fallback=False)
+                self._renderers[key] = await self._stack.enter_async_context(renderer)
+                await renderer.connect()
+
+    async def work(self, waiting: deque[Job]) -> None:
+        """Render one job after the other."""
+        while waiting:
+            job = waiting.popleft()
+            self._listener.begin(job)
+            outcome = await self._render(job)
+            self._listener.end(outcome)
+            if outcome.error is not None and self._options.fail_fast:
+                raise _FailedFastError
+
+    async def _render(self, job: Job) -> Outcome:
+        try:
+            renderer = self._renderers[_key(job.settings)]
+            request = self._request(job, await renderer.connect())
+            result = await renderer.carry_out(request)
+        except Exception as error:  # noqa: BLE001 - see `failed`
+            return failed(job, error)
+        if isinstance(result, Plan):
+            return Outcome(job, kept=result)
+        return Outcome(job, result=result)
+
+    def _request(self, job: Job, engines: tuple[EngineIdentity, ...]) -> RenderRequest:
+        return RenderRequest(
+            avatar=job.avatar,
+            audio=job.audio,
+            output=job.output,
+            settings=job.settings,
+            on_event=partial(self._listener.event, job),
+            fresh=job.fresh,
+            beside=self._options.at_once,
+            is_done=partial(self._is_done, job, engines),
+        )
+
+    def _is_done(self, job: Job, engines: tuple[EngineIdentity, ...], plan: Plan) -> bool:
+        return not job.fresh and any(self._finished.holds(plan, engine) for engine in engines)
+
+
+def _key(settings: Settings) -> tuple[ServerSettings, int]:
+    """Of what a renderer's servers are made."""
+    return settings.server, settings.processing.max_retries
 
 
 def make_folder(outputs: Path) -> None:
@@ -52,71 +155,3 @@ def make_folder(outputs: Path) -> None:
         raise OutputWriteError(
             f"cannot make the folder: {error.strerror}", where=str(outputs)
         ) from error
-
-
-def plan_all(
-    jobs: Iterable[Job], settings: Settings, on_event: Callable[[Job, Event], None]
-) -> list[Outcome[Plan]]:
-    """Plan every job, without a server and without writing anything.
-
-    Args:
-        on_event: called with what the planning of a job reports.
-    """
-    return [_plan(job, settings, partial(on_event, job)) for job in jobs]
-
-
-async def render_all(
-    jobs: Sequence[Job], settings: Settings, listener: BatchListener
-) -> list[Outcome[RenderResult]]:
-    """Render one job after another with one server; a job that fails does not stop the others.
-
-    Raises:
-        errors.ServerError: the server cannot be opened; if none was chosen, the default one.
-        errors.OutputWriteError: the folder for the videos cannot be made.
-    """
-    outcomes = []
-    async with Renderer(settings, listener.event, fallback=False) as renderer:
-        await renderer.connect()
-        for folder in {job.output.parent for job in jobs}:
-            make_folder(folder)
-        for job in jobs:
-            listener.begin(job)
-            outcome = await _render(renderer, job)
-            listener.end(outcome)
-            outcomes.append(outcome)
-    return outcomes
-
-
-def _plan(job: Job, settings: Settings, on_event: OnEvent) -> Outcome[Plan]:
-    try:
-        return Outcome(job, _planned(job, settings, on_event))
-    except Exception as error:  # noqa: BLE001 - see `_as_ours`
-        return Outcome(job, error=_as_ours(error, job))
-
-
-def _planned(job: Job, settings: Settings, on_event: OnEvent) -> Plan:
-    """As if the folder for the videos were there: a dry run does not make it."""
-    folder = job.output.parent
-    if folder.exists():
-        return make_plan(job.avatar, job.audio, job.output, settings, on_event=on_event)
-    above = next(each for each in folder.absolute().parents if each.exists())
-    settings = replace(settings, output=replace(settings.output, overwrite=True))
-    output = above / job.output.name
-    plan = make_plan(job.avatar, job.audio, output, settings, on_event=on_event)
-    return replace(plan, output=job.output)
-
-
-async def _render(renderer: Renderer, job: Job) -> Outcome[RenderResult]:
-    try:
-        return Outcome(job, await renderer.render(job.avatar, job.audio, job.output))
-    except Exception as error:  # noqa: BLE001 - see `_as_ours`
-        return Outcome(job, error=_as_ours(error, job))
-
-
-def _as_ours(error: Exception, job: Job) -> MuseTalkError:
-    """A fault of ours in one job must not cost the other jobs of the night."""
-    if isinstance(error, MuseTalkError):
-        return error
-    ours = InternalError(f"{type(error).__name__}: {error}", where=job.name)
-    ours.__cause__ = error
-    return ours

@@ -22,12 +22,12 @@ from musetalk_fast.wire.printable import printable
 
 _PERIOD_SECS = 0.1
 _CLOCK_SECS = 1.0
-_ERASE = "\r\x1b[2K \x1b[J\r"
+ERASE = "\r\x1b[2K \x1b[J\r"
 """For tmux, the line by itself, else it stays joined to the next one; then a space, for what is
 erased from the top of the screen on goes into the history.
 """
 
-_CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"
+CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
 """What to do with too wide a line: tmux is narrower than it says, for a moment after a resize."""
 
 _SHORTEST, _LONGEST = 5, 20
@@ -80,20 +80,15 @@ class BarDisplay(TextDisplay):
     def note(self, text: str) -> None:
         """A line above the bar."""
         with self._lock:
-            _write(f"{_ERASE if self._bar else ''}{printable(text, MAX_LENGTH)}\n")
+            write(f"{ERASE if self._bar else ''}{printable(text, MAX_LENGTH)}\n")
             self._draw()
-
-    def begin(self, job: str, number: int, jobs: int) -> None:
-        """A headline; the bar starts again."""
-        self.close()
-        super().begin(job, number, jobs)
 
     def close(self) -> None:
         """Take the bar away."""
         with self._lock:
             self._closed.set()
             if self._bar is not None:
-                _write(_ERASE)
+                write(ERASE)
             self._bar = None
             self._sent.clear()
 
@@ -112,7 +107,7 @@ class BarDisplay(TextDisplay):
             return
         self._drawn = self.elapsed()
         facts = [formatting.clock(self._drawn), *self._bar.facts]
-        _write(f"{_ERASE}{_CUT}{bar_line(self._bar, facts, _columns())}{_WRAP}\r")
+        write(f"{ERASE}{CUT}{bar_line(self._bar, facts, columns())}{WRAP}\r")
 
     def _start_clock(self) -> None:
         """Draw once a second; where the system starts no more threads, with events only."""
@@ -135,7 +130,7 @@ def _replaces(bar: Bar, shown: Bar) -> bool:
     return _ORDER.index(bar.stage) >= _ORDER.index(shown.stage)
 
 
-def bar_line(bar: Bar, facts: Sequence[str], columns: int) -> str:
+def bar_line(bar: Bar, facts: Sequence[str], wide: int) -> str:
     """`  generating  45% ████░░░░░ 0:12, 0:04 left`, shorter than the terminal is wide.
 
     What does not fit is left out: the last facts, then the bar, then the first fact. The cursor
@@ -146,26 +141,27 @@ def bar_line(bar: Bar, facts: Sequence[str], columns: int) -> str:
     """
     name = formatting.STAGES.get(bar.stage, bar.stage)
     head = f"  {name:<10} {formatting.percent(bar.done, bar.total):>4}"
-    free = columns - 1 - len(head)  # in the last column some terminals begin a new line
+    free = wide - 1 - len(head)  # in the last column some terminals begin a new line
     for count in range(len(facts), 0, -1):
         text = ", ".join(facts[:count])
         length = free - len(text) - 2
         if length >= _SHORTEST:
-            return f"{head} {_bar(bar, min(length, _LONGEST))} {text}"
-    return f"{head} {facts[0]}" if len(facts[0]) < free else head[: max(0, columns - 1)]
+            return f"{head} {drawn_bar(bar.done, bar.total, min(length, _LONGEST))} {text}"
+    return f"{head} {facts[0]}" if len(facts[0]) < free else head[: max(0, wide - 1)]
 
 
-def _bar(bar: Bar, length: int) -> str:
-    done = length * bar.done // max(1, bar.total)
-    drawn = "█" * done + "░" * (length - done)
+def drawn_bar(done: int, total: int, length: int) -> str:
+    """`████░░░░░` of so many characters; of others where the terminal has none of these."""
+    filled = length * done // max(1, total)
+    drawn = "█" * filled + "░" * (length - filled)
     try:
         drawn.encode(sys.stderr.encoding or "ascii")
     except UnicodeEncodeError:
-        return "#" * done + "." * (length - done)
+        return "#" * filled + "." * (length - filled)
     return drawn
 
 
-def _columns() -> int:
+def columns() -> int:
     """The terminal's width as it is now; what the environment says, where the terminal does not."""
     with suppress(OSError, ValueError):
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
@@ -174,7 +170,8 @@ def _columns() -> int:
     return shutil.get_terminal_size().columns
 
 
-def _write(text: str) -> None:
-    with suppress(OSError):  # no render ends because nobody sees it
+def write(text: str) -> None:
+    """Write to stderr; no render ends because nobody sees it."""
+    with suppress(OSError):
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -1,10 +1,10 @@
-"""`batch`: a folder of avatars and recordings, one server for all."""
+"""`batch`: many avatars and recordings, one set of servers."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,176 +19,173 @@ from musetalk_fast.cli.setting_options import (
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from musetalk_fast.batching import Job, Outcome, Pairing
-    from musetalk_fast.cli.display import Display
-    from musetalk_fast.events import DoneEvent, Event, FacesEvent
-    from musetalk_fast.planning import Plan
-    from musetalk_fast.rendering import RenderResult
+    from musetalk_fast.batching import BatchOptions, Job, ReportFolder
 
 _EXAMPLES = """\b
 Examples:
   musetalk-fast batch clips -s http://gpu:8000 -o rendered
   musetalk-fast batch recordings -s builtin --avatar anna.png -o rendered
+  musetalk-fast batch 'day*/**/*.wav' --avatar anna.png -o rendered
+  musetalk-fast batch jobs.csv -o rendered --dry-run
+  musetalk-fast batch jobs.jsonl -o /shared/rendered --shard 1/4
 """
 
-_FOLDER = click.Path(path_type=Path, readable=False)
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PATH = click.Path(path_type=Path, readable=False)
 
 
-@click.command(
-    cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make a video for each recording in a folder."
-)
-@click.argument(
-    "inputs", cls=DescribedArgument, type=_FOLDER,
-    description="A folder of avatars and recordings: anna.png and anna.wav make anna.mp4.",
+class _Shard(click.ParamType):  # type: ignore[type-arg]
+    """`2/5`: the second of five."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        number, _, count = str(value).partition("/")
+        if number.isascii() and count.isascii() and number.isdigit() and count.isdigit():
+            shard = int(number), int(count)
+            if 1 <= shard[0] <= shard[1]:
+                return shard
+        message = f"{value!r} is not I/N with I from 1 to N, such as 2/5"
+        raise click.BadParameter(message, ctx=ctx, param=param)
+
+
+_OPTIONS = (
+    click.argument(
+        "inputs", cls=DescribedArgument, nargs=-1, required=True, metavar="INPUTS...",
+        description="Folders, files and 'patterns' of avatars and recordings: anna.png and "
+        "anna.wav make anna.mp4. Or lists of jobs: .jsonl, .csv, .toml.",
+    ),
+    click.option(
+        "-o", "--output", "outputs", cls=GroupedOption, group="Files", type=_PATH,
+        metavar="FOLDER", help="Where the videos go. The folder is made if it is not there. "
+        "Default for job lists: where the list is.",
+    ),
+    click.option(
+        "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_PATH,
+        metavar="FILE", help="One avatar for all recordings; then INPUTS needs no pictures.",
+    ),
+    click.option(
+        "-r", "--recursive", cls=GroupedOption, group="Files", is_flag=True,
+        help="Look into the folders of a folder, too; the videos get the same folders.",
+    ),
+    click.option(
+        "--only", cls=GroupedOption, group="Jobs", multiple=True, metavar="NAME",
+        help="The jobs of this name or pattern ('take*'); may be given several times.",
+    ),
+    click.option(
+        "--shard", cls=GroupedOption, group="Jobs", type=_Shard(), metavar="I/N",
+        help="Every N-th job from the I-th on, for N machines that share the work.",
+    ),
+    click.option(
+        "--limit", cls=GroupedOption, group="Jobs", type=click.IntRange(1), metavar="NUMBER",
+        help="The first so many jobs.",
+    ),
+    click.option(
+        "-j", "--jobs", "at_once", cls=GroupedOption, group="Jobs", type=click.IntRange(1, 64),
+        metavar="NUMBER", help="Jobs at work at a time. Default: by processors and servers.",
+    ),
+    click.option(
+        "--fail-fast", cls=GroupedOption, group="Jobs", is_flag=True,
+        help="Stop at the first job that fails.",
+    ),
+    click.option(
+        "--fresh", cls=GroupedOption, group="Jobs", is_flag=True,
+        help="Make all videos again, those that are finished, too.",
+    ),
 )  # fmt: skip
-@click.option(
-    "-o", "--output", "outputs", cls=GroupedOption, group="Files", type=_FOLDER, required=True,
-    metavar="FOLDER", help="Where the videos go. The folder is made if it is not there.",
-)  # fmt: skip
-@click.option(
-    "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FOLDER,
-    metavar="FILE", help="One avatar for all recordings; then INPUTS needs no pictures.",
-)  # fmt: skip
+
+
+def _batch_options(command: F) -> F:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make many videos.")
+@_batch_options
 @rendering_options
 @click.option("-n", "--dry-run", is_flag=True, help="Check all inputs, list the jobs, stop.")
 @verbosity_options
 @click.pass_context
 def batch(
-    ctx: click.Context, inputs: Path, outputs: Path, avatar: Path | None, dry_run: bool
+    ctx: click.Context,
+    inputs: tuple[str, ...],
+    outputs: Path | None,
+    avatar: Path | None,
+    recursive: bool,
+    only: tuple[str, ...],
+    shard: tuple[int, int] | None,
+    limit: int | None,
+    at_once: int | None,
+    fail_fast: bool,
+    fresh: bool,
+    dry_run: bool,
 ) -> int:
-    """Make a video for each avatar and recording of the same base name in a folder.
+    """Make a video for each avatar and recording of the same base name, or for each job of a list.
 
-    The servers chosen with -s make all of them, or the default one, http://localhost:8000; without
-    a server nothing is made. A job that fails does not stop the others; the exit code is then 1.
-    Videos that are there are replaced: on a terminal you are asked first, unless you give -y; with
-    --no-overwrite they fail.
+    Videos that are finished are left alone: the same command again makes what is missing or has
+    changed, and continues what was interrupted. A job that fails does not stop the others; the
+    exit code is then 1. The servers chosen with -s make all of them, or the default one,
+    http://localhost:8000; without a server nothing is made. FOLDER/report.json has the results.
     """
-    from musetalk_fast.batching import pair, plan_all, render_all
-    from musetalk_fast.cli.display_selection import open_display
-    from musetalk_fast.cli.signals import run, run_blocking
+    from musetalk_fast.batching import JobListDefaults, Selection, collect_jobs
 
     settings = load(ctx)
-    pairing = pair(inputs, outputs, f".{settings.output.format or 'mp4'}", avatar)
-    if not dry_run:
-        ask_before_replacing(ctx, [job.output for job in pairing.jobs])
-    with open_display(verbosity_of(ctx)) as display:
-        _warn_left_over(pairing, display)
-        if dry_run:
-            listener = _PlanListener(display, pairing.jobs)
-            return listener.show(run_blocking(lambda: plan_all(pairing.jobs, settings, listener)))
-        following = _BatchListener(display, len(pairing.jobs))
-        run(render_all(pairing.jobs, settings, following))
-        return following.summarise()
+    defaults = JobListDefaults(settings, outputs, avatar, fresh)
+    found = collect_jobs(inputs, defaults, recursive=recursive)
+    jobs = Selection(only, shard, limit).of(found.jobs)
+    if dry_run:
+        return _list_jobs(ctx, jobs, found.left_over)
+    from musetalk_fast.batching import BatchOptions, ReportFolder
+
+    place = ReportFolder(outputs or Path(_list_of(inputs)).parent, shard)
+    options = BatchOptions(at_once or 1, fail_fast)
+    return _render(ctx, jobs, found.left_over, place, options)
 
 
-class _BatchListener:
-    """Passes a batch on to a display, and keeps what the summary needs."""
-
-    def __init__(self, display: Display, jobs: int) -> None:
-        self._display = display
-        self._jobs = jobs
-        self._began = time.monotonic()
-        self._done: DoneEvent | None = None
-        self._rows: list[tuple[str, str, str]] = []
-
-    def begin(self, job: Job) -> None:
-        self._done = None
-        self._display.begin(job.name, len(self._rows) + 1, self._jobs)
-
-    def event(self, event: Event) -> None:
-        from musetalk_fast.events import DoneEvent
-
-        if isinstance(event, DoneEvent):
-            self._done = event
-        self._display(event)
-
-    def end(self, outcome: Outcome[RenderResult]) -> None:
-        from musetalk_fast.cli.formatting import job_line
-
-        if outcome.error is None and self._done is not None:
-            self._rows.append((outcome.job.name, "done", job_line(self._done)))
-        else:
-            self._rows.append(_failed(outcome, self._display))
-
-    def summarise(self) -> int:
-        from musetalk_fast.cli.formatting import duration
-
-        took = f"in {duration(time.monotonic() - self._began)}"
-        return _summarise(self._rows, "done", self._display, took)
+def _list_of(inputs: tuple[str, ...]) -> str:
+    """The first list: without -o there is nothing else."""
+    return inputs[0]
 
 
-def _warn_left_over(pairing: Pairing, display: Display) -> None:
-    from musetalk_fast.events import WarningEvent
+def _list_jobs(ctx: click.Context, jobs: tuple[Job, ...], left_over: tuple[str, ...]) -> int:
+    from musetalk_fast.cli.batch_display_selection import open_batch_display
+    from musetalk_fast.cli.dry_run import DryRun
+    from musetalk_fast.cli.signals import run_blocking
 
-    for reason in pairing.left_over:
-        display(WarningEvent(message=reason, token="MTF-LEFT-OVER"))
-
-
-class _PlanListener:
-    """Passes on what the plans of a batch warn of, and lists them with their faces."""
-
-    def __init__(self, display: Display, jobs: Sequence[Job]) -> None:
-        self._display = display
-        self._jobs = jobs
-        self._named = ""
-        self._faces: dict[str, FacesEvent] = {}
-
-    def __call__(self, job: Job, event: Event) -> None:
-        from musetalk_fast.events import FacesEvent, WarningEvent
-
-        if isinstance(event, FacesEvent):
-            self._faces[job.name] = event
-        if isinstance(event, WarningEvent) or (
-            isinstance(event, FacesEvent) and len(event.faces) > 1
-        ):
-            self._begin(job)
-            self._display(event)
-
-    def show(self, outcomes: Sequence[Outcome[Plan]]) -> int:
-        rows = []
-        for outcome in outcomes:
-            plan = outcome.result
-            if plan is None:
-                self._begin(outcome.job)
-                rows.append(_failed(outcome, self._display))
-            else:
-                text = f"{outcome.job.output.name} ({self._facts(outcome.job, plan)})"
-                rows.append((outcome.job.name, "planned", text))
-        return _summarise(rows, "planned", self._display, "")
-
-    def _begin(self, job: Job) -> None:
-        if self._named != job.name:
-            self._named = job.name
-            self._display.begin(job.name, self._jobs.index(job) + 1, len(self._jobs))
-
-    def _facts(self, job: Job, plan: Plan) -> str:
-        from musetalk_fast.cli.formatting import faces_text, frame_count
-
-        facts = f"{frame_count(plan.frames)} at {plan.fps} fps, {plan.width}x{plan.height}"
-        faces = self._faces.get(job.name)
-        return facts if faces is None else f"{facts}; faces: {faces_text(faces)}"
+    with open_batch_display(verbosity_of(ctx), len(jobs)) as display:
+        for reason in left_over:
+            display.warn(reason, "MTF-LEFT-OVER")
+        dry_run = DryRun(display, jobs)
+        run_blocking(dry_run.plan)
+        return dry_run.show()
 
 
-def _failed(
-    outcome: Outcome[RenderResult] | Outcome[Plan], display: Display
-) -> tuple[str, str, str]:
-    from musetalk_fast.cli.error_report import describe
+def _render(
+    ctx: click.Context,
+    jobs: tuple[Job, ...],
+    left_over: tuple[str, ...],
+    place: ReportFolder,
+    options: BatchOptions,
+) -> int:
+    from musetalk_fast.batching import FinishedVideos, render_all
+    from musetalk_fast.cli.batch_display_selection import open_batch_display
+    from musetalk_fast.cli.batch_follower import BatchFollower
+    from musetalk_fast.cli.signals import run
+    from musetalk_fast.video.provenance import is_ours
 
-    assert outcome.error is not None
-    known = describe(outcome.error)
-    display.failed(known)
-    return outcome.job.name, "failed", f"{known['message']} ({known['token']})"
-
-
-def _summarise(rows: Sequence[tuple[str, str, str]], good: str, display: Display, took: str) -> int:
-    bad = sum(state == "failed" for _, state, _ in rows)
-    counts = {good: len(rows) - bad, "failed": bad}
-    jobs = [{"name": name, "state": state, "detail": detail} for name, state, detail in rows]
-    wide = max(len(name) for name, _, _ in rows)
-    lines = [f"{name:<{wide}}  {state:<7}  {detail}" for name, state, detail in rows]
-    total = ", ".join(f"{count} {name}" for name, count in counts.items())
-    lines.append(f"{total} {took}".rstrip())
-    display.result("summary", {**counts, "jobs": jobs}, "\n".join(lines))
-    return 1 if bad else 0
+    earlier = place.records()
+    ask_before_replacing(
+        ctx,
+        [job.output for job in jobs],
+        lambda output: output.absolute() in earlier or is_ours(output),
+    )
+    with open_batch_display(verbosity_of(ctx), len(jobs)) as display:
+        for reason in left_over:
+            display.warn(reason, "MTF-LEFT-OVER")
+        with BatchFollower(display, jobs, place, earlier) as follower:
+            run(render_all(jobs, follower, FinishedVideos(earlier), options))
+        return follower.summarise()

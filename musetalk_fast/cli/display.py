@@ -60,12 +60,6 @@ class Display:
         """Show an event of a render."""
         self._video_is_there = self._video_is_there or isinstance(event, DoneEvent)
 
-    def begin(self, job: str, number: int, jobs: int) -> None:
-        """From now on, events belong to this job of a batch, `number` of so many."""
-
-    def failed(self, known: dict[str, str | int | None]) -> None:
-        """The current job of a batch failed."""
-
     def result(self, name: str, members: dict[str, Any], text: str) -> None:
         """The answer that was asked for: `members` as JSON, or `text`."""
 
@@ -73,50 +67,20 @@ class Display:
         """Nothing more will come."""
 
 
-class QuietDisplay(Display):
-    """What `-q` wants: errors only. A run ends with its own; these are of a batch's jobs."""
-
-    def __init__(self) -> None:
-        self._job = ""
-
-    def begin(self, job: str, number: int, jobs: int) -> None:
-        """Keep the name for an error."""
-        self._job = f"{job} ({number} of {jobs}): "
-
-    def failed(self, known: dict[str, str | int | None]) -> None:
-        """The job's name and its error on stderr."""
-        from musetalk_fast.cli.error_report import in_words
-
-        for line in (self._job + in_words(known)).splitlines():
-            print_error(line)
-
-
 class JsonDisplay(Display):
     """One object per line on stdout; its `event` names the kind."""
-
-    def __init__(self) -> None:
-        self._job: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Write the event's fields."""
         super().__call__(event)
         self._write(event_name(event), asdict(event))
 
-    def begin(self, job: str, number: int, jobs: int) -> None:  # noqa: ARG002
-        """Add `job` to each object."""
-        self._job = {"job": job}
-
-    def failed(self, known: dict[str, str | int | None]) -> None:
-        """Write an error as a failed run writes it."""
-        self._write("error", known)
-
     def result(self, name: str, members: dict[str, Any], text: str) -> None:  # noqa: ARG002
         """Write the members."""
-        self._job = {}
         self._write(name, members)
 
     def _write(self, name: str, members: dict[str, Any]) -> None:
-        print_out(json_line({"event": name, **self._job, **members}))
+        print_out(json_line({"event": name, **members}))
 
 
 class TextDisplay(Display):
@@ -173,19 +137,6 @@ class TextDisplay(Display):
         """A line on stderr."""
         print_error(text)
 
-    def begin(self, job: str, number: int, jobs: int) -> None:
-        """A headline; time starts again."""
-        self._began = time.monotonic()
-        self.note(f"{job} ({number} of {jobs}):")
-
-    def failed(self, known: dict[str, str | int | None]) -> None:
-        """The error, as a failed run shows it."""
-        from musetalk_fast.cli.error_report import in_words
-
-        self.close()
-        for line in in_words(known).splitlines():
-            self.note(line)
-
     def result(self, name: str, members: dict[str, Any], text: str) -> None:  # noqa: ARG002
         """The text, on stdout."""
         self.close()
@@ -199,11 +150,6 @@ class LineDisplay(TextDisplay):
     def __init__(self, *, verbose: bool) -> None:
         super().__init__(verbose=verbose)
         self._shown: dict[str, tuple[float, float]] = {}
-
-    def begin(self, job: str, number: int, jobs: int) -> None:
-        """A headline; counting starts again."""
-        self._shown.clear()
-        super().begin(job, number, jobs)
 
     def advance(self, event: Event) -> None:
         """A line about every five seconds or tenth, and one at the end of each stage."""

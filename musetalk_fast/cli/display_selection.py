@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from musetalk_fast.cli.display import Display, JsonDisplay, LineDisplay, QuietDisplay
+from musetalk_fast.cli.display import Display, JsonDisplay, LineDisplay
 from musetalk_fast.cli.verbosity import Verbosity
 
 
@@ -14,9 +14,14 @@ def open_display(verbosity: Verbosity) -> Display:
     if verbosity.json:
         return JsonDisplay()
     if verbosity.quiet:
-        return QuietDisplay()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return Display()  # a run ends with its own error
+    if shows_bars():
         from musetalk_fast.cli.bar_display import BarDisplay
 
         return BarDisplay(verbose=verbosity.verbose)
     return LineDisplay(verbose=verbosity.verbose)
+
+
+def shows_bars() -> bool:
+    """Whether a terminal that can move its cursor reads what is said."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

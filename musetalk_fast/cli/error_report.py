@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TypeAlias
 
 import click
 
@@ -14,6 +15,7 @@ NO_READER = 128 + 13
 """What a shell says of a program that SIGPIPE ended."""
 
 _MAX_LENGTH = 4000
+_MAX_DETAILS = 100
 
 
 class ReaderGone(BaseException):
@@ -31,11 +33,15 @@ def report(error: BaseException, verbosity: Verbosity) -> int:
     if known["token"] == "MTF-INTERNAL" and (verbosity.verbose or _debugging()):
         _trace(error)
     _emit(known, verbosity)
-    return int(known["exit_code"] or 0)
+    code = known["exit_code"]
+    return code if isinstance(code, int) else 0
 
 
-def describe(error: BaseException) -> dict[str, str | int | None]:
-    """An error's token, exit code, message, where and hint."""
+Described: TypeAlias = dict[str, str | int | list[str] | None]
+
+
+def describe(error: BaseException) -> Described:
+    """An error's token, exit code, message, where and hint; of a list also its `details`."""
     from musetalk_fast import errors
     from musetalk_fast.system_limits import limit_error
     from musetalk_fast.threads import is_thread_limit, thread_limit_error
@@ -57,21 +63,29 @@ def describe(error: BaseException) -> dict[str, str | int | None]:
         error = limit
     elif not isinstance(error, errors.MuseTalkError):
         error = errors.InternalError(f"{type(error).__name__}: {error}")
-    return _members(error.token, error.exit_code, error.message, error.where, error.hint)
+    known = _members(error.token, error.exit_code, error.message, error.where, error.hint)
+    if isinstance(error, errors.JobListError) and error.details:
+        known["details"] = list(error.details)
+    return known
 
 
-def in_words(known: dict[str, str | int | None]) -> str:
+def in_words(known: Described) -> str:
     """The lines for a terminal, without characters that it would obey."""
     from musetalk_fast.wire.printable import printable
 
     lines = [f"error: {known['message']} ({known['token']})"]
+    details = known.get("details") or []
+    assert isinstance(details, list)
+    lines += [f"  {each}" for each in details[:_MAX_DETAILS]]
+    if len(details) > _MAX_DETAILS:
+        lines.append(f"  and {len(details) - _MAX_DETAILS} more; --json has them all")
     lines += [f"  {name}: {known[name]}" for name in ("where", "hint") if known[name]]
     return "\n".join(printable(line, _MAX_LENGTH) for line in lines)
 
 
 def _members(
     token: str, exit_code: int, message: str, where: str | None, hint: str | None
-) -> dict[str, str | int | None]:
+) -> Described:
     return {
         "token": token,
         "exit_code": exit_code,
@@ -81,7 +95,7 @@ def _members(
     }
 
 
-def _emit(known: dict[str, str | int | None], verbosity: Verbosity) -> None:
+def _emit(known: Described, verbosity: Verbosity) -> None:
     if verbosity.json and known["where"] != STDOUT:
         from musetalk_fast.cli.json_lines import json_line
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -13,14 +13,24 @@ from musetalk_fast.cli.verbosity import verbosity_of
 from musetalk_fast.errors import OutputExistsError
 
 
-def ask_before_replacing(ctx: click.Context, outputs: Sequence[Path]) -> None:
+def ask_before_replacing(
+    ctx: click.Context,
+    outputs: Sequence[Path],
+    is_expected: Callable[[Path], bool] = lambda _output: False,
+) -> None:
     """Ask once, unless the user has said it already with a flag, a variable or the file.
+
+    Args:
+        is_expected: whether nobody needs to be asked about an output that is there.
 
     Raises:
         errors.OutputExistsError: the answer is no.
     """
     there = [output for output in outputs if _is_there(output)]
     if not there or is_chosen(ctx, "output", "overwrite") or not _can_ask(ctx):
+        return
+    there = [output for output in there if not is_expected(output)]
+    if not there:
         return
     named = str(there[0]) if len(there) == 1 else f"{len(there)} of {len(outputs)} videos"
     exist = "exists" if len(there) == 1 else "exist"

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from musetalk_fast import errors
 from musetalk_fast.client.backoff import backoff_secs
 from musetalk_fast.client.negotiate import NegotiatedServer
+from musetalk_fast.types import EngineIdentity
 
 _POLL_INTERVAL_SECS = 0.25
 """How often a saturated server is checked for streams that have ended."""
@@ -214,6 +215,12 @@ class Pool:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
+
+    @property
+    def engines(self) -> tuple[EngineIdentity, ...]:
+        """Of the servers that have answered."""
+        infos = [member.opened.info for member in self.members if member.opened is not None]
+        return tuple(EngineIdentity(each.engine, each.model, each.is_preview) for each in infos)
 
     async def open(self, on_failure: OnFailure = lambda _member, _error, _secs: None) -> None:
         """Open every server; return once one has answered.

@@ -136,7 +136,7 @@ def _unknown_section(name: str, file: ConfigFile) -> UnknownSettingError:
 
 def _native(kind: Kind, value: object, where: str) -> Any:
     try:
-        return kind.parse(value) if kind.textual and isinstance(value, str) else kind.check(value)
+        return kind.read(value)
     except ValueError as error:
         raise InvalidSettingError(str(error), where=where) from None
 

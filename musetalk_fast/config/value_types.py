@@ -63,6 +63,14 @@ class Kind(ABC):
         except (TypeError, ValueError, ZeroDivisionError):
             raise self._refusal(value) from None
 
+    def read(self, value: object) -> Any:
+        """The value that a document gives: a text, as flags have it, where TOML has no type.
+
+        Raises:
+            ValueError: as `parse` and `check`.
+        """
+        return self.parse(value) if self.textual and isinstance(value, str) else self.check(value)
+
     def write(self, value: Any) -> str:
         """The text that `parse` reads."""
         return str(value)

@@ -26,11 +26,14 @@ from musetalk_fast.video.levels import level_warning
 from musetalk_fast.video.output_path import check_output
 
 
-def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEvent) -> Plan:
+def plan_render(
+    inputs: Inputs, output: Path, settings: Settings, on_event: OnEvent, *, beside: int = 1
+) -> Plan:
     """Decide everything.
 
     Args:
         on_event: called with a warning where the video will not play everywhere.
+        beside: renders that share the processors, this one included.
 
     Raises:
         errors.OutputError: the encoder does not open, or not for this container.
@@ -42,7 +45,9 @@ def plan_render(inputs: Inputs, output: Path, settings: Settings, on_event: OnEv
     frames = count_frames(avatar, speech.duration, showing)
     segments = cut(frames, fps, settings.processing.segment_secs)
     encoder = _encoder(avatar, output, settings, fps, on_event)
-    concurrency = choose_concurrency(len(segments), processors(), in_software=encoder.in_software)
+    concurrency = choose_concurrency(
+        beside * len(segments), processors(), in_software=encoder.in_software
+    )
     return Plan(
         avatar=avatar.path,
         audio=speech.path,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from musetalk_fast._version import __version__
 from musetalk_fast.media.audio_decoder import AudioDecoder, until
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.jobdir import JobDirectory
@@ -15,6 +14,7 @@ from musetalk_fast.rendering.resume import discard_archives
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.mux import Joined, join
 from musetalk_fast.video.parts import Part
+from musetalk_fast.video.provenance import comment_of
 
 if TYPE_CHECKING:
     import av
@@ -51,7 +51,7 @@ def join_parts(
         sound=_sound(plan, inputs) if plan.sound else None,
         fps=plan.fps,
         encoder=plan.encoder,
-        metadata={"comment": _comment(engine)},
+        metadata={"comment": comment_of(engine, plan.identity)},
         folder=jobdir.path,
         overwrite=plan.overwrite,
         check=check,
@@ -59,13 +59,6 @@ def join_parts(
     jobdir.done()
     discard_archives(jobdir)
     return joined
-
-
-def _comment(engine: EngineIdentity) -> str:
-    """For the video's metadata: who made the mouth."""
-    preview = " (a preview, not MuseTalk)" if engine.is_preview else ""
-    made = f"lip-sync: engine {engine.name}{preview}, model {engine.model}"
-    return f"{made}; musetalk-fast {__version__}"
 
 
 def _sound(plan: Plan, inputs: Iterable[PlannedInput]) -> Iterator[av.AudioFrame]:

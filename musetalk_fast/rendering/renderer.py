@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
-from musetalk_fast.events import Event, OnEvent, ProgressEvent
-from musetalk_fast.media.background import background_file
-from musetalk_fast.media.image import Asset
-from musetalk_fast.planning import check_place, load_inputs, plan_render
-from musetalk_fast.rendering.job import JobState, RenderJob
+from musetalk_fast.events import OnEvent, ProgressEvent
+from musetalk_fast.planning import Plan
+from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
-from musetalk_fast.rendering.planned_input import file_state
+from musetalk_fast.rendering.loading import RenderRequest, load_job
 from musetalk_fast.rendering.progress import (
     foreign_event,
     plan_event,
@@ -27,14 +24,9 @@ from musetalk_fast.rendering.progress import (
     stopped_event,
 )
 from musetalk_fast.rendering.result import RenderResult, StageClock, done_event, make_result
-from musetalk_fast.rendering.resume import adopt, missing_segments
-from musetalk_fast.threads import (
-    CancelFlag,
-    call_in_loop,
-    in_threads,
-    run_in_thread,
-    thread_errors,
-)
+from musetalk_fast.rendering.resume import missing_segments
+from musetalk_fast.threads import CancelFlag, in_threads, run_in_thread
+from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.mouth_motion import is_still
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.parts import Part
@@ -80,14 +72,17 @@ class Renderer:
             await asyncio.gather(self._pool, return_exceptions=True)
         await self._stack.aclose()
 
-    async def connect(self) -> None:
+    async def connect(self) -> tuple[EngineIdentity, ...]:
         """Open the servers now, rather than with the first render.
+
+        Returns:
+            The engines of those that answered.
 
         Raises:
             errors.ServerError: none of them can be opened.
         """
         self._start_servers()
-        await self._opened_servers()
+        return (await self._opened_servers()).engines
 
     async def render(
         self, avatar: Path, audio: Path, output: Path, *, fresh: bool = False
@@ -102,96 +97,78 @@ class Renderer:
         Raises:
             errors.MuseTalkError: the leaf that says what went wrong.
         """
-        place = partial(check_place, avatar, audio, output, self._settings)
-        async with in_threads(locked_job_directory(await run_in_thread(place))) as jobdir:
-            self._start_servers()
-            result = await self._render(avatar, audio, jobdir, fresh=fresh)
-        if names := jobdir.foreign():
-            self._on_event(foreign_event(jobdir, names))
-        if result.mouth is not None and is_still(result.mouth):
-            self._on_event(still_event(result.mouth))
-        self._on_event(done_event(result))
+        request = RenderRequest(avatar, audio, output, self._settings, self._on_event, fresh)
+        result = await self.carry_out(request)
+        assert isinstance(result, RenderResult)
         return result
 
-    async def _render(
-        self, avatar: Path, audio: Path, jobdir: JobDirectory, *, fresh: bool
-    ) -> RenderResult:
-        clock = StageClock()
-        job = await self._load(avatar, audio, jobdir, fresh=fresh)
+    async def carry_out(self, request: RenderRequest) -> RenderResult | Plan:
+        """Render one video with settings and a listener of its own.
+
+        Only servers and retries are those of this renderer.
+
+        Returns:
+            The plan if its video is there already, as the request has it.
+
+        Raises:
+            errors.MuseTalkError: the leaf that says what went wrong.
+        """
+        place = await run_in_thread(request.place)
+        async with in_threads(locked_job_directory(place)) as jobdir:
+            self._start_servers()
+            result = await self._render(request, jobdir)
+        if isinstance(result, Plan):
+            return result
+        if names := jobdir.foreign():
+            request.on_event(foreign_event(jobdir, names))
+        if result.mouth is not None and is_still(result.mouth):
+            request.on_event(still_event(result.mouth))
+        request.on_event(done_event(result))
+        return result
+
+    async def _render(self, request: RenderRequest, jobdir: JobDirectory) -> RenderResult | Plan:
+        clock, on_event = StageClock(), request.on_event
+        job = await load_job(request, jobdir)
+        if isinstance(job, Plan):
+            return job
         parts = await run_in_thread(partial(job.state.finished, job.plan.segments))
-        self._on_event(plan_event(job.plan, len(parts)))
+        on_event(plan_event(job.plan, len(parts)))
         clock.lap("load")
         try:
-            made = await self._make(job, parts, clock)
-            joined = await self._join(job, parts | made)
+            made = await self._make(job, parts, clock, on_event)
+            joined = await self._join(job, parts | made, on_event)
         except BaseException as error:
-            self._emit_stopped(job, error)
+            _emit_stopped(job, error, on_event)
             raise
         clock.lap("join")
         return make_result(job, joined, clock, made.values())
 
-    def _emit_stopped(self, job: RenderJob, error: BaseException) -> None:
-        """Say what an early end leaves, where there is more to say than the error does."""
-        jobdir, has_begun = job.state.jobdir, job.state.established_at is not None
-        if jobdir.is_done or isinstance(error, PlanError):
-            return
-        if not (has_begun or jobdir.holds_parts()):
-            return
-        with suppress(Exception):  # a listener that raises has nothing to add
-            self._on_event(stopped_event(jobdir, job.plan))
-
-    async def _load(
-        self, avatar: Path, audio: Path, jobdir: JobDirectory, *, fresh: bool
-    ) -> RenderJob:
-        loop, flag = asyncio.get_running_loop(), CancelFlag()
-
-        def emit(event: Event) -> None:
-            flag.check()
-            call_in_loop(loop, partial(self._on_event, event))
-
-        def load() -> RenderJob:
-            pictures: list[Future[Asset]] = []
-            background = background_file(self._settings.avatar.background)
-            files = (avatar, audio) if background is None else (avatar, audio, background)
-            states = tuple(map(file_state, files))
-            with ThreadPoolExecutor(1, "png") as png_thread, thread_errors():
-                inputs = load_inputs(
-                    *(avatar, audio, jobdir.output, self._settings, jobdir.scratch, emit),
-                    on_avatar=lambda avatar: pictures.append(png_thread.submit(avatar.asset)),
-                    on_block=lambda _secs: flag.check(),
-                )
-                plan = plan_render(inputs, jobdir.output, self._settings, emit)
-                plan = adopt(plan, jobdir, emit, fresh=fresh)
-            return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result(), states)
-
-        return await run_in_thread(load, flag.set)
-
     async def _make(
-        self, job: RenderJob, parts: dict[int, Part], clock: StageClock
+        self, job: RenderJob, parts: dict[int, Part], clock: StageClock, on_event: OnEvent
     ) -> dict[int, Part]:
         """The parts that are missing."""
         from musetalk_fast.rendering.executor import make_parts  # as `_open_pool` says
 
-        missing = missing_segments(job.plan.segments, parts, self._on_event)
+        missing = missing_segments(job.plan.segments, parts, on_event)
         if not missing:
             return {}
         pool = await self._opened_servers()
         clock.lap("server")
         retries = self._settings.processing.max_retries
-        made = await make_parts(job, pool, missing, retries, self._on_event)
+        made = await make_parts(job, pool, missing, retries, on_event)
         clock.lap("prepare", job.state.established_at)
         clock.lap("generate")
         return made
 
-    async def _join(self, job: RenderJob, parts: dict[int, Part]) -> Joined:
+    async def _join(self, job: RenderJob, parts: dict[int, Part], on_event: OnEvent) -> Joined:
         assert job.state.manifest is not None
-        self._on_event(ProgressEvent(stage="join", done=0, total=1))
+        on_event(ProgressEvent(stage="join", done=0, total=1))
         flag, engine = CancelFlag(), job.state.manifest.engine
         join = partial(
             join_parts, job.plan, parts, job.state.jobdir, engine, flag.check, job.states
         )
         joined = await run_in_thread(join, flag.set)
-        self._on_event(ProgressEvent(stage="join", done=1, total=1))
+        on_event(ProgressEvent(stage="join", done=1, total=1))
         return joined
 
     def _start_servers(self) -> None:
@@ -214,6 +191,17 @@ class Renderer:
         except MuseTalkError:
             self._pool = None  # the next render of a batch tries again
             raise
+
+
+def _emit_stopped(job: RenderJob, error: BaseException, on_event: OnEvent) -> None:
+    """Say what an early end leaves, where there is more to say than the error does."""
+    jobdir, has_begun = job.state.jobdir, job.state.established_at is not None
+    if jobdir.is_done or isinstance(error, PlanError):
+        return
+    if not (has_begun or jobdir.holds_parts()):
+        return
+    with suppress(Exception):  # a listener that raises has nothing to add
+        on_event(stopped_event(jobdir, job.plan))
 
 
 async def render_async(

@@ -23,6 +23,7 @@ class RenderResult:
         fps: frames a second while frames were generated and encoded.
         wall_secs: of the entire render.
         engine, model: what made the mouth; `preview` is not MuseTalk.
+        identity: of the plan, in hexadecimal: equal work has an equal one.
         mouth: how far it moved, and how that follows the speech; None if that was not measured.
         still_rows: of the segments that were encoded; None where all rows were to be encoded with
             every frame.
@@ -38,6 +39,7 @@ class RenderResult:
     wall_secs: float
     engine: str
     model: str
+    identity: str
     mouth: MouthFigures | None = None
     still_rows: StillRowsFigures | None = None
     faceless: int = 0
@@ -77,6 +79,7 @@ def make_result(
         wall_secs=clock.total(),
         engine=engine.name,
         model=engine.model,
+        identity=job.plan.identity,
         mouth=joined.mouth,
         still_rows=_still_rows(part.still_rows for part in made),
         faceless=job.state.faceless.count(job.plan.sources),

@@ -163,6 +163,13 @@ class JsonObject:
         """An object; an empty one if the member is missing or null."""
         return JsonObject(self._value(name, {}), f"{self._where}: {name}")
 
+    def objects(self, name: str, longest: int) -> tuple[JsonObject, ...]:
+        """A list of at most `longest` objects."""
+        value = self._value(name, None)
+        if not isinstance(value, list) or len(value) > longest:
+            raise self.wrong(name, f"a list of at most {longest} objects")
+        return tuple(JsonObject(entry, f"{self._where}: {name}") for entry in value)
+
     def wrong(self, name: str, wanted: str) -> ProtocolError:
         """The error for a member that is not what is wanted."""
         if name not in self._document:

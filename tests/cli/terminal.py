@@ -51,6 +51,8 @@ class Screen:
                 self._lines[self._line :] = [self._lines[self._line][: self._at]]
             elif code == "K":
                 self._erase_row()
+            elif code == "A":
+                self._up(int(number))
             elif number == "?7":
                 self._wraps = code == "h"
             elif letter == "\r":
@@ -72,6 +74,17 @@ class Screen:
         self._lines[self._line] = line[:begin]
         if rest:
             self._lines.insert(self._line + 1, rest)
+
+    def _up(self, rows: int) -> None:
+        """From the beginning of a row to that of one above it."""
+        assert self._at % self.columns == 0, "only from the beginning of a row"
+        for _ in range(rows):
+            if self._at:
+                self._at -= self.columns
+            else:
+                self._line -= 1
+                above = len(self._wrapped(self._lines[self._line]))
+                self._at = (above - 1) * self.columns
 
     def _down(self) -> None:
         column = self._at % self.columns

@@ -1,4 +1,4 @@
-"""`batch` as a user starts it: one server for all, and a summary."""
+"""`batch` as a user starts it: one set of servers, and a summary."""
 
 from __future__ import annotations
 
@@ -31,45 +31,71 @@ def test_a_failed_job_does_not_stop_the_others(run, tmp_path: Path) -> None:
     done = run("batch", "clips", "-s", "builtin", "-o", "out/put", *SMALL)
     assert done.returncode == 1, done.stderr
     assert sorted(path.name for path in (tmp_path / "out/put").iterdir()) == [
-        "anna.mp4",
-        "cleo.mp4",
+        *("anna.mp4", "cleo.mp4", "report.json"),
     ]
-    summary = done.stdout.splitlines()[-4:]
-    assert summary[0].startswith("anna  done     anna.mp4 (")
-    assert summary[1].startswith("bob   failed   ")
-    assert "(MTF-IMAGE-FORMAT)" in summary[1]
-    assert summary[2].startswith("cleo  done     cleo.mp4 (")
-    assert re.fullmatch(r"2 done, 1 failed in \d+\.\d s", summary[3])
-    assert [line for line in done.stderr.splitlines() if " of 3):" in line] == [
-        *("anna (1 of 3):", "bob (2 of 3):", "cleo (3 of 3):"),
-    ]
+    lines = done.stdout.splitlines()
+    videos = [line for line in lines if "rendered in" in line]
+    assert {line.partition(" (")[0].partition(": ")[2] for line in videos} == {
+        *("anna: anna.mp4", "cleo: cleo.mp4"),
+    }
+    assert re.match(r"[123] of 3: ", videos[0])
+    assert lines[-3] == "1 failed:"
+    assert lines[-2].startswith("  bob  ")
+    assert lines[-2].endswith("(MTF-IMAGE-FORMAT)")
+    assert re.fullmatch(r"2 done, 1 failed in \d+\.\d s; report: out/put/report\.json", lines[-1])
+    assert "bob: error: " in done.stderr
     assert "warning: lone.png: no recording is named lone" in done.stderr
     assert done.stderr.count("server: builtin") == 1
 
 
 def test_json_names_jobs_and_ends_with_the_summary(run, clips: Path, preview_server: str) -> None:
     (clips / "bob.wav").unlink()
-    done = run("batch", "clips", "-s", preview_server, "--json", "-o", "out", *SMALL)
+    command = ("batch", "clips", "-s", preview_server, "--json", "-o", "out", *SMALL)
+    done = run(*command)
     assert (done.returncode, done.stderr) == (0, "")
     objects = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["job"] for each in objects if each["event"] == "done"} == {"anna", "cleo"}
+    states = [(each["done"], each["total"]) for each in objects if each["event"] == "batch"]
+    assert states == [(1, 2), (2, 2)]
     assert objects[-1]["event"] == "summary"
-    assert (objects[-1]["done"], objects[-1]["failed"]) == (2, 0)
+    assert (objects[-1]["done"], "failed" in objects[-1]) == (2, False)
+    again = run(*command, "--only", "a*")
+    assert json.loads(again.stdout.splitlines()[-1])["kept"] == 1
+    report = json.loads(Path(clips.parent, "out/report.json").read_text())
+    assert [each["name"] for each in report["earlier"]] == ["cleo"]
 
 
 def test_dry_run_checks_all_and_writes_nothing(run, tmp_path: Path) -> None:
     done = run("batch", "clips", "-n", "-o", "out")
     assert done.returncode == 1
-    first = done.stdout.splitlines()[0]
-    assert first.startswith("anna  planned  anna.mp4 (75 frames at 25 fps, 512x512; faces: 1, at ")
-    assert done.stdout.splitlines()[-1] == "2 planned, 1 failed"
+    headings, first = done.stdout.splitlines()[:2]
+    assert headings.split()[:5] == ["job", "faces", "size", "fps", "frames"]
+    assert re.match(r"anna  1, at \d+,\d+ \(\d+x\d+\)  512x512  25   75      3\.0 s ", first)
+    assert done.stdout.splitlines()[-1].startswith("2 planned, 1 failed; 150 frames, 6.0 s")
     assert not (tmp_path / "out").exists()
 
 
 def test_one_avatar_for_all(run, clips: Path) -> None:
-    done = run("batch", "clips", "-n", "-o", "out", "--avatar", str(clips / "anna.png"))
+    avatar = str(clips / "anna.png")
+    done = run("batch", "clips", "-n", "-o", "out", "--avatar", avatar, "--limit", "2")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "3 planned, 0 failed"
+    assert done.stdout.splitlines()[-1].startswith("2 planned, 0 failed")
+
+
+def test_a_list_with_errors_starts_nothing(run, clips: Path) -> None:
+    lines = ["avatar,audio,crf", "clips/anna.png,clips/anna.wav,99", "clips/no.png,clips/anna.wav,"]
+    (clips.parent / "jobs.csv").write_text("\n".join(lines))
+    done = run("batch", "jobs.csv", "-s", "http://127.0.0.1:9", "-o", "out")
+    assert done.returncode == 65
+    assert done.stderr.splitlines() == [
+        "error: 2 errors in 2 jobs (MTF-JOB-LIST)",
+        "  jobs.csv:2: crf must be an integer from 0 to 63, not '99'",
+        f"  jobs.csv:3: avatar: no such file: {clips}/no.png",
+        "  where: jobs.csv",
+        "  hint: correct the list; nothing was started",
+    ]
+    done = run("batch", "jobs.csv", "--json")
+    assert len(json.loads(done.stdout)["details"]) == 2
 
 
 def test_without_a_server_nothing_is_rendered_as_a_preview(run, tmp_path: Path) -> None:
@@ -84,14 +110,14 @@ def test_an_ambiguous_name_does_not_stop_the_others(run, clips: Path) -> None:
     (clips / "bob.png").unlink()
     done = run("batch", "clips", "-n", "-o", "out")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "1 planned, 0 failed"
-    assert "more than one picture is named anna: anna.jpg, anna.png" in done.stderr
+    assert done.stdout.splitlines()[-1].startswith("1 planned, 0 failed")
+    assert "more than one avatar is named anna: anna.jpg, anna.png" in done.stderr
 
 
 def test_quiet_says_the_errors(run, tmp_path: Path) -> None:
     done = run("batch", "clips", "-q", "-n", "-o", "out")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("bob (2 of 3): error: ")
+    assert done.stderr.startswith("bob: error: ")
     assert "(MTF-IMAGE-FORMAT)" in done.stderr.splitlines()[0]
     assert "lone" not in done.stderr
     assert not (tmp_path / "out").exists()

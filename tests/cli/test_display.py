@@ -109,17 +109,6 @@ def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> Non
     assert objects[-1]["stages"] == {"load": 0.5, "generate": 1.85}
 
 
-def test_json_of_a_batch_names_the_job(capsys: pytest.CaptureFixture[str]) -> None:
-    display = open_display(_verbosity(json=True))
-    display.begin("anna", 2, 5)
-    display(SERVER)
-    display.failed({"token": "MTF-X", "exit_code": 65})
-    display.result("summary", {"failed": 1}, "")
-    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [each.get("job") for each in objects] == ["anna", "anna", None]
-    assert [each["event"] for each in objects] == ["server", "error", "summary"]
-
-
 def test_lines_are_few(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     clock = iter(range(10_000))
     monkeypatch.setattr("time.monotonic", lambda: next(clock) / 10)
@@ -131,19 +120,6 @@ def test_lines_are_few(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert 19 <= len(lines) <= 22
     assert lines[0] == "generating 5%, 0:05, 0:01 left, 10 fps, 51/1000"
     assert lines[-1] == "generating 100%, 1:40, 10 fps, 1000/1000"
-
-
-@pytest.mark.parametrize(
-    "loudness", [{}, {"quiet": True}, {"verbose": True}], ids=["lines", "quiet", "verbose"]
-)
-def test_a_job_of_a_batch_has_its_place(
-    capsys: pytest.CaptureFixture[str], loudness: dict[str, bool]
-) -> None:
-    display = open_display(_verbosity(**loudness))
-    display.begin("anna", 2, 5)
-    display.failed({"message": "no face", "token": "MTF-NO-FACE", "where": None, "hint": None})
-    first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith("anna (2 of 5):")
 
 
 @pytest.mark.parametrize(

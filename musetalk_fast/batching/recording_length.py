@@ -1,0 +1,27 @@
+"""How long recordings are, by what their files say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import av
+
+from musetalk_fast.batching.batch_job import Job
+
+
+def shortest_first(jobs: Iterable[Job]) -> list[Job]:
+    """Those with short recordings first, so that they do not wait behind long ones.
+
+    A long one loses nothing by it: its segments keep all servers and encoders busy.
+    """
+    return sorted(jobs, key=lambda job: recording_secs(job.audio))
+
+
+def recording_secs(path: Path) -> float:
+    """Seconds, as the file's header has them; 0 where it says nothing or cannot be read."""
+    try:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
+            return max(0.0, (container.duration or 0) / av.time_base)
+    except (OSError, ValueError, av.error.FFmpegError):
+        return 0.0

@@ -1,0 +1,98 @@
+"""Writes the report of a running batch now and then, in a thread, and looks at finished videos."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+
+from musetalk_fast.batching.batch_job import Job
+from musetalk_fast.batching.report import Report, report_to_json
+from musetalk_fast.batching.report_folder import ReportFolder
+from musetalk_fast.batching.report_keeper import ReportKeeper
+from musetalk_fast.errors import InputError, OutputError
+from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.video.provenance import is_ours
+
+_PERIOD_SECS = 2.0
+_SHARE = 0.05
+"""Of the time, that writing may take: the report of many jobs is long."""
+
+
+class ReportWriter:
+    """Writes what a keeper knows, until it is closed.
+
+    Attributes:
+        error: why it could not be written the last time.
+    """
+
+    def __init__(self, keeper: ReportKeeper, folder: ReportFolder) -> None:
+        self._keeper = keeper
+        self._folder = folder
+        self._foreign = tuple(folder.foreign())
+        self._lock = threading.Lock()
+        self._finished: deque[Job] = deque()
+        self._changed = threading.Event()
+        self._closing = threading.Event()
+        self.error: OutputError | None = None
+        self._thread = threading.Thread(target=self._run, name="report", daemon=True)
+        with suppress(RuntimeError):  # without a thread it is written at the end
+            self._thread.start()
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Files in the place of a report that are not ours: they stay, and there is no such."""
+        return tuple(map(str, self._foreign))
+
+    def look_at(self, job: Job) -> None:
+        """Its video is finished."""
+        self._finished.append(job)
+        self._changed.set()
+
+    def close(self, *, in_haste: bool = False) -> Report:
+        """Write the last state.
+
+        Args:
+            in_haste: do not look at videos that were not looked at yet.
+        """
+        self._closing.set()
+        self._changed.set()
+        if self._thread.is_alive() and not in_haste:
+            self._thread.join()
+        if not in_haste:
+            self._look_at_all()
+        report = self._keeper.close()
+        self._write(report)
+        return report
+
+    def _run(self) -> None:
+        pause = _PERIOD_SECS
+        while not self._closing.wait(pause):
+            if not self._changed.is_set():
+                continue
+            self._changed.clear()
+            began = time.monotonic()
+            self._look_at_all()
+            if not self._closing.is_set():
+                self._write(self._keeper.report)
+            pause = max(_PERIOD_SECS, (time.monotonic() - began) / _SHARE)
+
+    def _look_at_all(self) -> None:
+        while self._finished:
+            self._look(self._finished.popleft())
+
+    def _look(self, job: Job) -> None:
+        with suppress(InputError):
+            if not is_ours(job.output):
+                self._keeper.hashed(job, file_sha256(job.output))
+
+    def _write(self, report: Report) -> None:
+        with self._lock:
+            try:
+                if self._folder.document not in self._foreign:
+                    self._folder.write(self._folder.document, report_to_json(report))
+            except OutputError as error:
+                self.error = error
+            else:
+                self.error = None

@@ -1,0 +1,49 @@
+"""What a finished video says of how it was made: by which engine, of which plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+from musetalk_fast._version import __version__
+from musetalk_fast.types import EngineIdentity
+
+
+def comment_of(engine: EngineIdentity, plan: str) -> str:
+    """For the video's metadata, in the one field that every container with metadata has.
+
+    Args:
+        plan: the identity of its plan, in hexadecimal.
+    """
+    return f"{_made_by(engine)}{__version__}{_of_plan(plan)}"
+
+
+def is_of(path: Path, engine: EngineIdentity, plan: str) -> bool:
+    """Whether a file says that this engine made it of this plan, whichever version of ours."""
+    comment = read_comment(path)
+    return comment.startswith(_made_by(engine)) and comment.endswith(_of_plan(plan))
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file says that a render of ours made it."""
+    return "; musetalk-fast " in read_comment(path)
+
+
+def read_comment(path: Path) -> str:
+    """The comment of a video's metadata; empty if it has none, or cannot be read."""
+    try:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
+            found = {name.lower(): text for name, text in container.metadata.items()}
+    except (OSError, ValueError, av.error.FFmpegError):
+        return ""
+    return found.get("comment", "")
+
+
+def _made_by(engine: EngineIdentity) -> str:
+    preview = " (a preview, not MuseTalk)" if engine.is_preview else ""
+    return f"lip-sync: engine {engine.name}{preview}, model {engine.model}; musetalk-fast "
+
+
+def _of_plan(plan: str) -> str:
+    return f"; plan {plan}"

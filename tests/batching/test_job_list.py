@@ -1,0 +1,182 @@
+"""Lists of jobs: three formats, every error at once with its line, nothing started before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from musetalk_fast import errors
+from musetalk_fast.batching import JobListDefaults, Selection, collect_jobs
+from musetalk_fast.config import OutputSettings, Settings
+from musetalk_fast.config.overrides import overridable
+from musetalk_fast.config.settings import SECTIONS, kinds
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def inputs(tmp_path: Path) -> Path:
+    """A folder with two avatars, two recordings and a background."""
+    for name in ("a.png", "b.png", "back.png", "a.wav", "b.wav"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def _collect(path: Path, text: str, **defaults: object):
+    path.write_text(text)
+    known = JobListDefaults(Settings(output=OutputSettings(crf=30)), **defaults)
+    return collect_jobs([str(path)], known).jobs
+
+
+JSONL = """\
+{"avatar": "a.png", "audio": "a.wav", "output": "one.mp4", "fps": "29.97", "crf": 18}
+
+{"avatar": "b.png", "audio": "b.wav", "face-box": [1, 2, 30, 40], "background": "back.png"}
+"""
+CSV = """\
+avatar;audio;output;fps;crf;face_box;background
+a.png;a.wav;one.mp4;29.97;18;;
+b.png;b.wav;;;;"1,2,30,40";back.png
+"""
+TOML = """\
+[[job]]
+avatar = "a.png"
+audio = "a.wav"
+output = "one.mp4"
+fps = 29.97
+crf = 18
+
+[[job]]
+avatar = "b.png"
+audio = "b.wav"
+face_box = [1, 2, 30, 40]
+background = "back.png"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("j.jsonl", JSONL), ("j.csv", "\ufeff" + CSV), ("j.toml", TOML)]
+)
+def test_a_list_says_what_a_render_takes(name: str, text: str, tmp_path: Path) -> None:
+    one, two = _collect(tmp_path / name, text)
+    assert (one.name, one.avatar, one.audio) == ("one", tmp_path / "a.png", tmp_path / "a.wav")
+    assert (one.output, two.output) == (tmp_path / "one.mp4", tmp_path / "b.mp4")
+    assert (one.settings.output.fps, one.settings.output.crf) == (Fraction(30000, 1001), 18)
+    assert (two.settings.output.fps, two.settings.output.crf) == (None, 30)
+    assert two.settings.avatar.face_box == (1, 2, 30, 40)
+    assert two.settings.avatar.background == str(tmp_path / "back.png")
+
+
+def test_all_errors_are_found_at_once(tmp_path: Path) -> None:
+    lines = [
+        {"avatar": "a.png", "audio": "a.wav", "reslution": "64x64"},
+        {"avatar": "none.png", "audio": "a.wav"},
+        {"audio": "a.wav", "output": "x.mp4"},
+        {"avatar": "a.png", "audio": "a.wav", "output": "one.mp4"},
+        {"avatar": "b.png", "audio": "b.wav", "output": "one.mp4", "face": "left"},
+        {"avatar": "b.png", "audio": "b.wav", "output": "b.avi"},
+        {"avatar": "b.png", "audio": "b.wav", "crf": 64, "segment_secs": "x"},
+        {"avatar": "b.png", "audio": "b.wav", "face": "left", "face_center": "1,2"},
+        {"avatar": "b.png", "audio": 7, "api_key": "secret"},
+        {"avatar": "a.png", "audio": "a.wav", "output": "a.wav"},
+    ]
+    text = "\n".join([*map(json.dumps, lines), "{", "[]", '{"crf": 1, "crf": 2}'])
+    with pytest.raises(errors.JobListError, match="14 errors in 13 jobs") as caught:
+        _collect(tmp_path / "jobs.jsonl", text)
+    found = [detail.removeprefix(f"{tmp_path}/jobs.jsonl:") for detail in caught.value.details]
+    assert [(each.partition(":")[0], each.partition(":")[2].strip()[:44]) for each in found] == [
+        ("1", "there is no option 'reslution'; did you mean"),
+        ("2", f"avatar: no such file: {tmp_path}/none.png"[:44]),
+        ("3", "it has no avatar"),
+        ("5", f"{tmp_path}/one.mp4 is the output of "[:44]),
+        ("6", "the name does not say what to write: it ends"),
+        ("7", "crf must be an integer from 0 to 63, not 64"),
+        ("7", "segment_secs must be 1 to 600 seconds, not '"),
+        ("8", "face and face_center choose different faces"),
+        ("9", "there is no option 'api_key'; did you mean a"),
+        ("10", f"the output is one of the inputs: {tmp_path}"[:44]),
+        ("10", "the name does not say what to write: it ends"),
+        ("11", "not JSON: Expecting property name enclosed i"),
+        ("12", "not a JSON object"),
+        ("13", "'crf' is there twice"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("j.csv", "avatar,avatar\na,b\n", "two columns are named 'avatar'"),
+        ("j.csv", "avatar,\na,b\n", "a column has no name"),
+        ("j.csv", "avatar,audio\n\n", "there are no jobs in it"),
+        ("j.toml", "avatar = 1\n", "'avatar' is no job"),
+        ("j.toml", "[job]\n", "'job' is no job"),
+        ("j.toml", "[[job]\n", "not valid TOML"),
+    ],
+)
+def test_what_is_no_list(name: str, text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(errors.JobListError, match=message):
+        _collect(tmp_path / name, text)
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    csv = 'avatar,audio,output\n"a\nb.png",a.wav,\n\na.png,a.wav,x.mp4,more\n'
+    with pytest.raises(errors.JobListError) as caught:
+        _collect(tmp_path / "j.csv", csv)
+    assert [each.split(": ")[0][-2:] for each in caught.value.details] == [":2", ":5"]
+    with pytest.raises(errors.JobListError) as caught:
+        _collect(tmp_path / "j.toml", '# jobs\n[[job]]\naudio = "a.wav"\n\n[[ job ]]\nx = 1\n')
+    assert [each.split(": ")[0][-2:] for each in caught.value.details] == [":2", ":5"]
+
+
+def test_one_avatar_and_one_place_for_a_list(tmp_path: Path) -> None:
+    avatar, outputs = tmp_path / "a.png", tmp_path / "out"
+    text = "audio,fresh\na.wav,yes\nb.wav,\n"
+    jobs = _collect(tmp_path / "j.csv", text, avatar=avatar, outputs=outputs)
+    assert [(job.avatar, job.output, job.fresh) for job in jobs] == [
+        (avatar, outputs / "a.mp4", True),
+        (avatar, outputs / "b.mp4", False),
+    ]
+
+
+def test_errors_of_several_lists_come_together(tmp_path: Path) -> None:
+    for name in ("one.jsonl", "two.jsonl"):
+        (tmp_path / name).write_text('{"audio": "a.wav"}\n')
+    lists = [str(tmp_path / name) for name in ("one.jsonl", "two.jsonl")]
+    with pytest.raises(errors.JobListError, match="errors in 2 lists") as caught:
+        collect_jobs(lists, JobListDefaults(Settings()))
+    assert len(caught.value.details) == 2
+    shutil.copy(tmp_path / "one.jsonl", tmp_path / "gone.jsonl")
+    with pytest.raises(errors.InputNotFoundError):
+        collect_jobs([str(tmp_path / "none.jsonl")], JobListDefaults(Settings()))
+
+
+def test_every_setting_has_a_name_of_its_own() -> None:
+    keys = [
+        key
+        for section in SECTIONS.values()
+        for key, kind in kinds(section).items()
+        if not kind.secret
+    ]
+    assert len(keys) == len(set(keys))
+    assert set(overridable()) == {*keys, "server"}
+
+
+def test_which_jobs_are_taken(tmp_path: Path) -> None:
+    rows = "".join(f"a.png,a.wav,day{n % 2}/take{n}.mp4\n" for n in range(10))
+    jobs = _collect(tmp_path / "j.csv", "avatar,audio,output\n" + rows)
+
+    def names(**chosen: object) -> list[str]:
+        return [job.name.removeprefix("day") for job in Selection(**chosen).of(jobs)]
+
+    shards = [names(shard=(number, 3)) for number in (1, 2, 3)]
+    assert shards[1] == ["1/take1", "0/take4", "1/take7"]
+    assert sorted(name for shard in shards for name in shard) == sorted(names())
+    assert names(only=("day1/*", "day0/take2"), limit=2) == ["1/take1", "0/take2"]
+    assert names(shard=(1, 2), limit=2) == ["0/take0", "0/take2"]
+    with pytest.raises(errors.UsageError, match="no job has this name") as caught:
+        names(only=("day1/take2",))
+    assert "did you mean day1/take" in (caught.value.hint or "")

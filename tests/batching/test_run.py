@@ -1,0 +1,156 @@
+"""Many jobs: what is done stays, what has changed is made again, a failure stops no other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+from recorder import REPOSITORY, job, run, small, speak
+
+from musetalk_fast import errors
+from musetalk_fast.batching import Job, plan_all
+from musetalk_fast.batching.run import make_folder
+from musetalk_fast.config import OutputSettings, ProcessingSettings, Settings
+from musetalk_fast.events import SegmentEvent
+from musetalk_fast.rendering.steps import render_segments, write_plan
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory, preview_server: str) -> tuple[Job, ...]:
+    """Two jobs that were made, one whose picture is none, and one that was never begun."""
+    folder = tmp_path_factory.mktemp("batch")
+    settings = small(preview_server)
+    jobs = tuple(job(folder, name, settings) for name in ("anna", "bob", "cleo"))
+    (folder / "bob.png").write_text("no picture")
+    speak(folder / "cleo.wav", 0.3)
+    ran = run(jobs)
+    assert ran.states == {"anna": "done", "bob": "failed", "cleo": "done"}
+    assert isinstance(ran.outcomes["bob"].error, errors.ImageFormatError)
+    assert ran.begun[0] == "cleo", "the shortest recording comes first"
+    return jobs
+
+
+def test_finished_videos_are_left_alone(batch: tuple[Job, ...]) -> None:
+    before = [each.output.stat().st_mtime_ns for each in batch if each.output.exists()]
+    again = run(batch)
+    assert again.states == {"anna": "kept", "bob": "failed", "cleo": "kept"}
+    assert [each.output.stat().st_mtime_ns for each in batch if each.output.exists()] == before
+    earlier = again.keeper.report.jobs[0]
+    assert (earlier.engine, earlier.frames, earlier.width) == ("preview", 10, 256)
+    assert earlier.stages["generate"] > 0, "figures of the batch that made it"
+
+
+def test_a_video_that_is_done_is_no_failure_where_nothing_may_be_replaced(
+    batch: tuple[Job, ...],
+) -> None:
+    anna = replace(batch[0], settings=small_of(batch[0], overwrite=False))
+    other = replace(anna, settings=small_of(batch[0], overwrite=False, crf=40))
+    assert run([anna]).states == {"anna": "kept"}
+    assert isinstance(run([other]).outcomes["anna"].error, errors.OutputExistsError)
+
+
+def small_of(job: Job, **output: object) -> Settings:
+    url = job.settings.server.url
+    assert url is not None
+    return small(str(url[0]), **output)
+
+
+def test_what_has_changed_is_made_again(batch: tuple[Job, ...], tmp_path: Path) -> None:
+    anna = batch[0]
+    speak(tmp_path / "other.wav", 0.35)
+    settings = small_of(anna, crf=40)
+    assert run([replace(anna, settings=settings)]).states == {"anna": "done"}
+    assert run([replace(anna, audio=tmp_path / "other.wav")]).states == {"anna": "done"}
+    assert run([replace(anna, fresh=True)]).states == {"anna": "done"}
+    anna.output.write_bytes(anna.output.read_bytes()[:-100])
+    assert run([anna]).states == {"anna": "done"}, "its size is not that of the report"
+
+
+def test_a_video_without_metadata_is_known_by_its_hash(batch: tuple[Job, ...]) -> None:
+    cleo = batch[2]
+    report = cleo.output.parent / "report.json"
+    assert '"sha256"' not in report.read_text(), "its metadata says all"
+    _strip(cleo.output)
+    document = json.loads(report.read_text())
+    for each in document["jobs"] + document["earlier"]:
+        if each["name"] == "cleo":  # as it is written of a container without metadata
+            each["sha256"] = hashlib.sha256(cleo.output.read_bytes()).hexdigest()
+            each["bytes"] = cleo.output.stat().st_size
+    report.write_text(json.dumps(document))
+    assert run([cleo]).states == {"cleo": "kept"}
+    assert '"sha256"' in report.read_text(), "and stays so"
+    report.unlink()
+    assert run([cleo]).states == {"cleo": "done"}
+
+
+def _strip(path: Path) -> None:
+    """Copy a video without its metadata onto itself."""
+    bare = path.with_name("bare.mp4")
+    with av.open(str(path)) as given, av.open(str(bare), "w") as taken:
+        streams = {each.index: taken.add_stream_from_template(each) for each in given.streams}
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream_index]
+                taken.mux(packet)
+    bare.replace(path)
+
+
+def test_a_half_done_video_goes_on_from_its_parts(tmp_path: Path, preview_server: str) -> None:
+    settings = small(preview_server)
+    settings = replace(settings, processing=ProcessingSettings(segment_secs=1))
+    half = job(tmp_path, "half", settings, secs=1.2)
+    half.output.parent.mkdir()
+    plan, _ = write_plan(half.avatar, half.audio, half.output, settings, on_event=lambda _: None)
+    asyncio.run(render_segments(plan, [0], settings, on_event=lambda _: None))
+    ran = run([half])
+    assert ran.states == {"half": "done"}
+    reused = {e.number: e.reused for _, e in ran.events if isinstance(e, SegmentEvent)}
+    assert reused == {0: True, 1: False}
+    assert not list(half.output.parent.glob("*.parts"))
+
+
+def test_fail_fast_begins_no_other(batch: tuple[Job, ...]) -> None:
+    bob, anna = batch[1], replace(batch[0], fresh=True)
+    bob_first = replace(bob, audio=batch[2].audio)
+    ran = run([anna, bob_first], fail_fast=True)
+    assert ran.states == {"anna": "waiting", "bob": "failed"}
+    assert ran.interrupted
+
+
+def test_a_server_that_is_not_there_stops_the_batch_before_it_begins(tmp_path: Path) -> None:
+    lone = job(tmp_path, "lone", small("http://127.0.0.1:9"))
+    with pytest.raises(errors.ServerUnreachableError):
+        run([lone])
+    assert not lone.output.parent.exists()
+
+
+def test_the_output_folder_is_made(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a/b")
+    make_folder(tmp_path / "a/b")
+    assert (tmp_path / "a/b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.OutputWriteError) as caught:
+        make_folder(tmp_path / "file/x")
+    assert caught.value.exit_code == 74
+
+
+def test_a_plan_for_each_job_or_its_error(tmp_path: Path) -> None:
+    portrait, speech = REPOSITORY / "examples/portrait.png", REPOSITORY / "tests/data/short.wav"
+    settings = Settings(output=OutputSettings(overwrite=False))
+    out = tmp_path / "out"
+    jobs = [
+        Job("good", portrait, speech, out / "good.mp4", settings),
+        Job("bad", speech, speech, out / "bad.mp4", settings),
+        Job("gone", portrait, tmp_path / "none.wav", out / "gone.mp4", settings),
+    ]
+    good, bad, gone = plan_all(jobs, lambda _job, _event: None)
+    assert good.plan is not None
+    assert (good.plan.frames, good.plan.output) == (75, out / "good.mp4")
+    assert isinstance(bad.error, errors.VideoFormatError)
+    assert isinstance(gone.error, errors.InputNotFoundError)
+    assert list(tmp_path.iterdir()) == []
