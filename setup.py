@@ -16,6 +16,7 @@ SOURCES = {
     "h264": ["h264.c", "h264_skips.c"],
     "lines": ["lines.c", "crc32c.c"],
     "paste": ["paste.c", "rows.c"],
+    "tone_map": ["tone_map.c"],
     "yuv": ["yuv.c", "rows.c"],
 }
 SHARED = (

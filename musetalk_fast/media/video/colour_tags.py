@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from musetalk_fast.errors import VideoFormatError
-from musetalk_fast.media.video.display_matrix import side_data
+from musetalk_fast.media.video.dolby_vision import refuse_bare_dolby_vision
 from musetalk_fast.types import ColourTags
 
 if TYPE_CHECKING:
@@ -15,11 +15,12 @@ RGB_MATRIX = 0
 _UNKNOWN = (0, 2, 3)
 """H.273's and FFmpeg's numbers for unspecified and reserved; as a matrix, 0 is RGB."""
 _LIMITED, _FULL = 1, 2
-_HDR = {16: "PQ", 18: "HLG"}
-_BT2020_MATRICES = (9, 10)
-_KNOWN_MATRICES = (1, 4, 5, 6, 7)
-"""BT.709, FCC, BT.601 (as in PAL and in NTSC), SMPTE 240M."""
-_DOLBY_VISION = ("DOVI_METADATA", "DOVI_RPU_BUFFER")
+_HDR = (16, 18)
+"""PQ and HLG."""
+_BT2020 = 9
+_KNOWN_MATRICES = (1, 4, 5, 6, 7, _BT2020)
+"""BT.709, FCC, BT.601 (as in PAL and in NTSC), SMPTE 240M, BT.2020."""
+_OTHER_MATRICES = {10: "BT.2020 with constant luminance", 14: "ICtCp", 15: "IPT"}
 
 
 def colour_tags(frame: av.VideoFrame) -> ColourTags:
@@ -28,28 +29,24 @@ def colour_tags(frame: av.VideoFrame) -> ColourTags:
     Without a matrix it is BT.709's from 1280 pixels across or above 576 down, else BT.601's;
     without primaries they are those that go with that: of 625 lines where there are 576 of them, of
     525 where there are 480 or 486. Both are mpv's rule (`mp_csp_guess_colorspace` and
-    `mp_csp_guess_primaries` in `video/csputils.c`). The transfer is BT.709's, of which BT.601 has
-    the same. The range is limited, but for JPEG's pixel formats. RGB has the primaries of sRGB.
+    `mp_csp_guess_primaries` in `video/csputils.c`). HDR has those of BT.2020. The transfer is
+    BT.709's, of which BT.601 has the same. The range is limited, but for JPEG's pixel formats. RGB
+    has the primaries of sRGB.
 
     Raises:
-        errors.VideoFormatError: HDR, or a matrix that is not known here.
+        errors.VideoFormatError: Dolby Vision without a base layer, or a matrix that is not known
+            here.
     """
-    if frame.color_trc in _HDR or _has_dolby_vision(frame):
-        name = _HDR.get(frame.color_trc, "Dolby Vision")
-        raise VideoFormatError(
-            f"this is an HDR video ({name}), which is not supported yet",
-            hint="convert it to BT.709 (SDR), with tone mapping",
-        )
-    is_high = frame.width >= 1280 or frame.height > 576
+    refuse_bare_dolby_vision(frame)
     matrix = frame.colorspace
     if _is_rgb(frame):
         matrix = RGB_MATRIX
     elif matrix in _UNKNOWN:
-        matrix = 1 if is_high else 6
+        matrix = _guessed_matrix(frame)
     elif matrix not in _KNOWN_MATRICES:
-        name = "BT.2020" if matrix in _BT2020_MATRICES else f"number {matrix}"
+        name = _OTHER_MATRICES.get(matrix, f"number {matrix}")
         raise VideoFormatError(
-            f"its colour matrix is not supported yet: {name}",
+            f"its colour matrix is not supported: {name}",
             hint="convert it to BT.709",
         )
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj") or _is_rgb(frame)
@@ -63,7 +60,15 @@ def colour_tags(frame: av.VideoFrame) -> ColourTags:
     )
 
 
+def _guessed_matrix(frame: av.VideoFrame) -> int:
+    if frame.color_trc in _HDR:
+        return _BT2020
+    return 1 if frame.width >= 1280 or frame.height > 576 else 6
+
+
 def _guessed_primaries(frame: av.VideoFrame) -> int:
+    if frame.color_trc in _HDR or frame.colorspace == _BT2020:
+        return _BT2020
     if frame.width >= 1280 or frame.height > 576 or _is_rgb(frame):
         return 1
     return {576: 5, 480: 6, 486: 6}.get(frame.height, 1)
@@ -71,7 +76,3 @@ def _guessed_primaries(frame: av.VideoFrame) -> int:
 
 def _is_rgb(frame: av.VideoFrame) -> bool:
     return bool(frame.format.is_rgb)
-
-
-def _has_dolby_vision(frame: av.VideoFrame) -> bool:
-    return any(data.type.name in _DOLBY_VISION for data in side_data(frame))

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import av
     from av.filter.graph import Graph
 
-_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m"}
-_KEPT = (1, 5, 6)
-"""Matrices that crops are converted by; see `kernels.yuv_matrix`."""
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}
+_KEPT = (1, 5, 6, 9)
+"""Matrices that crops are converted by, see `kernels.yuv_matrix`, and that of HDR."""
 _RANGES = {1: "limited", 2: "full"}
 _SCALER = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _RGB = "rgb24"

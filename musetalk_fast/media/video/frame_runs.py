@@ -6,12 +6,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from musetalk_fast.media.video.frame_decoder import FrameDecoder, Numbered
+from musetalk_fast.media.video.display_matrix import Turn
+from musetalk_fast.media.video.frame_decoder import FrameDecoder, FrameShape, Numbered
 from musetalk_fast.media.video.frame_filter import Preparation, filtered
-from musetalk_fast.types import SourceRun
+from musetalk_fast.media.video.tone_curve import ToneCurve
+from musetalk_fast.media.video.tone_mapping import MAPPED_FROM, MAPPED_TO, tone_mapped
+from musetalk_fast.types import BT709, Box, SourceRun
 
 if TYPE_CHECKING:
     import av
@@ -63,9 +67,14 @@ def run_frames(
     preparation: Preparation,
     pix_fmt: str,
     memory: ReverseMemory,
+    curve: ToneCurve | None = None,
 ) -> Iterator[av.VideoFrame]:
-    """The frames of a run that is not empty, in a pixel format; only to be read."""
-    frames = _Prepared(decoder, preparation, pix_fmt)
+    """The frames of a run that is not empty, in a pixel format; only to be read.
+
+    Args:
+        curve: by which they are tone-mapped.
+    """
+    frames = _Prepared(decoder, preparation, pix_fmt, curve)
     if run.step == 0:
         (frame,) = frames.between(run.first, run.first)
         yield from repeat(frame, run.count)
@@ -93,9 +102,17 @@ def _backward(
 class _Prepared:
     """The prepared frames of a video."""
 
-    def __init__(self, decoder: FrameDecoder, preparation: Preparation, pix_fmt: str) -> None:
+    def __init__(
+        self,
+        decoder: FrameDecoder,
+        preparation: Preparation,
+        pix_fmt: str,
+        curve: ToneCurve | None,
+    ) -> None:
         self._decoder, self._preparation, self._pix_fmt = decoder, preparation, pix_fmt
-        self._is_changed = preparation.changes(pix_fmt)
+        self._curve = curve
+        self._filtered_to = pix_fmt if curve is None else MAPPED_FROM
+        self._is_filtered = preparation.changes(self._filtered_to)
 
     @property
     def bytes_each(self) -> int:
@@ -103,7 +120,7 @@ class _Prepared:
         from av import VideoFormat
 
         shape = self._preparation.shape
-        if not self._is_changed:
+        if not self._is_filtered and self._curve is None:
             return frame_bytes(VideoFormat(shape.pix_fmt), shape.width, shape.height)
         return frame_bytes(VideoFormat(self._pix_fmt), *self._preparation.size)
 
@@ -113,19 +130,41 @@ class _Prepared:
 
     def between(self, first: int, last: int) -> Iterator[av.VideoFrame]:
         """From `first` to `last`."""
-        if not self._is_changed:
-            for _, frame in self._decoder.frames(first, last):
-                yield frame
+        frames = self._filtered(first, last)
+        if self._curve is not None:
+            frames = tone_mapped(frames, self._curve)
+            if self._pix_fmt != MAPPED_TO:
+                frames = filtered(frames, _as_mapped(self._preparation), self._pix_fmt)
+        for _, frame in frames:
+            yield frame
+
+    def _filtered(self, first: int, last: int) -> Iterator[Numbered]:
+        if not self._is_filtered:
+            yield from self._decoder.frames(first, last)
             return
-        for number, frame in filtered(self._around(first, last), self._preparation, self._pix_fmt):
-            if first <= number <= last:
-                yield frame
+        frames = filtered(self._around(first, last), self._preparation, self._filtered_to)
+        for each in frames:
+            if first <= each.number <= last:
+                yield each
 
     def _around(self, first: int, last: int) -> Iterator[Numbered]:
         if self._preparation.is_interlaced:
             # Deinterlacing looks at the frames before and after.
             first, last = max(0, first - 1), min(self._decoder.total - 1, last + 1)
         return self._decoder.frames(first, last)
+
+
+def _as_mapped(made: Preparation) -> Preparation:
+    """Of frames that are tone-mapped: only their format may be another."""
+    return replace(
+        made,
+        shape=FrameShape(*made.size, MAPPED_TO),
+        tags=BT709,
+        turn=Turn.NONE,
+        window=Box(0, 0, *made.size),
+        is_whole=True,
+        is_interlaced=False,
+    )
 
 
 def frame_bytes(pixels: av.VideoFormat, width: int, height: int) -> int:

@@ -14,6 +14,8 @@ from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags
 from musetalk_fast.media.video.display_matrix import Turn, turn_of
 from musetalk_fast.media.video.frame_decoder import FrameShape
 from musetalk_fast.media.video.frame_filter import Preparation
+from musetalk_fast.media.video.tone_curve import ToneCurve
+from musetalk_fast.media.video.tone_mapping import tone_curve_of, tone_note
 from musetalk_fast.types import Box
 
 if TYPE_CHECKING:
@@ -28,11 +30,13 @@ class StreamFacts:
         preparation: of its frames.
         bit_depth: bits of a sample.
         notes: sentences for the user.
+        curve: by which frames are tone-mapped after their preparation; None: they are not.
     """
 
     preparation: Preparation
     bit_depth: int
     notes: tuple[str, ...]
+    curve: ToneCurve | None = None
 
 
 def facts_of(frame: av.VideoFrame, track: av.VideoStream) -> StreamFacts:
@@ -58,8 +62,10 @@ def facts_of(frame: av.VideoFrame, track: av.VideoStream) -> StreamFacts:
         is_interlaced=frame.interlaced_frame,
     )
     depth = max(component.bits for component in frame.format.components)
-    notes = (*square.notes, *_notes(frame, track, found, preparation))
-    return StreamFacts(preparation, depth, notes)
+    curve = tone_curve_of(frame, preparation.colour)
+    toned = () if curve is None else (tone_note(curve),)
+    notes = (*square.notes, *_notes(frame, track, found, preparation), *toned)
+    return StreamFacts(preparation, depth, notes, curve)
 
 
 def _turned(frame: av.VideoFrame, turn: Turn) -> tuple[int, int]:

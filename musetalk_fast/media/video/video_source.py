@@ -31,8 +31,9 @@ from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
 from musetalk_fast.media.video.stream_facts import conversion_note, facts_of
+from musetalk_fast.media.video.tone_mapping import MAPPED_TO
 from musetalk_fast.media.video.video_file import VideoFile
-from musetalk_fast.types import ColourTags, Picture, SourceRun, Timestamps
+from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
 if TYPE_CHECKING:
     import av
@@ -148,20 +149,25 @@ class VideoSource:
 
     @property
     def colour(self) -> ColourTags:
-        """What the code values of `planes` mean: the file's tags; see `colour_tags.colour_tags`."""
-        return self._facts.preparation.colour
+        """What the code values of `planes` mean: the file's tags, see `colour_tags.colour_tags`.
+
+        HDR and BT.2020 are mapped to BT.709.
+        """
+        return self._facts.preparation.colour if self._facts.curve is None else BT709
 
     @property
     def pix_fmt(self) -> str:
         """FFmpeg's name of the pixel format that it comes in, alpha included."""
         if self._background == TRANSPARENT and self._geometry.has_bars:
             return "yuva420p"
+        if self._facts.curve is not None:
+            return MAPPED_TO
         return plain_format(self._facts.preparation.shape.pix_fmt)
 
     @property
     def bit_depth(self) -> int:
         """Bits of a sample."""
-        return self._facts.bit_depth
+        return self._facts.bit_depth if self._facts.curve is None else 8
 
     @property
     def missing(self) -> int:
@@ -184,6 +190,8 @@ class VideoSource:
 
     def conversion_note(self, layout: PixelLayout) -> str | None:
         """What is lost where the frames are asked for in a layout, for the user; None: nothing."""
+        if self._facts.curve is not None:
+            return None
         return conversion_note(self._facts.preparation.shape.pix_fmt, layout)
 
     def asset(self) -> Asset:
@@ -241,7 +249,8 @@ class VideoSource:
             if not 0 <= frame < self.frames:
                 raise IndexError(f"the video has no source frame {frame}; it has {self.frames}")
         with self._decoder(run.first) as decoder:
-            yield from run_frames(decoder, run, preparation, pix_fmt, self._reverse_memory)
+            curve, memory = self._facts.curve, self._reverse_memory
+            yield from run_frames(decoder, run, preparation, pix_fmt, memory, curve)
 
     @contextmanager
     def _decoder(self, first: int) -> Iterator[FrameDecoder]:

@@ -1,0 +1,83 @@
+"""HDR frames of a video become SDR: BT.709 with 8 bits, limited range."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from musetalk_fast.kernels.planes import LAYOUTS, Planes
+from musetalk_fast.media.video.display_matrix import side_data
+from musetalk_fast.media.video.frame_decoder import Numbered
+from musetalk_fast.media.video.tone_curve import HLG, HLG_PEAK, PEAKS, PQ, ToneCurve
+from musetalk_fast.media.video.tone_tables import tone_table
+from musetalk_fast.types import BT709, ColourTags
+
+if TYPE_CHECKING:
+    import av
+
+MAPPED_FROM, MAPPED_TO = "yuv420p10le", "yuv420p"
+"""FFmpeg's pixel formats."""
+
+BT2020_MATRIX = 9
+_UNKNOWN_PEAK = 1000.0
+"""cd/m2: what most is mastered for."""
+
+_MASTERING = struct.Struct("=22i")
+"""FFmpeg's AVMasteringDisplayMetadata: ten rationals, the last one the brightest light; whether
+there are primaries, and whether there is light."""
+
+_LIGHT_LEVEL = struct.Struct("=2I")
+"""AVContentLightMetadata: the brightest pixel, and the brightest frame on average."""
+
+
+def tone_curve_of(frame: av.VideoFrame, tags: ColourTags) -> ToneCurve | None:
+    """How frames like the first one are mapped; None for those that are SDR.
+
+    The peak of PQ is that of the content, else of the display that it was mastered on, else 1000
+    cd/m2.
+    """
+    if tags.transfer == PQ:
+        return ToneCurve(tags, min(max(_peak(frame), PEAKS[0]), PEAKS[1]))
+    if tags.transfer == HLG:
+        return ToneCurve(tags, HLG_PEAK)
+    return ToneCurve(tags, PEAKS[0]) if tags.matrix == BT2020_MATRIX else None
+
+
+def tone_note(curve: ToneCurve) -> str:
+    """What is done to the video, for the user."""
+    name = {PQ: "PQ", HLG: "HLG"}.get(curve.tags.transfer)
+    if name is None:
+        return "the video has the colours of BT.2020: they are converted to BT.709"
+    return f"the video is HDR ({name}): it is tone-mapped to SDR (BT.709)"
+
+
+def tone_mapped(frames: Iterable[Numbered], curve: ToneCurve) -> Iterator[Numbered]:
+    """Map frames of `MAPPED_FROM` with even sides; each comes in memory of its own."""
+    import av
+
+    table = tone_table(curve)
+    for number, frame in frames:
+        made = av.VideoFrame(frame.width, frame.height, MAPPED_TO)
+        table.map(_planes(frame), _planes(made))
+        made.colorspace, made.color_range = BT709.matrix, BT709.range
+        yield Numbered(number, made)
+
+
+def _planes(frame: av.VideoFrame) -> Planes:
+    strides = [plane.line_size for plane in frame.planes]
+    layout = LAYOUTS[frame.format.name]
+    return Planes(layout, frame.width, frame.height, frame.planes, strides)
+
+
+def _peak(frame: av.VideoFrame) -> float:
+    found = {data.type.name: bytes(data) for data in side_data(frame)}
+    level = found.get("CONTENT_LIGHT_LEVEL", b"")
+    if len(level) >= _LIGHT_LEVEL.size and (brightest := _LIGHT_LEVEL.unpack_from(level)[0]):
+        return float(brightest)
+    display = found.get("MASTERING_DISPLAY_METADATA", b"")
+    if len(display) >= _MASTERING.size:
+        *_, light, parts, _, has_light = _MASTERING.unpack_from(display)
+        if has_light and light > 0 and parts > 0:
+            return float(light / parts)
+    return _UNKNOWN_PEAK
