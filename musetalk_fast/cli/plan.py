@@ -14,7 +14,7 @@ from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 _EXAMPLES = """\b
 Examples:
   musetalk-fast plan -i anna.png -a anna.wav -o anna.mp4
-  musetalk-fast segment anna.mp4.parts 0-3 -s http://gpu1:8000
+  musetalk-fast segment anna.mp4.parts --segments 0-3 -s http://gpu1:8000
   musetalk-fast join anna.mp4.parts
 """
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from musetalk_fast.cli.segment_options import Ranges, choice_of, segment_options
 from musetalk_fast.cli.setting_options import (
     DescribedArgument,
     GroupedCommand,
@@ -20,28 +20,10 @@ from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 if TYPE_CHECKING:
     from musetalk_fast.video.parts import Part
 
-_MAX_VALUE = 1 << 20
-
-
-class _Numbers(click.ParamType):  # type: ignore[type-arg]
-    """`7` or `3-9`."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", value)
-        first, last = (int(each) for each in (found[1], found[2] or found[1])) if found else (1, 0)
-        if not first <= last < _MAX_VALUE:
-            self.fail(
-                f"{value!r} is not a segment: use a number or a range such as 3-9", param, ctx
-            )
-        return range(first, last + 1)
-
-
 _EXAMPLES = """\b
 Examples:
   musetalk-fast segment anna.mp4.parts
-  musetalk-fast segment anna.mp4.parts 0-3 7 -s http://gpu1:8000
+  musetalk-fast segment anna.mp4.parts --segments 0-3,7 -s http://gpu1:8000
 """
 
 
@@ -52,15 +34,12 @@ Examples:
     "plan", cls=DescribedArgument, type=click.Path(path_type=Path, readable=False),
     description="The folder OUTPUT.parts that `plan` made, or the plan.json in it.",
 )  # fmt: skip
-@click.argument(
-    "numbers", cls=DescribedArgument, type=_Numbers(), nargs=-1, metavar="[NUMBER|FIRST-LAST]...",
-    description="Segments to make, from 0 on: 7, 3-9, or several of these. Default: all.",
-)  # fmt: skip
+@segment_options
 @connecting_options
 @retry_option
 @verbosity_options
 @click.pass_context
-def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
+def segment(ctx: click.Context, plan: Path, segments: Ranges | None, frames: Ranges | None) -> None:
     """Make the parts of some segments of a plan, or of all.
 
     Finished parts are left as they are. Any number of machines may do this at a time over a
@@ -72,10 +51,10 @@ def segment(ctx: click.Context, plan: Path, numbers: tuple[range, ...]) -> None:
     start_quickly()
     from musetalk_fast.rendering.steps import render_segments
 
-    wanted = [number for each in numbers for number in each] or None
+    choice = choice_of(segments, frames)
     settings = load(ctx)
     with open_display(verbosity_of(ctx)) as display:
-        parts = run(render_segments(plan, wanted, settings, on_event=display))
+        parts = run(render_segments(plan, choice, settings, on_event=display))
         display.result("parts", {"parts": [_members(part) for part in parts]}, _line(parts))
 
 

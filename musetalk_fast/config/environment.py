@@ -13,7 +13,15 @@ from musetalk_fast.errors import InvalidSettingError
 
 PREFIX = "MUSETALK_"
 KEY_VARIABLE = "MUSETALK_API_KEY"
-_OTHERS = (KEY_VARIABLE, PATH_VARIABLE, "MUSETALK_LOG_LEVEL", "MUSETALK_KERNELS")
+_OTHERS = (
+    KEY_VARIABLE,
+    PATH_VARIABLE,
+    "MUSETALK_FRAMES",
+    "MUSETALK_KERNELS",
+    "MUSETALK_LOG_LEVEL",
+    "MUSETALK_PROGRESS",
+    "MUSETALK_SEGMENTS",
+)
 """What is read from the environment beside settings."""
 
 _OF_A_SERVICE = re.compile(

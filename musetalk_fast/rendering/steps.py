@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 from musetalk_fast.config import Settings
-from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError, UsageError
+from musetalk_fast.errors import InputNotFoundError, PartsError, PlanError
 from musetalk_fast.events import OnEvent
 from musetalk_fast.media.background import load_background_file
 from musetalk_fast.media.image import Asset, Background, Still
@@ -18,6 +18,7 @@ from musetalk_fast.planning import (
     Inputs,
     Plan,
     Segment,
+    SegmentChoice,
     check_inputs,
     check_place,
     load_inputs,
@@ -60,7 +61,7 @@ def write_plan(
 
 
 async def render_segments(
-    plan_file: Path, numbers: Collection[int] | None, settings: Settings, *, on_event: OnEvent
+    plan_file: Path, choice: SegmentChoice, settings: Settings, *, on_event: OnEvent
 ) -> list[Part]:
     """Make the parts of some segments; those that are finished are not made again.
 
@@ -68,13 +69,13 @@ async def render_segments(
 
     Args:
         plan_file: as `write_plan` made it.
-        numbers: of the segments; None: all.
+        choice: which segments.
         settings: servers and retries; how the video looks is the plan's.
 
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
     """
-    state, segments = await run_in_thread(partial(_open_job_state, plan_file, numbers))
+    state, segments = await run_in_thread(partial(_open_job_state, plan_file, choice))
     there = await run_in_thread(partial(state.finished, segments))
     missing = missing_segments(segments, there, on_event)
     made = await _make(state, missing, settings, on_event) if missing else {}
@@ -144,11 +145,9 @@ async def _make(
         return await make_parts(job, pool, segments, settings.processing.max_retries, on_event)
 
 
-def _open_job_state(
-    plan_file: Path, numbers: Collection[int] | None
-) -> tuple[JobState, list[Segment]]:
+def _open_job_state(plan_file: Path, choice: SegmentChoice) -> tuple[JobState, list[Segment]]:
     jobdir, plan = open_plan(plan_file)
-    return JobState(plan, jobdir), _chosen(plan, numbers)
+    return JobState(plan, jobdir), choice.of(plan)
 
 
 def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs, Asset]:
@@ -175,7 +174,8 @@ def _lacking(missing: list[int], plan_file: Path, jobdir: JobDirectory) -> Parts
     more = len(named) > _MAX_NAMED
     message = "segments without a part: " + ", ".join(named[:_MAX_NAMED]) + ", ..." * more
     # Without numbers it makes all that have no part.
-    command = ["musetalk-fast", "segment", str(plan_file), *([] if more else named)]
+    numbers = [] if more else ["--segments", ",".join(named)]
+    command = ["musetalk-fast", "segment", str(plan_file), *numbers]
     hint = f"make them, with your -s/--server if you have one: {shlex.join(command)}"
     return PartsError(message, where=str(jobdir.path), hint=hint)
 
@@ -189,13 +189,3 @@ def _ranges(numbers: Iterable[int]) -> list[str]:
         else:
             runs.append((number, number))
     return [str(first) if first == last else f"{first}-{last}" for first, last in runs]
-
-
-def _chosen(plan: Plan, numbers: Collection[int] | None) -> list[Segment]:
-    if numbers is None:
-        return list(plan.segments)
-    count = len(plan.segments)
-    wrong = sorted(number for number in numbers if not 0 <= number < count)
-    if wrong:
-        raise UsageError(f"there is no segment {wrong[0]}; they are 0 to {count - 1}")
-    return [plan.segments[number] for number in sorted(set(numbers))]

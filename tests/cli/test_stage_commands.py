@@ -45,7 +45,7 @@ def _frames(path: Path) -> list[bytes]:
 
 
 def test_the_stages_make_what_render_makes(run, planned: Path, preview_server: str) -> None:
-    first = run("segment", "-s", "builtin", FOLDER, "2", "0-1")
+    first = run("segment", "-s", "builtin", FOLDER, "--segments", "2,0-1")
     assert first.returncode == 0, first.stderr
     assert sorted(path.name for path in (planned / FOLDER).glob("0*")) == [
         "00000000.mp4",
@@ -53,7 +53,9 @@ def test_the_stages_make_what_render_makes(run, planned: Path, preview_server: s
         "00000002.mp4",
     ]
     inode = (planned / FOLDER / "00000001.mp4").stat().st_ino
-    again = run("segment", "--json", FOLDER, "1")  # needs no server: the part is there
+    again = run(
+        "segment", "--json", FOLDER, "--segments", "1"
+    )  # needs no server: the part is there
     events = [json.loads(line) for line in again.stdout.splitlines()]
     assert [event["event"] for event in events] == ["segment", "parts"]
     assert events[0]["reused"] is True
@@ -86,7 +88,7 @@ def test_the_video_has_the_colour_tags_of_its_plan(
 
 
 def test_join_names_the_segments_that_are_missing(run, planned: Path, preview_server: str) -> None:
-    assert run("segment", "-q", "-s", preview_server, FOLDER, "1").returncode == 0
+    assert run("segment", "-q", "-s", preview_server, FOLDER, "--segments", "1").returncode == 0
     done = run("join", FOLDER)
     assert done.returncode == 73
     assert "segments without a part: 0, 2 (MTF-PARTS)" in done.stderr
@@ -97,7 +99,7 @@ def test_join_names_the_segments_that_are_missing(run, planned: Path, preview_se
 def test_render_takes_the_parts_of_a_plan_unless_fresh(
     run, planned: Path, preview_server: str, flags: tuple[str, ...], taken: list[int]
 ) -> None:
-    assert run("segment", "-q", "-s", preview_server, FOLDER, "1").returncode == 0
+    assert run("segment", "-q", "-s", preview_server, FOLDER, "--segments", "1").returncode == 0
     done = run("render", "--json", "-s", preview_server, *INPUTS, *FAST, *flags)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     parts = {event["number"]: event["reused"] for event in events if event["event"] == "segment"}
@@ -119,9 +121,18 @@ def test_an_input_that_changed_is_refused(run, planned: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("segment", FOLDER, "3"), 2, "there is no segment 3; they are 0 to 2"),
-        (("segment", FOLDER, "2-1"), 2, "'2-1' is not a segment"),
-        (("segment", FOLDER, "x"), 2, "'x' is not a segment"),
+        (("segment", FOLDER, "--segments", "3"), 2, "there is no segment 3; they are 0 to 2"),
+        (("segment", FOLDER, "--segments", "2-1"), 2, "'2-1' is no range"),
+        (("segment", FOLDER, "--segments", "1,x"), 2, "'x' is no range"),
+        (("segment", FOLDER, "--segments", "1-9999999"), 2, "are more than 1048576 segments"),
+        (("segment", FOLDER, "--segments", "1", "--frames", "0-24"), 2, "hint: give one"),
+        (("segment", FOLDER, "--frames", "0-24,50-74"), 2, "'0-24,50-74' is no range"),
+        (("segment", FOLDER, "--frames", "0-75"), 2, "there is no frame 75; they are 0 to 74"),
+        (
+            ("segment", FOLDER, "--frames", "3-55"),
+            2,
+            "hint: a segment is made as a whole: use --frames 0-74 or 25-49",
+        ),
         (("segment", "absent.mp4.parts"), 66, "no such plan"),
         (("join", "absent.mp4.parts/plan.json"), 66, "no such plan"),
         (("join", "portrait.png"), 65, "a plan is named OUTPUT.parts/plan.json"),
@@ -146,7 +157,9 @@ def test_a_damaged_plan_is_named(run, planned: Path) -> None:
 
 
 def test_segment_needs_a_chosen_server_that_answers(run, planned: Path) -> None:
-    done = run("segment", "-s", "http://127.0.0.1:9", "--max-retries", "0", FOLDER, "0")
+    done = run(
+        "segment", "-s", "http://127.0.0.1:9", "--max-retries", "0", FOLDER, "--segments", "0"
+    )
     assert done.returncode == 69
     assert "MTF-SERVER-UNREACHABLE" in done.stderr
 
@@ -160,3 +173,25 @@ def test_an_output_that_came_meanwhile_is_kept(run, planned: Path, preview_serve
     assert "MTF-OUTPUT-EXISTS" in done.stderr
     assert (planned / "out.mp4").read_bytes() == b"another file"
     assert (planned / FOLDER / "00000001.mp4").exists()
+
+
+def test_a_farm_chooses_by_frames_or_by_the_number_of_a_task(
+    run, planned: Path, preview_server: str
+) -> None:
+    def made(*flags: str, **environ: str) -> list[int]:
+        done = run("segment", "--json", "-s", preview_server, FOLDER, *flags, **environ)
+        assert done.returncode == 0, done.stderr
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        return sorted(each["number"] for each in events if each["event"] == "segment")
+
+    assert made("--frames", "25-49") == [1]
+    assert made(SLURM_ARRAY_TASK_ID="2") == [2]
+    assert made(CUE_IFRAME="1", CUE_CHUNK="5") == [1, 2]
+    assert made("--segments", "0", SLURM_ARRAY_TASK_ID="2") == [0]
+    assert made(MUSETALK_SEGMENTS="0-1", SLURM_ARRAY_TASK_ID="2") == [0, 1]
+    beyond = run("segment", FOLDER, SLURM_ARRAY_TASK_ID="3")
+    assert beyond.returncode == 2
+    assert "there is no segment 3" in beyond.stderr
+    wrong = run("segment", FOLDER, CUE_IFRAME="one")
+    assert wrong.returncode == 2
+    assert "'one' is no number of a task" in wrong.stderr

@@ -36,7 +36,8 @@ def _done(*command: str) -> None:
 
 
 def _segment(plan: Path, url: str, *numbers: str) -> list[str]:
-    return [*PROGRAM, "segment", "--json", "-s", url, str(plan), *numbers]
+    chosen = ["--segments", ",".join(numbers)] if numbers else []
+    return [*PROGRAM, "segment", "--json", "-s", url, str(plan), *chosen]
 
 
 async def test_two_machines_do_the_same_segments(

@@ -22,7 +22,7 @@ from musetalk_fast import (
 )
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.events import Event, SegmentEvent, WarningEvent
-from musetalk_fast.planning import Plan, make_plan
+from musetalk_fast.planning import Plan, SegmentChoice, make_plan
 from musetalk_fast.rendering.steps import join_plan, render_segments, write_plan
 
 TESTS = Path(__file__).parents[1]
@@ -95,7 +95,7 @@ def test_segments_of_transparent_video_are_made_resumed_and_joined(
     assert (plan.background, plan.encoder.pix_fmt) == ("transparent", "yuva420p")
     assert not [event for event in events if isinstance(event, WarningEvent)]
     settings = _settings("transparent", preview_server)
-    asyncio.run(render_segments(path, {1}, settings, on_event=events.append))
+    asyncio.run(render_segments(path, SegmentChoice({1}), settings, on_event=events.append))
     result = render(avatar, SPEECH, output, settings, on_event=events.append)
     reused = {event.number: event.reused for event in events if isinstance(event, SegmentEvent)}
     assert reused == {0: False, 1: True, 2: False}
@@ -157,11 +157,11 @@ def test_a_picture_that_changed_is_refused(folder: Path, tmp_path: Path) -> None
     path, _ = write_plan(folder / "cut.png", SPEECH, output, settings, on_event=lambda _: None)
     Image.new("RGB", (90, 70), "navy").save(sea)
     with pytest.raises(errors.PlanError, match="has changed") as caught:
-        asyncio.run(render_segments(path, {0}, settings, on_event=lambda _: None))
+        asyncio.run(render_segments(path, SegmentChoice({0}), settings, on_event=lambda _: None))
     assert caught.value.where == str(sea)
     sea.unlink()
     with pytest.raises(errors.InputNotFoundError):
-        asyncio.run(render_segments(path, {0}, settings, on_event=lambda _: None))
+        asyncio.run(render_segments(path, SegmentChoice({0}), settings, on_event=lambda _: None))
     with pytest.raises(errors.PartsError):
         join_plan(path)
 

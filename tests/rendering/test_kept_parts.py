@@ -19,6 +19,7 @@ from musetalk_fast.errors import InputNotFoundError, MuseTalkError, PartsError, 
 from musetalk_fast.events import Event, PlanEvent, SegmentEvent, WarningEvent
 from musetalk_fast.media.image_sequence import input_sha256
 from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.planning import SegmentChoice
 from musetalk_fast.rendering.job import JobState
 from musetalk_fast.rendering.join import join_parts
 from musetalk_fast.rendering.planned_input import PlannedInput, file_state
@@ -188,13 +189,13 @@ async def test_join_takes_only_the_inputs_of_its_plan(job: Job) -> None:
     write_plan(*job.inputs, job.output, job.settings(), on_event=lambda _: None)
     with pytest.raises(PartsError, match="without a part: 0-2") as lacking:
         join_plan(job.parts)
-    assert f"musetalk-fast segment {job.parts} 0-2" in str(lacking.value.hint)
-    await render_segments(job.parts, [1], job.settings(), on_event=lambda _: None)
+    assert f"musetalk-fast segment {job.parts} --segments 0-2" in str(lacking.value.hint)
+    await render_segments(job.parts, SegmentChoice([1]), job.settings(), on_event=lambda _: None)
     with pytest.raises(PartsError, match="without a part: 0, 2") as lacking:
         join_plan(job.parts / "plan.json")
-    assert f"musetalk-fast segment {job.parts}/plan.json 0 2" in str(lacking.value.hint)
+    assert f"musetalk-fast segment {job.parts}/plan.json --segments 0,2" in str(lacking.value.hint)
     assert "--fresh" not in str(lacking.value.hint)
-    await render_segments(job.parts, None, job.settings(), on_event=lambda _: None)
+    await render_segments(job.parts, SegmentChoice(), job.settings(), on_event=lambda _: None)
     audio = job.inputs[1]
     original = audio.read_bytes()
     _replace(audio)

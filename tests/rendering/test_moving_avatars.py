@@ -20,7 +20,7 @@ from musetalk_fast.cli.formatting import warning_text
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import DoneEvent, Event, FacelessEvent, WarningEvent
-from musetalk_fast.planning import avatar_opening
+from musetalk_fast.planning import SegmentChoice, avatar_opening
 from musetalk_fast.rendering.steps import join_plan, render_segments, write_plan
 from musetalk_fast.types import Extend, NoFace, SourceRun, Timestamps
 
@@ -110,7 +110,9 @@ async def test_stages_on_several_machines_give_the_same_and_hold_the_last_face(j
     settings = job.settings(no_face=NoFace.HOLD)
     plan_file, _ = write_plan(*job.inputs, job.output, settings, on_event=job.events.append)
     for number in (2, 0, 1):
-        await render_segments(plan_file, [number], settings, on_event=job.events.append)
+        await render_segments(
+            plan_file, SegmentChoice([number]), settings, on_event=job.events.append
+        )
     assert len(job.faceless()) == 3
     join_plan(plan_file)
     shown, mouths = shown_in(job.output)
