@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from musetalk_fast.cli import formatting
 from musetalk_fast.cli.display import MAX_LENGTH, event_name, print_error, print_out
 from musetalk_fast.cli.error_report import describe, in_words
+from musetalk_fast.cli.heartbeat import Heartbeat
 from musetalk_fast.cli.json_lines import json_line
 from musetalk_fast.events import (
     DoneEvent,
@@ -28,8 +27,6 @@ from musetalk_fast.wire.printable import printable
 if TYPE_CHECKING:
     from musetalk_fast.batching import Job, Outcome
     from musetalk_fast.errors import MuseTalkError
-
-_HEARTBEAT_SECS = 10.0
 
 
 @dataclass(slots=True)
@@ -183,6 +180,15 @@ class QuietBatch(BatchDisplay):
 class JsonBatch(BatchDisplay):
     """One object per line on stdout: events with their `job`, and after each job the `batch`."""
 
+    def __init__(self, total: int) -> None:
+        super().__init__(total)
+        self._heartbeat = Heartbeat(lambda: self._write_state("running"))
+        self._heartbeat.start()
+
+    def close(self) -> None:
+        """No more states."""
+        self._heartbeat.stop()
+
     def show(self, job: str | None, event: Event) -> None:
         """Write the event's fields."""
         self._write(event_name(event), job, asdict(event))
@@ -210,6 +216,7 @@ class JsonBatch(BatchDisplay):
         self._write("batch", None, members)
 
     def _write(self, name: str, job: str | None, members: dict[str, Any]) -> None:
+        self._heartbeat.shown()
         named = {} if job is None else {"job": job}
         print_out(json_line({"event": name, **named, **members}))
 
@@ -280,33 +287,26 @@ class TextBatch(BatchDisplay):
 
 
 class LineBatch(TextBatch):
-    """Plain lines, for logs and pipes; one about every ten seconds if nothing else is said."""
+    """Plain lines, for logs and pipes; one now and then if nothing else is said."""
 
     def __init__(self, total: int, *, verbose: bool) -> None:
         super().__init__(total, verbose=verbose)
-        self._closed = threading.Event()
-        self._said_at = time.monotonic()
-        with suppress(RuntimeError):  # where the system starts no more threads
-            threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self._heartbeat = Heartbeat(lambda: self.note(self.so_far()))
+        self._heartbeat.start()
 
     def note(self, text: str) -> None:
         """A line on stderr."""
-        self._said_at = time.monotonic()
+        self._heartbeat.shown()
         super().note(text)
 
     def answer(self, text: str) -> None:
         """A line on stdout."""
-        self._said_at = time.monotonic()
+        self._heartbeat.shown()
         super().answer(text)
 
     def close(self) -> None:
         """No more lines about how far it is."""
-        self._closed.set()
-
-    def _beat(self) -> None:
-        while not self._closed.wait(1.0):
-            if time.monotonic() - self._said_at >= _HEARTBEAT_SECS:
-                self.note(self.so_far())
+        self._heartbeat.stop()
 
     def so_far(self) -> str:
         """`12 of 200 jobs, 0:35, 3:20 left; anna: generating 45%, bob: joining 0%`."""

@@ -8,12 +8,16 @@ from musetalk_fast.cli.verbosity import Verbosity
 
 
 def open_batch_display(verbosity: Verbosity, total: int) -> BatchDisplay:
-    """The display that fits: JSON or nothing if asked for, else bars or lines."""
+    """The display that was asked for, else bars on a terminal, else lines."""
     if verbosity.json:
         return JsonBatch(total)
     if verbosity.quiet:
         return QuietBatch(total)
-    if shows_bars():
+    if verbosity.openjd:
+        from musetalk_fast.cli.openjd_display import OpenJDBatch
+
+        return OpenJDBatch(total, verbose=verbosity.verbose)
+    if shows_bars(verbosity):
         from musetalk_fast.cli.batch_bars import BarBatch
 
         return BarBatch(total, verbose=verbosity.verbose)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from musetalk_fast.cli import formatting
+from musetalk_fast.cli.heartbeat import Heartbeat
 from musetalk_fast.cli.json_lines import json_line
 from musetalk_fast.config import BUILTIN
 from musetalk_fast.events import (
@@ -70,6 +71,24 @@ class Display:
 class JsonDisplay(Display):
     """One object per line on stdout; its `event` names the kind."""
 
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._heartbeat = Heartbeat(self._beat)
+
+    def __enter__(self) -> Display:
+        """Begin the signs of life."""
+        self._heartbeat.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._heartbeat.stop()
+        super().__exit__(kind, error, trace)
+
     def __call__(self, event: Event) -> None:
         """Write the event's fields."""
         super().__call__(event)
@@ -79,7 +98,11 @@ class JsonDisplay(Display):
         """Write the members."""
         self._write(name, members)
 
+    def _beat(self) -> None:
+        self._write("heartbeat", {"elapsed_secs": round(time.monotonic() - self._began, 3)})
+
     def _write(self, name: str, members: dict[str, Any]) -> None:
+        self._heartbeat.shown()
         print_out(json_line({"event": name, **members}))
 
 
@@ -150,6 +173,27 @@ class LineDisplay(TextDisplay):
     def __init__(self, *, verbose: bool) -> None:
         super().__init__(verbose=verbose)
         self._shown: dict[str, tuple[float, float]] = {}
+        self._stage = ""
+        self._heartbeat = Heartbeat(self._beat)
+
+    def __enter__(self) -> Display:
+        """Begin the signs of life."""
+        self._heartbeat.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._heartbeat.stop()
+        super().__exit__(kind, error, trace)
+
+    def note(self, text: str) -> None:
+        """A line on stderr."""
+        self._heartbeat.shown()
+        super().note(text)
 
     def advance(self, event: Event) -> None:
         """A line about every five seconds or tenth, and one at the end of each stage."""
@@ -164,7 +208,11 @@ class LineDisplay(TextDisplay):
             stage = formatting.STAGES.get(event.stage, event.stage)
             self._advance(stage, event.done, event.total, formatting.progress_facts(event))
 
+    def _beat(self) -> None:
+        self.note(f"still {self._stage or 'loading'}, {formatting.clock(self.elapsed())}")
+
     def _advance(self, stage: str, done: int, total: int, facts: list[str]) -> None:
+        self._stage = stage
         now, share = self.elapsed(), done / max(1, total)
         before, reached = self._shown.get(stage, (now, 0.0))
         self._shown.setdefault(stage, (now, 0.0))

@@ -100,6 +100,11 @@ def _emit(known: Described, verbosity: Verbosity) -> None:
         from musetalk_fast.cli.json_lines import json_line
 
         click.echo(json_line({"event": "error", **known}))
+    elif verbosity.openjd:
+        from musetalk_fast.cli.formatting import fail_line
+        from musetalk_fast.wire.printable import printable
+
+        click.echo(f"{printable(fail_line(known), _MAX_LENGTH)}\n{in_words(known)}", err=True)
     else:
         click.echo(in_words(known), err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -258,3 +259,8 @@ def _facts(event: DoneEvent) -> str:
     facts = video_facts(event.duration_secs, event.frames, event.bytes)
     speed = f" at {event.fps:.0f} fps" if event.fps else ""  # all parts may have been there
     return f"({facts}), rendered in {duration(event.wall_secs)}{speed}"
+
+
+def fail_line(known: Mapping[str, object]) -> str:
+    """`openjd_fail: MTF-SPEECH-SILENT: the recording is silent` of an error's members."""
+    return f"openjd_fail: {known['token']}: {known['message']}"

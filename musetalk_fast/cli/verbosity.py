@@ -16,12 +16,16 @@ class Verbosity:
     Attributes:
         json: one object per line on stdout, and nothing else.
         quiet: nothing but errors.
+        plain: lines, also on a terminal.
+        openjd: lines, among them those that Open Job Description reads progress from.
         verbose: more than usual; a traceback for unexpected errors.
     """
 
     def __init__(self) -> None:
         self.json = False
         self.quiet = False
+        self.plain = False
+        self.openjd = False
         self.verbose = False
 
 
@@ -38,8 +42,18 @@ def json_option(help_text: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
+_PROGRESS = {"json": "json", "none": "quiet", "openjd": "openjd", "plain": "plain"}
+"""The forms of `--progress`, with the attribute that each sets."""
+
+
 def verbosity_options(command: F) -> F:
-    """`-q`, `-v` and `--json`."""
+    """`-q`, `-v`, `--json` and `--progress`."""
+    command = click.option(
+        "--progress", type=click.Choice(sorted(_PROGRESS)), is_eager=True, expose_value=False,
+        envvar="MUSETALK_PROGRESS", callback=_set_progress,
+        help="Form of what is shown: plain lines, json (as --json), none (as -q), or openjd "
+        "(openjd_progress: and openjd_status: lines). Default: bars on a terminal, else plain.",
+    )(command)  # fmt: skip
     command = json_option("One JSON object per line on stdout, for programs.")(command)
     for flags, name, help_text in (
         (("-v", "--verbose"), "verbose", "Say more: wire, encoder, where the time went."),
@@ -52,10 +66,20 @@ def verbosity_options(command: F) -> F:
     return command
 
 
+def _set_progress(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None and not ctx.resilient_parsing:
+        _turn_on(ctx, _PROGRESS[value])
+
+
 def _set(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        _turn_on(ctx, str(param.name))
+
+
+def _turn_on(ctx: click.Context, name: str) -> None:
     verbosity = verbosity_of(ctx)
-    if not value or ctx.resilient_parsing:
-        return
-    setattr(verbosity, str(param.name), True)
+    setattr(verbosity, name, True)
     if verbosity.quiet and (verbosity.json or verbosity.verbose):
         raise click.UsageError("-q prints nothing: drop --json and -v", ctx)
+    if len(forms := [each for each in _PROGRESS if getattr(verbosity, _PROGRESS[each])]) > 1:
+        raise click.UsageError(f"choose one form of progress, not {' and '.join(forms)}", ctx)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from terminal import opened_terminal
 from musetalk_fast.batching import Job, Outcome
 from musetalk_fast.cli.batch_bars import BarBatch
 from musetalk_fast.cli.batch_display import BatchDisplay, JsonBatch, LineBatch, QuietBatch
+from musetalk_fast.cli.openjd_display import OpenJDBatch
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import DoneEvent, PlanEvent, ProgressEvent, ServerEvent, WarningEvent
@@ -85,16 +87,34 @@ def test_lines_name_jobs_and_spare_what_was_there(capsys: pytest.CaptureFixture[
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [(LineBatch, "0 of 5 jobs, 0:00\n"), (JsonBatch, '{"event": "batch", "state": "running", ')],
+)
 def test_a_long_silence_is_broken(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: type[BatchDisplay],
+    line: str,
 ) -> None:
-    monkeypatch.setattr("musetalk_fast.cli.batch_display._HEARTBEAT_SECS", 0.0)
-    display = LineBatch(5, verbose=False)
-    display.close()
-    waits = iter([False, False, True])
-    monkeypatch.setattr(display._closed, "wait", lambda _secs: next(waits))
-    display._beat()
-    assert capsys.readouterr().err.splitlines() == 2 * ["0 of 5 jobs, 0:00"]
+    monkeypatch.setattr("musetalk_fast.cli.heartbeat.PERIOD_SECS", 0.01)
+    shown, give_up = "", time.monotonic() + 60
+    with kind(5, **({"verbose": False} if kind is LineBatch else {})):
+        while line not in shown and time.monotonic() < give_up:
+            shown += "".join(capsys.readouterr())
+    assert line in shown
+
+
+def test_open_job_description_reads_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    with OpenJDBatch(4, verbose=False) as display:
+        display.event(None, SERVER)
+        _rendered(display, "anna")
+        _kept(display, "kurt")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("openjd")] == [
+        "openjd_progress: 25",
+        "openjd_progress: 50",
+    ]
 
 
 def test_json_names_the_job_and_counts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -107,6 +108,46 @@ def test_json_is_one_object_per_event(capsys: pytest.CaptureFixture[str]) -> Non
                           "height": 512, "segments": 1, "encoder": "libx264", "threads": 3,
                           "frame_encoding": "raw", "kept": 0, "transparent": False}  # fmt: skip
     assert objects[-1]["stages"] == {"load": 0.5, "generate": 1.85}
+
+
+def test_open_job_description_reads_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(open_display(_verbosity(openjd=True)))
+    out, err = capsys.readouterr()
+    assert out.startswith("Output: out.mp4 (")
+    assert [line for line in err.splitlines() if line.startswith("openjd")] == [
+        "openjd_status: loading",
+        "openjd_status: generating",
+        "openjd_progress: 50",
+        "openjd_progress: 100",
+        "openjd_status: encoding",
+    ]
+    assert "generating 100%, 0:00, 96 fps, 178/178" in err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("loudness", "line"),
+    [
+        ({"plain": True}, "still generating, 0:00"),
+        ({"json": True}, '{"event": "heartbeat", "elapsed_secs": '),
+    ],
+    ids=["lines", "json"],
+)
+def test_a_silent_stage_gives_signs_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    loudness: dict[str, bool],
+    line: str,
+) -> None:
+    monkeypatch.setattr("musetalk_fast.cli.heartbeat.PERIOD_SECS", 0.01)
+    shown, give_up = "", time.monotonic() + 60
+    with open_display(_verbosity(**loudness)) as display:
+        display(ProgressEvent(stage="generate", done=1, total=100))
+        while line not in shown and time.monotonic() < give_up:
+            shown += "".join(capsys.readouterr())
+    assert line in shown
+    capsys.readouterr()
+    time.sleep(0.05)
+    assert "".join(capsys.readouterr()) == ""
 
 
 def test_lines_are_few(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,6 +96,7 @@ USAGE = [
     (("render", *FILES, "--sound", "loud"), "one of auto, none", "render --help"),
     (("render", *FILES, "--face-box", "1,2"), "X,Y,W,H", "render --help"),
     (("render", *FILES, "-q", "--json"), "-q prints nothing", "render --help"),
+    (("render", *FILES, "--progress", "openjd", "-q"), "not none and openjd", "render --help"),
     (("render", *FILES, "extra"), "extra", "render --help"),
     (("render", *FILES, "-s", "gpu:8000"), "'gpu:8000' is not an address", "render --help"),
     (("render", *FILES, "--face", "0", "--face-center", "1,2"), "different faces", "one of them"),
@@ -141,6 +142,15 @@ def test_errors_as_json(run) -> None:
     assert (error["token"], error["exit_code"]) == ("MTF-CONFIG-VALUE", 78)
     assert error["where"] == "MUSETALK_OUTPUT_CRF"
     assert error["hint"]
+
+
+def test_errors_for_open_job_description(run) -> None:
+    done = run("render", *FILES, "--progress", "openjd")
+    assert done.returncode == 66
+    assert done.stderr.splitlines()[1:3] == [
+        "openjd_fail: MTF-NOT-FOUND: no such file",
+        "error: no such file (MTF-NOT-FOUND)",
+    ]
 
 
 def test_a_fault_of_ours_is_70_and_shows_its_trace_on_demand(run, tmp_path) -> None:
