@@ -41,12 +41,17 @@ PRESETS = (
 
 
 class Container(StrEnum):
-    """What a finished video is packed in."""
+    """What a finished video is packed in; `png` and `jpeg` are a file for each frame."""
 
     MP4 = "mp4"
     MOV = "mov"
     WEBM = "webm"
     MKV = "mkv"
+    GIF = "gif"
+    WEBP = "webp"
+    APNG = "apng"
+    PNG = "png"
+    JPEG = "jpeg"
 
 
 class Scaling(StrEnum):

@@ -53,7 +53,7 @@ def _by_container(output: OutputSettings, say: Callable[[Codec], str]) -> str:
         return f"no encoder is named {output.codec}" if codec is None else say(codec)
     said: dict[str, list[str]] = {}
     for name, container in CONTAINERS.items():
-        if output.format in (None, name):
+        if output.format in (None, name) and not container.pictures:
             said.setdefault(say(CODECS[container.encoder]), []).append(name)
     if len(said) == 1:
         return next(iter(said))

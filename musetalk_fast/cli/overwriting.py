@@ -11,6 +11,8 @@ import click
 from musetalk_fast.cli.setting_options import is_chosen
 from musetalk_fast.cli.verbosity import verbosity_of
 from musetalk_fast.errors import OutputExistsError
+from musetalk_fast.video.frame_names import FrameNames
+from musetalk_fast.video.sequence_folder import MARKER
 
 
 def ask_before_replacing(
@@ -45,7 +47,8 @@ def ask_before_replacing(
 
 def _is_there(output: Path) -> bool:
     try:
-        return output.is_file()
+        is_sequence = FrameNames.parse(output.name) is not None
+        return output.is_file() or (is_sequence and (output.parent / MARKER).is_file())
     except (OSError, ValueError):  # the name is too long, for one: the render says what is wrong
         return False
 

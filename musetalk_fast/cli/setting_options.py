@@ -12,6 +12,7 @@ import click
 from musetalk_fast.cli.setting_types import ServerType, SettingType, check_addresses
 from musetalk_fast.cli.verbosity import verbosity_of
 from musetalk_fast.errors import MuseTalkError, UsageError
+from musetalk_fast.types import Container
 from musetalk_fast.wire.media_types import WIRES
 
 if TYPE_CHECKING:
@@ -200,7 +201,9 @@ _FILES = (
     ),
     click.option(
         "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
-        metavar="FILE", help="The video: .mp4, .m4v, .mov, .webm or .mkv.",
+        metavar="FILE", help="The video: .mp4, .m4v, .mov, .webm or .mkv; a moving picture: .gif, "
+        ".webp or .apng; or a file for each frame, in a folder of their own: frames/%06d.png or "
+        "frames/%06d.jpg.",
     ),
 )  # fmt: skip
 
@@ -264,7 +267,7 @@ _PLANNING = (
             "still 25."),
     *_ENCODING,
     setting("output.format", "--format", metavar="NAME", group="Video",
-            help_text="mp4, mov, webm or mkv. Default: by the output's name."),
+            help_text=f"{', '.join(Container)}. Default: by the output's name."),
     setting("output.scaling", "--scaling", metavar="NAME", group="Video",
             help_text="How the mouth is scaled: bilinear (default) or lanczos (sharper)."),
     setting("output.match_colour", "--match-colour/--no-match-colour", group="Video",

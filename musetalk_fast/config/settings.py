@@ -171,7 +171,7 @@ class OutputSettings(_Section):
             the avatar's own, made even; None: the same, scaled down to what phones play.
         fit: of an avatar with other proportions: `pad` (bars), `crop` or `stretch`.
         max_side: the most pixels of a side; a larger video is scaled down.
-        format: `mp4`, `mov`, `webm` or `mkv`; None: from the file's name.
+        format: one of `types.Container`; None: from the file's name.
         codec: a family (`h264`, `hevc`, `av1`, `vp9`, `prores`, `ffv1`) or an FFmpeg encoder; None:
             the format's default.
         crf: constant rate factor; None: the encoder's default of ours (20 for x264).

@@ -103,6 +103,7 @@ class Plan:
             `transparent` where these stay; None: a picture.
         background_image, background_sha256: this picture, and the hash of its file.
         sound: whether the recording becomes the output's sound track.
+        frame_names: of a sequence: how the files in its folder are named, such as `%06d.png`.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
 
@@ -138,6 +139,7 @@ class Plan:
     match_colour: bool = field(metadata=stored(FLAG))
     sound: bool = field(metadata=stored(FLAG))
     overwrite: bool = field(metadata=stored(FLAG, identity=False))
+    frame_names: str | None = field(default=None, metadata=stored(optional(TEXT), identity=False))
 
     def __post_init__(self) -> None:
         """Keep the runs so that those of a segment are found at once."""
@@ -148,6 +150,11 @@ class Plan:
         """SHA-256 over what decides how the video looks; equal work has an equal identity."""
         words = record_identity(self)
         return hashlib.sha256(orjson.dumps(words, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @property
+    def place(self) -> Path:
+        """What appears when the video is finished: the output, or the folder of a sequence."""
+        return self.output if self.frame_names is None else self.output.parent
 
     @property
     def is_transparent(self) -> bool:

@@ -18,7 +18,7 @@ from musetalk_fast.config.settings import (
     kinds,
 )
 from musetalk_fast.config.value_types import Kind, Number
-from musetalk_fast.errors import PlanError, UsageError
+from musetalk_fast.errors import OutputFormatError, PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
 from musetalk_fast.media.picture.transparency import BLUR
@@ -26,7 +26,9 @@ from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
 from musetalk_fast.planning.source_frames import Showing, count_frames, source_runs
 from musetalk_fast.types import Extend, SourceRun
+from musetalk_fast.video.containers import CONTAINERS, check_pictures
 from musetalk_fast.video.encoder_selection import has_alpha, has_kernel_and_name, resolve_again
+from musetalk_fast.video.frame_names import FrameNames
 
 if TYPE_CHECKING:
     from musetalk_fast.planning.inputs import Inputs
@@ -46,6 +48,7 @@ def check_plan(plan: Plan) -> None:
     _check_segments(plan)
     _check_sources(plan)
     _check_encoder(plan)
+    _check_pictures(plan)
 
 
 def check_inputs(plan: Plan, inputs: Inputs) -> None:
@@ -145,6 +148,19 @@ def _check_encoder(plan: Plan) -> None:
     _demand(plan.is_transparent == is_transparent, "background", _WHERE_TRANSPARENT)
     _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")
     _demand(has_kernel_and_name(plan.colour), "colour", "tags that our kernels and FFmpeg know")
+
+
+def _check_pictures(plan: Plan) -> None:
+    """A container without sound has none, and the files of a sequence have names in its folder."""
+    container = CONTAINERS[plan.encoder.format]
+    _demand(container.sound_encoder is not None or not plan.sound, "sound", "false")
+    names = None if plan.frame_names is None else FrameNames.parse(plan.frame_names)
+    is_named = (names is not None) == container.is_sequence
+    _demand(is_named, "frame_names", "a pattern such as %06d.png for a sequence, and only there")
+    try:
+        check_pictures(container, plan.width, plan.height, plan.frames, plan.fps)
+    except OutputFormatError as error:
+        raise PlanError(f"the plan: {error.message}") from None
 
 
 def _demand(is_met: bool, member: str, wanted: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from musetalk_fast.errors import PlanError, ProtocolError
@@ -24,11 +25,12 @@ def plan_to_json(plan: Plan) -> bytes:
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
-def plan_from_json(text: bytes, output: Path) -> Plan:
+def plan_from_json(text: bytes, place: Path) -> Plan:
     """Read the document.
 
     Args:
-        output: the video, which a folder that moved names better than the document.
+        place: the video, or the folder of a sequence, which a folder that moved names better than
+            the document.
 
     Raises:
         errors.PlanError: it is not such a document, was changed by hand, or no render has such a
@@ -37,7 +39,9 @@ def plan_from_json(text: bytes, output: Path) -> Plan:
     try:
         members = JsonObject(json.loads(text), "the plan")
         members.integer("format", FORMAT, FORMAT)
-        plan = record_from_json(Plan, members, output=output)
+        plan = record_from_json(Plan, members, output=place)
+        if plan.frame_names is not None:
+            plan = replace(plan, output=place / plan.frame_names)
         identity = members.hexadecimal("identity", 64)
     except (ProtocolError, ValueError, RecursionError) as error:
         raise PlanError(str(error)) from None

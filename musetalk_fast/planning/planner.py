@@ -20,6 +20,7 @@ from musetalk_fast.planning.plan import Plan, cut
 from musetalk_fast.planning.source_frames import Showing, count_frames, default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import Silence
+from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, check_pictures
 from musetalk_fast.video.encoder_selection import has_alpha, resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.levels import level_warning
@@ -32,11 +33,13 @@ def plan_render(
     """Decide everything.
 
     Args:
-        on_event: called with a warning where the video will not play everywhere.
+        output: as it was named.
+        on_event: called with a warning where the video will not play everywhere, or has no sound.
         beside: renders that share the processors, this one included.
 
     Raises:
-        errors.OutputError: the encoder does not open, or not for this container.
+        errors.OutputError: the encoder does not open, or not for this container; or there is more
+            than this container holds.
     """
     avatar, speech = inputs.avatar, inputs.speech
     fps = Fraction(settings.output.fps or default_fps(avatar))
@@ -45,6 +48,8 @@ def plan_render(
     frames = count_frames(avatar, speech.duration, showing)
     segments = cut(frames, fps, settings.processing.segment_secs)
     encoder = _encoder(avatar, output, settings, fps, on_event)
+    container = CONTAINERS[encoder.format]
+    check_pictures(container, avatar.width, avatar.height, frames, fps)
     concurrency = choose_concurrency(
         beside * len(segments), processors(), in_software=encoder.in_software
     )
@@ -69,6 +74,8 @@ def plan_render(
         **_background_fields(inputs),
         silence=_silence(inputs, settings.avatar.silence, on_event),
         **_settings_fields(settings),
+        sound=_sound(container, settings, on_event),
+        frame_names=output.name if container.is_sequence else None,
     )
 
 
@@ -83,7 +90,6 @@ def _settings_fields(settings: Settings) -> dict[str, Any]:
         "still_rows": output.still_rows,
         "scaling": output.scaling,
         "match_colour": output.match_colour,
-        "sound": output.sound == "auto",
         "overwrite": output.overwrite,
     }
 
@@ -99,6 +105,16 @@ def _encoder(
     if note := avatar.conversion_note(LAYOUTS[encoder.pix_fmt]):
         on_event(WarningEvent(message=note))
     return encoder
+
+
+def _sound(container: ContainerFormat, settings: Settings, on_event: OnEvent) -> bool:
+    """Whether the recording becomes the sound track; where it cannot, a warning."""
+    if settings.output.sound != "auto":
+        return False
+    if container.sound_encoder is None:
+        message = f"{container.name} has no sound: the speech is seen, and not heard"
+        on_event(WarningEvent(message=message, token="MTF-NO-SOUND"))
+    return container.sound_encoder is not None
 
 
 def _background_fields(inputs: Inputs) -> dict[str, Any]:

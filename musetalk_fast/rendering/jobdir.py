@@ -51,7 +51,7 @@ class JobDirectory:
 
     @property
     def output(self) -> Path:
-        """The video."""
+        """The video, or the folder of a sequence."""
         return self.path.with_name(self.path.name.removesuffix(SUFFIX))
 
     @property

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from musetalk_fast.media.audio_decoder import AudioDecoder, until
 from musetalk_fast.planning import Plan
+from musetalk_fast.planning.concurrency import processors
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.planned_input import FileState, PlannedInput
 from musetalk_fast.rendering.resume import discard_archives
 from musetalk_fast.types import EngineIdentity
+from musetalk_fast.video.containers import CONTAINERS
+from musetalk_fast.video.frame_names import FrameNames
 from musetalk_fast.video.mux import Joined, join
 from musetalk_fast.video.parts import Part
+from musetalk_fast.video.picture_join import join_animation, join_sequence
 from musetalk_fast.video.provenance import comment_of
+from musetalk_fast.video.rgb_frames import FrameLook
 
 if TYPE_CHECKING:
     import av
@@ -45,20 +50,53 @@ def join_parts(
     inputs = [PlannedInput(*each, state) for each, state in zip(plan.inputs, known, strict=False)]
     for each in inputs:
         each.check()
-    joined = join(
-        [parts[segment.number] for segment in plan.segments],
-        plan.output,
-        sound=_sound(plan, inputs) if plan.sound else None,
-        fps=plan.fps,
-        encoder=plan.encoder,
-        metadata={"comment": comment_of(engine, plan.identity)},
-        folder=jobdir.path,
-        overwrite=plan.overwrite,
-        check=check,
-    )
+    in_order = [parts[segment.number] for segment in plan.segments]
+    if CONTAINERS[plan.encoder.format].pictures is not None:
+        joined = _join_pictures(plan, in_order, jobdir, engine, check)
+    else:
+        joined = join(
+            in_order,
+            plan.output,
+            sound=_sound(plan, inputs) if plan.sound else None,
+            fps=plan.fps,
+            encoder=plan.encoder,
+            metadata={"comment": comment_of(engine, plan.identity)},
+            folder=jobdir.path,
+            overwrite=plan.overwrite,
+            check=check,
+        )
     jobdir.done()
     discard_archives(jobdir)
     return joined
+
+
+def _join_pictures(
+    plan: Plan,
+    parts: Sequence[Part],
+    jobdir: JobDirectory,
+    engine: EngineIdentity,
+    check: Callable[[], None],
+) -> Joined:
+    """The parts' frames as a moving picture, or as the files of a sequence."""
+    container = CONTAINERS[plan.encoder.format]
+    look = FrameLook(plan.width, plan.height, plan.encoder.pix_fmt, plan.colour)
+    if plan.frame_names is None:
+        return join_animation(
+            *(parts, plan.output, container, look, plan.fps),
+            folder=jobdir.path,
+            overwrite=plan.overwrite,
+            check=check,
+        )
+    names = FrameNames.parse(plan.frame_names)
+    assert names is not None
+    return join_sequence(
+        *(parts, plan.place, names, container, look, plan.fps),
+        comment=comment_of(engine, plan.identity),
+        folder=jobdir.scratch,
+        threads=processors(),
+        overwrite=plan.overwrite,
+        check=check,
+    )
 
 
 def _sound(plan: Plan, inputs: Iterable[PlannedInput]) -> Iterator[av.AudioFrame]:

@@ -19,6 +19,7 @@ from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.planned_input import file_state
 from musetalk_fast.rendering.resume import adopt
 from musetalk_fast.threads import CancelFlag, call_in_loop, run_in_thread, thread_errors
+from musetalk_fast.video.containers import frame_names
 
 
 def _never(_plan: Plan) -> bool:
@@ -94,13 +95,15 @@ def _load(
     background = background_file(settings.avatar.background)
     files = (request.avatar, request.audio, *([] if background is None else [background]))
     states = tuple(map(file_state, files))
+    names = frame_names(request.output, settings.output.format)
+    output = jobdir.output if names is None else jobdir.output / names.pattern
     with ThreadPoolExecutor(1, "png") as png_thread, thread_errors():
         inputs = load_inputs(
-            *(request.avatar, request.audio, jobdir.output, settings, jobdir.scratch, emit),
+            *(request.avatar, request.audio, output, settings, jobdir.scratch, emit),
             on_avatar=lambda avatar: pictures.append(png_thread.submit(avatar.asset)),
             on_block=lambda _secs: check(),
         )
-        plan = plan_render(inputs, jobdir.output, settings, emit, beside=request.beside)
+        plan = plan_render(inputs, output, settings, emit, beside=request.beside)
         if request.is_done(plan):
             return plan
         request.check_replacing()

@@ -27,6 +27,7 @@ from musetalk_fast.rendering.result import RenderResult, StageClock, done_event,
 from musetalk_fast.rendering.resume import missing_segments
 from musetalk_fast.threads import CancelFlag, in_threads, run_in_thread
 from musetalk_fast.types import EngineIdentity
+from musetalk_fast.video.containers import place_of
 from musetalk_fast.video.mouth_motion import is_still
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.parts import Part
@@ -113,7 +114,8 @@ class Renderer:
         Raises:
             errors.MuseTalkError: the leaf that says what went wrong.
         """
-        place = await run_in_thread(request.place)
+        output = await run_in_thread(request.place)
+        place = place_of(output, request.settings.output.format)
         async with in_threads(locked_job_directory(place)) as jobdir:
             self._start_servers()
             result = await self._render(request, jobdir)

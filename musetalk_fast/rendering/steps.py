@@ -36,6 +36,7 @@ from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.threads import CancelFlag, run_in_thread
+from musetalk_fast.video.containers import place_of
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.output_path import check_output
 from musetalk_fast.video.parts import Part
@@ -52,7 +53,7 @@ def write_plan(
         errors.InputError, errors.OutputError: what would stop the render.
     """
     output = check_place(avatar, audio, output, settings)
-    with locked_job_directory(output) as jobdir:
+    with locked_job_directory(place_of(output, settings.output.format)) as jobdir:
         inputs = load_inputs(avatar, audio, output, settings, jobdir.scratch, on_event)
         plan = adopt(plan_render(inputs, output, settings, on_event), jobdir, on_event)
         jobdir.keep()
@@ -100,7 +101,7 @@ def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple
         overwrite=plan.overwrite,
         inputs=[path for path, _ in plan.inputs],
     )
-    with locked_job_directory(plan.output) as jobdir:
+    with locked_job_directory(plan.place) as jobdir:
         jobdir.keep()
         state = JobState(plan, jobdir)
         parts = state.finished(plan.segments)

@@ -7,6 +7,7 @@ from musetalk_fast.storage.files import (
     is_unfinished,
     remove_unfinished,
     sync_file,
+    sync_folder,
     write_errors,
 )
 from musetalk_fast.storage.locks import LOCK, FolderLock, is_marked, try_lock
@@ -28,6 +29,7 @@ __all__ = [
     "open_regular",
     "remove_unfinished",
     "sync_file",
+    "sync_folder",
     "temporary_folder",
     "try_lock",
     "write_errors",

@@ -158,7 +158,7 @@ class AtomicFile:
         size = self.sync()
         self.publish()
         with self._error_context(self.path):
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return size
 
     def commit_if_absent(self) -> int | None:
@@ -171,7 +171,7 @@ class AtomicFile:
         with self._error_context(self.path), self._file:
             is_first = _moved_first(self.unfinished, self.path)
             self.unfinished.unlink(missing_ok=True)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return size if is_first else None
 
     def discard(self) -> None:
@@ -233,7 +233,7 @@ def _moved_first(path: Path, target: Path) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder outlive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from musetalk_fast.errors import OutputFormatError
 from musetalk_fast.types import Container
+from musetalk_fast.video.frame_names import FrameNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,17 @@ class ContainerFormat:
         suffixes: of its files; the first is its own.
         families: kinds of video it takes.
         encoder: FFmpeg's name of the encoder that is used if none was chosen.
-        sound_encoder: likewise, of the sound track.
+        sound_encoder: likewise, of the sound track; None: it has none.
         muxer_options: FFmpeg's options of the muxer.
         tags: how kinds of video are called in it, where FFmpeg's own choice is not what players
             know.
+        takes_alpha: whether its pictures can be transparent.
+        pictures: what makes its pictures of the parts' frames when these are joined: FFmpeg's name
+            of an encoder, or `jpeg`; None: parts are copied.
+        is_sequence: it is a folder with a file for each frame.
+        most_fps: frames a second that players show; they slow down more.
+        longest_side: pixels; None: as long as ours.
+        most_pixels: of all frames together; what is encoded of them is in memory until the end.
     """
 
     name: str
@@ -30,9 +39,15 @@ class ContainerFormat:
     suffixes: tuple[str, ...]
     families: tuple[str, ...]
     encoder: str
-    sound_encoder: str
+    sound_encoder: str | None
     muxer_options: tuple[tuple[str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    takes_alpha: bool = True
+    pictures: str | None = None
+    is_sequence: bool = False
+    most_fps: int | None = None
+    longest_side: int | None = None
+    most_pixels: int | None = None
 
     @property
     def suffix(self) -> str:
@@ -44,6 +59,10 @@ _FASTSTART = (("movflags", "+faststart"),)
 """The index before the pictures, so that a player on the web starts at once."""
 _APPLE = (("hevc", "hvc1"),)
 """Apple's players know HEVC by this name only."""
+_LOSSLESS = (("ffv1",), "ffv1", None)
+"""What pictures are made of."""
+_FOR_EVER = (("loop", "0"),)
+"""Moving pictures are played over and over, as they are everywhere."""
 
 CONTAINERS = {
     known.name: known
@@ -63,6 +82,36 @@ CONTAINERS = {
             *(Container.MKV.value, "matroska", (".mkv",)),
             *(("h264", "hevc", "av1", "vp9", "prores", "ffv1"), "libx264", "libopus"),
         ),
+        # Browsers show a picture that is to be seen for a hundredth of a second, the shortest time
+        # in GIF, ten times as long.
+        ContainerFormat(
+            *(Container.GIF.value, "gif", (".gif",), *_LOSSLESS, _FOR_EVER),
+            pictures="gif",
+            most_fps=50,
+        ),
+        ContainerFormat(
+            *(Container.WEBP.value, "webp", (".webp",), *_LOSSLESS, _FOR_EVER),
+            pictures="libwebp_anim",
+            most_fps=90,
+            longest_side=16_383,
+            most_pixels=1 << 32,
+        ),
+        ContainerFormat(
+            *(Container.APNG.value, "apng", (".apng",), *_LOSSLESS, (("plays", "0"),)),
+            pictures="apng",
+            most_fps=90,
+        ),
+        ContainerFormat(
+            *(Container.PNG.value, "image2", (".png",), *_LOSSLESS),
+            pictures="png",
+            is_sequence=True,
+        ),
+        ContainerFormat(
+            *(Container.JPEG.value, "image2", (".jpg", ".jpeg"), *_LOSSLESS),
+            takes_alpha=False,
+            pictures="jpeg",
+            is_sequence=True,
+        ),
     )
 }
 
@@ -71,12 +120,24 @@ def container_of(output: Path, name: str | None) -> ContainerFormat:
     """The container of an output.
 
     Args:
-        output: the file to write.
+        output: the file to write; of a sequence, such as `frames/%06d.png`.
         name: what was asked for; None: by the file's name.
 
     Raises:
-        errors.OutputFormatError: no such container.
+        errors.OutputFormatError: no such container, or a sequence without a place for the number.
     """
+    known = _named(output, name)
+    if known.is_sequence and FrameNames.parse(output.name) is None:
+        suffix = output.suffix or known.suffix
+        hint = f"name them with a number, such as {output.stem or 'frames'}/%06d{suffix}"
+        if known.name == Container.PNG:
+            hint += "; a moving picture in one file is .apng, .webp or .gif"
+        message = f"{known.name} is a file for each frame: where in its name is the number?"
+        raise OutputFormatError(message, where=str(output), hint=hint)
+    return known
+
+
+def _named(output: Path, name: str | None) -> ContainerFormat:
     if name is not None and name in CONTAINERS:
         return CONTAINERS[name]
     suffix = output.suffix.lower()
@@ -90,3 +151,45 @@ def container_of(output: Path, name: str | None) -> ContainerFormat:
         else f"the name does not say what to write: it ends in {suffix!r}, not in one of {suffixes}"
     )
     raise OutputFormatError(message, where=str(output))
+
+
+def check_pictures(
+    known: ContainerFormat, width: int, height: int, frames: int, fps: Fraction
+) -> None:
+    """Refuse more than the pictures of a container can be.
+
+    Raises:
+        errors.OutputFormatError: too many frames a second, too large, or too many pixels in all.
+    """
+    if known.most_fps is not None and fps > known.most_fps:
+        message = f"{float(fps):.5g} frames a second; players show at most {known.most_fps} of them"
+        raise OutputFormatError(message, where=known.name, hint=f"--fps {known.most_fps // 2}")
+    if known.longest_side is not None and max(width, height) > known.longest_side:
+        message = f"{width}x{height} pixels; a side has at most {known.longest_side}"
+        raise OutputFormatError(message, where=known.name, hint="scale it down with --max-side")
+    pixels = width * height * frames
+    if known.most_pixels is not None and pixels > known.most_pixels:
+        most = known.most_pixels // (width * height)
+        raise OutputFormatError(
+            f"{frames} frames of {width}x{height}; it is made in memory, and has at most {most}",
+            where=known.name,
+            hint="scale it down with --max-side, or write .apng or .webm",
+        )
+
+
+def frame_names(output: Path, name: str | None) -> FrameNames | None:
+    """How the files of a sequence are named; None for an output that is one file.
+
+    Raises:
+        errors.OutputFormatError: as `container_of`.
+    """
+    return FrameNames.parse(output.name) if container_of(output, name).is_sequence else None
+
+
+def place_of(output: Path, name: str | None) -> Path:
+    """What appears when the video is finished: the output, or the folder of a sequence.
+
+    Raises:
+        errors.OutputFormatError: as `container_of`.
+    """
+    return output if frame_names(output, name) is None else output.parent

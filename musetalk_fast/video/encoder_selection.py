@@ -81,7 +81,8 @@ def keeps_alpha(settings: OutputSettings, output: Path) -> bool:
         errors.OutputFormatError: the output's name does not say what to write.
         errors.EncoderError: unknown, or not for this container.
     """
-    return _chosen(settings, output)[0].alpha_pix_fmt is not None
+    codec, container = _chosen(settings, output)
+    return codec.alpha_pix_fmt is not None and container.takes_alpha
 
 
 def demand_alpha(settings: OutputSettings, output: Path) -> None:
@@ -90,25 +91,30 @@ def demand_alpha(settings: OutputSettings, output: Path) -> None:
     Raises:
         errors.OutputFormatError, errors.EncoderError: as `keeps_alpha`; or it makes none.
     """
-    codec, container = _chosen(settings, output)
-    if codec.alpha_pix_fmt is not None:
+    if keeps_alpha(settings, output):
         return
+    codec, container = _chosen(settings, output)
     able = {
-        CODECS[name].family: _places(CODECS[name].family)
+        CODECS[name].family: _places(CODECS[name].family, alpha=True)
         for name in FAMILIES.values()
         if CODECS[name].alpha_pix_fmt is not None
     }
     written = ", ".join(f"{family} in {places}" for family, places in able.items())
+    what = "a sequence of" if container.is_sequence else f"its {codec.family} video in"
     raise EncoderError(
-        f"its {codec.family} video in {container.name} is never transparent",
+        f"{what} {container.name} is never transparent",
         where=codec.name,
         hint=f"write {written}, or give --background a colour or a picture",
     )
 
 
-def _places(family: str) -> str:
-    """The endings of the containers that take a kind of video."""
-    return " or ".join(each.suffix for each in CONTAINERS.values() if family in each.families)
+def _places(family: str, *, alpha: bool = False) -> str:
+    """The endings of the containers that take a kind of video, or of those that keep its alpha."""
+    return " or ".join(
+        each.suffix
+        for each in CONTAINERS.values()
+        if family in each.families and (each.takes_alpha or not alpha)
+    )
 
 
 def has_alpha(pix_fmt: str) -> bool:
@@ -147,7 +153,7 @@ def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings |
     crf = int(quality) if codec.quality else None
     speed = PRESETS[codec.presets.index(preset)] if codec.preset else None
     options = _options(codec, crf, speed)
-    alpha = settings.pix_fmt == codec.alpha_pix_fmt
+    alpha = settings.pix_fmt == codec.alpha_pix_fmt and container.takes_alpha
     return replace(_settings(codec, container, options, fps, alpha=alpha), threads=settings.threads)
 
 

@@ -69,29 +69,42 @@ def join(
         errors.OutputWriteError: a part is damaged, or the disk is full or the folder gone.
         errors.AudioFormatError: the recording has no samples or changes its format.
     """
-    _check_parts(parts)
+    check_parts(parts)
     with AtomicFile(output, folder) as file:
         with write_errors(output):
             _write(parts, file, sound, fps, CONTAINERS[encoder.format], metadata, check)
         check()
-        size = _committed(file, overwrite=overwrite)
-    return _joined(parts, size, fps)
+        size = commit_file(file, overwrite=overwrite)
+    return joined_parts(parts, size, fps)
 
 
-def _joined(parts: Sequence[Part], size: int, fps: Fraction) -> Joined:
+def joined_parts(parts: Sequence[Part], size: int, fps: Fraction) -> Joined:
+    """What the parts have become: a file or files of `size` bytes."""
     frames = sum(part.frames for part in parts)
     mouth = mouth_figures(part.motion for part in parts)
     return Joined(bytes=size, frames=frames, duration=frames / fps, mouth=mouth)
 
 
-def _committed(file: AtomicFile, *, overwrite: bool) -> int:
+def commit_file(file: AtomicFile, *, overwrite: bool) -> int:
+    """Move a finished video to its place; its size in bytes.
+
+    Raises:
+        errors.OutputExistsError: the output is there, and `overwrite` is off.
+        errors.OutputWriteError: the disk is full or the folder gone.
+    """
     size = file.commit() if overwrite else file.commit_if_absent()
     if size is None:
         raise OutputExistsError("this file has come meanwhile", where=str(file.path))
     return size
 
 
-def _check_parts(parts: Sequence[Part]) -> None:
+def check_parts(parts: Sequence[Part]) -> None:
+    """Refuse parts that do not fit together.
+
+    Raises:
+        errors.EncoderError: they were not made by one encoder with one setting.
+        errors.OutputWriteError: one is damaged or cannot be read.
+    """
     for part in parts:
         if part.extradata != parts[0].extradata:
             raise EncoderError(
@@ -124,6 +137,7 @@ def _write(
         stream = _add_pictures(container, parts[0], fps, dict(container_format.tags))
         packets = [_pictures(parts, stream, fps)]
         if sound is not None:
+            assert container_format.sound_encoder is not None
             track = AudioTrack(sound, container, container_format.sound_encoder)
             packets.append(track.packets())
         # In the order of decoding, so that neither stream waits in memory for the other.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from musetalk_fast.errors import OutputExistsError, OutputPlaceError
 from musetalk_fast.storage import is_mount_point, write_errors
-from musetalk_fast.video.containers import container_of
+from musetalk_fast.video.containers import frame_names
+from musetalk_fast.video.sequence_folder import check_sequence_place
 
 
 def check_output(
@@ -25,7 +26,8 @@ def check_output(
         inputs: what the video is made from, and must not be lost.
 
     Returns:
-        Where it will be written: the output, or what it links to.
+        Where it will be written: the output, or what it links to; a sequence in the folder that its
+        own links to.
 
     Raises:
         errors.OutputFormatError: neither format nor name says what to write.
@@ -33,7 +35,8 @@ def check_output(
         errors.OutputPlaceError: its place is a folder or cannot be replaced, its folder is missing
             or closed to us, its links lead nowhere, or it is one of the inputs.
     """
-    container_of(output, format)
+    if frame_names(output, format) is not None:
+        return _check_sequence(output, overwrite=overwrite, inputs=inputs)
     with write_errors(output):
         output = _linked(output)
         if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
@@ -41,14 +44,33 @@ def check_output(
         if output.is_dir():
             hint = "name a file, such as " + str(output / "video.mp4")
             raise OutputPlaceError("this is a folder", where=str(output), hint=hint)
-        if not output.parent.is_dir():
-            hint = "make the folder, or correct the path"
-            raise OutputPlaceError("no such folder", where=str(output.parent), hint=hint)
-        if not os.access(output.parent, os.W_OK | os.X_OK):
-            raise OutputPlaceError("no permission to write here", where=str(output.parent))
+        _check_folder(output.parent)
         if output.exists():
             _check_replaceable(output, overwrite=overwrite)
     return output
+
+
+def _check_folder(folder: Path) -> None:
+    """Whether something can be written into a folder."""
+    if not folder.is_dir():
+        hint = "make the folder, or correct the path"
+        raise OutputPlaceError("no such folder", where=str(folder), hint=hint)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputPlaceError("no permission to write here", where=str(folder))
+
+
+def _check_sequence(output: Path, *, overwrite: bool, inputs: Iterable[Path]) -> Path:
+    """Whether the folder of a sequence can appear, or be replaced."""
+    with write_errors(output.parent):
+        place = _linked(output.parent)
+        if place.absolute() == Path.cwd() or place.name in ("", ".."):
+            hint = f"give it a folder of its own: frames/{output.name}"
+            raise OutputPlaceError("a sequence is a whole folder", where=str(output), hint=hint)
+        if any(place.absolute() in (each.absolute(), *each.absolute().parents) for each in inputs):
+            raise OutputPlaceError("one of the inputs is in this folder", where=str(place))
+        _check_folder(place.parent)
+    check_sequence_place(place, overwrite=overwrite)
+    return place / output.name
 
 
 def _linked(output: Path) -> Path:

@@ -21,14 +21,13 @@ from musetalk_fast.video.part_trailer import TRAILER_BYTES, sums_of_trailer
 
 Header: TypeAlias = bytes
 
+_NO_DECODER = "none"
 _AS_THEY_ARE = {
-    "codec_whitelist": "none",
     "fflags": "+noparse",
     "format_whitelist": "mov,matroska",
     "protocol_whitelist": "file",
 }
-"""Parts are copied: opening one would else decode its first pictures, 5 ms at 512x512. And they
-are no playlists, which name other files and addresses."""
+"""They are no playlists, which name other files and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +135,12 @@ def part_packets(path: Path, fps: Fraction) -> Iterator[tuple[int, av.Packet[av.
 
 
 @contextmanager
-def open_part(path: Path) -> Iterator[InputContainer]:
+def open_part(path: Path, decoder: str = _NO_DECODER) -> Iterator[InputContainer]:
     """Open a part to read it; what FFmpeg dislikes about it becomes our error.
+
+    Args:
+        decoder: FFmpeg's name of the only one that may be used. Where parts are copied it is none:
+            opening one would else decode its first pictures, 5 ms at 512x512.
 
     Raises:
         errors.OutputPlaceError: it is no regular file.
@@ -145,7 +148,8 @@ def open_part(path: Path) -> Iterator[InputContainer]:
     """
     with _reading(path):
         check_regular(path)
-    with _reading(path), av.open(f"file:{path}", options=_AS_THEY_ARE) as container:
+    options = {"codec_whitelist": decoder, **_AS_THEY_ARE}
+    with _reading(path), av.open(f"file:{path}", options=options) as container:
         if not container.streams.video:
             raise damaged(path, "there are no pictures in it")
         yield container

@@ -94,6 +94,7 @@ def test_a_plan_survives_its_file() -> None:
 
 
 PICTURE = {"background_image": Path("/pictures/sea.png"), "background_sha256": "d" * 64}
+ABSENT = {**PICTURE, "frame_names": "%06d.png"}
 WORDS = {"libx264": "libx265", "mp4": "webm", "yuv420p": "yuv444p", "left": "right", "white": "red"}
 
 
@@ -128,7 +129,7 @@ def _changes(record: Any) -> Iterator[tuple[str, Any, bool]]:
                 changed = replace(record, **{item.name: inner})
                 yield f"{item.name}.{name}", changed, counts and inner_counts
         else:
-            other = PICTURE[item.name] if value is None else _other(value)
+            other = ABSENT[item.name] if value is None else _other(value)
             yield item.name, replace(record, **{item.name: other}), counts
 
 
@@ -155,6 +156,7 @@ def test_what_does_not_decide_how_it_looks() -> None:
         "audio",
         "background_image",
         "output",
+        "frame_names",
         "overwrite",
     }  # their content has its own fields
     # They are in frames, width and height, and source frames.
@@ -184,6 +186,15 @@ def test_a_field_without_codec_is_refused() -> None:
     for use in (record_to_json, record_identity):
         with pytest.raises(KeyError, match=r"codec|identity"):
             use(Forgetful())
+
+
+def test_a_sequence_is_in_the_folder_that_its_plan_is_beside() -> None:
+    changes = {**_lossless("png"), "sound": False, "frame_names": "%04d.png"}
+    plan = replace(_plan(), output=Path("/videos/out/%04d.png"), **changes)
+    assert plan.place == Path("/videos/out")
+    moved = plan_from_json(plan_to_json(plan), Path("/other/frames"))
+    assert moved.output == Path("/other/frames/%04d.png")
+    assert (moved.place, moved.identity) == (Path("/other/frames"), plan.identity)
 
 
 @pytest.mark.parametrize("name", record_to_json(_plan()))
@@ -258,6 +269,11 @@ def _encoder(**changes: Any) -> dict[str, EncoderSettings]:
     return {"encoder": replace(_plan().encoder, **changes)}
 
 
+def _lossless(container: str) -> dict[str, EncoderSettings]:
+    options = {"level": "3", "slices": "4", "slicecrc": "1"}
+    return {"encoder": EncoderSettings("ffv1", container, "yuv444p", options, 1, 3)}
+
+
 def _choice(**changes: Any) -> dict[str, AvatarOptions]:
     return {"options": replace(_plan().options, **changes)}
 
@@ -305,6 +321,16 @@ IMPOSSIBLE = {
     "another container": (_encoder(format="webm"), "options are none of libx264 in webm"),
     "another layout": (_encoder(pix_fmt="yuv444p"), "encoder: pix_fmt must be yuv420p"),
     "few key frames": (_encoder(gop=1 << 20), "encoder: gop must be 300"),
+    "names of no sequence": ({"frame_names": "%d.png"}, "frame_names must be a pattern"),
+    "no names of a sequence": ({**_lossless("png"), "sound": False}, "frame_names must be"),
+    "names in another folder": (
+        {**_lossless("png"), "sound": False, "frame_names": "../%d.png"}, "frame_names must be",
+    ),
+    "a GIF with sound": (_lossless("gif"), "sound must be false"),
+    "a fast GIF": (
+        {**_lossless("gif"), "sound": False, "fps": Fraction(60), "frames": 2000,
+         "sources": (SourceRun(0, 0, 2000),), "segments": cut(2000, Fraction(60), 10)}, "60 frames",
+    ),
     "a file for statistics": (
         _encoder(options={**X264, "x264-params": "pass=1:stats=/tmp/x"}), NOT_OURS,
     ),
