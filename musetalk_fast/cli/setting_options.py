@@ -202,8 +202,8 @@ _FILES = (
     click.option(
         "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
         metavar="FILE", help="The video: .mp4, .m4v, .mov, .webm or .mkv; a moving picture: .gif, "
-        ".webp or .apng; or a file for each frame, in a folder of their own: frames/%06d.png or "
-        "frames/%06d.jpg.",
+        ".webp or .apng; or a file for each frame, in a folder of their own: frames/%06d.png, .jpg "
+        "or .jpeg.",
     ),
 )  # fmt: skip
 

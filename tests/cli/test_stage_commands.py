@@ -195,3 +195,29 @@ def test_a_farm_chooses_by_frames_or_by_the_number_of_a_task(
     wrong = run("segment", FOLDER, CUE_IFRAME="one")
     assert wrong.returncode == 2
     assert "'one' is no number of a task" in wrong.stderr
+
+
+def test_a_sequence_in_stages_is_what_render_makes(run, planned: Path, preview_server: str) -> None:
+    """Its parts are lossless; the folder appears whole, and is replaced only by one of ours."""
+    place = planned / "frames"
+    output = (*INPUTS[:-1], "frames/%04d.png", *FAST[:2], *FAST[4:], "--fps", "5")
+    done = run("plan", *output)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning: png has no sound") == 1
+    assert run("segment", "-q", "-s", preview_server, "frames.parts").returncode == 0
+    names = sorted(path.name for path in (planned / "frames.parts").glob("0*"))
+    assert names == ["00000000.mkv", "00000001.mkv", "00000002.mkv"]
+    joined = run("join", "frames.parts")
+    assert joined.stdout.startswith(f"Output: {place}/%04d.png (3.0 s, 15 frames"), joined.stderr
+    assert not (planned / "frames.parts").exists()
+    staged = {path.name: path.read_bytes() for path in place.glob("*.png")}
+    assert sorted(staged) == [f"{frame:04d}.png" for frame in range(15)]
+    assert len(set(staged.values())) > 5
+    (place / "notes.txt").touch()
+    refused = run("render", "-q", "-s", preview_server, *output, "-y")
+    assert refused.returncode == 73
+    assert "none of ours: notes.txt (MTF-OUTPUT-PLACE)" in refused.stderr
+    (place / "notes.txt").unlink()
+    rendered = run("render", "-q", "-s", preview_server, *output)
+    assert rendered.returncode == 0, rendered.stderr
+    assert {path.name: path.read_bytes() for path in place.glob("*.png")} == staged

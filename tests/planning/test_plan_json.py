@@ -406,7 +406,8 @@ def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(
 ) -> None:
     monkeypatch.setattr(encoder_selection, "try_encoder", lambda *_: None)  # not all open here
     for container, output in _made():
-        place = OUTPUT.with_suffix(f".{container}")
+        names = f"%d.{container}" if CONTAINERS[container].is_sequence else None
+        place = OUTPUT.parent / (names or f"out.{container}")
         for alpha in {False, encoder_selection.keeps_alpha(output, place)}:
             encoder = encoder_selection.resolve(
                 output, place, 640, 480, _plan().fps, BT709, alpha=alpha
@@ -414,8 +415,10 @@ def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(
             background = "transparent" if alpha else "white"
             encoder = replace(encoder, threads=16)
             changes: dict[str, Any] = {"encoder": encoder, "bit_depth": encoder.bit_depth}
+            changes["sound"] = CONTAINERS[container].sound_encoder is not None
+            changes["frame_names"] = names
             plan = replace(_plan(), output=place, background=background, **changes)
-            assert plan_from_json(plan_to_json(plan), place) == plan
+            assert plan_from_json(plan_to_json(plan), plan.place) == plan
             if alpha:
                 with pytest.raises(PlanError, match="background must be transparent where"):
                     plan_from_json(plan_to_json(replace(plan, background="white")), place)

@@ -169,3 +169,33 @@ def test_an_immutable_file(tmp_path: Path) -> None:
             check_output(output, None, overwrite=True)
     finally:
         subprocess.run(["chattr", "-i", output], check=True)
+
+
+def test_a_sequence_has_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = tmp_path / "out" / "%04d.png"
+    assert check_output(frames, None, overwrite=False) == frames
+    assert not frames.parent.exists()
+    frames.parent.mkdir()
+    assert check_output(frames, None, overwrite=False) == frames
+    (tmp_path / "link").symlink_to("out")
+    assert check_output(tmp_path / "link" / "%d.jpg", None, overwrite=True) == (
+        tmp_path / "out" / "%d.jpg"
+    )
+    with pytest.raises(OutputPlaceError, match="one of the inputs is in this folder"):
+        check_output(frames, None, overwrite=True, inputs=(frames.parent / "0001.png",))
+    (frames.parent / "0000.png").touch()
+    with pytest.raises(OutputPlaceError, match=r"none of ours: 0000\.png"):
+        check_output(frames, None, overwrite=True)
+    with pytest.raises(OutputPlaceError, match="no such folder"):
+        check_output(tmp_path / "no" / "out" / "%d.png", None, overwrite=True)
+    with pytest.raises(OutputPlaceError, match="this is not a folder"):
+        check_output(frames.parent / "0000.png" / "%d.png", None, overwrite=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputPlaceError, match="a sequence is a whole folder") as caught:
+        check_output(Path("%d.png"), None, overwrite=True)
+    assert "frames/%d.png" in str(caught.value.hint)
+    for name, asked in (("o.png", None), ("frames", "jpeg"), ("%d.png/x", "png")):
+        with pytest.raises(OutputFormatError, match="where in its name is the number"):
+            check_output(Path(name), asked, overwrite=True)

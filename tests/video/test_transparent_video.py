@@ -112,6 +112,7 @@ def test_alpha_is_kept_from_the_avatar_to_the_joined_video(
         ("o.mp4", "av1", "its av1 video in mp4 is never transparent"),
         ("o.webm", "av1", "its av1 video in webm is never transparent"),
         ("o.webm", "vp9_qsv", "its vp9 video in webm is never transparent"),
+        ("o/%d.jpg", None, "a sequence of jpeg is never transparent"),
     ],
 )
 def test_what_is_never_transparent_names_what_is(output: str, codec: str | None, said: str) -> None:
@@ -124,8 +125,8 @@ def test_what_is_never_transparent_names_what_is(output: str, codec: str | None,
         with pytest.raises(EncoderError, match=said) as caught:
             refused()
         assert str(caught.value.hint) == (
-            "write vp9 in .webm or .mkv, prores in .mov or .mkv, ffv1 in .mkv, or give "
-            "--background a colour or a picture"
+            "write vp9 in .webm or .mkv, prores in .mov or .mkv, ffv1 in .mkv or .gif or .webp or "
+            ".apng or .png, or give --background a colour or a picture"
         )
 
 
