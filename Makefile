@@ -1,8 +1,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+MUSETALK := .venv-musetalk/bin
 
-.PHONY: demo test lint types check bench weights
+.PHONY: demo test test-musetalk lint types check bench weights
 
 demo: $(BIN)/.installed
 	$(BIN)/musetalk-fast render -s builtin -i examples/portrait.png -a examples/speech.wav -o demo.mp4
@@ -10,6 +11,10 @@ demo: $(BIN)/.installed
 
 test: $(BIN)/.tested
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# Some 5 GB where torch brings its CUDA packages: in an environment of its own.
+test-musetalk: $(MUSETALK)/.tested
+	$(MUSETALK)/python -m pytest tests/musetalk -n0
 
 lint: $(BIN)/.tested
 	$(BIN)/ruff check .
@@ -40,3 +45,8 @@ $(BIN)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
 $(BIN)/.tested: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
 	$(BIN)/python -m pip install --quiet -e ".[test]"
 	@touch $(BIN)/.installed $@
+
+$(MUSETALK)/.tested: pyproject.toml setup.py $(wildcard ext/*)
+	test -x $(MUSETALK)/python || $(PYTHON) -m venv .venv-musetalk
+	$(MUSETALK)/python -m pip install --quiet -e ".[test,musetalk]"
+	@touch $@

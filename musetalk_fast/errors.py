@@ -49,6 +49,12 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │       ├── FrameOrderError        an index that was not expected
 │       ├── FrameShapeError        a crop of another shape or encoding
 │       └── StreamCutError         the stream ended without `end`
+├── EngineLoadError            78  the engine cannot run here
+│   ├── WeightsMissingError        weights that are not there
+│   ├── WeightsFormatError         damaged, cut, or of another network
+│   └── DeviceError                no GPU that can be used, where one was asked for
+├── DeviceMemoryError          75  the GPU has no more memory
+├── CropNumbersError           70  the networks gave no numbers
 ├── ThreadLimitError           75  the system starts no more threads
 ├── MemoryLimitError           75  the system gives no more memory
 ├── FileLimitError             78  the system opens no more files
@@ -460,6 +466,51 @@ class StreamCutError(ProtocolError):
 
     token = "MTF-WIRE-CUT"
     default_hint = "the connection broke or the server stopped: try again, and look at its log"
+
+
+class EngineLoadError(MuseTalkError):
+    """An engine that cannot run here."""
+
+    token = "MTF-ENGINE-LOAD"
+    exit_code = 78
+
+
+class WeightsMissingError(EngineLoadError):
+    """Weights that are not there, or cannot be read."""
+
+    token = "MTF-WEIGHTS-MISSING"
+    default_hint = (
+        "name the folder that holds musetalkV15, sd-vae and whisper, as MuseTalk's "
+        "download_weights.sh makes it, with --models-dir"
+    )
+
+
+class WeightsFormatError(EngineLoadError):
+    """A file that holds no weights, or those of another network."""
+
+    token = "MTF-WEIGHTS"
+    default_hint = "download the file again: MuseTalk's README names where it comes from"
+
+
+class DeviceError(EngineLoadError):
+    """No device that can do what was asked for."""
+
+    token = "MTF-DEVICE"
+
+
+class DeviceMemoryError(MuseTalkError):
+    """The GPU has no more memory."""
+
+    token = "MTF-GPU-MEMORY"
+    exit_code = 75
+    default_hint = "end other programs on the GPU (`nvidia-smi` lists them), or lower --batch-size"
+
+
+class CropNumbersError(MuseTalkError):
+    """The networks gave infinities, or no numbers at all."""
+
+    token = "MTF-CROP-NUMBERS"
+    default_hint = "the weights may be damaged: download them again; or compute with --half off"
 
 
 class ThreadLimitError(MuseTalkError):

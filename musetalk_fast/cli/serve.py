@@ -33,6 +33,7 @@ Examples:
   musetalk-fast serve --port 8000
   musetalk-fast serve --unix server.sock
   musetalk-fast serve --host 0.0.0.0 --api-key-file key.txt
+  musetalk-fast serve --engine musetalk --models-dir MuseTalk/models
 """
 
 
@@ -51,7 +52,28 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--engine", default="preview", show_default=True, metavar="NAME",
-    help="What makes the mouths: preview, or the name of a plug-in.",
+    help="What makes the mouths: preview, musetalk, or the name of a plug-in.",
+)  # fmt: skip
+@click.option(
+    "--models-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    help="Weights of the engine musetalk, in MuseTalk's own layout. Default: `models` in this "
+    "user's data folder.",
+)  # fmt: skip
+@click.option(
+    "--latents-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    help="Where the engine musetalk keeps prepared avatars. Default: in this user's cache.",
+)  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["auto", "cuda", "cpu"]),
+    help="What the engine musetalk runs on. Default: auto, a GPU if there is one.",
+)  # fmt: skip
+@click.option(
+    "--half", type=click.Choice(["auto", "fp16", "bf16", "off"]),
+    help="Numbers of 16 bits in which the engine musetalk computes. Default: auto, fp16 on a GPU.",
+)  # fmt: skip
+@click.option(
+    "--batch-size", type=click.IntRange(1, 128), metavar="NUMBER",
+    help="Crops that the engine musetalk makes at a time. Default: 16 on a GPU, 1 on a CPU.",
 )  # fmt: skip
 @click.option(
     "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024), metavar="NUMBER",
@@ -92,7 +114,16 @@ Examples:
 @click.option("--runtime-dir", type=click.Path(path_type=Path, file_okay=False), hidden=True)
 @click.option("--lifeline-fd", type=click.IntRange(3), hidden=True)
 def serve(
-    engine: str, max_streams: int, store_bytes: int, max_asset_bytes: int, **listening: Any
+    engine: str,
+    max_streams: int,
+    store_bytes: int,
+    max_asset_bytes: int,
+    models_dir: Path | None,
+    latents_dir: Path | None,
+    device: str | None,
+    half: str | None,
+    batch_size: int | None,
+    **listening: Any,
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
 
@@ -109,7 +140,14 @@ def serve(
         max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
     )
     options = _server_options(**listening)
-    make_engine = find_engine(engine)
+    given = {
+        "models_dir": models_dir,
+        "latents_dir": latents_dir,
+        "device": device,
+        "half": half,
+        "batch_size": batch_size,
+    }
+    make_engine = find_engine(engine, {name: each for name, each in given.items() if each})
     unwind_on_signals()
     number = serve(make_engine, options, limits, partial(_announce, engine), _say_that_it_drains)
     if number is not None:

@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from musetalk_fast.types import AvatarOptions, Face, Pcm
 
 ENGINE_GROUP = "musetalk_fast.engines"
-"""Entry-point group by which engines are found; each entry is a callable without arguments."""
+"""Entry-point group by which engines are found.
+
+Each entry is a callable that returns an `Engine`. Its keyword arguments, if any, are the options of
+`serve` that it takes: `models_dir`, `latents_dir`, `device`, `half`, `batch_size`.
+"""
 
 OnFace: TypeAlias = Callable[[int, int, Face | None], None]
 """Called with `(source, source frames, face or None)` for each source frame, in order, while a long

@@ -19,6 +19,9 @@ _STATUS: tuple[tuple[type[errors.MuseTalkError], int], ...] = (
     (errors.FacesDifferError, 409),
     (errors.InputError, 422),
     (errors.UsageError, 422),
+    (errors.DeviceMemoryError, 503),
+    (errors.MemoryLimitError, 503),
+    (errors.CropNumbersError, 500),
 )
 
 _CODES = {404: "MTF-REQUEST-PATH", 405: "MTF-REQUEST-METHOD", 413: "MTF-REQUEST-SIZE"}

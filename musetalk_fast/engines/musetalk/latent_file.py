@@ -1,0 +1,199 @@
+"""A prepared avatar as a safetensors file: latents, boxes and landmarks of its source frames.
+
+Nothing in it is a pickle. It is read frame by frame: the system keeps in memory what is in use.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from musetalk_fast.engines.musetalk.latents import LATENT_SHAPE, Latents
+from musetalk_fast.engines.preview.anatomy import BROW_OVAL, JAW, NOSE_BASE, NOSE_BRIDGE, NOSE_SIDES
+from musetalk_fast.storage import AtomicFile
+from musetalk_fast.types import Box
+
+KEPT = sorted({*JAW, *BROW_OVAL, NOSE_BRIDGE, NOSE_BASE, *NOSE_SIDES})
+"""The landmarks that are kept: those that a mask is made of."""
+
+_POINTS = 478
+_LENGTH = struct.Struct("<Q")
+_ALIGNED = 64
+_NAMES = {np.dtype(np.float16): "F16", np.dtype(np.float32): "F32", np.dtype(np.int32): "I32"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceFrame:
+    """A source frame with a face.
+
+    Attributes:
+        box: MuseTalk's.
+        points: (478, 2) float landmarks in pixels of the picture, of which `KEPT` are there.
+        latents: (8, 32, 32).
+    """
+
+    box: Box
+    points: NDArray[np.float64]
+    latents: Latents
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a file holds, one part behind the other.
+
+    Attributes:
+        key: what it was made of; see `latent_cache`.
+        size: width and height of the avatar.
+        frames: source frames, those without a face included.
+        dtype: of the latents.
+    """
+
+    key: str
+    size: tuple[int, int]
+    frames: int
+    dtype: Any
+
+    @property
+    def parts(self) -> dict[str, tuple[Any, tuple[int, ...]]]:
+        """Each part's numbers and shape; a box without width stands for no face."""
+        return {
+            "latents": (np.dtype(self.dtype), (self.frames, *LATENT_SHAPE)),
+            "boxes": (np.dtype(np.int32), (self.frames, 4)),
+            "points": (np.dtype(np.float32), (self.frames, len(KEPT), 2)),
+        }
+
+    def header(self) -> bytes:
+        """The beginning of the file."""
+        document: dict[str, Any] = {
+            "__metadata__": {"key": self.key, "size": "{}x{}".format(*self.size)}
+        }
+        start = 0
+        for name, (dtype, shape) in self.parts.items():
+            end = start + dtype.itemsize * math.prod(shape)
+            document[name] = {
+                "dtype": _NAMES[dtype],
+                "shape": list(shape),
+                "data_offsets": [start, end],
+            }
+            start = end
+        text = orjson.dumps(document)
+        text += b" " * (-(len(text) + _LENGTH.size) % _ALIGNED)
+        return _LENGTH.pack(len(text)) + text
+
+    @property
+    def bytes(self) -> int:
+        """Of the entire file."""
+        sizes = [dtype.itemsize * math.prod(shape) for dtype, shape in self.parts.values()]
+        return len(self.header()) + sum(sizes)
+
+    def offset(self, name: str, source: int) -> int:
+        """Where a source frame's share of a part begins in the file."""
+        start = len(self.header())
+        for each in self.parts:
+            if each == name:
+                return start + source * self.share(each)
+            start += self.frames * self.share(each)
+        raise KeyError(name)
+
+    def share(self, name: str) -> int:
+        """Bytes of a part for one source frame."""
+        dtype, shape = self.parts[name]
+        return int(dtype.itemsize * math.prod(shape[1:]))
+
+
+class LatentWriter:
+    """Writes a file frame by frame; a context that leaves none if it was not finished.
+
+    Raises:
+        OSError: the disk is full, or the folder gone; here and in every method.
+    """
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._layout = layout
+        self._file = AtomicFile(path, error_context=_as_it_is, mode=0o600)
+        self._file.write(layout.header())
+        self._file.write_at(layout.bytes - 1, b"\0")
+
+    def __enter__(self) -> LatentWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.discard()
+
+    def put(self, source: int, frame: FaceFrame) -> None:
+        """Set a source frame that has a face."""
+        values = {"latents": frame.latents, "boxes": frame.box, "points": frame.points[KEPT]}
+        for name, (dtype, _) in self._layout.parts.items():
+            content = np.ascontiguousarray(values[name], dtype).tobytes()
+            self._file.write_at(self._layout.offset(name, source), content)
+
+    def finish(self) -> None:
+        """Move the file to its place."""
+        self._file.commit()
+
+
+class LatentFile:
+    """The source frames of a prepared avatar, read in any order by several threads.
+
+    Args:
+        path: of a file that `is_whole`; it may be removed while it is open.
+    """
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.size = layout.size
+        self._layout = layout
+        self._file = path.open("rb")
+        weakref.finalize(self, self._file.close)
+        length = layout.frames * layout.share("boxes")
+        data = os.pread(self._file.fileno(), length, layout.offset("boxes", 0))
+        self._boxes = np.frombuffer(data, np.int32).reshape(-1, 4)
+
+    def __len__(self) -> int:
+        return len(self._boxes)
+
+    def has_face(self, source: int) -> bool:
+        """Whether a source frame has a face."""
+        return bool(self._boxes[source, 2] > 0)
+
+    def latents(self, source: int) -> Latents:
+        """Of a source frame that has a face: (8, 32, 32)."""
+        return self._read("latents", source)
+
+    def place(self, source: int) -> tuple[Box, NDArray[np.float64]]:
+        """Box and (478, 2) landmarks of a source frame that has a face."""
+        points = np.full((_POINTS, 2), np.nan)
+        points[KEPT] = self._read("points", source)
+        return Box(*map(int, self._boxes[source])), points
+
+    def _read(self, name: str, source: int) -> NDArray[Any]:
+        dtype, shape = self._layout.parts[name]
+        place = self._layout.offset(name, source)
+        data = os.pread(self._file.fileno(), self._layout.share(name), place)
+        return np.frombuffer(data, dtype).reshape(shape[1:])
+
+
+def is_whole(path: Path, layout: Layout) -> bool:
+    """Whether a file is there that holds exactly this, to its last byte."""
+    try:
+        with path.open("rb") as file:
+            header = layout.header()
+            return file.read(len(header)) == header and file.seek(0, 2) == layout.bytes
+    except OSError:
+        return False
+
+
+@contextmanager
+def _as_it_is(_path: Path) -> Iterator[None]:
+    """Errors of the system as they are: a server knows what a full disk means to its clients."""
+    yield

@@ -1,0 +1,133 @@
+"""Where the weights lie: a folder in MuseTalk's usual layout.
+
+models/
+  musetalkV15/  unet.pth (or unet.safetensors), musetalk.json        MuseTalk 1.5
+  musetalk/     pytorch_model.bin (or .safetensors), musetalk.json   MuseTalk 1.0
+  sd-vae/       diffusion_pytorch_model.bin (or .safetensors), config.json
+  whisper/      pytorch_model.bin (or model.safetensors), config.json
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from musetalk_fast.errors import WeightsFormatError, WeightsMissingError
+
+_LFS_MARK = b"version https://git-lfs"
+_LEAST_BYTES = 16
+
+
+class ModelVersion(StrEnum):
+    """Which MuseTalk: both have one architecture, so that only their place and numbers differ."""
+
+    V15 = "1.5"
+    V10 = "1.0"
+
+
+_UNET_FOLDERS = {ModelVersion.V15: "musetalkV15", ModelVersion.V10: "musetalk"}
+_UNET_FILES = {
+    ModelVersion.V15: ("unet.safetensors", "unet.pth"),
+    ModelVersion.V10: ("pytorch_model.safetensors", "pytorch_model.bin"),
+}
+_VAE_FOLDERS = ("sd-vae", "sd-vae-ft-mse")
+_VAE_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+_WHISPER_FILES = ("model.safetensors", "pytorch_model.bin")
+_UNET_CONFIGS = ("musetalk.json", "config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFiles:
+    """One network.
+
+    Attributes:
+        config: None: there is none, and it is as published.
+    """
+
+    weights: Path
+    config: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """All that one engine loads."""
+
+    version: ModelVersion
+    unet: NetworkFiles
+    vae: NetworkFiles
+    whisper: NetworkFiles
+
+
+def default_models_dir() -> Path:
+    """Where weights are looked for if no folder is named."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("musetalk-fast")) / "models"
+
+
+def find_models(folder: Path, version: ModelVersion | None = None) -> ModelFiles:
+    """The files of a models folder; nothing of them is read but their beginning.
+
+    Args:
+        folder: in MuseTalk's usual layout.
+        version: None: 1.5 if it is there, else 1.0.
+
+    Raises:
+        errors.WeightsMissingError: a file is not there; all that are missing are named.
+        errors.WeightsFormatError: a file is empty, or a pointer of Git LFS instead of the weights.
+    """
+    if not folder.is_dir():
+        raise WeightsMissingError("there is no such folder of weights", where=str(folder))
+    version = version or _version_in(folder)
+    unet = _network([folder / _UNET_FOLDERS[version]], _UNET_FILES[version], _UNET_CONFIGS)
+    vae = _network([folder / each for each in _VAE_FOLDERS], _VAE_FILES)
+    whisper = _network([folder / "whisper"], _WHISPER_FILES)
+    missing = [str(each) for each in (unet, vae, whisper) if isinstance(each, Path)]
+    if missing:
+        names = ", ".join(str(Path(each).relative_to(folder)) for each in missing)
+        raise WeightsMissingError(f"missing weights: {names}", where=str(folder))
+    assert isinstance(unet, NetworkFiles)
+    assert isinstance(vae, NetworkFiles)
+    assert isinstance(whisper, NetworkFiles)
+    return ModelFiles(version, unet, vae, whisper)
+
+
+def _version_in(folder: Path) -> ModelVersion:
+    for version, name in _UNET_FOLDERS.items():
+        if any((folder / name / file).is_file() for file in _UNET_FILES[version]):
+            return version
+    return ModelVersion.V15
+
+
+def _network(
+    folders: list[Path], files: tuple[str, ...], configs: tuple[str, ...] = ("config.json",)
+) -> NetworkFiles | Path:
+    """The files of a network, or the path of the one that is missing."""
+    for folder in folders:
+        for name in files:
+            path = folder / name
+            if path.is_file():
+                _check_start(path)
+                config = next(
+                    (folder / each for each in configs if (folder / each).is_file()), None
+                )
+                return NetworkFiles(path, config)
+    return folders[0] / files[-1]
+
+
+def _check_start(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_LFS_MARK))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
+    if start == _LFS_MARK:
+        raise WeightsFormatError(
+            "a pointer of Git LFS, not the weights themselves",
+            where=str(path),
+            hint="get the file itself, with `git lfs pull` in its repository",
+        )
+    if len(start) < _LEAST_BYTES:
+        raise WeightsFormatError("empty, or cut after a few bytes", where=str(path))

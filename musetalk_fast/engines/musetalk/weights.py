@@ -1,0 +1,135 @@
+"""Weights from files, into networks: by name and shape, all of them or none.
+
+Old files are pickles. Nothing that stands in them is executed: torch's `weights_only` reader
+takes tensors and plain containers, and refuses the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from musetalk_fast.errors import WeightsFormatError, WeightsMissingError
+
+Tensors: TypeAlias = dict[str, Any]
+"""Names and torch tensors."""
+
+_SAMPLES = 64
+"""Numbers of each tensor that its fingerprint is taken of."""
+_MAX_NAMED = 3
+_ZIP = b"PK\x03\x04"
+_OLD_ATTENTION = re.compile(r"(?<=attentions\.)(\d+)\.(query|key|value|proj_attn)\.")
+_NEW_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def read_weights(path: Path) -> Tensors:
+    """The tensors of a file, mapped from it where its format allows it.
+
+    Args:
+        path: `.safetensors`, or a state dict as `torch.save` writes it.
+
+    Raises:
+        errors.WeightsFormatError: damaged, cut, no weights, or with more in it than weights.
+        errors.WeightsMissingError: it cannot be read.
+    """
+    try:
+        found = load_file(path) if path.suffix == ".safetensors" else _load_pickle(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
+    except pickle.UnpicklingError as error:
+        raise WeightsFormatError(
+            f"holds more than weights, or is damaged: {_first_line(error)}", where=str(path)
+        ) from error
+    except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        raise WeightsFormatError(
+            f"damaged or not complete: {_first_line(error)}", where=str(path)
+        ) from error
+    if not isinstance(found, Mapping) or not all(map(_is_entry, found.items())):
+        raise WeightsFormatError("no table of named tensors", where=str(path))
+    return dict(found)
+
+
+def with_new_names(tensors: Tensors) -> Tensors:
+    """The VAE's tensors by the names of today; its published file has older ones."""
+
+    def rename(name: str) -> str:
+        return _OLD_ATTENTION.sub(lambda old: f"{old[1]}.{_NEW_ATTENTION[old[2]]}.", name)
+
+    return {rename(name): tensor for name, tensor in tensors.items()}
+
+
+def encoder_only(tensors: Tensors) -> Tensors:
+    """Whisper's encoder out of the tensors of the entire model."""
+    plain = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
+    start = "encoder."
+    return {
+        name.removeprefix(start): tensor for name, tensor in plain.items() if name.startswith(start)
+    }
+
+
+def fill(network: Any, tensors: Tensors, path: Path) -> None:
+    """Give a network that was built on the `meta` device its weights.
+
+    Raises:
+        errors.WeightsFormatError: names or shapes are not exactly the network's.
+    """
+    wanted = network.state_dict()
+    missing, more = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    if missing or more:
+        lacks = f"it lacks {_named(missing)}" if missing else ""
+        has = f"it has {_named(more)}, which belongs to none" if more else ""
+        raise WeightsFormatError(
+            f"weights of another network: {' and '.join(filter(None, (lacks, has)))}",
+            where=str(path),
+        )
+    for name, tensor in wanted.items():
+        if tensors[name].shape != tensor.shape:
+            raise WeightsFormatError(
+                f"weights of another network: {name} is {tuple(tensors[name].shape)}, "
+                f"not {tuple(tensor.shape)}",
+                where=str(path),
+            )
+        if not tensors[name].is_floating_point():
+            raise WeightsFormatError(f"{name} are no floating-point numbers", where=str(path))
+    network.load_state_dict(tensors, assign=True)
+
+
+def fingerprint(*networks: Any) -> str:
+    """Eight hex digits over a sample of all tensors: other weights, other digits."""
+    digest = hashlib.sha256()
+    for network in networks:
+        for name, tensor in sorted(network.state_dict().items()):
+            flat = tensor.detach().reshape(-1)
+            places = torch.linspace(0, flat.numel() - 1, min(_SAMPLES, flat.numel())).long()
+            digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+            digest.update(flat[places].float().numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
+def _load_pickle(path: Path) -> Any:
+    with path.open("rb") as file:
+        is_mappable = file.read(len(_ZIP)) == _ZIP
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
+
+
+def _is_entry(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more tensors" if more > 0 else "")
