@@ -95,7 +95,7 @@ class Layout:
     def bytes(self) -> int:
         """Of the entire file."""
         sizes = [dtype.itemsize * math.prod(shape) for dtype, shape in self.parts.values()]
-        return len(self.header()) + sum(sizes)
+        return len(self.header()) + int(sum(sizes))
 
     def offset(self, name: str, source: int) -> int:
         """Where a source frame's share of a part begins in the file."""
