@@ -80,6 +80,7 @@ def _plan() -> Plan:
         scaling=Scaling.LANCZOS,
         silence=Silence.HOLD,
         match_colour=True,
+        match_source=True,
         sound=True,
         overwrite=False,
     )
