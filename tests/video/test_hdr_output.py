@@ -146,6 +146,7 @@ def test_deep_sources_keep_their_bits_where_the_encoder_takes_them(tmp_path: Pat
     assert chosen("o.mkv", MATCHED, 10) == ("libx265", "yuv420p10le")
     assert chosen("o.webm", MATCHED, 10) == ("libsvtav1", "yuv420p10le")
     assert chosen("o.mp4", MATCHED, 8) == ("libx265", "yuv420p")
+    assert chosen("o.gif", MATCHED, 8) == chosen("o.gif", plain, 8)
     with pytest.raises(EncoderError, match="has 8 bits, the source 10: --match-source") as caught:
         chosen("o.mp4", replace(MATCHED, codec="h264"), 10)
     assert "--codec hevc or av1" in (caught.value.hint or "")
