@@ -21,8 +21,8 @@ cdef extern from "paste.h" nogil:
         pass
     mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
                              const mtf_conversion *conversion, int width, int level)
-    void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
-                       const mtf_plane *avatar, const mtf_plane *planes)
+    void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *components, int rows,
+                       int first_row, const mtf_plane *avatar, const mtf_plane *planes)
     void mtf_paste_convert(mtf_paste *paste, const mtf_conversion *conversion)
     void mtf_paste_free(mtf_paste *paste)
 
@@ -125,7 +125,27 @@ cdef class Paste:
         self.begin()
         with nogil:
             mtf_paste_run(
-                self.paste_, <const uint8_t *> pixels.view.buf, <int> first_row,
+                self.paste_, <const uint8_t *> pixels.view.buf, NULL, 0, <int> first_row,
+                self.avatar.planes, self.frame.planes,
+            )
+        self.busy = False
+
+    def paste_components(self, components, ptrdiff_t rows, ptrdiff_t first_row):
+        """As `paste`, of `rows` rows that were converted: Y, Cb and Cr in 14 bits, 16 each."""
+        cdef _View values = _View(components, False)
+        if not self.opened:
+            raise ValueError("no planes are open")
+        if (
+            not 0 <= rows <= 1 << 20
+            or not 0 <= first_row <= self.first
+            or first_row + rows < self.stop
+            or values.view.len != 6 * rows * self.width
+        ):
+            raise ValueError("the components lack rows")
+        self.begin()
+        with nogil:
+            mtf_paste_run(
+                self.paste_, NULL, <const int16_t *> values.view.buf, <int> rows, <int> first_row,
                 self.avatar.planes, self.frame.planes,
             )
         self.busy = False

@@ -13,6 +13,9 @@ cdef extern from "tone_map.h" nogil:
         MTF_TONE_CODES
         MTF_TONE_FRACTION
         MTF_TONE_COLOUR_SHIFT
+        MTF_CROP_LEVELS
+        MTF_CROP_NODES
+        MTF_CROP_PLACE_BITS
     ctypedef struct mtf_tone_table:
         int side
         const uint16_t *axis
@@ -20,6 +23,8 @@ cdef extern from "tone_map.h" nogil:
         const int16_t *colour
     void mtf_tone_map(const mtf_tone_table *table, int width, int height,
                       const mtf_plane *source, const mtf_plane *target)
+    void mtf_crop_map(const uint16_t *axis, const int16_t *nodes, const uint8_t *rgb, int count,
+                      int16_t *components)
 
 
 def use(int level):
@@ -74,3 +79,38 @@ cdef class ToneMap:
         finally:
             given.close()
             made.close()
+
+
+cdef class CropMap:
+    """A table of crops, opened once; serves several threads at a time."""
+
+    cdef _View axis
+    cdef _View nodes
+
+    def __cinit__(self, table):
+        cdef int level
+        cdef const uint16_t *axis
+        self.axis = _View(table.axis, False)
+        self.nodes = _View(table.nodes, False)
+        if (
+            self.axis.view.len != 2 * MTF_CROP_LEVELS
+            or self.nodes.view.len != 8 * MTF_CROP_NODES * MTF_CROP_NODES * MTF_CROP_NODES
+        ):
+            raise ValueError("the parts of the table do not fit together")
+        axis = <const uint16_t *> self.axis.view.buf
+        for level in range(MTF_CROP_LEVELS):
+            if axis[level] >> MTF_CROP_PLACE_BITS >= MTF_CROP_NODES - 1:
+                raise ValueError("the table's axis leads out of it")
+
+    def map(self, crop, components):
+        """As `reference.tone_map.crop_map`."""
+        cdef _View pixels = _View(crop, False)
+        cdef _View made = _View(components, True)
+        cdef ptrdiff_t count = pixels.view.len // 3
+        if pixels.view.len != 3 * count or made.view.len != 6 * count or count > 1 << 28:
+            raise ValueError("the components are not those of the crop")
+        with nogil:
+            mtf_crop_map(
+                <const uint16_t *> self.axis.view.buf, <const int16_t *> self.nodes.view.buf,
+                <const uint8_t *> pixels.view.buf, <int> count, <int16_t *> made.view.buf,
+            )

@@ -212,17 +212,30 @@ static void make_row(mtf_paste *paste, int component, int row, const mtf_plane *
                        own->weights + (ptrdiff_t)row * own->padded + begin, end - begin);
 }
 
-void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, int first_row,
-                   const mtf_plane avatar[3], const mtf_plane planes[3])
+/* The pixels of one row that are read, as components. */
+static void convert_row(mtf_paste *paste, const uint8_t *crop, const int16_t *components, int rows,
+                        int row)
 {
-    int made[2] = {0, 0};
     int16_t *converted[3];
     for (int component = 0; component < 3; component++)
         converted[component] = paste->converted[component] + paste->left;
-    crop += 3 * paste->left;
-    for (int row = paste->first; row < paste->stop; row++) {
-        paste->forms.convert(crop + (ptrdiff_t)(row - first_row) * 3 * paste->width, paste->read,
+    if (!components) {
+        paste->forms.convert(crop + 3 * ((ptrdiff_t)row * paste->width + paste->left), paste->read,
                              &paste->conversion, converted);
+        return;
+    }
+    for (int component = 0; component < 3; component++)
+        memcpy(converted[component],
+               components + ((ptrdiff_t)component * rows + row) * paste->width + paste->left,
+               (size_t)paste->read * sizeof *components);
+}
+
+void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *components, int rows,
+                   int first_row, const mtf_plane avatar[3], const mtf_plane planes[3])
+{
+    int made[2] = {0, 0};
+    for (int row = paste->first; row < paste->stop; row++) {
+        convert_row(paste, crop, components, rows, row - first_row);
         for (int component = 0; component < 3; component++) {
             const grid *own = &paste->grids[component > 0];
             paste->forms.scale_columns(paste->converted[component], &own->columns,

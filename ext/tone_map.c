@@ -186,3 +186,31 @@ void mtf_tone_map(const mtf_tone_table *table, int width, int height, const mtf_
         map_row(table, &lookup, &at, width / 2);
     }
 }
+
+/* The sum over the corners at `node` and one node on in blue, weighted by one of `weight`. */
+static inline void add_pair(int32_t sum[4], const int16_t *node, int weight, int place)
+{
+    int low = weight * (STEPS - place), high = weight * place;
+    for (int component = 0; component < 4; component++)
+        sum[component] += node[component] * low + node[component + 4] * high;
+}
+
+void mtf_crop_map(const uint16_t *axis, const int16_t *nodes, const uint8_t *rgb, int count,
+                  int16_t *components)
+{
+    enum { PLACE = (1 << MTF_CROP_PLACE_BITS) - 1, GREEN = 4 * MTF_CROP_NODES };
+    enum { RED = MTF_CROP_NODES * GREEN, BITS = 3 * MTF_TONE_FRACTION };
+    for (int pixel = 0; pixel < count; pixel++, rgb += 3) {
+        int r = axis[rgb[0]], g = axis[rgb[1]], b = axis[rgb[2]];
+        const int16_t *node = nodes + (r >> MTF_CROP_PLACE_BITS) * RED +
+                              (g >> MTF_CROP_PLACE_BITS) * GREEN + (b >> MTF_CROP_PLACE_BITS) * 4;
+        r &= PLACE, g &= PLACE, b &= PLACE;
+        int32_t sum[4] = {1 << (BITS - 1), 1 << (BITS - 1), 1 << (BITS - 1), 0};
+        add_pair(sum, node, (STEPS - r) * (STEPS - g), b);
+        add_pair(sum, node + GREEN, (STEPS - r) * g, b);
+        add_pair(sum, node + RED, r * (STEPS - g), b);
+        add_pair(sum, node + RED + GREEN, r * g, b);
+        for (int component = 0; component < 3; component++)
+            components[component * count + pixel] = (int16_t)(sum[component] >> BITS);
+    }
+}

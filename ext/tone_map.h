@@ -22,4 +22,16 @@ typedef struct {
 void mtf_tone_map(const mtf_tone_table *table, int width, int height, const mtf_plane source[3],
                   const mtf_plane target[3]);
 
+enum {
+    MTF_CROP_LEVELS = 256,
+    MTF_CROP_NODES = 33,        /* tone_map.NODES */
+    MTF_CROP_PLACE_BITS = 6     /* tone_map.PLACE_BITS */
+};
+
+/* `count` RGB pixels to three rows of `count` components of 14 bits, one behind the other.
+ * `axis` has, by level, the node below times 64, plus where between it and the next, 0 to 32;
+ * `nodes` has 4 values for each red, green and blue. */
+void mtf_crop_map(const uint16_t *axis, const int16_t *nodes, const uint8_t *rgb, int count,
+                  int16_t *components);
+
 #endif

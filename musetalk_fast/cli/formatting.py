@@ -231,6 +231,7 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "scaling": plan.scaling.value,
         "silence": plan.silence.value,
         "match_colour": plan.match_colour,
+        "match_source": plan.match_source,
         "sound": plan.sound,
         "segments": len(plan.segments),
         "frame_encoding": plan.frame_encoding.value,
@@ -249,7 +250,7 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     order = (
         *("avatar", *["plays"] * plan.moves, "faces", "audio", "output"),
         *("duration", "fps", "frames", "size", "fit", "background"),
-        *("encoder", "still_rows", "scaling", "silence", "match_colour", "sound"),
+        *("encoder", "still_rows", "scaling", "silence", "match_colour", "match_source", "sound"),
         *("segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)

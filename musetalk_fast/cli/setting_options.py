@@ -272,6 +272,9 @@ _PLANNING = (
             help_text="How the mouth is scaled: bilinear (default) or lanczos (sharper)."),
     setting("output.match_colour", "--match-colour/--no-match-colour", group="Video",
             help_text="Give each mouth the colours of the avatar around it."),
+    setting("output.match_source", "--match-source/--no-match-source", group="Video",
+            help_text="Keep the source's bits and HDR: HEVC with 10 bits (AV1 in WebM) if no "
+            "--codec is chosen. Default: HDR becomes SDR."),
     setting("output.sound", "--sound", metavar="SOUND", group="Video",
             help_text="auto (default): the recording; none: a silent video."),
     setting("output.overwrite", "--overwrite/--no-overwrite", "-y", "--yes", group="Video",

@@ -180,6 +180,8 @@ class OutputSettings(_Section):
             encoder and the sizes allow it and it pays; `full`: with every frame.
         scaling: of the mouth into its place: `bilinear`, or `lanczos`, which is sharper.
         match_colour: give each mouth the colours of the avatar around it.
+        match_source: keep the bits and the HDR of the source; HEVC (AV1 in WebM) if no codec is
+            chosen. Without it HDR becomes SDR, and bits are kept where the encoder takes them.
         sound: `auto` (the recording) or `none`.
         overwrite: replace an output that is there.
     """
@@ -197,6 +199,7 @@ class OutputSettings(_Section):
     still_rows: StillRowsMode = field(default=StillRowsMode.AUTO, metadata={"kind": _STILL_ROWS})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
     match_colour: bool = field(default=False, metadata={"kind": Switch()})
+    match_source: bool = field(default=False, metadata={"kind": Switch()})
     sound: str = field(default="auto", metadata={"kind": Word("auto", "none")})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 

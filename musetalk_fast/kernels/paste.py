@@ -19,6 +19,7 @@ from musetalk_fast.kernels import native
 from musetalk_fast.kernels.paste_tables import Grid, Tables, tables
 from musetalk_fast.kernels.planes import MAX_SIDE, PixelLayout, Planes, check_size
 from musetalk_fast.kernels.reference import paste as reference
+from musetalk_fast.kernels.tone_map import CropTable
 from musetalk_fast.kernels.yuv_matrix import Recolouring, conversion, recoloured_conversion
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Rows
 
@@ -37,6 +38,8 @@ class Paste:
         matrix: `bt709` or `bt601`.
         full_range: codes from 0 to the top instead of the limited (video) range.
         sharp: scale with Lanczos-3 instead of bilinear.
+        table: converts crops in place of the matrix, for a frame that is not SDR; then they are not
+            recoloured.
 
     Raises:
         ProtocolError: a face whose mask does not fit its rectangle, its box or the frame.
@@ -53,8 +56,10 @@ class Paste:
         matrix: str = "bt709",
         full_range: bool = False,
         sharp: bool = False,
+        table: CropTable | None = None,
     ) -> None:
         check_size(width, height)
+        self._table = table
         _check_face(face, width, height)
         self._size = (layout, width, height)
         self._planes: Planes | None = None
@@ -107,11 +112,25 @@ class Paste:
         read = self._read
         if first_row > read.first or first_row + rows < read.first + read.count:
             crop, first_row, rows = self._pad(crop, first_row, rows), read.first, read.count
-        if self._native is not None:
+        if self._table is not None and self._tables is not None:
+            pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
+            self._paste_by(self._table, pixels, first_row)
+        elif self._native is not None:
             self._native.paste(crop, first_row)
         elif self._tables is not None:
             pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
             reference.paste(self._tables, pixels, first_row, avatar, planes)
+
+    def _paste_by(self, table: CropTable, pixels: Crop, first_row: int) -> None:
+        planes, avatar, prepared = self._planes, self._avatar, self._tables
+        assert planes is not None
+        assert avatar is not None
+        assert prepared is not None
+        components = table.components(pixels)
+        if self._native is not None:
+            self._native.paste_components(components, len(pixels), first_row)
+        else:
+            reference.paste_components(prepared, components, first_row, avatar, planes)
 
     def recolour(self, recoloured: Recolouring) -> None:
         """Paste the next crops in other colours; costs a paste nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musetalk_fast.kernels import native
 from musetalk_fast.kernels.planes import Planes
@@ -35,3 +36,13 @@ def rgb_to_planes(
     if not rgb.flags.c_contiguous:
         raise ValueError("the picture is not C-contiguous")
     _convert(rgb, planes, conversion(matrix, planes.layout.depth, full_range=full_range))
+
+
+def components_to_planes(components: NDArray[np.int16], planes: Planes) -> None:
+    """Write what was converted already; for few pictures, as it has no native form.
+
+    Args:
+        components: (3, H, W) Y', Cb and Cr in 14 bits, of the planes' size.
+        planes: as `rgb_to_planes` has them.
+    """
+    reference.components_to_planes(components.astype(np.int32), planes)

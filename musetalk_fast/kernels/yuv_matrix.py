@@ -2,7 +2,7 @@
 
 A component is kept with 14 bits for the whole range of its code values, whatever the depth:
 `code << (14 - depth)`, chroma with its offset. Formulas: ITU-R BT.601-7 and BT.709-6, item 3
-(luma weights, colour difference signals, quantisation).
+(luma weights, colour difference signals, quantisation); BT.2020-2, table 4.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ COEFFICIENT_BITS = 9
 MAX_GAIN = 1.25
 """Of a `Recolouring`: more would not leave the coefficients in 16 bits."""
 
-LUMA_WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
+LUMA_WEIGHTS = {
+    "bt601": (0.299, 0.587, 0.114),
+    "bt709": (0.2126, 0.7152, 0.0722),
+    "bt2020": (0.2627, 0.678, 0.0593),
+}
 
-_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601"}
+_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 """ITU-T H.273, table 4: 5 and 6 are the same coefficients."""
 
 _LIMITED, _FULL = 1, 2

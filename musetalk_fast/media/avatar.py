@@ -24,6 +24,7 @@ from musetalk_fast.media.input_file import open_input, read_errors
 from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
 from musetalk_fast.media.picture_video import Look, open_animation, open_sequence
 from musetalk_fast.media.video import VideoSource, is_known
+from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
 
@@ -93,6 +94,10 @@ class AvatarSource(Protocol):
         """Bits of a sample."""
 
     @property
+    def tone_curve(self) -> ToneCurve | None:
+        """By which the colours of `planes` become those of `picture`; None: they are the same."""
+
+    @property
     def missing_note(self) -> str | None:
         """A sentence for the user: which of the source frames asked for cannot be decoded, if any.
 
@@ -133,6 +138,7 @@ class StillSource:
     frames = 1
     timestamps: Timestamps | None = None
     missing_note: str | None = None
+    tone_curve: ToneCurve | None = None
     colour = BT709
     bit_depth = 8
     placement: Placement | None = None
@@ -226,6 +232,7 @@ def open_avatar(
     background: Background,
     resolution: Resolution | None,
     check: Callable[[], None] = lambda: None,
+    keeps_hdr: bool = False,
 ) -> AvatarSource:
     """Open what the path holds, whatever its name: a picture, or what else FFmpeg knows.
 
@@ -233,6 +240,7 @@ def open_avatar(
 
     Args:
         check: called with each picture of an animation or a sequence; may raise to stop.
+        keeps_hdr: a video's planes stay as they are; its pictures are SDR.
 
     Raises:
         errors.InputError, errors.UsageError: as `image.load_still`, `VideoSource` and
@@ -242,7 +250,7 @@ def open_avatar(
     if sequence := find_sequence(path):
         return open_sequence(path, sequence, look)
     if _is_video(path):
-        return VideoSource(path, resolution, background)
+        return VideoSource(path, resolution, background, keeps_hdr=keeps_hdr)
     if name := animated_format(path):
         return open_animation(path, name, look)
     return StillSource(load_still(path, background=background, resolution=resolution))

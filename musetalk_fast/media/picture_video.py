@@ -27,6 +27,7 @@ from musetalk_fast.media.lossless_video import SUFFIX, TICK, TimedPicture, write
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.video import VideoSource
 from musetalk_fast.media.video.frame_rate import timing
+from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.storage import make_temporary_folder
 from musetalk_fast.types import BT709, Picture, SourceRun, Timestamps
 
@@ -66,6 +67,7 @@ class PictureVideo:
     pix_fmt = "rgb24"
     bit_depth = 8
     missing_note: str | None = None
+    tone_curve: ToneCurve | None = None
     size_note: str | None = None
     placement: Placement | None = None
 

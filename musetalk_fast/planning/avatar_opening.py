@@ -34,7 +34,13 @@ def open_wanted(
         errors.OutputError: as `wanted_resolution`.
     """
     wanted = wanted_resolution(settings, output)
-    return open_avatar(avatar, background=background, resolution=wanted, check=check)
+    return open_avatar(
+        avatar,
+        background=background,
+        resolution=wanted,
+        check=check,
+        keeps_hdr=settings.match_source,
+    )
 
 
 def open_planned(
@@ -50,7 +56,13 @@ def open_planned(
         errors.InputError: as `media.avatar.open_avatar`.
     """
     wanted = Resolution((plan.width, plan.height), plan.fit)
-    return open_avatar(plan.avatar, background=background, resolution=wanted, check=check)
+    return open_avatar(
+        plan.avatar,
+        background=background,
+        resolution=wanted,
+        check=check,
+        keeps_hdr=plan.match_source,
+    )
 
 
 def wanted_resolution(settings: OutputSettings, output: Path) -> Resolution:

@@ -98,6 +98,7 @@ class Plan:
         encoder: the encoder as resolved for this machine.
         silence: whose mouth pauses show.
         match_colour: whether crops are given the colours of the avatar under their rim.
+        match_source: whether a source's HDR is kept, and all its bits had to be.
         still_rows: whether rows that never change may be encoded once.
         background: behind the avatar's transparent parts and in bars: a colour or `blur`, or
             `transparent` where these stay; None: a picture.
@@ -137,6 +138,7 @@ class Plan:
     scaling: Scaling = field(metadata=stored(choice(Scaling)))
     silence: Silence = field(metadata=stored(choice(Silence)))
     match_colour: bool = field(metadata=stored(FLAG))
+    match_source: bool = field(metadata=stored(FLAG))
     sound: bool = field(metadata=stored(FLAG))
     overwrite: bool = field(metadata=stored(FLAG, identity=False))
     frame_names: str | None = field(default=None, metadata=stored(optional(TEXT), identity=False))

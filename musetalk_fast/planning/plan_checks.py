@@ -22,12 +22,18 @@ from musetalk_fast.errors import OutputFormatError, PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
 from musetalk_fast.media.picture.transparency import BLUR
+from musetalk_fast.media.video.tone_curve import is_hdr
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
 from musetalk_fast.planning.source_frames import Showing, count_frames, source_runs
 from musetalk_fast.types import Extend, SourceRun
 from musetalk_fast.video.containers import CONTAINERS, check_pictures
-from musetalk_fast.video.encoder_selection import has_alpha, has_kernel_and_name, resolve_again
+from musetalk_fast.video.encoder_selection import (
+    SHALLOW,
+    has_alpha,
+    has_kernel_and_name,
+    resolve_again,
+)
 from musetalk_fast.video.frame_names import FrameNames
 
 if TYPE_CHECKING:
@@ -148,6 +154,8 @@ def _check_encoder(plan: Plan) -> None:
     _demand(plan.is_transparent == is_transparent, "background", _WHERE_TRANSPARENT)
     _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")
     _demand(has_kernel_and_name(plan.colour), "colour", "tags that our kernels and FFmpeg know")
+    is_wide = plan.match_source and plan.bit_depth > SHALLOW
+    _demand(is_wide or not is_hdr(plan.colour), "colour", "SDR, or that of a source with 10 bits")
 
 
 def _check_pictures(plan: Plan) -> None:

@@ -73,6 +73,7 @@ def plan_render(
         encoder=replace(encoder, threads=concurrency.threads),
         **_background_fields(inputs),
         silence=_silence(inputs, settings.avatar.silence, on_event),
+        match_colour=_match_colour(avatar, settings.output.match_colour, on_event),
         **_settings_fields(settings),
         sound=_sound(container, settings, on_event),
         frame_names=output.name if container.is_sequence else None,
@@ -89,7 +90,7 @@ def _settings_fields(settings: Settings) -> dict[str, Any]:
         "frame_encoding": settings.processing.frame_encoding,
         "still_rows": output.still_rows,
         "scaling": output.scaling,
-        "match_colour": output.match_colour,
+        "match_source": output.match_source,
         "overwrite": output.overwrite,
     }
 
@@ -99,7 +100,8 @@ def _encoder(
 ) -> EncoderSettings:
     """The encoder for such an avatar; what its videos lose or cannot do is a warning."""
     size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
-    encoder = resolve(settings.output, output, *size, fps, avatar.colour, alpha=alpha)
+    look = *size, fps, avatar.colour
+    encoder = resolve(settings.output, output, *look, alpha=alpha, depth=avatar.bit_depth)
     if note := level_warning(encoder, *size, fps):
         on_event(WarningEvent(message=note, token="MTF-LEVEL"))
     if note := avatar.conversion_note(LAYOUTS[encoder.pix_fmt]):
@@ -168,4 +170,12 @@ def _silence(inputs: Inputs, asked: Silence, on_event: OnEvent) -> Silence:
         )
         on_event(WarningEvent(message=message))
         return Silence.MODEL
+    return asked
+
+
+def _match_colour(avatar: AvatarSource, asked: bool, on_event: OnEvent) -> bool:
+    if asked and avatar.tone_curve is not None:
+        message = "--match-colour is left out: it knows nothing of the colours of HDR"
+        on_event(WarningEvent(message=message))
+        return False
     return asked

@@ -11,6 +11,7 @@ from musetalk_fast.events import StillRowsFigures
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import AvatarSource
+from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.face_table import FaceTable
 from musetalk_fast.rendering.job import RenderJob
@@ -115,7 +116,8 @@ class Codings:
         # What shrinks a crop further than to its box must not alias.
         shrinks = avatar.placement is not None and avatar.placement.shrinks
         sharp, match = _sharp(plan) or shrinks, plan.match_colour
-        return VideoCompositor(shown, *look, sharp=sharp, match_colour=match)
+        table = None if avatar.tone_curve is None else crop_table(avatar.tone_curve)
+        return VideoCompositor(shown, *look, sharp=sharp, match_colour=match, table=table)
 
     def _band_compositor(self, band: StillBand) -> BandCompositor:
         if not hasattr(self._of_thread, "band"):

@@ -24,6 +24,8 @@ class Codec:
         pix_fmt: the layout it is fed with.
         options: what else it needs for constant quality and clean output.
         alpha_pix_fmt: the layout it is fed with where the video is transparent; None: it never is.
+        deep_pix_fmt: the layout it is fed with where the source has more than 8 bits; None: no
+            other.
         layout_options: what else it needs for a layout.
         intra: every picture is a key frame.
         full_range: its video can say that codes go from 0 to the top.
@@ -42,6 +44,7 @@ class Codec:
     pix_fmt: str = "yuv420p"
     options: tuple[tuple[str, str], ...] = ()
     alpha_pix_fmt: str | None = None
+    deep_pix_fmt: str | None = None
     layout_options: Mapping[str, tuple[tuple[str, str], ...]] = field(
         default_factory=dict, hash=False
     )
@@ -106,13 +109,17 @@ CODECS: dict[str, Codec] = {
             *("libx265", "hevc", "crf", 24, 0, 51, "preset", PRESETS),
             # info: a text in the header that names threads and processor would keep parts apart.
             options=(("x265-params", "log-level=none:info=0"),),
+            deep_pix_fmt="yuv420p10le",
         ),
         Codec(
             *("libvpx-vp9", "vp9", "crf", 31, 0, 63, "cpu-used", _VPX),
             options=(("deadline", "good"), ("b", "0"), ("row-mt", "1"), ("tile-columns", "2")),
             alpha_pix_fmt="yuva420p",
         ),
-        Codec("libsvtav1", "av1", "crf", 32, 1, 63, "preset", _SVT),
+        Codec(
+            *("libsvtav1", "av1", "crf", 32, 1, 63, "preset", _SVT),
+            deep_pix_fmt="yuv420p10le",
+        ),
         Codec(
             *("prores_ks", "prores"),
             pix_fmt="yuv422p10le",

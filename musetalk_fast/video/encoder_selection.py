@@ -18,6 +18,9 @@ from musetalk_fast.video.encoder_settings import EncoderSettings
 FULL_RANGE = 2
 """Of `ColourTags.range`."""
 
+SHALLOW = 8
+"""Bits of a sample: all others are deep."""
+
 GOP_SECS = 10
 """Most seconds from one key frame to the next."""
 
@@ -40,6 +43,7 @@ def resolve(
     colour: ColourTags,
     *,
     alpha: bool = False,
+    depth: int = 8,
 ) -> EncoderSettings:
     """Choose the encoder and its options, and open it once with a frame of this size.
 
@@ -47,17 +51,21 @@ def resolve(
 
     Args:
         alpha: of the frames, to be kept.
+        depth: bits of the source's samples; more than 8 are kept where the encoder takes them.
 
     Raises:
         errors.OutputFormatError: the output's name does not say what to write.
-        errors.EncoderError: unknown, not for this container, without alpha that is asked for, a
-            value out of bounds, or it does not open here; the message has FFmpeg's reason.
+        errors.EncoderError: unknown, not for this container, without the alpha or the depth
+            that is asked for, a value out of bounds, or it does not open here; the message has
+            FFmpeg's reason.
     """
     codec, container = _chosen(settings, output)
     if alpha:
         demand_alpha(settings, output)
     options = _options(codec, settings.crf, settings.preset)
-    resolved = _settings(codec, container, options, fps, alpha=alpha)
+    resolved = _settings(codec, container, options, fps, alpha=alpha, deep=depth > SHALLOW)
+    if settings.match_source and depth > SHALLOW == resolved.bit_depth:
+        raise _depth_error(codec, depth)
     if width % 2 or height % 2:
         raise EncoderError(
             f"{width}x{height} pixels; 4:2:0 video needs even sides",
@@ -154,7 +162,9 @@ def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings |
     speed = PRESETS[codec.presets.index(preset)] if codec.preset else None
     options = _options(codec, crf, speed)
     alpha = settings.pix_fmt == codec.alpha_pix_fmt and container.takes_alpha
-    return replace(_settings(codec, container, options, fps, alpha=alpha), threads=settings.threads)
+    deep = settings.pix_fmt == codec.deep_pix_fmt
+    again = _settings(codec, container, options, fps, alpha=alpha, deep=deep)
+    return replace(again, threads=settings.threads)
 
 
 def has_kernel_and_name(colour: ColourTags) -> bool:
@@ -187,7 +197,28 @@ def _probe(codec: Codec) -> Probe:
 
 def _chosen(settings: OutputSettings, output: Path) -> tuple[Codec, ContainerFormat]:
     container = container_of(output, settings.format)
-    return _codec(settings.codec or container.encoder, container), container
+    return _codec(settings.codec or _default(container, settings), container), container
+
+
+def _default(container: ContainerFormat, settings: OutputSettings) -> str:
+    """The container's own encoder; HEVC where that takes 8 bits only and more may come."""
+    is_deep = CODECS[container.encoder].deep_pix_fmt is not None
+    if not settings.match_source or is_deep:
+        return container.encoder
+    able = (family for family in _DEEP_FAMILIES if family in container.families)
+    return next(able, container.encoder)
+
+
+def _depth_error(codec: Codec, depth: int) -> EncoderError:
+    return EncoderError(
+        f"its video has {SHALLOW} bits, the source {depth}: --match-source cannot be met",
+        where=codec.name,
+        hint=f"choose --codec {' or '.join(_DEEP_FAMILIES)}, or leave --match-source out",
+    )
+
+
+_DEEP_FAMILIES = ("hevc", "av1")
+"""In the order in which they are chosen."""
 
 
 def _codec(name: str, container: ContainerFormat) -> Codec:
@@ -211,8 +242,10 @@ def _settings(
     fps: Fraction,
     *,
     alpha: bool = False,
+    deep: bool = False,
 ) -> EncoderSettings:
-    pix_fmt = (codec.alpha_pix_fmt or codec.pix_fmt) if alpha else codec.pix_fmt
+    special = codec.alpha_pix_fmt if alpha else codec.deep_pix_fmt if deep else None
+    pix_fmt = special or codec.pix_fmt
     return EncoderSettings(
         codec=codec.name,
         format=container.name,

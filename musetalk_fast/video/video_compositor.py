@@ -11,6 +11,7 @@ import av
 from musetalk_fast.errors import FrameShapeError
 from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.kernels.tone_map import CropTable
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import ColourTags, Face
 from musetalk_fast.video.colour_match import ColourMatch
@@ -48,6 +49,7 @@ class VideoCompositor:
         colour: what the code values mean.
         sharp: scale crops with Lanczos-3 instead of bilinear.
         match_colour: give crops the avatar's colours, see `ColourMatch`.
+        table: brings crops to these code values, in place of the matrix of `colour`.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class VideoCompositor:
         *,
         sharp: bool = False,
         match_colour: bool = False,
+        table: CropTable | None = None,
     ) -> None:
         self._shown = shown
+        self._table = table
         self._size, self._layout = size, layout
         self._coding, self._sharp = coding_of(colour), sharp
         self._reader = CropReader()
@@ -125,8 +129,14 @@ class VideoCompositor:
             face = now.face
             if face is None:
                 raise FrameShapeError(f"a crop came for source frame {now.source}: it has no face")
-            (width, height), sharp = self._size, self._sharp
-            self._paste = Paste(face, width, height, self._layout, **self._coding, sharp=sharp)
+            self._paste = Paste(
+                face,
+                *self._size,
+                self._layout,
+                **self._coding,
+                sharp=self._sharp,
+                table=self._table,
+            )
             if self._matches:
                 self._match = ColourMatch(face, self._layout, self._coding)
                 self._rim = self._match.avatar_levels(now.planes)

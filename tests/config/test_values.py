@@ -45,6 +45,7 @@ READ = [
     ("output.preset", "veryfast", "veryfast"),
     ("output.scaling", "lanczos", Scaling.LANCZOS),
     ("output.match_colour", "yes", True),
+    ("output.match_source", "yes", True),
     ("output.sound", "none", "none"),
     ("output.overwrite", "no", False),
     ("avatar.face_check", "TRUE", True),

@@ -72,6 +72,7 @@ def _make_plan(rng: random.Random) -> bytes:
         scaling=rng.choice(list(Scaling)),
         silence=rng.choice(list(Silence)),
         match_colour=rng.choice([False, True]),
+        match_source=rng.choice([False, True]),
         sound=True,
         overwrite=False,
     )

@@ -525,8 +525,8 @@ def test_refuses_faces_that_do_not_fit() -> None:
         Paste(replace(face, mask=np.zeros((4, 4), np.uint8)), 100, 80, layout)
     with pytest.raises(ProtocolError, match="sides are"):
         Paste(replace(face, box=Box(0, 0, 0, 10)), 100, 80, layout)
-    with pytest.raises(ValueError, match="matrix is 'bt2020'"):
-        Paste(face, 100, 80, layout, matrix="bt2020")
+    with pytest.raises(ValueError, match="matrix is 'bt2100'"):
+        Paste(face, 100, 80, layout, matrix="bt2100")
     with pytest.raises(ValueError, match="sides go from 1"):
         Paste(face, 0, 80, layout)
 

@@ -56,7 +56,7 @@ def test_its_planes_are_those_of_the_picture(source: StillSource, layout) -> Non
     for number in range(3):
         assert np.array_equal(planes.samples(number), wanted.samples(number))
     if layout.alpha is not None:
-        assert (planes.samples(ALPHA) == 255).all()
+        assert (planes.samples(ALPHA) == (1 << layout.depth) - 1).all()
 
 
 def test_a_run_of_any_length_is_the_same_planes(source: StillSource) -> None:

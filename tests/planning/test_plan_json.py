@@ -25,6 +25,7 @@ from musetalk_fast.types import (
     BT709,
     AvatarOptions,
     Box,
+    ColourTags,
     CropEncoding,
     Extend,
     Fit,
@@ -80,6 +81,7 @@ def _plan() -> Plan:
         scaling=Scaling.LANCZOS,
         silence=Silence.HOLD,
         match_colour=True,
+        match_source=True,
         sound=True,
         overwrite=False,
     )
@@ -305,6 +307,10 @@ IMPOSSIBLE = {
     "ten bits": ({"bit_depth": 10}, "bit_depth must be 8"),
     "an unknown matrix": ({"colour": replace(BT709, matrix=200)}, "colour must be"),
     "unknown primaries": ({"colour": replace(BT709, primaries=200)}, "colour must be"),
+    "HDR in 8 bits": (
+        {"colour": ColourTags(matrix=9, range=1, primaries=9, transfer=18)},
+        "colour must be SDR",
+    ),
     "an unknown transfer": ({"colour": replace(BT709, transfer=200)}, "colour must be"),
     "nobody": (_choice(face="nobody"), "options: face must be one of largest, left"),
     "a far shift": (_choice(bbox_shift=101), "options: bbox_shift must be an integer from -100"),

@@ -39,6 +39,7 @@ class MovingAvatar:
     pix_fmt = "yuv420p"
     bit_depth = 8
     missing_note: str | None = None
+    tone_curve = None
     size_note: str | None = None
     placement: Placement | None = None
 

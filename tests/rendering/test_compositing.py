@@ -85,6 +85,7 @@ PLAN = Plan(
     scaling=Scaling.BILINEAR,
     silence=Silence.MODEL,
     match_colour=False,
+    match_source=False,
     sound=False,
     overwrite=False,
 )

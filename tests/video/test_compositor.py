@@ -184,8 +184,8 @@ def test_colours_are_those_that_the_tags_say() -> None:
 
 
 def test_a_matrix_without_a_kernel_is_refused() -> None:
-    unknown = ColourTags(matrix=9, range=1, primaries=9, transfer=16)
-    with pytest.raises(ValueError, match="matrix 9"):
+    unknown = ColourTags(matrix=10, range=1, primaries=9, transfer=16)
+    with pytest.raises(ValueError, match="matrix 10"):
         StillCompositor(avatar_planes(RGB, "yuv420p"), _face(), FPS, unknown)
 
 

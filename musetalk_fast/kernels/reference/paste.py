@@ -12,6 +12,8 @@ With `>>` as floor division, and every component in 14 bits (`colour.BITS`):
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,9 +27,17 @@ def paste(
     tables: Tables, crop: NDArray[np.uint8], first_row: int, avatar: Planes, planes: Planes
 ) -> None:
     """Paste `crop` ((rows, width, 3) uint8 RGB, from `first_row` on) onto `avatar`."""
+    components = [convert(crop, tables.conversion, number) for number in range(3)]
+    paste_components(tables, np.stack(components), first_row, avatar, planes)
+
+
+def paste_components(
+    tables: Tables, components: NDArray[Any], first_row: int, avatar: Planes, planes: Planes
+) -> None:
+    """As `paste`, of (3, rows, width) components in 14 bits."""
     for component in range(3):
         grid = tables.grid(component)
-        values = convert(crop, tables.conversion, component)
+        values = components[component].astype(np.int32)
         values = _scale(values, grid.columns.first, grid.columns.weights)
         values = _scale(values.T, grid.rows.first - first_row, grid.rows.weights).T
         height, width = grid.weights.shape

@@ -12,9 +12,15 @@ from musetalk_fast.kernels.yuv_matrix import Conversion
 
 def rgb_to_planes(rgb: NDArray[np.uint8], planes: Planes, conversion: Conversion) -> None:
     """Convert `rgb` ((H, W, 3) uint8): convert, halve columns, halve rows, clip, round."""
+    converted = [convert(rgb, conversion, component) for component in range(3)]
+    components_to_planes(np.stack(converted), planes)
+
+
+def components_to_planes(components: NDArray[np.int32], planes: Planes) -> None:
+    """As `rgb_to_planes`, of (3, H, W) components in 14 bits."""
     layout = planes.layout
     for component in range(3):
-        values = convert(rgb, conversion, component)
+        values = components[component]
         if component and layout.chroma_x:
             values = _halve(values)
         if component and layout.chroma_y:

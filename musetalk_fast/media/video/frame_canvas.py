@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musetalk_fast.kernels.planes import ALPHA, PixelLayout, Planes
-from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.kernels.tone_map import CropTable
+from musetalk_fast.kernels.yuv import components_to_planes, rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.frame_size import Geometry, Size
 from musetalk_fast.media.image import Background, Still
@@ -30,16 +31,25 @@ class FrameCanvas:
         layout: of all frames.
         colour: what their code values mean.
         background: behind them.
+        table: brings its SDR to these code values, in place of their matrix.
     """
 
     def __init__(
-        self, geometry: Geometry, layout: PixelLayout, colour: ColourTags, background: Background
+        self,
+        geometry: Geometry,
+        layout: PixelLayout,
+        colour: ColourTags,
+        background: Background,
+        table: CropTable | None = None,
     ) -> None:
         self._shown = geometry.shown
         self._canvas = Planes.allocate(layout, *geometry.size)
         if background != BLUR:
             rgb = _backdrop(background, geometry.size)
-            rgb_to_planes(rgb, self._canvas, **coding_of(colour))
+            if table is None:
+                rgb_to_planes(rgb, self._canvas, **coding_of(colour))
+            else:
+                components_to_planes(table.components(rgb), self._canvas)
         if background == TRANSPARENT and layout.alpha is not None:
             self._canvas.samples(ALPHA)[...] = 0
         self._blur = _blurring(geometry, layout, colour) if background == BLUR else None

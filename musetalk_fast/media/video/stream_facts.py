@@ -15,7 +15,7 @@ from musetalk_fast.media.video.display_matrix import Turn, turn_of
 from musetalk_fast.media.video.frame_decoder import FrameShape
 from musetalk_fast.media.video.frame_filter import Preparation
 from musetalk_fast.media.video.tone_curve import ToneCurve
-from musetalk_fast.media.video.tone_mapping import tone_curve_of, tone_note
+from musetalk_fast.media.video.tone_mapping import tone_curve_of
 from musetalk_fast.types import Box
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class StreamFacts:
         preparation: of its frames.
         bit_depth: bits of a sample.
         notes: sentences for the user.
-        curve: by which frames are tone-mapped after their preparation; None: they are not.
+        curve: by which frames become SDR of BT.709; None: they are.
     """
 
     preparation: Preparation
@@ -63,8 +63,7 @@ def facts_of(frame: av.VideoFrame, track: av.VideoStream) -> StreamFacts:
     )
     depth = max(component.bits for component in frame.format.components)
     curve = tone_curve_of(frame, preparation.colour)
-    toned = () if curve is None else (tone_note(curve),)
-    notes = (*square.notes, *_notes(frame, track, found, preparation), *toned)
+    notes = (*square.notes, *_notes(frame, track, found, preparation))
     return StreamFacts(preparation, depth, notes, curve)
 
 

@@ -10,7 +10,8 @@
 5. What is below 0, beyond BT.709's gamut, is clipped; to R'G'B' by the inverse of ITU-R BT.1886,
    the power 1/2.4; to Y'CbCr of BT.709, limited range.
 
-BT.2020 without HDR has no step 4, and BT.1886's curve in step 2.
+BT.2020 without HDR has no step 4, and BT.1886's curve in step 2. Backwards, from R'G'B' to the
+source's codes, there is one step for each, and nothing brighter than the peak.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _WEIGHTS = {
     1: LUMA_WEIGHTS["bt709"],
     5: LUMA_WEIGHTS["bt601"],
     6: LUMA_WEIGHTS["bt601"],
-    9: (0.2627, 0.678, 0.0593),
+    9: LUMA_WEIGHTS["bt2020"],
 }
 """Of red, green and blue in luma, by matrix (ITU-T H.273, table 4)."""
 
@@ -62,23 +63,44 @@ class ToneCurve:
         """Codes of 10 bits -> (..., 3) R'G'B' of BT.709, 0 to 1."""
         light = self._light(np.clip(self._components(y, cb, cr), 0, 1))
         light = light @ self._to_bt709().T.astype(light.dtype)
-        if self.tags.transfer in (PQ, HLG):
+        if is_hdr(self.tags):
             brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
             light = light * (eetf(brightest, self.peak) / brightest)
         shown: Floats = np.clip(light, 0, 1) ** (1 / _GAMMA)
         return shown
 
+    def codes(self, rgb: Floats) -> Floats:
+        """(..., 3) R'G'B' of BT.709, 0 to 1 -> (..., 3) Y'CbCr of the source in codes of 10 bits.
+
+        What `rgb` gives again, but for rounding; beyond BT.2390's knee steeply.
+        """
+        light = rgb**_GAMMA
+        if is_hdr(self.tags):
+            brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-12)
+            light = light * (_before_eetf(brightest, self.peak) / brightest)
+        light = np.maximum(light @ np.linalg.inv(self._to_bt709()).T, 0)
+        low, luma, chroma = self._spans
+        red, green, blue = _WEIGHTS[self.tags.matrix]
+        shown = np.clip(self._signal(light), 0, 1)
+        y = shown @ np.array([red, green, blue])
+        cb, cr = (shown[..., 2] - y) / (2 * (1 - blue)), (shown[..., 0] - y) / (2 * (1 - red))
+        return np.stack([low + luma * y, 512 + chroma * cb, 512 + chroma * cr], axis=-1)
+
+    @property
+    def _spans(self) -> tuple[int, int, int]:
+        """Code of black; codes from there to white; codes of all chroma."""
+        return (0, 1023, 1023) if self.tags.range == 2 else (64, 876, 896)
+
     def _components(self, y: Floats, cb: Floats, cr: Floats) -> Floats:
         """R'G'B' of codes."""
-        is_full = self.tags.range == 2
-        low, luma, chroma = (0, 1023, 1023) if is_full else (64, 876, 896)
+        low, luma, chroma = self._spans
         y, cb, cr = (y - low) / luma, (cb - 512) / chroma, (cr - 512) / chroma
         red, green, blue = _WEIGHTS[self.tags.matrix]
         r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
         return np.stack([r, (y - red * r - blue * b) / green, b], axis=-1)
 
     def _light(self, shown: Floats) -> Floats:
-        if self.tags.transfer not in (PQ, HLG):
+        if not is_hdr(self.tags):
             bright: Floats = shown**_GAMMA
             return bright
         space = self._space()
@@ -88,6 +110,17 @@ class ToneCurve:
             factor = np.maximum(luminance, 1e-9) ** (space.system_gamma - 1)
             light = light * factor[..., None]
         return light
+
+    def _signal(self, light: Floats) -> Floats:
+        """The inverse of `_light`."""
+        if self.tags.transfer == PQ:
+            return _pq(light * WHITE)
+        if self.tags.transfer != HLG:
+            bright: Floats = light ** (1 / _GAMMA)
+            return bright
+        space = self._space()
+        luminance = np.maximum(light @ space.to_xyz[1], 1e-12)[..., None]
+        return _hlg_signal(light * luminance ** (1 / space.system_gamma - 1), space.system_gamma)
 
     def _to_bt709(self) -> Floats:
         matrix: Floats = np.linalg.solve(SRGB.to_xyz, self._space().to_xyz)
@@ -99,9 +132,9 @@ class ToneCurve:
         return space
 
 
-def is_mappable(tags: ColourTags) -> bool:
-    """Whether there is a curve for such tags."""
-    return tags.matrix in _WEIGHTS and of_code_points(tags.primaries, tags.transfer) is not None
+def is_hdr(tags: ColourTags) -> bool:
+    """Whether such samples are never of 8 bits."""
+    return tags.transfer in (PQ, HLG)
 
 
 def eetf(light: Floats, peak: float) -> Floats:
@@ -120,6 +153,24 @@ def eetf(light: Floats, peak: float) -> Floats:
     )
     mapped: Floats = _pq_light(np.where(code < knee, code, spline) * whole) / WHITE
     return mapped
+
+
+def _before_eetf(light: Floats, peak: float) -> Floats:
+    """The inverse of `eetf`."""
+    if peak <= WHITE:
+        return light
+    steps = _pq_light(np.linspace(0, 1, 4097) * _pq(np.array(peak))) / WHITE
+    before: Floats = np.interp(light, eetf(steps, peak), steps)
+    return before
+
+
+def _hlg_signal(light: Floats, system_gamma: float) -> Floats:
+    """The signal of a scene's light, scaled so that white is 203 of 1000 cd/m2 (BT.2100)."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = light * (WHITE / HLG_PEAK) ** (1 / system_gamma)
+    bright = a * np.log(np.maximum(12 * scene - b, 1e-3)) + c
+    signal: Floats = np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
+    return signal
 
 
 _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128

@@ -31,7 +31,9 @@ from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
 from musetalk_fast.media.video.stream_facts import conversion_note, facts_of
-from musetalk_fast.media.video.tone_mapping import MAPPED_TO
+from musetalk_fast.media.video.tone_curve import ToneCurve
+from musetalk_fast.media.video.tone_mapping import MAPPED_TO, tone_note
+from musetalk_fast.media.video.tone_tables import graphics_table
 from musetalk_fast.media.video.video_file import VideoFile
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
@@ -63,7 +65,12 @@ class VideoSource:
     """
 
     def __init__(
-        self, path: Path, wanted: Resolution | None = None, background: Background = None
+        self,
+        path: Path,
+        wanted: Resolution | None = None,
+        background: Background = None,
+        *,
+        keeps_hdr: bool = False,
     ) -> None:
         self._path = Path(path)
         with VideoFile(self._path) as file:
@@ -86,6 +93,7 @@ class VideoSource:
         except InputError as error:
             error.where = error.where or str(path)
             raise
+        self._curve = None if keeps_hdr else self._facts.curve
         self._wanted, self._background = wanted or Resolution(), background
         self._geometry = geometry_of(self.seen_size, self._wanted, self._timing.rate)
         self._shown, self._placement = self._facts.preparation.shown_in(self._geometry)
@@ -104,7 +112,8 @@ class VideoSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user."""
-        return (*self._index.notes, *self._facts.notes, *self._background_notes())
+        toned = () if self._curve is None else (tone_note(self._curve),)
+        return (*self._index.notes, *self._facts.notes, *toned, *self._background_notes())
 
     @property
     def size_note(self) -> str | None:
@@ -151,23 +160,32 @@ class VideoSource:
     def colour(self) -> ColourTags:
         """What the code values of `planes` mean: the file's tags, see `colour_tags.colour_tags`.
 
-        HDR and BT.2020 are mapped to BT.709.
+        HDR and BT.2020 are mapped to BT.709, unless they are kept.
         """
-        return self._facts.preparation.colour if self._facts.curve is None else BT709
+        return self._facts.preparation.colour if self._curve is None else BT709
+
+    @property
+    def tone_curve(self) -> ToneCurve | None:
+        """By which the colours of `planes` become those of `picture`; None: they are the same."""
+        return self._facts.curve if self._curve is None else None
 
     @property
     def pix_fmt(self) -> str:
         """FFmpeg's name of the pixel format that it comes in, alpha included."""
         if self._background == TRANSPARENT and self._geometry.has_bars:
             return "yuva420p"
-        if self._facts.curve is not None:
+        if self._curve is not None:
             return MAPPED_TO
         return plain_format(self._facts.preparation.shape.pix_fmt)
 
     @property
     def bit_depth(self) -> int:
-        """Bits of a sample."""
-        return self._facts.bit_depth if self._facts.curve is None else 8
+        """Bits of a sample; HDR that is kept never has less than 10."""
+        if self._curve is not None:
+            return 8
+        return (
+            self._facts.bit_depth if self._facts.curve is None else max(10, self._facts.bit_depth)
+        )
 
     @property
     def missing(self) -> int:
@@ -190,7 +208,7 @@ class VideoSource:
 
     def conversion_note(self, layout: PixelLayout) -> str | None:
         """What is lost where the frames are asked for in a layout, for the user; None: nothing."""
-        if self._facts.curve is not None:
+        if self._curve is not None:
             return None
         return conversion_note(self._facts.preparation.shape.pix_fmt, layout)
 
@@ -204,7 +222,7 @@ class VideoSource:
 
     def pictures(self, run: SourceRun) -> Iterator[Picture]:
         """The source frames of a run as `picture` gives them; see `planes`."""
-        for frame in self._frames(run, self._facts.preparation, "rgb24"):
+        for frame in self._frames(run, self._facts.preparation, "rgb24", self._facts.curve):
             yield np.ascontiguousarray(frame.to_ndarray())
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
@@ -218,7 +236,7 @@ class VideoSource:
             errors.VideoFormatError: the video changes its size or format in the middle.
             errors.InputUnreadableError: the disk failed.
         """
-        frames = self._frames(run, self._shown, layout.name)
+        frames = self._frames(run, self._shown, layout.name, self._curve)
         if self._geometry.has_bars:
             yield from self._framed(frames, layout)
             return
@@ -228,7 +246,8 @@ class VideoSource:
             yield Planes(layout, self.width, self.height, buffers, strides)
 
     def _framed(self, frames: Iterator[av.VideoFrame], layout: PixelLayout) -> Iterator[Planes]:
-        canvas = FrameCanvas(self._geometry, layout, self.colour, self._background)
+        table = None if self.tone_curve is None else graphics_table(self.tone_curve)
+        canvas = FrameCanvas(self._geometry, layout, self.colour, self._background, table)
         for frame in frames:
             yield canvas.framed(frame)
 
@@ -241,7 +260,11 @@ class VideoSource:
         return (f"nothing of the video is transparent: {background.path.name} is not seen",)
 
     def _frames(
-        self, run: SourceRun, preparation: Preparation, pix_fmt: str
+        self,
+        run: SourceRun,
+        preparation: Preparation,
+        pix_fmt: str,
+        curve: ToneCurve | None,
     ) -> Iterator[av.VideoFrame]:
         if run.count < 1:
             return
@@ -249,7 +272,7 @@ class VideoSource:
             if not 0 <= frame < self.frames:
                 raise IndexError(f"the video has no source frame {frame}; it has {self.frames}")
         with self._decoder(run.first) as decoder:
-            curve, memory = self._facts.curve, self._reverse_memory
+            memory = self._reverse_memory
             yield from run_frames(decoder, run, preparation, pix_fmt, memory, curve)
 
     @contextmanager

@@ -1,0 +1,152 @@
+"""HDR that is kept: 10 bits, its tags, and crops in its own code values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from musetalk_fast.config import OutputSettings
+from musetalk_fast.errors import EncoderError
+from musetalk_fast.kernels.planes import LAYOUTS
+from musetalk_fast.media.frame_size import Resolution
+from musetalk_fast.media.video import VideoSource
+from musetalk_fast.media.video.tone_curve import HLG, PQ, WHITE, ToneCurve
+from musetalk_fast.media.video.tone_tables import crop_table
+from musetalk_fast.types import BT709, Box, ColourTags, CropEncoding, Face, Rows, SourceRun
+from musetalk_fast.video.compositor import planes_of
+from musetalk_fast.video.encoder_selection import resolve, resolve_again
+from musetalk_fast.video.mux import join
+from musetalk_fast.video.part_encoder import PartEncoder
+from musetalk_fast.video.video_compositor import ShownFrame, VideoCompositor
+from musetalk_fast.wire.messages import Frame
+
+SIZE = WIDTH, HEIGHT = 320, 288
+FPS = Fraction(25)
+DEEP = LAYOUTS["yuv420p10le"]
+BOX = Box(30, 16, 256, 256)
+FACE = Face(0, BOX, BOX, np.full((256, 256), 255, np.uint8))
+KNEE = (88 / WHITE) ** (1 / 2.4)
+"""R'G'B' of SDR where BT.2390's spline from 1000 cd/m2 begins: at 88 cd/m2."""
+
+
+def _smooth() -> NDArray[np.float64]:
+    """From black to the knee, and from blue over grey to red: all colours are in BT.709."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    light, hue = y / HEIGHT, x / WIDTH - 0.5
+    return KNEE * light[..., None] * np.stack([1 - 0.4 * (0.5 - hue), 1 - 0.3 * abs(hue),
+                                               1 - 0.4 * (0.5 + hue)], axis=-1)  # fmt: skip
+
+
+def _write(path: Path, transfer: int) -> Path:
+    tags = ColourTags(matrix=9, range=1, primaries=9, transfer=transfer)
+    codes = np.rint(ToneCurve(tags, 1000.0).codes(_smooth()))
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, DEEP.name
+        context = stream.codec_context
+        context.colorspace, context.color_range = tags.matrix, tags.range
+        context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+        frame = av.VideoFrame(*SIZE, DEEP.name)
+        planes = planes_of(frame)
+        planes.samples(0)[...] = codes[..., 0]
+        for number in (1, 2):
+            halves = codes[..., number].reshape(HEIGHT // 2, 2, WIDTH // 2, 2)
+            planes.samples(number)[...] = np.rint(halves.mean(axis=(1, 3)))
+        for index in range(3):
+            frame.pts, frame.time_base = index, 1 / FPS
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module", params=[HLG, PQ], ids=["hlg", "pq"])
+def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _write(tmp_path_factory.mktemp("hdr") / "clip.mkv", request.param)
+
+
+def test_an_untouched_crop_changes_little_and_the_output_is_tagged(
+    clip: Path, tmp_path: Path
+) -> None:
+    source = VideoSource(clip, keeps_hdr=True)
+    curve, colour = source.tone_curve, source.colour
+    assert curve is not None
+    assert (colour, source.bit_depth, source.pix_fmt) == (curve.tags, 10, DEEP.name)
+    assert source.notes == ()
+    picture = source.picture(0)
+    assert np.array_equal(picture, VideoSource(clip).picture(0))
+    (own,) = source.planes(SourceRun(0, 1, 1), DEEP)
+
+    output = tmp_path / "o.mp4"
+    settings = OutputSettings(match_source=True, crf=0, preset="ultrafast")
+    encoder = resolve(settings, output, *SIZE, FPS, colour, depth=source.bit_depth)
+    assert (encoder.codec, encoder.pix_fmt) == ("libx265", DEEP.name)
+    shown = (ShownFrame(0, own, FACE) for _ in range(2))
+    table = crop_table(curve)
+    compositor = VideoCompositor(shown, SIZE, DEEP, FPS, colour, table=table)
+    part = PartEncoder(tmp_path / "0", encoder, *SIZE, FPS, colour, 0, "label")
+    x, y = BOX.x, BOX.y
+    crop = np.ascontiguousarray(picture[y : y + 256, x : x + 256])
+    for index in range(2):
+        message = Frame(
+            index=index,
+            source=0,
+            encoding=CropEncoding.RAW,
+            data=crop.tobytes(),
+            rows=Rows(0, 256),
+            width=256,
+        )
+        frame = compositor.compose(message, index)
+        part.encode(frame)
+    for number in range(3):
+        made = planes_of(frame).samples(number).astype(int)
+        change = np.abs(made - own.samples(number))
+        every = 2 if number else 1
+        is_dark = picture[::every, ::every].max(axis=-1) < 16
+        assert 0 < change[~is_dark].max() <= 4
+        # There a level of 8 bits is 7 codes of PQ.
+        assert change[is_dark].max() <= 7
+        assert change.mean() < 1
+    join([part.finish()], output, sound=None, fps=FPS, encoder=encoder, metadata={})
+    with av.open(str(output)) as file:
+        tags = file.streams.video[0].codec_context
+        assert (tags.name, tags.pix_fmt) == ("hevc", DEEP.name)
+        found = tags.colorspace, tags.color_range, tags.color_primaries, tags.color_trc
+        assert found == (9, 1, 9, colour.transfer)
+
+
+def test_bars_are_as_bright_as_sdr(clip: Path) -> None:
+    source = VideoSource(clip, Resolution((400, 288)), "white", keeps_hdr=True)
+    (planes,) = source.planes(SourceRun(0, 0, 1), DEEP)
+    white = {HLG: 0.75, PQ: 0.5807}[source.colour.transfer]  # BT.2408: 203 cd/m2
+    found = [int(planes.samples(number)[100, 5]) for number in range(3)]
+    assert np.abs(np.array(found) - [64 + 876 * white, 512, 512]).max() <= 1
+
+
+MATCHED = OutputSettings(match_source=True)
+
+
+def test_deep_sources_keep_their_bits_where_the_encoder_takes_them(tmp_path: Path) -> None:
+    def chosen(name: str, settings: OutputSettings, depth: int) -> tuple[str, str]:
+        look = 128, 96, FPS, BT709
+        encoder = resolve(settings, tmp_path / name, *look, depth=depth)
+        assert resolve_again(encoder, FPS) == encoder
+        return encoder.codec, encoder.pix_fmt
+
+    plain = OutputSettings()
+    assert chosen("o.mp4", plain, 10) == ("libx264", "yuv420p")
+    assert chosen("o.mp4", replace(plain, codec="hevc"), 10) == ("libx265", "yuv420p10le")
+    assert chosen("o.mp4", replace(plain, codec="av1"), 12) == ("libsvtav1", "yuv420p10le")
+    assert chosen("o.mp4", replace(plain, codec="hevc"), 8) == ("libx265", "yuv420p")
+    assert chosen("o.mkv", MATCHED, 10) == ("libx265", "yuv420p10le")
+    assert chosen("o.webm", MATCHED, 10) == ("libsvtav1", "yuv420p10le")
+    assert chosen("o.mp4", MATCHED, 8) == ("libx265", "yuv420p")
+    assert chosen("o.gif", MATCHED, 8) == chosen("o.gif", plain, 8)
+    with pytest.raises(EncoderError, match="has 8 bits, the source 10: --match-source") as caught:
+        chosen("o.mp4", replace(MATCHED, codec="h264"), 10)
+    assert "--codec hevc or av1" in (caught.value.hint or "")
