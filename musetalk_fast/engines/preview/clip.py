@@ -32,7 +32,7 @@ from musetalk_fast.engines.preview.mouth import (
     mouth_of,
     pose_mouth,
 )
-from musetalk_fast.engines.preview.pixels import carried_picture, crop_rows
+from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.face import (
@@ -108,9 +108,8 @@ class ClipAvatar:
         gain = np.clip(_skin(photo, mesh, space) / self._skin, 0.1, 4).astype(np.float32)
         corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         origin, column, row = self._head.space.to_crop(space.from_crop(corners))
-        affine = np.stack([column - origin, row - origin, origin], axis=1)
-        picture = carried_picture(interior.picture, affine, gain)
-        return Interior(picture, interior.tongue * gain, interior.is_own)
+        place = np.stack([column - origin, row - origin, origin], axis=1).astype(np.float32)
+        return replace(interior, tongue=interior.tongue * gain, place=place, gain=gain)
 
 
 class _Faces(Sequence["Face | None"]):

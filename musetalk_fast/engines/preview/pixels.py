@@ -33,25 +33,6 @@ def crop_rows(picture: Picture, box: Box, first: int) -> Crop:
     return np.array(Image.fromarray(piece).resize(size, Image.Resampling.BILINEAR, place))
 
 
-def carried_picture(picture: Crop, affine: NDArray[np.float64], gain: NDArray[np.float32]) -> Crop:
-    """A crop as another frame shows it; black beyond it.
-
-    Args:
-        affine: (2, 3): (column, row, 1) of the result -> column, row of `picture`.
-        gain: (3,) factors of red, green and blue.
-    """
-    linear, shift = affine[:, :2], affine[:, 2]
-    corner = shift + 0.5 - linear @ np.array([0.5, 0.5])  # Pillow's centres are at halves
-    moved = Image.fromarray(picture).transform(
-        (CROP_SIZE, CROP_SIZE),
-        Image.Transform.AFFINE,
-        tuple(np.column_stack([linear, corner]).ravel()),
-        Image.Resampling.BILINEAR,
-    )
-    levels = np.clip(np.arange(256) * gain[:, None] + 0.5, 0, 255).astype(np.uint8)
-    return np.asarray(moved.point(levels.ravel().tolist()))
-
-
 def enlarged(weights: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
     """(h, w) weights 0..1 -> (height, width) levels 0..255, not fewer, with bilinear samples."""
     larger = Image.fromarray(weights).resize((width, height), Image.Resampling.BILINEAR)
