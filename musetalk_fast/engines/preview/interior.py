@@ -17,7 +17,7 @@ from musetalk_fast.types import CROP_SIZE, Crop
 
 _CAVITY = (0.21, 0.09, 0.08)
 _TONGUE = (0.60, 0.27, 0.25)
-_TOOTH = (0.93, 0.83, 0.75)
+_TOOTH = (1.0, 0.86, 0.75)
 """RGB beside what is white; dim, as bright ones look fake."""
 _DRAWN_SOFTNESS = 0.9
 """Pixels: the softness of what is drawn."""

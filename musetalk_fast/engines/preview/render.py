@@ -32,10 +32,10 @@ there, mouth widths."""
 LEAST_GAP = 2.5
 """Pixels: narrower openings are only hinted at."""
 
-DRAWN_AMBIENT, OWN_AMBIENT, FULL_GAP = 0.45, 0.5, 0.17
+DRAWN_AMBIENT, OWN_AMBIENT, FULL_GAP = 0.85, 0.5, 0.17
 """Teeth get this light in a closed mouth and all of it at a gap of that many widths; a photo's
 own have shade in them already."""
-LIP_SHADE, LIP_SHADE_REACH = 0.45, 0.06
+LIP_SHADE, LIP_SHADE_REACH = 0.6, 0.06
 """Light right below the upper lip, and the mouth widths in which it becomes full."""
 CORNER_SHADE = 0.55
 """Light that is missing in the corners."""
