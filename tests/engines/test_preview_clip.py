@@ -26,7 +26,7 @@ from musetalk_fast.engines.preview.warp import displacement, influence
 from musetalk_fast.errors import ImageFormatError, NoFaceError
 from musetalk_fast.media.face import FaceFinder
 from musetalk_fast.server.full_frame_paster import FullFramePaster
-from musetalk_fast.types import AvatarOptions, Box, Face, Picture, SourceRun
+from musetalk_fast.types import AvatarOptions, Box, Face, Picture
 
 WIDTH, HEIGHT = 480, 400
 COUNT = 12
@@ -64,8 +64,8 @@ class Moving:
         light = {DARK: 0.5, GONE: 0.0}.get(source, 1.0)
         return (np.asarray(shown) * light).astype(np.uint8)
 
-    def pictures(self, run: SourceRun) -> Iterator[Picture]:
-        return (self.picture(run.first + run.step * frame) for frame in range(run.count))
+    def partial_pictures(self) -> Iterator[Picture]:
+        return (self.picture(source) for source in range(self.frames))
 
 
 @dataclass(frozen=True)

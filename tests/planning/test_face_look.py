@@ -26,7 +26,10 @@ def _avatar(shows: dict[int, Picture], asked: list[int]) -> Any:
         asked.append(source)
         return shows.get(source, np.zeros((96, 96, 3), np.uint8))
 
-    return SimpleNamespace(path=Path("a.mov"), rate=Fraction(25), frames=20, picture=picture)
+    rate = Fraction(25)
+    return SimpleNamespace(
+        path=Path("a.mov"), rate=rate, frames=20, picture=picture, size_note=None, placement=None
+    )
 
 
 def test_without_a_face_all_are_looked_at_once() -> None:

@@ -42,7 +42,8 @@ from musetalk_fast.media.face import (
     Landmarks,
     TrackedFace,
 )
-from musetalk_fast.types import CROP_SIZE, AvatarOptions, Box, Crop, Face, Picture, SourceRun
+from musetalk_fast.media.partial_picture import PictureLike
+from musetalk_fast.types import CROP_SIZE, AvatarOptions, Box, Crop, Face
 
 _MASK_DETAIL = 128
 _SPARE_ROWS = 16
@@ -161,7 +162,7 @@ def prepare_clip(
     """
     tracker, keeper = FaceTracker(options, finder), _Keeper(source, ClipFile(folder), on_face)
     smoother = BoxSmoother[_Seen | None](is_on=options.smooth)
-    for picture in source.pictures(SourceRun(0, 1, source.frames)):
+    for picture in source.partial_pictures():
         check()
         found = tracker.track(picture)
         seen = None if found is None else _Seen.of(picture, found, is_held=options.smooth)
@@ -185,12 +186,12 @@ class _Seen:
         corner: x, y of that part in the frame.
     """
 
-    picture: Picture
+    picture: PictureLike
     corner: tuple[int, int]
     landmarks: Landmarks
 
     @staticmethod
-    def of(picture: Picture, found: TrackedFace, *, is_held: bool) -> _Seen:
+    def of(picture: PictureLike, found: TrackedFace, *, is_held: bool) -> _Seen:
         """A frame; where many are held, only the part of it that its crop may need."""
         if not is_held:
             return _Seen(picture, (0, 0), found.landmarks)

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Picture
 
 
-def crop_rows(picture: Picture, box: Box, first: int) -> Crop:
+def crop_rows(picture: PictureLike, box: Box, first: int) -> Crop:
     """The rows from `first` on of a box that is scaled to a crop.
 
     As `crop.photo_crop`, but for a box that is larger than a crop: Pillow's triangle filter takes
@@ -39,11 +40,12 @@ def enlarged(weights: NDArray[np.float32], width: int, height: int) -> NDArray[n
     return np.clip(np.asarray(larger) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _padded(picture: Picture, left: int, top: int, right: int, bottom: int) -> Picture:
+def _padded(picture: PictureLike, left: int, top: int, right: int, bottom: int) -> Picture:
     """A rectangle of a picture, which may reach beyond it."""
     height, width = picture.shape[:2]
     if left >= 0 and top >= 0 and right <= width and bottom <= height:
         return np.ascontiguousarray(picture[top:bottom, left:right])
     rows = np.clip(np.arange(top, bottom), 0, height - 1)
     columns = np.clip(np.arange(left, right), 0, width - 1)
-    return picture[rows[:, None], columns]
+    inside = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.asarray(inside[(rows - rows[0])[:, None], columns - columns[0]])
