@@ -21,6 +21,7 @@ from musetalk_fast.media.frame_size import Placement, Resolution, Size
 from musetalk_fast.media.image import Asset, Background, Still, load_still
 from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.media.input_file import open_input, read_errors
+from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
 from musetalk_fast.media.picture_video import Look, open_animation, open_sequence
 from musetalk_fast.media.video import VideoSource, is_known
@@ -116,6 +117,9 @@ class AvatarSource(Protocol):
     def pictures(self, run: SourceRun) -> Iterator[Picture]:
         """The source frames of a run as `picture` gives them, one after the other; see `planes`."""
 
+    def partial_pictures(self) -> Iterator[PictureLike]:
+        """All source frames as `picture` gives them; what is not looked at need not be made."""
+
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The source frames of a run, one after the other, forward or backward.
 
@@ -203,6 +207,10 @@ class StillSource:
     def pictures(self, run: SourceRun) -> Iterator[Picture]:
         """The picture, for every frame of the run."""
         return (self.picture(run.first + run.step * frame) for frame in range(run.count))
+
+    def partial_pictures(self) -> Iterator[PictureLike]:
+        """The picture."""
+        yield self.picture(0)
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The same planes for every frame of the run.

@@ -24,6 +24,7 @@ from musetalk_fast.media.image import Asset, Background, load_still
 from musetalk_fast.media.image_sequence import ImageSequence, sequence_sha256
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.lossless_video import SUFFIX, TICK, TimedPicture, write_lossless
+from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.video import VideoSource
 from musetalk_fast.media.video.frame_rate import timing
@@ -135,6 +136,10 @@ class PictureVideo:
     def pictures(self, run: SourceRun) -> Iterator[Picture]:
         """The source frames of a run as `picture` gives them."""
         return self._video.pictures(run)
+
+    def partial_pictures(self) -> Iterator[PictureLike]:
+        """All source frames; see `VideoSource.partial_pictures`."""
+        return self._video.partial_pictures()
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The source frames of a run; see `VideoSource.planes`."""

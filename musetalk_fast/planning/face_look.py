@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from musetalk_fast.config import BUILTIN, OutputSettings, Settings
@@ -34,7 +35,8 @@ def look_for_face(
     from musetalk_fast.errors import InputError
     from musetalk_fast.media.face import FaceFinder, face_notes, find_face
 
-    finder, options = FaceFinder(), settings.avatar.options()
+    options = settings.avatar.options()
+    finder = FaceFinder(many_runs=avatar_source.rate is not None)
     picture = _picture_with_face(avatar_source, finder)
     try:
         found = find_face(picture, options, finder)
@@ -60,8 +62,9 @@ def _picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Pictu
     every = max(1, round(avatar_source.rate * _LOOK_SECS))
     looks = range(0, avatar_source.frames, every)[:_MAX_LOOKS]
     pictures = (avatar_source.picture(source) for source in looks)
-    seen = next((each for each in pictures if finder.find(each, all_sizes=False)), None)
-    return avatar_source.picture(0) if seen is None else seen
+    first = next(pictures)
+    found = (each for each in chain([first], pictures) if finder.find(each, all_sizes=False))
+    return next(found, first)
 
 
 def _is_cut_off(mouth: Box, placement: Placement | None) -> bool:

@@ -34,14 +34,14 @@ def opened(mouth: Mouth, opening: float = 0.8) -> Crop:
     return render.paint(mouth, pose_mouth(mouth, MouthPose(opening, 0, 0)))
 
 
-def teeth_to_skin(portrait, mouth: Mouth) -> np.ndarray:
+def teeth_to_skin(portrait, mouth: Mouth, opening: float = 0.8) -> np.ndarray:
     """Brightest teeth of an opened mouth beside the skin of a cheek, for each channel."""
-    posed = pose_mouth(mouth, MouthPose(0.8, 0, 0))
+    posed = pose_mouth(mouth, MouthPose(opening, 0, 0))
     space = MouthSpace.of(portrait.points, portrait.found.box)
     middle = posed.curves.shape[1] // 2
     downs = np.linspace(posed.curves[0, middle], posed.curves[1, middle], 40)
     columns, rows = space.to_crop(np.stack([np.full(40, 0.06), downs], 1)).round().astype(int).T
-    inside = opened(mouth)[rows, columns]
+    inside = opened(mouth, opening)[rows, columns]
     brightest = inside[np.argsort(inside @ LUMA)[-4:]].mean(axis=0)
     cheek = space.to_crop(space.from_picture(portrait.points[[205, 425]])).round().astype(int)
     skin = np.stack([mouth.photo[y - 4 : y + 5, x - 4 : x + 5] for x, y in cheek])
@@ -64,6 +64,14 @@ def test_teeth_keep_their_ratio_to_the_skin_in_any_light(portrait, light: str) -
     there = teeth_to_skin(portrait, changed(portrait, LIGHTS[light]))
     assert np.abs(there @ LUMA / (usual @ LUMA) - 1).max() < 0.15
     assert np.abs(there / usual - 1).max() < 0.2
+
+
+def test_drawn_teeth_are_not_grey_in_a_mouth_that_is_hardly_open(closed) -> None:
+    """Half in shade they would be a grey line between red lips."""
+    ratios = {opening: teeth_to_skin(closed, closed.mouth, opening) for opening in (0.35, 1)}
+    assert 0.87 < ratios[0.35] @ LUMA < ratios[1] @ LUMA < 1.35
+    assert (np.diff(ratios[0.35]) > 0).all()  # less red than skin, but no bluer than teeth are
+    assert ratios[0.35][2] / ratios[0.35][0] < 1.5
 
 
 def steepest(portrait, mouth: Mouth) -> float:

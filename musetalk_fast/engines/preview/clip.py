@@ -32,7 +32,7 @@ from musetalk_fast.engines.preview.mouth import (
     mouth_of,
     pose_mouth,
 )
-from musetalk_fast.engines.preview.pixels import carried_picture, crop_rows
+from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.face import (
@@ -42,7 +42,8 @@ from musetalk_fast.media.face import (
     Landmarks,
     TrackedFace,
 )
-from musetalk_fast.types import CROP_SIZE, AvatarOptions, Box, Crop, Face, Picture, SourceRun
+from musetalk_fast.media.partial_picture import PictureLike
+from musetalk_fast.types import CROP_SIZE, AvatarOptions, Box, Crop, Face
 
 _MASK_DETAIL = 128
 _SPARE_ROWS = 16
@@ -108,9 +109,8 @@ class ClipAvatar:
         gain = np.clip(_skin(photo, mesh, space) / self._skin, 0.1, 4).astype(np.float32)
         corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         origin, column, row = self._head.space.to_crop(space.from_crop(corners))
-        affine = np.stack([column - origin, row - origin, origin], axis=1)
-        picture = carried_picture(interior.picture, affine, gain)
-        return Interior(picture, interior.tongue * gain, interior.is_own)
+        place = np.stack([column - origin, row - origin, origin], axis=1).astype(np.float32)
+        return replace(interior, tongue=interior.tongue * gain, place=place, gain=gain)
 
 
 class _Faces(Sequence["Face | None"]):
@@ -162,7 +162,7 @@ def prepare_clip(
     """
     tracker, keeper = FaceTracker(options, finder), _Keeper(source, ClipFile(folder), on_face)
     smoother = BoxSmoother[_Seen | None](is_on=options.smooth)
-    for picture in source.pictures(SourceRun(0, 1, source.frames)):
+    for picture in source.partial_pictures():
         check()
         found = tracker.track(picture)
         seen = None if found is None else _Seen.of(picture, found, is_held=options.smooth)
@@ -186,12 +186,12 @@ class _Seen:
         corner: x, y of that part in the frame.
     """
 
-    picture: Picture
+    picture: PictureLike
     corner: tuple[int, int]
     landmarks: Landmarks
 
     @staticmethod
-    def of(picture: Picture, found: TrackedFace, *, is_held: bool) -> _Seen:
+    def of(picture: PictureLike, found: TrackedFace, *, is_held: bool) -> _Seen:
         """A frame; where many are held, only the part of it that its crop may need."""
         if not is_held:
             return _Seen(picture, (0, 0), found.landmarks)

@@ -5,7 +5,7 @@ A photo that shows teeth lends them; where it does not, some are drawn in its li
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from musetalk_fast.types import CROP_SIZE, Crop
 
 _CAVITY = (0.21, 0.09, 0.08)
 _TONGUE = (0.60, 0.27, 0.25)
-_TOOTH = (0.93, 0.83, 0.75)
+_TOOTH = (1.0, 0.86, 0.75)
 """RGB beside what is white; dim, as bright ones look fake."""
 _DRAWN_SOFTNESS = 0.9
 """Pixels: the softness of what is drawn."""
@@ -38,14 +38,18 @@ class Interior:
     """The layer behind the lips.
 
     Attributes:
-        picture: (256, 256, 3) uint8 RGB, as the crop.
+        picture: (256, 256, 3) uint8 RGB.
         tongue: (3,) float32 RGB.
         is_own: it shows the photo's own teeth.
+        place: (2, 3) float32: (column, row, 1) of the crop -> column, row of the picture.
+        gain: (3,) float32: factors of its red, green and blue.
     """
 
     picture: Crop
     tongue: NDArray[np.float32]
     is_own: bool
+    place: NDArray[np.float32] = field(default_factory=lambda: np.eye(2, 3, dtype=np.float32))
+    gain: NDArray[np.float32] = field(default_factory=lambda: np.ones(3, np.float32))
 
 
 def make_interior(

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Picture
 
 
-def crop_rows(picture: Picture, box: Box, first: int) -> Crop:
+def crop_rows(picture: PictureLike, box: Box, first: int) -> Crop:
     """The rows from `first` on of a box that is scaled to a crop.
 
     As `crop.photo_crop`, but for a box that is larger than a crop: Pillow's triangle filter takes
@@ -33,36 +34,18 @@ def crop_rows(picture: Picture, box: Box, first: int) -> Crop:
     return np.array(Image.fromarray(piece).resize(size, Image.Resampling.BILINEAR, place))
 
 
-def carried_picture(picture: Crop, affine: NDArray[np.float64], gain: NDArray[np.float32]) -> Crop:
-    """A crop as another frame shows it; black beyond it.
-
-    Args:
-        affine: (2, 3): (column, row, 1) of the result -> column, row of `picture`.
-        gain: (3,) factors of red, green and blue.
-    """
-    linear, shift = affine[:, :2], affine[:, 2]
-    corner = shift + 0.5 - linear @ np.array([0.5, 0.5])  # Pillow's centres are at halves
-    moved = Image.fromarray(picture).transform(
-        (CROP_SIZE, CROP_SIZE),
-        Image.Transform.AFFINE,
-        tuple(np.column_stack([linear, corner]).ravel()),
-        Image.Resampling.BILINEAR,
-    )
-    levels = np.clip(np.arange(256) * gain[:, None] + 0.5, 0, 255).astype(np.uint8)
-    return np.asarray(moved.point(levels.ravel().tolist()))
-
-
 def enlarged(weights: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
     """(h, w) weights 0..1 -> (height, width) levels 0..255, not fewer, with bilinear samples."""
     larger = Image.fromarray(weights).resize((width, height), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(larger) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _padded(picture: Picture, left: int, top: int, right: int, bottom: int) -> Picture:
+def _padded(picture: PictureLike, left: int, top: int, right: int, bottom: int) -> Picture:
     """A rectangle of a picture, which may reach beyond it."""
     height, width = picture.shape[:2]
     if left >= 0 and top >= 0 and right <= width and bottom <= height:
         return np.ascontiguousarray(picture[top:bottom, left:right])
     rows = np.clip(np.arange(top, bottom), 0, height - 1)
     columns = np.clip(np.arange(left, right), 0, width - 1)
-    return picture[rows[:, None], columns]
+    inside = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.asarray(inside[(rows - rows[0])[:, None], columns - columns[0]])

@@ -26,7 +26,8 @@ def paint(mouth: Mouth, posed: Posed) -> Crop:
     )
     weight, inside, light, tongue = _opening(mouth, posed, x, y)
     lips = upper + (lower - upper) * weight[..., None]
-    behind = mouth.interior.picture[top : bottom + 1, left : right + 1].astype(np.float32)
+    across, down = (row[0] * x + row[1] * y + row[2] for row in mouth.interior.place)
+    behind = _sampled(mouth.interior.picture, across, down) * mouth.interior.gain
     behind += (mouth.interior.tongue - behind) * tongue[..., None]
     bounced = np.float32(render.BOUNCE) * mouth.interior.tongue
     lit = bounced + (behind - bounced) * light[..., None]

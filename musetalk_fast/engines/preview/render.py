@@ -32,10 +32,10 @@ there, mouth widths."""
 LEAST_GAP = 2.5
 """Pixels: narrower openings are only hinted at."""
 
-DRAWN_AMBIENT, OWN_AMBIENT, FULL_GAP = 0.45, 0.5, 0.17
+DRAWN_AMBIENT, OWN_AMBIENT, FULL_GAP = 0.85, 0.5, 0.17
 """Teeth get this light in a closed mouth and all of it at a gap of that many widths; a photo's
 own have shade in them already."""
-LIP_SHADE, LIP_SHADE_REACH = 0.45, 0.06
+LIP_SHADE, LIP_SHADE_REACH = 0.6, 0.06
 """Light right below the upper lip, and the mouth widths in which it becomes full."""
 CORNER_SHADE = 0.55
 """Light that is missing in the corners."""
@@ -69,6 +69,8 @@ def paint(mouth: Mouth, posed: Posed, out: Crop | None = None) -> Crop:
             out,
             mouth.photo,
             mouth.interior.picture,
+            mouth.interior.place,
+            mouth.interior.gain,
             mouth.interior.tongue,
             posed.maps,
             posed.curves,
@@ -146,6 +148,11 @@ def _sample(photo: Any, row_maps: Any, node: Any, share: Any, layer: Any, x: Any
     x += row_maps[node, k] + (row_maps[node + 1, k] - row_maps[node, k]) * share
     k += 1
     y += row_maps[node, k] + (row_maps[node + 1, k] - row_maps[node, k]) * share
+    return _bilinear(photo, x, y)
+
+
+@numba.njit(inline="always")
+def _bilinear(photo: Any, x: Any, y: Any) -> Any:
     x = min(max(x, _ZERO), _F(photo.shape[1] - 1))
     y = min(max(y, _ZERO), _F(photo.shape[0] - 1))
     column, row = min(int(x), photo.shape[1] - 2), min(int(y), photo.shape[0] - 2)
@@ -219,6 +226,8 @@ def _paint_region(
     out: NDArray[np.uint8],
     photo: NDArray[np.uint8],
     interior: NDArray[np.uint8],
+    interior_place: NDArray[np.float32],
+    interior_gain: NDArray[np.float32],
     tongue_colour: NDArray[np.float32],
     maps: NDArray[np.float32],
     curves: NDArray[np.float32],
@@ -268,10 +277,12 @@ def _paint_region(
                 tongue = _ZERO
                 if tongue_share > _ZERO:
                     tongue = _tongue(v, upper, lower, e) * tongue_share
-                behind = _F(interior[y, x, 0])
-                red += (_lit(behind, tongue_colour[0], tongue, light) - red) * inside
-                behind = _F(interior[y, x, 1])
-                green += (_lit(behind, tongue_colour[1], tongue, light) - green) * inside
-                behind = _F(interior[y, x, 2])
-                blue += (_lit(behind, tongue_colour[2], tongue, light) - blue) * inside
+                ix = interior_place[0, 0] * fx + interior_place[0, 1] * fy + interior_place[0, 2]
+                iy = interior_place[1, 0] * fx + interior_place[1, 1] * fy + interior_place[1, 2]
+                red2, green2, blue2 = _bilinear(interior, ix, iy)
+                red2, green2 = red2 * interior_gain[0], green2 * interior_gain[1]
+                blue2 *= interior_gain[2]
+                red += (_lit(red2, tongue_colour[0], tongue, light) - red) * inside
+                green += (_lit(green2, tongue_colour[1], tongue, light) - green) * inside
+                blue += (_lit(blue2, tongue_colour[2], tongue, light) - blue) * inside
             out[y, x, 0], out[y, x, 1], out[y, x, 2] = _level(red), _level(green), _level(blue)

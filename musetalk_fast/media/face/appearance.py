@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.media.face.landmarks import MOUTH, Landmarks
-from musetalk_fast.types import Picture
+from musetalk_fast.media.partial_picture import PictureLike
 
 _LEAST = 0.65
 _LEARNING = 0.1
@@ -35,7 +35,7 @@ class Appearance:
         self._values = values
 
     @staticmethod
-    def of(rgb: Picture, face: Landmarks) -> Appearance:
+    def of(rgb: PictureLike, face: Landmarks) -> Appearance:
         """The first look at it.
 
         Args:
@@ -43,11 +43,11 @@ class Appearance:
         """
         return Appearance(_values(rgb, face))
 
-    def likeness(self, rgb: Picture, face: Landmarks) -> float:
+    def likeness(self, rgb: PictureLike, face: Landmarks) -> float:
         """-1..1: how much a face looks like this one."""
         return float(self._values @ _values(rgb, face))
 
-    def fits(self, rgb: Picture, face: Landmarks) -> bool:
+    def fits(self, rgb: PictureLike, face: Landmarks) -> bool:
         """Whether a face looks like this one; it is remembered then."""
         values = _values(rgb, face)
         if float(self._values @ values) < _LEAST:
@@ -56,12 +56,15 @@ class Appearance:
         return True
 
 
-def _values(rgb: Picture, face: Landmarks) -> Values:
+def _values(rgb: PictureLike, face: Landmarks) -> Values:
     left, _, right, _ = face.bounds
     beside = _SPOT * (right - left)
     places = (face.points[_POINTS, None, :2] + beside * _AROUND).astype(np.intp)
-    columns, rows = np.clip(places, 0, np.array(rgb.shape[1::-1]) - 1).transpose(2, 0, 1)
-    return _normal(rgb[rows, columns].astype(np.float32).mean(axis=1) @ _BRIGHTNESS)
+    places = np.clip(places, 0, np.array(rgb.shape[1::-1]) - 1)
+    low, high = places.min(axis=(0, 1)), places.max(axis=(0, 1)) + 1
+    around = rgb[low[1] : high[1], low[0] : high[0]]
+    columns, rows = (places - low).transpose(2, 0, 1)
+    return _normal(around[rows, columns].astype(np.float32).mean(axis=1) @ _BRIGHTNESS)
 
 
 def _normal(values: Values) -> Values:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from musetalk_fast.media.face.detector import Detection, Detector, same_face
 from musetalk_fast.media.face.landmarks import Landmarks, Mesh
 from musetalk_fast.media.face.sampling import Region
+from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import Box, Picture
 
 MIN_PRESENCE = 10.0
@@ -81,7 +82,9 @@ class FaceFinder:
                 break
         return best if best is not None and best.presence > MIN_PRESENCE_NAMED else None
 
-    def follow(self, rgb: Picture, face: Landmarks, shift: tuple[float, float]) -> Landmarks | None:
+    def follow(
+        self, rgb: PictureLike, face: Landmarks, shift: tuple[float, float]
+    ) -> Landmarks | None:
         """What is where a face should be that moved by `shift` pixels since the frame before.
 
         One look: whoever else stands there is found as well. None if nobody does.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from musetalk_fast.media.face.detector import Bounds, Detection
 from musetalk_fast.media.face.model import Model
 from musetalk_fast.media.face.sampling import Patch, Region, quick_sample, sample
+from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import Box, Picture
 
 _SIDE = 256
@@ -129,7 +130,9 @@ class Mesh:
             region = _region_of(landmarks)
         return landmarks
 
-    def follow(self, picture: Picture, face: Landmarks, shift: tuple[float, float]) -> Landmarks:
+    def follow(
+        self, picture: PictureLike, face: Landmarks, shift: tuple[float, float]
+    ) -> Landmarks:
         """Landmarks of a face that was there in the frame before, `shift` pixels away: one look."""
         region = _region_of(face)
         moved = Region(region.x + shift[0], region.y + shift[1], region.size, region.angle)

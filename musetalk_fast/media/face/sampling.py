@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import Picture
 
 Patch = NDArray[np.float32]
@@ -72,7 +73,7 @@ def reduce(picture: Picture, factor: int) -> Picture:
     return out
 
 
-def blocks(picture: Picture, size: float, side: int) -> int:
+def blocks(picture: PictureLike, size: float, side: int) -> int:
     """By how much to reduce a picture before a region of `size` is sampled to `side` pixels."""
     shorter: int = min(picture.shape[:2])
     return max(1, min(int(size / side), shorter))
@@ -103,7 +104,7 @@ def bilinear(picture: Picture, region: Region, side: int) -> Patch:
     return _gather(picture, x, y)
 
 
-def quick_sample(picture: Picture, region: Region, side: int) -> Patch:
+def quick_sample(picture: PictureLike, region: Region, side: int) -> Patch:
     """As `sample`, rounded to whole levels, in a third of the time: for the frames of a video."""
     from PIL import Image
 
@@ -155,7 +156,7 @@ def _mix(one: Patch, other: Patch, weight: NDArray[np.float32]) -> Patch:
     return one
 
 
-def _around(picture: Picture, region: Region) -> tuple[int, int, int, int]:
+def _around(picture: PictureLike, region: Region) -> tuple[int, int, int, int]:
     """The upright rectangle `(x, y, width, height)` of a picture that a region touches."""
     reach = region.size / 2 * (abs(math.cos(region.angle)) + abs(math.sin(region.angle))) + 1
     height, width = picture.shape[:2]

@@ -22,7 +22,8 @@ from musetalk_fast.media.face.finder import FaceFinder
 from musetalk_fast.media.face.landmarks import Landmarks
 from musetalk_fast.media.face.sampling import Region
 from musetalk_fast.media.face.selection import check_choice, look
-from musetalk_fast.types import AvatarOptions, Box, Picture
+from musetalk_fast.media.partial_picture import PictureLike
+from musetalk_fast.types import AvatarOptions, Box
 
 MAX_YAW, MAX_YAW_AGAIN = 45.0, 38.0
 """Degrees: a head turned further shows too little of its mouth; it counts again below the other."""
@@ -72,11 +73,12 @@ class FaceTracker:
         self._turn = TurnLimit()
         self._refusal: InputError | None = None
 
-    def track(self, rgb: Picture) -> TrackedFace | None:
+    def track(self, rgb: PictureLike) -> TrackedFace | None:
         """The face in the next source frame, or None if it is not there or of no use there.
 
         Args:
-            rgb: (H, W, 3) uint8 RGB, of one size for all frames.
+            rgb: (H, W, 3) uint8 RGB, of one size for all frames; most of the time only the part
+                around the face is looked at.
 
         Raises:
             errors.NoFaceError: the place that the options name lies outside the picture.
@@ -104,18 +106,20 @@ class FaceTracker:
             hint="use a video that shows the face from the front",
         )
 
-    def _chosen(self, rgb: Picture) -> Landmarks | None:
+    def _chosen(self, rgb: PictureLike) -> Landmarks | None:
         is_first = self._unseen == 0
         self._unseen += 1
         if not self._is_due():
             return None
-        selection = look(rgb, self._options, self._finder, list_others=False, seek_turned=is_first)
+        selection = look(
+            rgb[:, :], self._options, self._finder, list_others=False, seek_turned=is_first
+        )
         face = selection.faces[selection.chosen]
         self._appearance = Appearance.of(rgb, face)
         self._note(face)
         return face
 
-    def _followed(self, rgb: Picture, last: _Seen) -> Landmarks | None:
+    def _followed(self, rgb: PictureLike, last: _Seen) -> Landmarks | None:
         here = self._finder.follow(rgb, last.face, last.way(self._unseen))
         for face in self._candidates(rgb, last, here):
             if last.may_be(face, self._unseen) and self._appearance_fits(rgb, face):
@@ -124,17 +128,19 @@ class FaceTracker:
         self._unseen += 1
         return None
 
-    def _candidates(self, rgb: Picture, last: _Seen, here: Landmarks | None) -> Iterable[Landmarks]:
+    def _candidates(
+        self, rgb: PictureLike, last: _Seen, here: Landmarks | None
+    ) -> Iterable[Landmarks]:
         """What may be the face, the likeliest first."""
         if here is not None:
             yield here
         if self._unseen >= _LOST:
-            faces = self._finder.find(rgb) if self._is_due() else []
+            faces = self._finder.find(rgb[:, :]) if self._is_due() else []
         else:
-            faces = self._finder.near(rgb, last.surroundings(self._unseen))
+            faces = self._finder.near(rgb[:, :], last.surroundings(self._unseen))
         yield from sorted(faces, key=lambda face: last.distance(face, self._unseen))
 
-    def _appearance_fits(self, rgb: Picture, face: Landmarks) -> bool:
+    def _appearance_fits(self, rgb: PictureLike, face: Landmarks) -> bool:
         assert self._appearance is not None  # chosen together
         return self._appearance.fits(rgb, face)
 

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from musetalk_fast.media.frame_size import (
 )
 from musetalk_fast.media.image import Asset, Background, Still
 from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.partial_picture import PartialPicture, PictureLike
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.video.frame_canvas import FrameCanvas
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
@@ -30,6 +32,7 @@ from musetalk_fast.media.video.frame_filter import Preparation, plain_format
 from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
+from musetalk_fast.media.video.picture_window import PictureWindow
 from musetalk_fast.media.video.stream_facts import conversion_note, facts_of
 from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.media.video.tone_mapping import MAPPED_TO, tone_note
@@ -224,6 +227,17 @@ class VideoSource:
         """The source frames of a run as `picture` gives them; see `planes`."""
         for frame in self._frames(run, self._facts.preparation, "rgb24", self._facts.curve):
             yield np.ascontiguousarray(frame.to_ndarray())
+
+    def partial_pictures(self) -> Iterator[PictureLike]:
+        """All source frames as `picture` gives them; only what is looked at is converted."""
+        preparation = self._facts.preparation
+        if preparation.is_interlaced or self._facts.curve is not None:
+            yield from self.pictures(SourceRun(0, 1, self.frames))
+            return
+        window = PictureWindow(preparation)
+        with self._decoder(0) as decoder:
+            for _, frame in decoder.frames(0, self.frames - 1):
+                yield PartialPicture(*self.seen_size, partial(window.picture, frame))
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The source frames of a run, one after the other, forward or backward.
