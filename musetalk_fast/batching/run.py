@@ -14,10 +14,13 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.finished import FinishedVideos
 from musetalk_fast.batching.outcome import BatchListener, Outcome, failed
 from musetalk_fast.batching.recording_length import shortest_first
-from musetalk_fast.config import ServerSettings, Settings
+from musetalk_fast.config import DEFAULT_SERVER, ServerSettings, Settings
 from musetalk_fast.errors import OutputWriteError
 from musetalk_fast.planning import Plan
+from musetalk_fast.planning.concurrency import MAX_ENCODERS, choose_concurrency, processors
 from musetalk_fast.rendering import Renderer
+from musetalk_fast.rendering.encoder_slots import EncoderSlots
+from musetalk_fast.rendering.executor import MAX_STREAMS
 from musetalk_fast.rendering.loading import RenderRequest
 from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.threads import run_in_thread
@@ -29,12 +32,17 @@ class BatchOptions:
     """How a batch is run.
 
     Attributes:
-        at_once: jobs at work at a time.
+        at_once: jobs at work at a time; None: so many that servers and encoders never wait while
+            others load their inputs or join their parts.
         fail_fast: begin no other job after one has failed, and stop those at work.
     """
 
-    at_once: int = 1
+    at_once: int | None = None
     fail_fast: bool = False
+
+
+_BESIDE = 2
+"""Jobs that load their inputs or join their parts, while others have all encoders."""
 
 
 class _FailedFastError(Exception):
@@ -54,12 +62,12 @@ async def render_all(
         errors.OutputWriteError: a folder for the videos cannot be made.
     """
     async with AsyncExitStack() as stack:
-        batch = _Batch(stack, listener, finished, options)
+        batch = _Batch(stack, listener, finished, options, jobs)
         await batch.open_servers(jobs)
         for folder in {job.output.parent for job in jobs}:
             make_folder(folder)
         waiting = deque(await run_in_thread(partial(shortest_first, jobs)))
-        count = min(options.at_once, len(jobs))
+        count = min(batch.at_once, len(jobs))
         workers = [asyncio.ensure_future(batch.work(waiting)) for _ in range(count)]
         try:
             await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
@@ -84,11 +92,15 @@ class _Batch:
         listener: BatchListener,
         finished: FinishedVideos,
         options: BatchOptions,
+        jobs: Sequence[Job],
     ) -> None:
         self._stack = stack
         self._listener = listener
         self._finished = finished
         self._options = options
+        segments = _segments_at_once(jobs)
+        self.at_once = min(len(jobs), options.at_once or segments + _BESIDE)
+        self._slots = stack.enter_context(EncoderSlots(segments))
         self._renderers: dict[tuple[ServerSettings, int], Renderer] = {}
 
     async def open_servers(self, jobs: Iterable[Job]) -> None:
@@ -97,7 +109,7 @@ class _Batch:
             key = _key(job.settings)
             if key not in self._renderers:
                 on_event = partial(self._listener.event, None)
-                renderer = Renderer(job.settings, on_event, fallback=False)
+                renderer = Renderer(job.settings, on_event, fallback=False, slots=self._slots)
                 self._renderers[key] = await self._stack.enter_async_context(renderer)
                 await renderer.connect()
 
@@ -130,7 +142,7 @@ class _Batch:
             settings=job.settings,
             on_event=partial(self._listener.event, job),
             fresh=job.fresh,
-            beside=self._options.at_once,
+            beside=self.at_once,
             is_done=partial(self._is_done, job, engines),
         )
 
@@ -141,6 +153,13 @@ class _Batch:
 def _key(settings: Settings) -> tuple[ServerSettings, int]:
     """Of what a renderer's servers are made."""
     return settings.server, settings.processing.max_retries
+
+
+def _segments_at_once(jobs: Iterable[Job]) -> int:
+    """As many as there are processors for their encoders, and a stream for each server."""
+    servers = {url for job in jobs for url in job.settings.server.url or (DEFAULT_SERVER,)}
+    encoders = choose_concurrency(len(servers) + MAX_ENCODERS, processors()).encoders
+    return min(MAX_STREAMS, max(encoders, len(servers)))
 
 
 def make_folder(outputs: Path) -> None:

@@ -142,7 +142,7 @@ def batch(
     from musetalk_fast.batching import BatchOptions, ReportFolder
 
     place = ReportFolder(outputs or Path(_list_of(inputs)).parent, shard)
-    options = BatchOptions(at_once or 1, fail_fast)
+    options = BatchOptions(at_once, fail_fast)
     return _render(ctx, jobs, found.left_over, place, options)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from musetalk_fast import errors
 from musetalk_fast.client.backoff import backoff_secs
 from musetalk_fast.client.negotiate import NegotiatedServer
+from musetalk_fast.client.server_link import ServerLink
 from musetalk_fast.types import EngineIdentity
 
 _POLL_INTERVAL_SECS = 0.25
@@ -38,55 +39,57 @@ OnFailure = Callable[["Member", errors.MuseTalkError, float], None]
 
 
 class Member:
-    """One server of a pool.
+    """A server as one render knows it.
 
     Args:
         name: how messages call it.
-        connect: opens the connection and asks what the server can do.
+        link: its connection, which other renders may share.
         tries: consecutive failures after the first before it counts as lost; it is
             still tried now and then while other servers work.
 
     Attributes:
         error: its last failure.
         excluded: it is not used for this render any more.
-        throughput: frames a second of its last streams, or None.
-        streams: running now.
-        announced: its `ServerEvent` was emitted.
+        streams: of this render, running now.
     """
 
-    def __init__(
-        self, name: str, connect: Callable[[], Awaitable[NegotiatedServer]], tries: int
-    ) -> None:
+    def __init__(self, name: str, link: ServerLink, tries: int) -> None:
         self.name = name
+        self.link = link
         self.error: errors.MuseTalkError | None = None
         self.excluded = False
-        self.throughput: float | None = None
         self.streams = 0
-        self.announced = False
-        self._connect = connect
-        self._connecting = asyncio.Lock()
-        self._server: NegotiatedServer | None = None
-        self._died = False
         self._tries = tries
         self._failures = self._corrupted = self._lagged = 0
-        self._failed_at = self._resume_at = self._saturated_until = 0.0
+        self._failed_at = self._resume_at = 0.0
+
+    def again(self) -> Member:
+        """The same server for another render: failures that concern this one do not count."""
+        return Member(self.name, self.link, self._tries)
 
     async def server(self) -> NegotiatedServer:
-        """The connected server; opened once, and again where a child of ours has died.
-
-        Raises:
-            errors.ServerError: it does not answer, or is no MuseTalk server.
-        """
-        async with self._connecting:
-            if self._server is None or self._died:
-                self._server = await self._connect()
-                self._died = False
-            return self._server
+        """As `ServerLink.server`."""
+        return await self.link.server()
 
     @property
     def opened(self) -> NegotiatedServer | None:
         """The server, if it ever answered."""
-        return self._server
+        return self.link.opened
+
+    @property
+    def throughput(self) -> float | None:
+        """Frames a second of its last streams, or None."""
+        return self.link.throughput
+
+    def stream_begins(self) -> None:
+        """A stream of this render runs."""
+        self.streams += 1
+        self.link.streams += 1
+
+    def stream_ended(self) -> None:
+        """It runs no more."""
+        self.streams -= 1
+        self.link.streams -= 1
 
     @property
     def lost(self) -> bool:
@@ -99,20 +102,9 @@ class Member:
         return self.excluded or self._resume_at > asyncio.get_running_loop().time()
 
     @property
-    def is_saturated(self) -> bool:
-        """Whether it said that it serves as many of our streams as it can."""
-        return self.streams > 0 and self._saturated_until > asyncio.get_running_loop().time()
-
-    @property
     def available(self) -> bool:
         """Whether it may be used now, and its last request did not fail."""
-        return not (self.backing_off or self.is_saturated or self._failures)
-
-    def reset(self) -> None:
-        """A new render begins: what it was excluded for may not concern this one."""
-        self.excluded = False
-        self._failures = self._corrupted = self._lagged = 0
-        self._resume_at = self._saturated_until = 0.0
+        return not (self.backing_off or self.link.is_saturated or self._failures)
 
     def failed(self, error: errors.MuseTalkError, began: float) -> float:
         """Count a failure; streams that began before the last one fail for the same reason.
@@ -126,8 +118,8 @@ class Member:
         now = asyncio.get_running_loop().time()
         is_new = began >= self._failed_at
         again = is_new and self._failures > 0 and self._is_definite(error)
-        if self._server is not None and self._server.builtin:
-            self._died = self._died or isinstance(error, errors.ServerUnreachableError)
+        if isinstance(error, errors.ServerUnreachableError):
+            self.link.lost_connection()
         self.error = error
         if isinstance(error, _PERMANENT) or again:
             self.excluded = True
@@ -166,7 +158,7 @@ class Member:
 
     def saturated(self, secs: float) -> None:
         """It can serve no more streams for now, until one of ours ends."""
-        self._saturated_until = asyncio.get_running_loop().time() + secs
+        self.link.saturated_until = asyncio.get_running_loop().time() + secs
 
     def succeeded(self) -> None:
         """A part was made of its frames: they were not corrupt."""
@@ -175,12 +167,10 @@ class Member:
     def worked(self, frames: int, secs: float) -> None:
         """Frames came, and their stream has ended."""
         self._failures = 0
-        self._saturated_until = 0.0
+        self.link.saturated_until = 0.0
         if frames and secs > 0:
-            throughput = frames / secs
-            self.throughput = (
-                throughput if self.throughput is None else (self.throughput + throughput) / 2
-            )
+            throughput, before = frames / secs, self.link.throughput
+            self.link.throughput = throughput if before is None else (before + throughput) / 2
 
     def _is_definite(self, error: errors.MuseTalkError) -> bool:
         """Whether a failure repeats the last one so that another retry would fail too."""
@@ -189,7 +179,7 @@ class Member:
         if isinstance(error, errors.ProtocolError):
             return not isinstance(error, _DAMAGE) and str(error) == str(self.error)
         if isinstance(error, errors.NotAServerError):
-            return self._server is None  # what was one still is, whatever corrupts its responses
+            return self.opened is None  # what was one still is, whatever corrupts its responses
         return isinstance(error, _PERMANENT_IF_REPEATED)
 
     async def wait_backoff(self) -> None:
@@ -200,7 +190,8 @@ class Member:
     def _left(self) -> float:
         """Seconds until it should be tried."""
         now = asyncio.get_running_loop().time()
-        poll = min(_POLL_INTERVAL_SECS, self._saturated_until - now) if self.is_saturated else 0.0
+        saturated = self.link.saturated_until - now if self.link.is_saturated else 0.0
+        poll = min(_POLL_INTERVAL_SECS, saturated)
         return max(poll, self._resume_at - now)
 
     def _back_off(self, secs: float) -> float:
@@ -219,8 +210,11 @@ class Pool:
     @property
     def engines(self) -> tuple[EngineIdentity, ...]:
         """Of the servers that have answered."""
-        infos = [member.opened.info for member in self.members if member.opened is not None]
-        return tuple(EngineIdentity(each.engine, each.model, each.is_preview) for each in infos)
+        return tuple(member.link.engine for member in self.members if member.link.engine)
+
+    def again(self) -> Pool:
+        """The same servers for another render."""
+        return Pool([member.again() for member in self.members])
 
     async def open(self, on_failure: OnFailure = lambda _member, _error, _secs: None) -> None:
         """Open every server; return once one has answered.

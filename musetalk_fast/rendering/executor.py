@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from functools import partial
 
 from musetalk_fast.client.pool import Member, Pool
@@ -13,6 +14,7 @@ from musetalk_fast.events import Event, OnEvent, WarningEvent
 from musetalk_fast.planning import Segment
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.encode import SegmentEncoder
+from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.progress import ProgressReporter, failure_event, segment_event
 from musetalk_fast.rendering.scheduler import Scheduler
@@ -29,12 +31,18 @@ MAX_STREAMS = 32
 
 
 async def make_parts(
-    job: RenderJob, pool: Pool, segments: Sequence[Segment], retries: int, on_event: OnEvent
+    job: RenderJob,
+    pool: Pool,
+    segments: Sequence[Segment],
+    retries: int,
+    on_event: OnEvent,
+    slots: EncoderSlots | None = None,
 ) -> dict[int, Part]:
     """The parts of these segments, by number, with as many encoders as suit the machine.
 
     Args:
         retries: consecutive failures after which a server or a segment is given up.
+        slots: what it shares with other renders at work; None: it is alone.
 
     Raises:
         errors.ServerError, errors.InputError: no server is left.
@@ -42,7 +50,8 @@ async def make_parts(
     """
     in_software = job.plan.encoder.in_software
     encoders = choose_concurrency(len(segments), processors(), in_software=in_software).encoders
-    parts = await SegmentExecutor(job, pool, encoders, retries, on_event).make(segments)
+    executor = SegmentExecutor(job, pool, encoders, retries, on_event, slots)
+    parts = await executor.make(segments)
     if note := job.inputs.avatar.missing_note:
         on_event(WarningEvent(message=note, token="MTF-AVATAR-DAMAGED"))
     return parts
@@ -55,13 +64,21 @@ class SegmentExecutor:
         pool: the servers; each gets as many streams as keep the encoders busy.
         encoders: that keep the processors busy.
         retries: consecutive failures after which a server or a segment is given up.
+        slots: what it shares with other renders at work; None: it is alone.
     """
 
     def __init__(
-        self, job: RenderJob, pool: Pool, encoders: int, retries: int, on_event: OnEvent
+        self,
+        job: RenderJob,
+        pool: Pool,
+        encoders: int,
+        retries: int,
+        on_event: OnEvent,
+        slots: EncoderSlots | None = None,
     ) -> None:
         self._job = job
-        self._pool = pool
+        self._pool = pool.again()
+        self._slots = slots
         self._retries = retries
         self._listener = on_event
         self._scheduler: Scheduler | None = None
@@ -79,16 +96,19 @@ class SegmentExecutor:
             errors.ThreadLimitError: the system starts too few threads.
             BaseException: what `on_event` raises.
         """
-        threads = ThreadPoolExecutor(self._limit, "encode")
-        begin = partial(self._begin, SegmentEncoder(self._job), threads)
-        attempts = (self._retries + 1) * len(self._pool.members)
-        scheduler = Scheduler(
-            segments, self._limit, begin, attempts, self._emit, self._emit_corrupt
-        )
-        self._scheduler = scheduler
-        for member in self._pool.members:
-            member.reset()
-        frames = sum(segment.frames for segment in segments)
+        with ExitStack() as stack:
+            slots = self._slots or stack.enter_context(EncoderSlots(self._limit))
+            begin = partial(self._begin, SegmentEncoder(self._job), slots.threads)
+            attempts = (self._retries + 1) * len(self._pool.members)
+            scheduler = Scheduler(
+                segments, self._limit, begin, attempts, self._emit, self._emit_corrupt, slots
+            )
+            stack.enter_context(slots.shared_by(scheduler))
+            self._scheduler = scheduler
+            await self._make(scheduler, sum(segment.frames for segment in segments))
+        return scheduler.parts
+
+    async def _make(self, scheduler: Scheduler, frames: int) -> None:
         try:
             async with ProgressReporter(frames, scheduler, self._on_event).running():
                 await self._run(scheduler)
@@ -96,9 +116,7 @@ class SegmentExecutor:
             await scheduler.wait_for_complete()  # what was made is kept for the next run
             raise
         finally:
-            threads.shutdown(wait=False)
             await scheduler.close()
-        return scheduler.parts
 
     def _begin(self, encode: Encode, threads: Executor, segment: Segment) -> ActiveSegment:
         manifest = self._job.state.manifest

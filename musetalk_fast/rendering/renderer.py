@@ -13,6 +13,7 @@ from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
 from musetalk_fast.events import OnEvent, ProgressEvent
 from musetalk_fast.planning import Plan
+from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
@@ -43,6 +44,7 @@ class Renderer:
         settings: how.
         on_event: called with every event, on the event loop's thread.
         fallback: use the built-in engine if no server was chosen and the default does not answer.
+        slots: what renders at work at the same time share; None: there is one at a time.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Renderer:
         on_event: OnEvent = lambda _event: None,
         *,
         fallback: bool = True,
+        slots: EncoderSlots | None = None,
     ) -> None:
+        self._slots = slots
         self._settings = settings or Settings()
         self._on_event = on_event
         self._fallback = fallback
@@ -157,7 +161,7 @@ class Renderer:
         pool = await self._opened_servers()
         clock.lap("server")
         retries = self._settings.processing.max_retries
-        made = await make_parts(job, pool, missing, retries, on_event)
+        made = await make_parts(job, pool, missing, retries, on_event, self._slots)
         clock.lap("prepare", job.state.established_at)
         clock.lap("generate")
         return made

@@ -10,6 +10,7 @@ from musetalk_fast.client.pool import Member
 from musetalk_fast.errors import MuseTalkError, ProtocolError, ServerBusyError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
+from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.video.parts import Part
 
@@ -32,6 +33,7 @@ class Scheduler:
         attempts: without a frame, after which a failing segment fails the render.
         on_part: called with each finished part.
         on_corrupt: called with the server whose frame could not be decoded.
+        slots: what it shares with other renders at work; None: it is alone.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Scheduler:
         attempts: int,
         on_part: Callable[[Segment, Part], None],
         on_corrupt: Callable[[Member, ProtocolError], None],
+        slots: EncoderSlots | None = None,
     ) -> None:
         self._waiting = deque(segments)
         self._active: list[ActiveSegment] = []
@@ -51,6 +54,7 @@ class Scheduler:
         self._attempts = attempts
         self._on_part = on_part
         self._on_corrupt = on_corrupt
+        self._slots = slots
         self._changed = asyncio.Event()
         self._corrupt_counts: dict[int, int] = {}
         self._frames = 0
@@ -81,7 +85,8 @@ class Scheduler:
             None: it has to back off first.
         """
         while not member.backing_off:
-            active = None if member.is_saturated else self._pick(member)
+            link = member.link
+            active = None if link.is_saturated or link.is_full else self._pick(member)
             if active is not None:
                 return active
             await self._wait_for_change()
@@ -126,6 +131,25 @@ class Scheduler:
             self.fail(error)
         self._changed.set()
 
+    def stream_ended(self) -> None:
+        """A stream has ended, well or not: its server and its slot may be another render's."""
+        if self._slots is not None:
+            self._slots.notify()
+
+    def wake(self) -> None:
+        """A slot or a server may be free."""
+        self._changed.set()
+
+    @property
+    def open_segments(self) -> int:
+        """Active segments that need frames."""
+        return sum(map(_is_open, self._active))
+
+    @property
+    def active_segments(self) -> int:
+        """These, and those that are in their encoders yet."""
+        return len(self._active)
+
     def fail(self, error: BaseException) -> None:
         """The render cannot go on."""
         if isinstance(error, StopIteration):  # a future does not take it: PEP 479
@@ -165,6 +189,7 @@ class Scheduler:
             self._waiting
             and len(open_segments) < self._limit
             and len(self._active) < self._max_active
+            and (self._slots is None or self._slots.has_free())
         ):
             return self._start(self._waiting.popleft())
         if self._waiting:
@@ -190,6 +215,7 @@ class Scheduler:
         except BaseException as error:  # noqa: BLE001 - raised where the render is waited for
             self.fail(error)
         self._changed.set()
+        self.stream_ended()
 
     def _take(self, active: ActiveSegment, part: asyncio.Future[Part]) -> None:
         error = part.exception()

@@ -8,6 +8,7 @@ from functools import partial
 from musetalk_fast.builtin import BuiltinServer
 from musetalk_fast.client.negotiate import NegotiatedServer, open_server, probe
 from musetalk_fast.client.pool import Member, Pool
+from musetalk_fast.client.server_link import ServerLink
 from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerUnreachableError
 from musetalk_fast.events import OnEvent, WarningEvent
@@ -29,7 +30,11 @@ async def open_servers(
     """
     urls = settings.server.url or [await _default_server(on_event, fallback=fallback)]
     pool = Pool([
-        Member(url, partial(_connect, url, settings, stack), settings.processing.max_retries)
+        Member(
+            url,
+            ServerLink(partial(_connect, url, settings, stack)),
+            settings.processing.max_retries,
+        )
         for url in urls
     ])  # fmt: skip
     await pool.open(lambda _member, error, secs: on_event(failure_event(error, secs)))

@@ -147,14 +147,13 @@ class Session:
                 )
                 await state.establish(offered, faces, where)
             return
-        speech, picture = self._job.inputs.speech, self._job.picture
-        await run_all(
-            self._upload(server, "avatar", picture.sha256, picture.data),
-            self._upload(server, "audio", speech.wav_sha256, speech.wav),
-        )
+        speech = self._job.inputs.speech
         source_frames = self._job.inputs.avatar.frames
         async with state.receiving(source_frames) as faces:
-            await self._prepare(server, server.wire, faces)
+            await run_all(
+                self._send_avatar(server, server.wire, faces),
+                self._upload(server, "audio", speech.wav_sha256, speech.wav),
+            )
             offered = Manifest(engine=engine, digest=faces.digest, source_frames=source_frames)
             is_first = await state.establish(offered, faces, where)
         state.faceless.check(plan.sources, str(plan.avatar))
@@ -180,6 +179,14 @@ class Session:
 
         await ensure_asset(server.connection, sha256, content, emit)
 
+    async def _send_avatar(
+        self, server: NegotiatedServer, wire: StreamWire, faces: FaceTableWriter | FacesDigest
+    ) -> None:
+        picture = self._job.picture
+        async with self._member.link.preparing(picture.sha256):
+            await self._upload(server, "avatar", picture.sha256, picture.data)
+            await self._prepare(server, wire, faces)
+
     async def _prepare(
         self, server: NegotiatedServer, wire: StreamWire, faces: FaceTableWriter | FacesDigest
     ) -> None:
@@ -194,8 +201,8 @@ class Session:
         await prepare_avatar(server.connection, request, wire, size, avatar.frames, faces, emit)
 
     def _emit(self, server: NegotiatedServer) -> None:
-        if not self._member.announced:
-            self._member.announced = True
+        if not self._member.link.announced:
+            self._member.link.announced = True
             self._on_event(
                 ServerEvent(
                     url=self._member.name,

@@ -109,7 +109,7 @@ class Worker:
 
     async def _watch_stream(self, stats: StreamStats, streaming: asyncio.Task[None]) -> None:
         """Watch a stream until it ends, whatever it ends with."""
-        self._member.streams += 1
+        self._member.stream_begins()
         try:
             while not streaming.done():
                 if self._is_too_slow(stats):
@@ -125,7 +125,8 @@ class Worker:
                 self._member.worked(stats.frames, stats.secs)
             raise
         finally:
-            self._member.streams -= 1
+            self._member.stream_ended()
+            self._scheduler.stream_ended()
             await cancel_and_wait([streaming])
 
     async def _receive(self, active: ActiveSegment, stats: StreamStats) -> None:
@@ -160,7 +161,7 @@ class Worker:
 
     async def _handle_failure(self, error: MuseTalkError) -> None:
         """Count a failure of the server."""
-        if isinstance(error, ServerBusyError) and self._member.streams:
+        if isinstance(error, ServerBusyError) and self._member.link.streams:
             # It serves as many streams as it can; this one is too many for now.
             self._member.saturated(
                 min(error.retry_after or _POLL_INTERVAL_SECS, MAX_RETRY_AFTER_SECS)

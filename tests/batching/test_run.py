@@ -10,13 +10,14 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image, ImageOps
 from recorder import REPOSITORY, job, run, small, speak
 
 from musetalk_fast import errors
 from musetalk_fast.batching import Job, plan_all
 from musetalk_fast.batching.run import make_folder
 from musetalk_fast.config import OutputSettings, ProcessingSettings, Settings
-from musetalk_fast.events import SegmentEvent
+from musetalk_fast.events import FacesEvent, SegmentEvent, UploadEvent
 from musetalk_fast.rendering.steps import render_segments, write_plan
 
 
@@ -117,9 +118,28 @@ def test_a_half_done_video_goes_on_from_its_parts(tmp_path: Path, preview_server
 def test_fail_fast_begins_no_other(batch: tuple[Job, ...]) -> None:
     bob, anna = batch[1], replace(batch[0], fresh=True)
     bob_first = replace(bob, audio=batch[2].audio)
-    ran = run([anna, bob_first], fail_fast=True)
+    ran = run([anna, bob_first], fail_fast=True, at_once=1)
     assert ran.states == {"anna": "waiting", "bob": "failed"}
     assert ran.interrupted
+
+
+def test_jobs_at_once_send_and_prepare_their_avatar_once(
+    tmp_path: Path, preview_server: str
+) -> None:
+    settings = small(preview_server)
+    avatar = tmp_path / "mirrored.png"
+    with Image.open(REPOSITORY / "examples/portrait.png") as portrait:
+        ImageOps.mirror(portrait).save(avatar)
+    jobs = [replace(job(tmp_path, name, settings), avatar=avatar) for name in "abc"]
+    ran = run(jobs, at_once=3)
+    assert set(ran.states.values()) == {"done"}
+    assert ran.most == 3
+    assert len({each.output.read_bytes() for each in jobs}) == 1, "each made its own, alike"
+    sent = [event for _, event in ran.events if isinstance(event, UploadEvent)]
+    whole = [event.asset for event in sent if event.sent == event.total]
+    assert whole.count("avatar") == 1
+    looks = [event for _, event in ran.events if isinstance(event, FacesEvent)]
+    assert len(looks) == 3, "each job says what was found"
 
 
 def test_a_server_that_is_not_there_stops_the_batch_before_it_begins(tmp_path: Path) -> None:

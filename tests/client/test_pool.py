@@ -13,6 +13,7 @@ from musetalk_fast import errors
 from musetalk_fast.client import backoff
 from musetalk_fast.client.backoff import backoff_secs
 from musetalk_fast.client.pool import Member, Pool
+from musetalk_fast.client.server_link import ServerLink
 
 if TYPE_CHECKING:
     from musetalk_fast.client.negotiate import NegotiatedServer
@@ -39,7 +40,7 @@ class Script:
 
 
 def _member(*answers: errors.MuseTalkError | None, tries: int = 3, name: str = "a") -> Member:
-    return Member(name, Script(*answers), tries)
+    return Member(name, ServerLink(Script(*answers)), tries)
 
 
 @pytest.fixture
@@ -102,8 +103,9 @@ async def test_some_verdicts_are_final(error: errors.MuseTalkError) -> None:
     member = _member(None)
     assert member.failed(error, math.inf) == math.inf
     assert member.excluded
-    member.reset()
-    assert not member.excluded
+    again = member.again()
+    assert not again.excluded, "it may not concern another render"
+    assert again.link is member.link
 
 
 @pytest.mark.parametrize("error", [REFUSED, FOREIGN], ids=lambda error: type(error).__name__)
@@ -188,7 +190,7 @@ async def test_opening_survives(answers: tuple[errors.MuseTalkError | None], ask
     reported: list[str] = []
     await Pool([member]).open(lambda _member, error, _secs: reported.append(error.token))
     assert reported == [error.token for error in answers if error is not None]
-    assert len(member._connect.times) == asked  # type: ignore[attr-defined]
+    assert len(member.link._connect.times) == asked  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("quick")
@@ -203,7 +205,7 @@ async def test_opening_gives_up(error: errors.MuseTalkError, asked: int) -> None
     with pytest.raises(type(error)) as caught:
         await Pool([member]).open()
     assert caught.value is error
-    assert len(member._connect.times) == asked  # type: ignore[attr-defined]
+    assert len(member.link._connect.times) == asked  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("quick")
@@ -287,7 +289,7 @@ async def test_a_server_that_failed_is_no_measure_until_it_works() -> None:
 
 async def test_a_server_that_is_full_is_no_measure() -> None:
     slow, fast, pool = await _slow_and_fast()
-    fast.streams = 1
+    fast.stream_begins()
     fast.saturated(20.0)
     assert pool.best_throughput(slow) is None
 
@@ -295,7 +297,7 @@ async def test_a_server_that_is_full_is_no_measure() -> None:
 async def test_a_child_of_ours_that_died_is_replaced() -> None:
     script = Script(None)
     script.builtin = True
-    member = Member("builtin", script, 3)
+    member = Member("builtin", ServerLink(script), 3)
     first = await member.server()
     member.failed(errors.StreamCutError("cut"), math.inf)
     assert await member.server() is first
@@ -351,12 +353,12 @@ async def test_what_streams_say_together_is_said_once() -> None:
 async def test_it_is_full_as_long_as_it_says_or_until_a_stream_has_ended() -> None:
     member = _member(None)
     member.saturated(20.0)
-    assert not member.is_saturated, "nothing of ours runs there"
-    member.streams = 1
-    assert member.is_saturated
+    assert not member.link.is_saturated, "nothing of ours runs there"
+    member.again().stream_begins()  # of another render
+    assert member.link.is_saturated
     waiting = asyncio.ensure_future(member.wait_backoff())
     await asyncio.sleep(0.02)
     assert not waiting.done()
     member.worked(25, 1.0)
-    assert not member.is_saturated
+    assert not member.link.is_saturated
     await asyncio.wait_for(waiting, 60)

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from musetalk_fast.client.pool import Member
+from musetalk_fast.client.server_link import ServerLink
 from musetalk_fast.rendering.queue import QueueClosedError
 from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.types import CropEncoding
@@ -19,7 +20,7 @@ async def _nowhere() -> object:
 
 def member(name: str = "a", tries: int = 3) -> Member:
     """A server that is never asked."""
-    return Member(name, _nowhere, tries)  # type: ignore[arg-type]
+    return Member(name, ServerLink(_nowhere), tries)  # type: ignore[arg-type]
 
 
 def frames(*indices: int) -> list[Frame]:

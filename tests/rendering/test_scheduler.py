@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from active_segments import Encoder, frames, member
@@ -15,6 +17,7 @@ from musetalk_fast.client.pool import Member
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering import scheduler as scheduler_module
+from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 from musetalk_fast.video.parts import Part
@@ -26,13 +29,18 @@ class Render:
     """A scheduler and what it calls back with."""
 
     def __init__(
-        self, threads: ThreadPoolExecutor, encoder: Encoder, segments: int, limit: int = 2
+        self,
+        threads: ThreadPoolExecutor,
+        encoder: Encoder,
+        segments: int,
+        limit: int = 2,
+        slots: EncoderSlots | None = None,
     ) -> None:
         self.done: list[int] = []
         self.blamed: list[tuple[str, str]] = []
         begin = partial(ActiveSegment, encode=encoder, threads=threads)
         cut = [Segment(number, 4 * number, 4 * number + 4) for number in range(segments)]
-        self.scheduler = Scheduler(cut, limit, begin, 2, self._on_part, self._on_corrupt)
+        self.scheduler = Scheduler(cut, limit, begin, 2, self._on_part, self._on_corrupt, slots)
 
     def _on_part(self, segment: Segment, _part: object) -> None:
         self.done.append(segment.number)
@@ -312,3 +320,49 @@ async def test_full_segments_become_parts_though_no_server_is_left(
     await asyncio.wait_for(ending, 60)
     await render.scheduler.close()
     assert complete.part.result().frames == 4
+
+
+async def test_renders_share_slots_and_the_first_comes_first(threads: ThreadPoolExecutor) -> None:
+    with EncoderSlots(2) as slots:
+        one, two, three = (Render(threads, Encoder(), 2, slots=slots) for _ in range(3))
+        with ExitStack() as stack:
+            for each in (one, two, three):
+                stack.enter_context(slots.shared_by(each.scheduler))
+            taken = [await _take(one.scheduler, member()) for _ in range(2)]
+            waiting = [
+                asyncio.ensure_future(_take(each.scheduler, member())) for each in (two, three)
+            ]
+            await asyncio.sleep(0)
+            assert slots.threads._max_workers == 2
+            assert not slots.has_free()
+            for active, stats in taken:
+                await _complete(active, stats)
+            one.scheduler.stream_ended()
+            (_, third) = await asyncio.gather(*waiting)
+            assert not slots.has_free()
+            await asyncio.wait_for(one.scheduler.finished, 60)
+            again = asyncio.ensure_future(_take(two.scheduler, member()))
+            await _complete(*third)
+            three.scheduler.stream_ended()
+            assert (await asyncio.wait_for(again, 60))[0].segment.number == 1
+            await two.scheduler.close()
+            await three.scheduler.close()
+        assert slots.has_free()
+
+
+async def test_a_server_that_serves_no_more_streams_is_not_asked(
+    threads: ThreadPoolExecutor,
+) -> None:
+    render, server = Render(threads, Encoder(), 1), member()
+    opened = SimpleNamespace(info=SimpleNamespace(max_streams=1))
+    server.link._server = opened  # type: ignore[assignment]
+    other = server.again()
+    other.stream_begins()
+    waiting = asyncio.ensure_future(_take(render.scheduler, server))
+    await asyncio.sleep(0)
+    assert not render.scheduler.active_segments
+    other.stream_ended()
+    render.scheduler.wake()
+    active, _ = await asyncio.wait_for(waiting, 60)
+    assert active.segment.number == 0
+    await render.scheduler.close()

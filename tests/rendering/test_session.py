@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 
 from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
+from musetalk_fast.client.server_link import ServerLink
 from musetalk_fast.rendering import session as session_module
 from musetalk_fast.rendering.session import Session
 from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.media_types import BINARY
 
 
@@ -53,7 +56,9 @@ def _job() -> Any:
         plan=SimpleNamespace(
             frame_encoding=CropEncoding.RAW, fps=Fraction(25), width=64, height=64
         ),
-        state=SimpleNamespace(check_engine=lambda *_: None),
+        state=SimpleNamespace(
+            check_engine=lambda *_: None, receiving=lambda _frames: nullcontext(FacesDigest())
+        ),
         inputs=SimpleNamespace(
             speech=SimpleNamespace(wav_sha256="recording", wav=b""),
             avatar=SimpleNamespace(frames=1, seen_size=(64, 64), placement=None),
@@ -69,7 +74,7 @@ async def test_a_cancellation_beside_a_failed_upload_is_not_lost(
     """Else a worker continues when all frames have come, and the render waits for it forever."""
     uploads = Uploads()
     monkeypatch.setattr(session_module, "ensure_asset", uploads)
-    session = Session(Member("a", _server, 3), _job(), lambda _event: None)
+    session = Session(Member("a", ServerLink(_server), 3), _job(), lambda _event: None)
     ready = asyncio.ensure_future(session.ready())
     for _ in range(2):
         await asyncio.wait_for(uploads.begun.acquire(), 60)

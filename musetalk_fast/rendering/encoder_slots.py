@@ -1,0 +1,70 @@
+"""What renders at work at the same time share: encoding threads, and the segments that are active.
+
+Without it each of many renders would have as many encoders as the machine has processors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Sharer(Protocol):
+    """A render at work."""
+
+    @property
+    def open_segments(self) -> int:
+        """Its active segments that need frames."""
+
+    @property
+    def active_segments(self) -> int:
+        """These, and those that are in their encoders yet."""
+
+    def wake(self) -> None:
+        """A slot may be free."""
+
+
+class EncoderSlots:
+    """Segments of all renders that may be active.
+
+    Args:
+        limit: of those that need frames at a time; as many more may be in their encoders.
+
+    Attributes:
+        threads: that encode.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.threads = ThreadPoolExecutor(limit, "encode")
+        self._sharers: list[Sharer] = []
+
+    def __enter__(self) -> EncoderSlots:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.threads.shutdown(wait=False)
+
+    @contextmanager
+    def shared_by(self, sharer: Sharer) -> Iterator[None]:
+        """While the context is open, it takes slots; a render that began before comes first."""
+        self._sharers.append(sharer)
+        try:
+            yield
+        finally:
+            self._sharers.remove(sharer)
+            self.notify()
+
+    def has_free(self) -> bool:
+        """Whether another segment may become active."""
+        return (
+            sum(each.open_segments for each in self._sharers) < self.limit
+            and sum(each.active_segments for each in self._sharers) < 2 * self.limit
+        )
+
+    def notify(self) -> None:
+        """A slot may be free: whoever began first is woken first."""
+        for each in tuple(self._sharers):
+            each.wake()
