@@ -11,11 +11,15 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.report import Report, report_to_json
 from musetalk_fast.batching.report_folder import ReportFolder
 from musetalk_fast.batching.report_keeper import ReportKeeper
+from musetalk_fast.batching.report_page import report_to_html
+from musetalk_fast.batching.thumbnail import thumbnail
 from musetalk_fast.errors import InputError, OutputError
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.video.provenance import is_ours
 
 _PERIOD_SECS = 2.0
+_MOST_THUMBNAILS = 1000
+"""So that the page stays one that a browser opens: about 8 MB."""
 _SHARE = 0.05
 """Of the time, that writing may take: the report of many jobs is long."""
 
@@ -32,6 +36,7 @@ class ReportWriter:
         self._folder = folder
         self._foreign = tuple(folder.foreign())
         self._lock = threading.Lock()
+        self._thumbnails: dict[str, bytes] = {}
         self._finished: deque[Job] = deque()
         self._changed = threading.Event()
         self._closing = threading.Event()
@@ -83,6 +88,8 @@ class ReportWriter:
             self._look(self._finished.popleft())
 
     def _look(self, job: Job) -> None:
+        if len(self._thumbnails) < _MOST_THUMBNAILS and (jpeg := thumbnail(job.output)):
+            self._thumbnails[job.name] = jpeg
         with suppress(InputError):
             if not is_ours(job.output):
                 self._keeper.hashed(job, file_sha256(job.output))
@@ -92,6 +99,9 @@ class ReportWriter:
             try:
                 if self._folder.document not in self._foreign:
                     self._folder.write(self._folder.document, report_to_json(report))
+                if self._folder.page not in self._foreign:
+                    page = report_to_html(report, self._thumbnails)
+                    self._folder.write(self._folder.page, page)
             except OutputError as error:
                 self.error = error
             else:

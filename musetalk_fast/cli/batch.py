@@ -129,7 +129,7 @@ def batch(
     Videos that are finished are left alone: the same command again makes what is missing or has
     changed, and continues what was interrupted. A job that fails does not stop the others; the
     exit code is then 1. The servers chosen with -s make all of them, or the default one,
-    http://localhost:8000; without a server nothing is made. FOLDER/report.json has the results.
+    http://localhost:8000; without a server nothing is made. FOLDER/report.html shows the results.
     """
     from musetalk_fast.batching import JobListDefaults, Selection, collect_jobs
 

@@ -91,7 +91,7 @@ class BatchFollower:
         """Say what became of the jobs; the exit code."""
         report = self._keeper.close()
         failed = [job for job in report.jobs if job.state == "failed"]
-        members = {**report.counts(), "report": str(self._place.document), "jobs": _rows(report)}
+        members = {**report.counts(), "report": str(self._place.page), "jobs": _rows(report)}
         self._display.result("summary", members, "\n".join(self._lines(report, failed)))
         return 1 if failed else 0
 
@@ -101,7 +101,7 @@ class BatchFollower:
         if failed:
             lines.insert(0, f"{len(failed)} failed:")
         total = ", ".join(f"{count} {_WORDS[state]}" for state, count in report.counts().items())
-        lines.append(f"{total} in {duration(report.wall_secs)}; report: {self._place.document}")
+        lines.append(f"{total} in {duration(report.wall_secs)}; report: {self._place.page}")
         return lines
 
 

@@ -31,7 +31,7 @@ def test_a_failed_job_does_not_stop_the_others(run, tmp_path: Path) -> None:
     done = run("batch", "clips", "-s", "builtin", "-o", "out/put", *SMALL)
     assert done.returncode == 1, done.stderr
     assert sorted(path.name for path in (tmp_path / "out/put").iterdir()) == [
-        *("anna.mp4", "cleo.mp4", "report.json"),
+        *("anna.mp4", "cleo.mp4", "report.html", "report.json"),
     ]
     lines = done.stdout.splitlines()
     videos = [line for line in lines if "rendered in" in line]
@@ -42,7 +42,7 @@ def test_a_failed_job_does_not_stop_the_others(run, tmp_path: Path) -> None:
     assert lines[-3] == "1 failed:"
     assert lines[-2].startswith("  bob  ")
     assert lines[-2].endswith("(MTF-IMAGE-FORMAT)")
-    assert re.fullmatch(r"2 done, 1 failed in \d+\.\d s; report: out/put/report\.json", lines[-1])
+    assert re.fullmatch(r"2 done, 1 failed in \d+\.\d s; report: out/put/report\.html", lines[-1])
     assert "bob: error: " in done.stderr
     assert "warning: lone.png: no recording is named lone" in done.stderr
     assert done.stderr.count("server: builtin") == 1
