@@ -13,7 +13,7 @@ from musetalk_fast._version import __version__
 from musetalk_fast.errors import ProtocolError
 from musetalk_fast.events import MouthFigures
 from musetalk_fast.wire.json_object import JsonObject
-from musetalk_fast.wire.printable import escape_surrogates
+from musetalk_fast.wire.printable import escape_all_surrogates
 
 FORMAT = "musetalk-fast batch 1"
 LONGEST = 1 << 28
@@ -131,7 +131,7 @@ def _members(record: JobRecord) -> dict[str, Any]:
 
 
 def _dumped(value: object) -> str:
-    return escape_surrogates(json.dumps(value, ensure_ascii=False))
+    return json.dumps(escape_all_surrogates(value), ensure_ascii=False)
 
 
 def records_from_json(text: bytes) -> list[JobRecord]:

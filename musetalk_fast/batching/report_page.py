@@ -122,10 +122,11 @@ def _table(title: str, jobs: Sequence[JobRecord], thumbnails: Mapping[str, bytes
     for job in jobs:
         kind = "failed" if job.state == "failed" else "still" if job.mouth_is_still else ""
         yield f'<tr class="{kind}">{_thumbnail(job, thumbnails)}{_what(job)}'
-        yield f'<td data-of="length">{_length(job)}</td>' if job.frames else "<td></td>"
-        yield f'<td data-of="speed">{_speed(job)}</td>' if job.wall_secs else "<td></td>"
-        yield f'<td class="time">{_stacked(job.stages)}</td>' if job.stages else "<td></td>"
-        yield f'<td data-of="mouth">{_mouth(job)}</td>' if job.frames else "<td></td>"
+        if job.frames:
+            yield f'<td data-of="length">{_length(job)}</td>'
+            yield f'<td data-of="speed">{_speed(job)}</td>' if job.wall_secs else "<td></td>"
+            yield f'<td class="time">{_stacked(job.stages)}</td>' if job.stages else "<td></td>"
+            yield f'<td data-of="mouth">{_mouth(job)}</td>'
         yield "</tr>"
     yield "</tbody></table>"
 
@@ -153,9 +154,8 @@ def _what(job: JobRecord) -> str:
         notes = [f'<li class="bad">{line}</li>' for line in _error_lines(job.error)] + notes
     listed = f'<ul class="notes">{"".join(notes)}</ul>' if notes else ""
     pill = f'<span class="pill {job.state}">{_WORDS.get(job.state, "")}</span>'
-    return (
-        f'<td class="what">{name} {pill}<div class="soft small">{_text(files)}</div>{listed}</td>'
-    )
+    cell = '<td class="what">' if job.frames else '<td class="what alone" colspan="5">'
+    return f'{cell}{name} {pill}<div class="soft small">{_text(files)}</div>{listed}</td>'
 
 
 def _error_lines(error: Mapping[str, str | None]) -> Iterator[str]:

@@ -30,7 +30,7 @@ a.name:hover { text-decoration: underline; }
 .pill { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 12.5px;
   font-weight: 600; white-space: nowrap; background: var(--kept-soft); color: var(--kept); }
 .pill.done { background: var(--good-soft); color: var(--good); }
-.pill.failed, .pill.still { background: var(--bad-soft); color: var(--bad); }
+.pill.failed, .pill.still { background: var(--bad); color: var(--card); }
 .pill.stopped { background: var(--warn-soft); color: var(--warn); }
 .attention { padding: 12px 16px; border-radius: 10px; background: var(--bad-soft);
   border: 1px solid var(--bad); }
@@ -48,6 +48,7 @@ tr.failed td, tr.still td { background: var(--bad-soft); }
 td.thumb { width: 112px; }
 td.thumb img { display: block; width: 96px; border-radius: 6px; }
 td.what { min-width: 190px; max-width: 330px; }
+td.alone { max-width: none; }
 td.time { min-width: 150px; }
 .bar { display: flex; height: 9px; margin: 5px 0 4px; overflow: hidden; border-radius: 5px;
   background: var(--kept-soft); }

@@ -21,6 +21,7 @@ from musetalk_fast.planning.concurrency import MAX_ENCODERS, choose_concurrency,
 from musetalk_fast.rendering import Renderer
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.executor import MAX_STREAMS
+from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.loading import RenderRequest
 from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.threads import run_in_thread
@@ -101,6 +102,7 @@ class _Batch:
         segments = _segments_at_once(jobs)
         self.at_once = min(len(jobs), options.at_once or segments + _BESIDE)
         self._slots = stack.enter_context(EncoderSlots(segments))
+        self._avatars = KnownAvatars()
         self._renderers: dict[tuple[ServerSettings, int], Renderer] = {}
 
     async def open_servers(self, jobs: Iterable[Job]) -> None:
@@ -143,6 +145,7 @@ class _Batch:
             on_event=partial(self._listener.event, job),
             fresh=job.fresh,
             beside=self.at_once,
+            avatars=self._avatars,
             is_done=partial(self._is_done, job, engines),
         )
 

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import av
+from PIL import Image
 
 WIDTH = 240
 _HIGHEST = 320
@@ -28,7 +29,7 @@ def thumbnail(video: Path) -> bytes | None:
 def _jpeg(frame: av.VideoFrame) -> bytes:
     scale = min(WIDTH / frame.width, _HIGHEST / frame.height, 1.0)
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-    picture = frame.reformat(width=width, height=height, format="rgb24").to_image()
+    rgb = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
     content = io.BytesIO()
-    picture.save(content, "JPEG", quality=_QUALITY, optimize=True)
+    Image.fromarray(rgb).save(content, "JPEG", quality=_QUALITY, optimize=True)
     return content.getvalue()

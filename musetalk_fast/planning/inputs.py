@@ -37,6 +37,54 @@ class Inputs:
     mouth_is_open: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenAvatar:
+    """An avatar as one output wants it, and its face; attributes as those of `Inputs`."""
+
+    avatar: AvatarSource
+    background: Background
+    mouth: Box | None = None
+    mouth_is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarWanted:
+    """What is wanted of an avatar.
+
+    Attributes:
+        output: says whether transparent parts can stay, and how large a video is played.
+        on_avatar: given the avatar as soon as it is open.
+        check: called with each picture that is read; may raise to stop.
+    """
+
+    path: Path
+    output: Path
+    settings: Settings
+    on_avatar: Callable[[AvatarSource], object]
+    check: Callable[[], None]
+
+
+def see_avatar(wanted: AvatarWanted, on_event: OnEvent) -> SeenAvatar:
+    """Open an avatar and look for a face.
+
+    Args:
+        on_event: called with warnings and faces.
+
+    Raises:
+        errors.InputError: the leaf that says what cannot work.
+        errors.OutputError: an output that cannot have the background that was asked for.
+    """
+    settings = wanted.settings
+    background = _background(settings, wanted.output)
+    avatar = open_wanted(wanted.path, wanted.output, settings.output, background, wanted.check)
+    wanted.on_avatar(avatar)
+    for note in _avatar_notes(avatar, settings):
+        on_event(note)
+    if not settings.avatar.face_check:
+        return SeenAvatar(avatar, background)
+    return SeenAvatar(avatar, background, *look_for_face(avatar, settings, on_event))
+
+
 def load_inputs(
     avatar: Path,
     audio: Path,
@@ -46,29 +94,25 @@ def load_inputs(
     on_event: OnEvent,
     on_avatar: Callable[[AvatarSource], object] = lambda _avatar: None,
     on_block: Callable[[float], None] = lambda _secs: None,
+    see: Callable[[AvatarWanted, OnEvent], SeenAvatar] = see_avatar,
 ) -> Inputs:
     """Read, check and normalise both inputs; look for a face.
 
     Args:
-        output: says whether transparent parts can stay, and how large a video is played.
+        output: as `AvatarWanted` has it.
         workdir: folder for the 16 kHz recording.
         on_event: called with progress and warnings.
-        on_avatar: given the avatar as soon as it is open.
+        on_avatar: as `AvatarWanted` has it.
         on_block: as `load_speech` has it, and with each picture that is read; may raise to stop.
+        see: opens the avatar, or knows it already.
 
     Raises:
         errors.InputError: the leaf that says what cannot work.
         errors.OutputError: an output that cannot have the background that was asked for.
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
-    background = _background(settings, output)
-    avatar_source = open_wanted(avatar, output, settings.output, background, lambda: on_block(0.0))
-    on_avatar(avatar_source)
-    for note in _avatar_notes(avatar_source, settings):
-        on_event(note)
-    mouth, is_open = None, False
-    if settings.avatar.face_check:
-        mouth, is_open = look_for_face(avatar_source, settings, on_event)
+    wanted = AvatarWanted(avatar, output, settings, on_avatar, lambda: on_block(0.0))
+    seen = see(wanted, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
     speech = load_speech(audio, workdir, on_block)
     if settings.processing.strict_audio:
@@ -76,7 +120,7 @@ def load_inputs(
     for note in speech.notes:
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(avatar_source, speech, background, mouth, is_open)
+    return Inputs(seen.avatar, speech, seen.background, seen.mouth, seen.mouth_is_open)
 
 
 def _background(settings: Settings, output: Path) -> Background:

@@ -16,6 +16,7 @@ from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import Plan, check_place, load_inputs, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory
+from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.planned_input import file_state
 from musetalk_fast.rendering.resume import adopt
 from musetalk_fast.threads import CancelFlag, call_in_loop, run_in_thread, thread_errors
@@ -34,6 +35,7 @@ class RenderRequest:
         fresh: start over, whatever parts are there.
         beside: renders that are at work at a time, this one included.
         is_done: whether the video of a plan is there already; called in a thread.
+        avatars: those that other renders use, too.
     """
 
     avatar: Path
@@ -44,6 +46,7 @@ class RenderRequest:
     fresh: bool = False
     beside: int = 1
     is_done: Callable[[Plan], bool] = field(default=_never)
+    avatars: KnownAvatars = field(default_factory=KnownAvatars)
 
     def place(self) -> Path:
         """Where the video will be written; what is there may be the video of this very plan.
@@ -100,8 +103,11 @@ def _load(
     with ThreadPoolExecutor(1, "png") as png_thread, thread_errors():
         inputs = load_inputs(
             *(request.avatar, request.audio, output, settings, jobdir.scratch, emit),
-            on_avatar=lambda avatar: pictures.append(png_thread.submit(avatar.asset)),
+            on_avatar=lambda avatar: pictures.append(
+                png_thread.submit(request.avatars.asset, avatar)
+            ),
             on_block=lambda _secs: check(),
+            see=request.avatars.see,
         )
         plan = plan_render(inputs, output, settings, emit, beside=request.beside)
         if request.is_done(plan):

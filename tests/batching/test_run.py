@@ -18,6 +18,8 @@ from musetalk_fast.batching import Job, plan_all
 from musetalk_fast.batching.run import make_folder
 from musetalk_fast.config import OutputSettings, ProcessingSettings, Settings
 from musetalk_fast.events import FacesEvent, SegmentEvent, UploadEvent
+from musetalk_fast.planning.segment_choice import SegmentChoice
+from musetalk_fast.rendering import known_avatars
 from musetalk_fast.rendering.steps import render_segments, write_plan
 
 
@@ -107,7 +109,7 @@ def test_a_half_done_video_goes_on_from_its_parts(tmp_path: Path, preview_server
     half = job(tmp_path, "half", settings, secs=1.2)
     half.output.parent.mkdir()
     plan, _ = write_plan(half.avatar, half.audio, half.output, settings, on_event=lambda _: None)
-    asyncio.run(render_segments(plan, [0], settings, on_event=lambda _: None))
+    asyncio.run(render_segments(plan, SegmentChoice([0]), settings, on_event=lambda _: None))
     ran = run([half])
     assert ran.states == {"half": "done"}
     reused = {e.number: e.reused for _, e in ran.events if isinstance(e, SegmentEvent)}
@@ -124,8 +126,15 @@ def test_fail_fast_begins_no_other(batch: tuple[Job, ...]) -> None:
 
 
 def test_jobs_at_once_send_and_prepare_their_avatar_once(
-    tmp_path: Path, preview_server: str
+    tmp_path: Path, preview_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    opened: list[Path] = []
+    see = known_avatars.see_avatar
+    monkeypatch.setattr(
+        known_avatars,
+        "see_avatar",
+        lambda wanted, on_event: (opened.append(wanted.path), see(wanted, on_event))[1],
+    )
     settings = small(preview_server)
     avatar = tmp_path / "mirrored.png"
     with Image.open(REPOSITORY / "examples/portrait.png") as portrait:
@@ -139,7 +148,7 @@ def test_jobs_at_once_send_and_prepare_their_avatar_once(
     whole = [event.asset for event in sent if event.sent == event.total]
     assert whole.count("avatar") == 1
     looks = [event for _, event in ran.events if isinstance(event, FacesEvent)]
-    assert len(looks) == 3, "each job says what was found"
+    assert (len(looks), opened) == (3, [avatar]), "one look, and each job says what was found"
 
 
 def test_a_server_that_is_not_there_stops_the_batch_before_it_begins(tmp_path: Path) -> None:
