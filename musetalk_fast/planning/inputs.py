@@ -62,7 +62,12 @@ def load_inputs(
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
     background = _background(settings, output)
-    avatar_source = open_wanted(avatar, output, settings.output, background, lambda: on_block(0.0))
+
+    def on_picture(done: int, total: int) -> None:
+        on_block(0.0)
+        picture_progress(on_event, done, total)
+
+    avatar_source = open_wanted(avatar, output, settings.output, background, on_picture)
     on_avatar(avatar_source)
     for note in _avatar_notes(avatar_source, settings):
         on_event(note)
@@ -77,6 +82,12 @@ def load_inputs(
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
     return Inputs(avatar_source, speech, background, mouth, is_open)
+
+
+def picture_progress(on_event: OnEvent, done: int, total: int) -> None:
+    """Say how far the pictures of an animation or a sequence are, about a hundred times."""
+    if done % max(1, total // 100) == 0 or done == total:
+        on_event(ProgressEvent(stage="convert", done=done, total=total))
 
 
 def _background(settings: Settings, output: Path) -> Background:
