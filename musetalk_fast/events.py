@@ -113,7 +113,7 @@ class SegmentEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressEvent:
-    """Frames so far. `stage` is `load`, `prepare`, `generate`, `encode` or `join`."""
+    """Frames so far. `stage` is `load`, `convert`, `prepare`, `generate`, `encode` or `join`."""
 
     stage: str
     done: int

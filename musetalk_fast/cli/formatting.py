@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STAGES = {
     "load": "loading",
+    "convert": "converting",
     "send": "sending",
     "prepare": "preparing",
     "generate": "generating",

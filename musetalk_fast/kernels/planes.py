@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -111,6 +111,15 @@ LAYOUTS: dict[str, PixelLayout] = {
 }
 
 
+def with_alpha(layout: PixelLayout) -> PixelLayout:
+    """The planar layout of the same samples that has alpha."""
+    name = {"nv12": "yuv420p", "p010le": "yuv420p10le"}.get(layout.name, layout.name)
+    sample = layout.sample_bytes
+    alpha = Component(3, 0, sample)
+    name = name.replace("yuv", "yuva")
+    return replace(layout, name=name, components=_planar(sample), alpha=alpha, planes=4, shift=0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
     """The planes of one frame, in the caller's memory.
@@ -120,6 +129,8 @@ class Planes:
         width, height: pixels of the frame.
         buffers: writable, C-contiguous, one per plane (`av.VideoFrame.planes` are such).
         strides: bytes from one row to the next, per plane, not below the bytes of a row.
+        opacity: (height, width) uint8 where an avatar was laid over something else: 255 where only
+            the avatar is seen, 0 where only the other. None: only the avatar is.
 
     Raises:
         ValueError: a side is not in 1..`MAX_SIDE`; a plane is missing, read-only, or too small for
@@ -131,6 +142,7 @@ class Planes:
     height: int
     buffers: Sequence[Bytes]
     strides: Sequence[int]
+    opacity: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         check_size(self.width, self.height)

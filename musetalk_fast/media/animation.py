@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from musetalk_fast.errors import ImageFormatError, ImageSizeError
 from musetalk_fast.media.input_file import open_input, read_errors
@@ -47,8 +47,22 @@ def animated_format(path: Path) -> str | None:
     return None
 
 
-def animation_frames(path: Path, name: str, scratch: Path) -> Iterator[tuple[Path, int]]:
-    """The frames of an animated picture, each as a PNG in turn, and for how many ms it is shown.
+class ListedPicture(NamedTuple):
+    """One of several pictures.
+
+    Attributes:
+        path: of its file; it may be overwritten when the next one is asked for.
+        ticks: for how many ms it is shown.
+        total: how many there are.
+    """
+
+    path: Path
+    ticks: int
+    total: int
+
+
+def animation_frames(path: Path, name: str, scratch: Path) -> Iterator[ListedPicture]:
+    """The frames of an animated picture, each as a PNG in turn.
 
     Args:
         name: as `animated_format` has it.
@@ -61,13 +75,15 @@ def animation_frames(path: Path, name: str, scratch: Path) -> Iterator[tuple[Pat
     """
     with open_input(path) as file, read_errors(path), _opened(file, name, path) as image:
         kept = {key: image.info[key] for key in ("icc_profile", "exif") if key in image.info}
-        for number in range(_frames(image, path)):
+        total = _frames(image, path)
+        for number in range(total):
             with broken(name):
                 image.seek(number)
                 frame = image.convert("RGBA")
                 duration = round(float(image.info.get("duration") or 0))  # known once decoded
             frame.save(scratch, "PNG", compress_level=0, **kept)
-            yield scratch, duration if duration >= _SHORTEST_MS else _USUAL_MS
+            ticks = duration if duration >= _SHORTEST_MS else _USUAL_MS
+            yield ListedPicture(scratch, ticks, total)
 
 
 def _frames(image: ImageFile.ImageFile, path: Path) -> int:

@@ -7,7 +7,7 @@ made for the one or the other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +23,7 @@ from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.media.input_file import open_input, read_errors
 from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
-from musetalk_fast.media.picture_video import Look, open_animation, open_sequence
+from musetalk_fast.media.picture_video import Look, OnPicture, open_animation, open_sequence
 from musetalk_fast.media.video import VideoSource, is_known
 from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
@@ -239,7 +239,7 @@ def open_avatar(
     *,
     background: Background,
     resolution: Resolution | None,
-    check: Callable[[], None] = lambda: None,
+    on_picture: OnPicture = lambda _done, _total: None,
     keeps_hdr: bool = False,
 ) -> AvatarSource:
     """Open what the path holds, whatever its name: a picture, or what else FFmpeg knows.
@@ -247,14 +247,15 @@ def open_avatar(
     A folder, or a pattern such as `frames/%04d.png`, holds a sequence of pictures.
 
     Args:
-        check: called with each picture of an animation or a sequence; may raise to stop.
+        on_picture: called before each picture of an animation or a sequence, and at the end; may
+            raise to stop.
         keeps_hdr: a video's planes stay as they are; its pictures are SDR.
 
     Raises:
         errors.InputError, errors.UsageError: as `image.load_still`, `VideoSource` and
             `picture_video.PictureVideo`.
     """
-    look = Look(background, resolution, check)
+    look = Look(background, resolution, on_picture)
     if sequence := find_sequence(path):
         return open_sequence(path, sequence, look)
     if _is_video(path):

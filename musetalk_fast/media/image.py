@@ -134,7 +134,8 @@ def load_still(path: Path, *, background: Background, resolution: Resolution | N
     if geometry.has_bars:
         rgb, alpha = widened(rgb, alpha, geometry)
     rgb, alpha = _on_background(rgb, alpha, background, geometry)
-    laid = _laid_notes(flat, geometry, background)
+    is_opaque, has_bars = flat.alpha is None, geometry.has_bars
+    laid = laid_notes(background, geometry.size, is_opaque=is_opaque, has_bars=has_bars)
     notes = (*_notes(picture, flat), *laid, *square.notes)
     sha256 = hashlib.sha256(data).hexdigest()
     return Still(Path(path), rgb, sha256, notes, alpha, size_note(geometry, wanted))
@@ -158,22 +159,33 @@ def _on_background(
     return over(rgb, alpha, blurred(extended(rgb[shown], alpha[shown]), width, height)), None
 
 
-def _laid_notes(flat: Flat, geometry: Geometry, background: str | Still) -> Iterator[str]:
-    is_opaque = flat.alpha is None
+def laid_notes(
+    background: Background,
+    size: tuple[int, int],
+    *,
+    is_opaque: bool,
+    has_bars: bool,
+    what: str = "picture",
+) -> Iterator[str]:
+    """What there is to say of what is behind an avatar of a size.
+
+    Args:
+        what: the avatar is, in a word.
+    """
     if not isinstance(background, Still):
-        if not is_opaque and background != TRANSPARENT:
+        if not is_opaque and background not in (None, TRANSPARENT):
             yield _filled("a blurred copy" if background == BLUR else background)
         return
-    name, (width, height) = background.path.name, geometry.size
-    if is_opaque and not geometry.has_bars:
-        yield f"nothing of the picture is transparent: {name} is not seen"
+    name, (width, height) = background.path.name, size
+    if is_opaque and not has_bars:
+        yield f"nothing of the {what} is transparent: {name} is not seen"
         return
     if not is_opaque:
         yield _filled(f"{name}, scaled to cover {width}x{height}")
     yield from background.notes
 
 
-def _filled(name: str) -> str:
+def _filled(name: str | None) -> str:
     return f"transparent parts were filled with {name} (--background)"
 
 

@@ -13,12 +13,11 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from musetalk_fast.errors import ImageSizeError
 from musetalk_fast.kernels.planes import PixelLayout, Planes
-from musetalk_fast.media.animation import animation_frames
-from musetalk_fast.media.background import DEFAULT_BACKGROUND
+from musetalk_fast.media.animation import ListedPicture, animation_frames
 from musetalk_fast.media.frame_size import Placement, Resolution, Size
 from musetalk_fast.media.image import Asset, Background, load_still
 from musetalk_fast.media.image_sequence import ImageSequence, sequence_sha256
@@ -36,16 +35,21 @@ SEQUENCE_RATE = 25
 """Pictures a second of a sequence, which does not say it; as FFmpeg has it."""
 
 
+OnPicture: TypeAlias = Callable[[int, int], None]
+"""How many pictures are done, and of how many."""
+
+
 class Look(NamedTuple):
     """How pictures are brought to frames; see `image.load_still`.
 
     Attributes:
-        check: called with each of them; may raise to stop.
+        on_picture: called before each of them, and at the end, with how many are done, and of how
+            many; may raise to stop.
     """
 
     background: Background
     resolution: Resolution | None
-    check: Callable[[], None] = lambda: None
+    on_picture: OnPicture = lambda _done, _total: None
 
 
 class PictureVideo:
@@ -54,8 +58,7 @@ class PictureVideo:
     Args:
         path: what the user named.
         sha256: of the original files.
-        pictures: files of pictures, each with the ms for which it is shown; one may be overwritten
-            when the next is asked for.
+        pictures: the files of the pictures.
         folder: for the video; it goes with this object.
         notes: sentences for the user.
 
@@ -65,7 +68,6 @@ class PictureVideo:
     """
 
     colour = BT709
-    pix_fmt = "rgb24"
     bit_depth = 8
     missing_note: str | None = None
     tone_curve: ToneCurve | None = None
@@ -76,7 +78,7 @@ class PictureVideo:
         self,
         path: Path,
         sha256: str,
-        pictures: Iterable[tuple[Path, int]],
+        pictures: Iterable[ListedPicture],
         look: Look,
         folder: Path,
         notes: Iterable[str] = (),
@@ -86,10 +88,14 @@ class PictureVideo:
         self.sha256 = sha256
         said = dict.fromkeys(notes)
         file = folder / f"avatar{SUFFIX}"
-        written = write_lossless(file, _frames(pictures, look, said))
+        frames = _frames(pictures, look, said)
+        keeps_alpha = look.background in (None, TRANSPARENT)
+        written = write_lossless(file, frames, with_alpha=keeps_alpha)
         self.notes = tuple(said)
         self._asset = Asset(file, written.sha256)
-        self._video = VideoSource(file)
+        is_transparent = written.is_transparent
+        self._video = VideoSource(file, background=TRANSPARENT, is_transparent=is_transparent)
+        self.pix_fmt = "rgba" if is_transparent else "rgb24"
         self._timing = timing(written.stamps, written.last_ticks, TICK, ())
 
     @property
@@ -167,19 +173,19 @@ def open_sequence(path: Path, sequence: ImageSequence, look: Look) -> PictureVid
         errors.InputError, errors.OutputWriteError: as `PictureVideo`.
     """
     sha256, ticks = sequence_sha256(sequence.files), int(1 / (SEQUENCE_RATE * TICK))
-    frames = ((file, ticks) for file in sequence.files)
+    total = len(sequence.files)
+    frames = (ListedPicture(file, ticks, total) for file in sequence.files)
     return PictureVideo(path, sha256, frames, look, make_temporary_folder(), sequence.notes)
 
 
 def _frames(
-    pictures: Iterable[tuple[Path, int]], look: Look, notes: dict[str, None]
+    pictures: Iterable[ListedPicture], look: Look, notes: dict[str, None]
 ) -> Iterator[TimedPicture]:
-    # Their alpha is not kept: what would go on where they are transparent is not to be seen.
-    behind = DEFAULT_BACKGROUND if look.background == TRANSPARENT else look.background
     size: tuple[int, int] | None = None
-    for path, ticks in pictures:
-        look.check()
-        still = load_still(path, background=behind, resolution=look.resolution)
+    total = 0
+    for done, (path, ticks, total) in enumerate(pictures):
+        look.on_picture(done, total)
+        still = load_still(path, background=look.background, resolution=look.resolution)
         notes.update(dict.fromkeys(still.notes))
         if still.size_note is not None:
             notes[still.size_note] = None
@@ -190,4 +196,5 @@ def _frames(
                 where=str(path),
                 hint="bring all pictures to one size, or give one with --resolution",
             )
-        yield TimedPicture(still.rgb, ticks)
+        yield TimedPicture(still.rgb, ticks, still.alpha)
+    look.on_picture(total, total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.media.avatar import AvatarSource, open_avatar
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Background
+from musetalk_fast.media.picture_video import OnPicture
 from musetalk_fast.planning.plan import Plan
 from musetalk_fast.planning.source_frames import STILL_FPS
 from musetalk_fast.video.encoder_selection import chosen_encoder
@@ -22,12 +22,12 @@ def open_wanted(
     output: Path,
     settings: OutputSettings,
     background: Background,
-    check: Callable[[], None] = lambda: None,
+    on_picture: OnPicture = lambda _done, _total: None,
 ) -> AvatarSource:
     """Open an avatar for an output.
 
     Args:
-        check: as `media.avatar.open_avatar` has it.
+        on_picture: as `media.avatar.open_avatar` has it.
 
     Raises:
         errors.InputError, errors.UsageError: as `media.avatar.open_avatar`.
@@ -38,19 +38,19 @@ def open_wanted(
         avatar,
         background=background,
         resolution=wanted,
-        check=check,
+        on_picture=on_picture,
         keeps_hdr=settings.match_source,
     )
 
 
 def open_planned(
-    plan: Plan, background: Background, check: Callable[[], None] = lambda: None
+    plan: Plan, background: Background, on_picture: OnPicture = lambda _done, _total: None
 ) -> AvatarSource:
     """Open the avatar of a plan: the same pictures as when the plan was made.
 
     Args:
         background: the plan's.
-        check: as `media.avatar.open_avatar` has it.
+        on_picture: as `media.avatar.open_avatar` has it.
 
     Raises:
         errors.InputError: as `media.avatar.open_avatar`.
@@ -60,7 +60,7 @@ def open_planned(
         plan.avatar,
         background=background,
         resolution=wanted,
-        check=check,
+        on_picture=on_picture,
         keeps_hdr=plan.match_source,
     )
 

@@ -76,7 +76,12 @@ def see_avatar(wanted: AvatarWanted, on_event: OnEvent) -> SeenAvatar:
     """
     settings = wanted.settings
     background = _background(settings, wanted.output)
-    avatar = open_wanted(wanted.path, wanted.output, settings.output, background, wanted.check)
+
+    def on_picture(done: int, total: int) -> None:
+        wanted.check()
+        picture_progress(on_event, done, total)
+
+    avatar = open_wanted(wanted.path, wanted.output, settings.output, background, on_picture)
     wanted.on_avatar(avatar)
     for note in _avatar_notes(avatar, settings):
         on_event(note)
@@ -121,6 +126,12 @@ def load_inputs(
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
     return Inputs(seen.avatar, speech, seen.background, seen.mouth, seen.mouth_is_open)
+
+
+def picture_progress(on_event: OnEvent, done: int, total: int) -> None:
+    """Say how far the pictures of an animation or a sequence are, about a hundred times."""
+    if done % max(1, total // 100) == 0 or done == total:
+        on_event(ProgressEvent(stage="convert", done=done, total=total))
 
 
 def _background(settings: Settings, output: Path) -> Background:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.rendering.face_placement import placed
@@ -14,6 +17,8 @@ from musetalk_fast.video.video_compositor import ShownFrame
 
 _FACES_AT_ONCE = 8
 """A mask is as large as a frame at most."""
+
+_OPAQUE = 255
 
 _MAX_SKIPPED = 60
 """Source frames that are decoded for nothing rather than to seek: a seek decodes from the key frame
@@ -35,7 +40,20 @@ def shown_frames(
     sources = (run.first + run.step * place for run in runs for place in range(run.count))
     decoded = _planes(avatar, sources, layout)
     for (source, planes), face in zip(decoded, _placed(avatar, faces, runs), strict=True):
-        yield ShownFrame(source, planes, face)
+        seen = face if planes.opacity is None else _where_opaque(face, planes.opacity)
+        yield ShownFrame(source, planes, seen)
+
+
+def _where_opaque(face: Face | None, opacity: NDArray[np.uint8]) -> Face | None:
+    """With a mask that leaves alone what shows through an avatar."""
+    if face is None:
+        return None
+    x, y, width, height = face.mask_box
+    under = opacity[y : y + height, x : x + width]
+    if under.size == 0 or under.min() == _OPAQUE:
+        return face
+    mask = (face.mask.astype(np.uint16) * under + _OPAQUE // 2) // _OPAQUE
+    return replace(face, mask=mask.astype(np.uint8))
 
 
 def _placed(

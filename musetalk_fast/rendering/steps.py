@@ -25,6 +25,7 @@ from musetalk_fast.planning import (
     plan_render,
 )
 from musetalk_fast.planning.avatar_opening import open_planned
+from musetalk_fast.planning.inputs import picture_progress
 from musetalk_fast.rendering.executor import make_parts
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
@@ -139,7 +140,7 @@ async def _make(
     async with AsyncExitStack() as stack:
         workdir = stack.enter_context(temporary_folder())
         flag = CancelFlag()
-        load = partial(_load, state.plan, workdir, flag.check)
+        load = partial(_load, state.plan, workdir, flag.check, on_event)
         inputs, picture = await run_in_thread(load, flag.set)
         pool = await open_servers(settings, stack, on_event, fallback=False)
         job = RenderJob(state, inputs, picture)
@@ -151,12 +152,19 @@ def _open_job_state(plan_file: Path, choice: SegmentChoice) -> tuple[JobState, l
     return JobState(plan, jobdir), choice.of(plan)
 
 
-def _load(plan: Plan, workdir: Path, check: Callable[[], None]) -> tuple[Inputs, Asset]:
+def _load(
+    plan: Plan, workdir: Path, check: Callable[[], None], on_event: OnEvent
+) -> tuple[Inputs, Asset]:
     """Load the plan's inputs, which must be those it was made for."""
     background: Background = str(plan.background)
     if plan.background_image is not None:
         background = load_background_file(plan.background_image)
-    avatar = open_planned(plan, background, check)
+
+    def on_picture(done: int, total: int) -> None:
+        check()
+        picture_progress(on_event, done, total)
+
+    avatar = open_planned(plan, background, on_picture)
     speech = load_speech(plan.audio, workdir, lambda _secs: check())
     hashes = [avatar.sha256, speech.sha256]
     if isinstance(background, Still):

@@ -60,5 +60,5 @@ def test_without_one_in_time_the_first_frame_says_why(
     avatar = _avatar(astronaut[:96, :96], 1000)
     with pytest.raises(NoFaceError) as refused:
         look_for_face(avatar, Settings(), lambda _event: None)
-    assert avatar.seen == [0, 0]
+    assert avatar.seen == [0]
     assert refused.value.where == "a.mov"

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from musetalk_fast import errors
-from musetalk_fast.kernels.planes import LAYOUTS
+from musetalk_fast.kernels.planes import ALPHA, LAYOUTS
 from musetalk_fast.media import animation
-from musetalk_fast.media.avatar import AvatarSource, open_avatar
+from musetalk_fast.media.avatar import AvatarSource, open_asset, open_avatar
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image_sequence import find_sequence, input_sha256
 from musetalk_fast.media.picture_video import PictureVideo
@@ -95,10 +95,44 @@ def test_transparent_frames_are_laid_over_the_background(tmp_path: Path) -> None
     assert [tuple(source.picture(n)[0, 0]) for n in range(2)] == [(255, 0, 0), (0, 0, 255)]
     assert (source.width, source.height) == (64, 64)
     assert any("#ff0000" in note for note in source.notes)
-    kept = open_avatar(path, background="transparent", resolution=None)
-    assert kept.pix_fmt == "rgb24"  # not yet: white, and said
-    assert tuple(kept.picture(0)[0, 0]) == (255, 255, 255)
-    assert any("white" in note for note in kept.notes)
+
+
+def test_transparent_frames_stay_so(tmp_path: Path) -> None:
+    """Whatever hidden colours the file has: those that are seen beside them go on."""
+    rgba = np.zeros((80, 96, 4), np.uint8)
+    pictures = []
+    for level in LEVELS:
+        rgba[20:60, 30:70] = (level, level, level, 255)
+        rgba[40:60, 30:70, 3] = 128
+        pictures.append(Image.fromarray(rgba.copy()))
+    layout = LAYOUTS["yuva420p"]
+    names = {"a.png": {"disposal": 1}, "a.webp": {"lossless": True, "exact": True}}
+    for name, how in names.items():
+        path = _save(tmp_path / name, 40, pictures, **how)
+        for background in ("transparent", None):
+            source = open_avatar(path, background=background, resolution=None)
+            assert (source.pix_fmt, source.notes) == ("rgba", ())
+        (planes,) = source.planes(SourceRun(2, 0, 1), layout)
+        assert np.abs(planes.samples(ALPHA).astype(int) - rgba[..., 3]).max() <= 1
+        luma = LEVELS[2] * 219 / 255 + 16
+        assert np.abs(planes.samples(0)[16:64, 26:74] - luma).max() <= 2
+        seen = open_asset(_path_of(source))
+        assert (seen.frames, seen.pix_fmt) == (len(LEVELS), "bgra")
+        assert np.array_equal(seen.picture(2), source.picture(2))
+    opaque = open_avatar(_save(tmp_path / "b.webp", 40), background=None, resolution=None)
+    assert opaque.pix_fmt == "rgb24"
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / f"s{number}.png")
+    small = Resolution((64, 128))
+    source = open_avatar(tmp_path / "s%d.png", background="transparent", resolution=small)
+    assert (source.width, source.height, source.pix_fmt) == (64, 128, "rgba")
+    assert next(source.planes(SourceRun(0, 1, 1), layout)).samples(ALPHA)[:36].max() == 0
+
+
+def _path_of(source: AvatarSource) -> Path:
+    data = source.asset().data
+    assert isinstance(data, Path)
+    return data
 
 
 def test_a_frame_that_asks_for_no_time_has_that_of_browsers(tmp_path: Path) -> None:
@@ -133,17 +167,20 @@ def test_a_folder_is_a_sequence_in_natural_order(tmp_path: Path) -> None:
     assert _levels(source, SourceRun(0, 1, 4)) == [0, 1, 2, 3]
 
 
-def test_whoever_waits_for_a_sequence_can_stop_it(tmp_path: Path) -> None:
+def test_whoever_waits_for_a_sequence_sees_how_far_it_is_and_can_stop_it(tmp_path: Path) -> None:
     for number, level in enumerate(LEVELS):
         _picture(level).save(tmp_path / f"{number}.png")
-    seen = iter(range(3))
+    seen: list[tuple[int, int]] = []
 
-    def check() -> None:
-        if next(seen) == 2:
+    def on_picture(*progress: int) -> None:
+        seen.append(progress)  # type: ignore[arg-type]
+        if progress == (2, 7) and len(seen) > 8:
             raise KeyboardInterrupt
 
+    open_avatar(tmp_path, background="white", resolution=None, on_picture=on_picture)
+    assert seen == [(done, 7) for done in range(8)]
     with pytest.raises(KeyboardInterrupt):
-        open_avatar(tmp_path, background="white", resolution=None, check=check)
+        open_avatar(tmp_path, background="white", resolution=None, on_picture=on_picture)
 
 
 def _refused(path: Path, kind: type[errors.InputError], words: str) -> None:

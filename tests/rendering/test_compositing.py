@@ -183,6 +183,19 @@ def test_the_mouth_of_a_moving_avatar_is_looked_at_where_it_is(tmp_path: Path) -
     assert {len(look) for look in looks} == {192}
 
 
+def test_a_mouth_leaves_alone_what_shows_through_an_avatar(tmp_path: Path) -> None:
+    layout, opacity = LAYOUTS["yuv420p"], np.zeros((HEIGHT, WIDTH), np.uint8)
+    opacity[:, 40:] = 255
+    planes = replace(next(AVATAR.planes(PLAN.sources[0], layout)), opacity=opacity)
+    avatar: Any = SimpleNamespace(planes=lambda *_: iter([planes]), placement=None)
+    faces = _table(tmp_path, replace(FACE, mask=np.full((28, 50), 255, np.uint8)))
+    shown = shown_frames(avatar, faces, (SourceRun(0, 0, 1),), layout)
+    compositor = VideoCompositor(shown, (WIDTH, HEIGHT), layout, FPS, BT709)
+    luma = compositor.compose(CROP, 0).to_ndarray()[:HEIGHT]
+    assert np.array_equal(luma[:, :40], planes.samples(0)[:, :40])
+    assert (luma[40:68, 40:64] == 16).all()
+
+
 @pytest.mark.parametrize("match_colour", [False, True])
 def test_a_moving_avatars_crops_are_weighed_and_coloured_as_a_stills(match_colour: bool) -> None:
     layout = LAYOUTS["yuv420p"]

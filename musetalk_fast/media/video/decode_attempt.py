@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from musetalk_fast.media.video.reference_packets import SinglePackets
+from musetalk_fast.media.video.video_file import VideoFile
 
 if TYPE_CHECKING:
     import av
@@ -24,9 +25,9 @@ class DecodeAttempt:
         damage: time stamp of what cannot be decoded and others may need; None at the end.
     """
 
-    def __init__(self, track: av.VideoStream, needed: int) -> None:
-        self._track, self._needed = track, needed
-        self._packets = SinglePackets(track)
+    def __init__(self, file: VideoFile, needed: int) -> None:
+        self._file, self._needed = file, needed
+        self._packets = SinglePackets(file.track)
         self._single: set[int] = set()
         self.damage: int | None = None
 
@@ -59,13 +60,13 @@ class DecodeAttempt:
         try:
             if packet.is_corrupt:
                 raise av.InvalidDataError(0, "cut off")
-            return self._track.decode(packet)
+            return self._file.decode(packet)
         except av.FFmpegError:
             if packet.size and (is_single or stamp < start):
                 return []
         self.damage = stamp
         try:
-            late = self._track.decode(None)
+            late = self._file.decode(None)
         except av.FFmpegError:
             return []
         return [frame for frame in late if (frame.pts or 0) < stamp]

@@ -142,9 +142,8 @@ class FrameDecoder:
         key = max(key, 1) if self._index.is_cut else key
         while key < len(keys):
             start = int(keys[key])
-            attempt = DecodeAttempt(
-                self._file.track, NO_STAMP if self._index.is_ordered else self._needed
-            )
+            needed = NO_STAMP if self._index.is_ordered else self._needed
+            attempt = DecodeAttempt(self._file, needed)
             for frame in attempt.frames(self._packets(key), start):
                 number = numbers.of(frame)
                 # What is shown before the key packet may need what is not decoded.

@@ -22,7 +22,7 @@ _MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9
 _KEPT = (1, 5, 6, 9)
 """Matrices that crops are converted by, see `kernels.yuv_matrix`, and that of HDR."""
 _RANGES = {1: "limited", 2: "full"}
-_SCALER = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+_SCALER = "accurate_rnd+full_chroma_int+full_chroma_inp"
 _RGB = "rgb24"
 
 
@@ -39,6 +39,7 @@ class Preparation:
         size: (width, height) of the source frames: those of the window, or it is scaled to them.
         is_whole: odd columns and rows are not cut off before: scaling makes the size even.
         is_interlaced: frames that are marked so are deinterlaced.
+        has_alpha: something of them is transparent. Colours are straight: not multiplied by alpha.
     """
 
     shape: FrameShape
@@ -48,6 +49,7 @@ class Preparation:
     size: tuple[int, int]
     is_whole: bool
     is_interlaced: bool
+    has_alpha: bool = False
 
     @property
     def is_scaled(self) -> bool:
@@ -127,13 +129,24 @@ class Preparation:
             yield "crop={}:{}:0:0".format(*self._kept)
         if self.turn.is_quarter and _is_422(self.shape.pix_fmt):
             # On its side such chroma is in no format that is known here.
-            yield self._scale(None, self.tags, self.tags)
+            yield scale_filter(None, self.tags, self.tags)
             yield f"format={self.shape.pix_fmt.replace('422', '444')}"
         yield from self.turn.filters
         if self.window != Box(0, 0, *self.upright):
             yield f"crop={self.window.width}:{self.window.height}:{self.window.x}:{self.window.y}"
-        yield self._scale(self.size, self.tags, self._made(pix_fmt))
+        if self.has_alpha and self.is_scaled:
+            yield from self._weighed()
+        yield scale_filter(self.size, self.tags, self._made(pix_fmt))
         yield f"format={pix_fmt}"
+
+    def _weighed(self) -> Iterator[str]:
+        """Scale so that what is hidden does not tint what is seen."""
+        in_rgb = self.tags.matrix == RGB_MATRIX
+        yield f"format={'gbrap' if in_rgb else self.shape.pix_fmt}"
+        yield "premultiply=inplace=1"
+        # Mitchell's cubic: what overshoots is cut off in alpha, and would glow in the colours.
+        yield scale_filter(self.size, self.tags, self.tags) + ":param0=0.3333:param1=0.3333"
+        yield "unpremultiply=inplace=1"
 
     def _made(self, pix_fmt: str) -> ColourTags:
         if pix_fmt != _RGB:
@@ -142,15 +155,25 @@ class Preparation:
             matrix=RGB_MATRIX, range=2, primaries=self.tags.primaries, transfer=self.tags.transfer
         )
 
-    def _scale(self, size: tuple[int, int] | None, tags: ColourTags, made: ColourTags) -> str:
-        options = [f"flags={_SCALER}"]
-        if size is not None:
-            options += [f"w={size[0]}", f"h={size[1]}"]
-        for end, of in (("in", tags), ("out", made)):
-            options.append(f"{end}_range={_RANGES[of.range]}")
-            if of.matrix != RGB_MATRIX:
-                options.append(f"{end}_color_matrix={_MATRICES[of.matrix]}")
-        return "scale=" + ":".join(options)
+
+def scale_filter(
+    size: tuple[int, int] | None, tags: ColourTags, made: ColourTags, kernel: str = "bicubic"
+) -> str:
+    """FFmpeg's filter that scales and converts.
+
+    Args:
+        size: (width, height) to reach; None: as it is.
+        tags: of what comes.
+        made: of what is made.
+    """
+    options = [f"flags={kernel}+{_SCALER}"]
+    if size is not None:
+        options += [f"w={size[0]}", f"h={size[1]}"]
+    for end, of in (("in", tags), ("out", made)):
+        options.append(f"{end}_range={_RANGES[of.range]}")
+        if of.matrix != RGB_MATRIX:
+            options.append(f"{end}_color_matrix={_MATRICES[of.matrix]}")
+    return "scale=" + ":".join(options)
 
 
 def _even_ends(first: float, last: float, scale: float, most: int) -> tuple[int, int]:
@@ -163,6 +186,13 @@ def _even_ends(first: float, last: float, scale: float, most: int) -> tuple[int,
 def plain_format(pix_fmt: str) -> str:
     """FFmpeg's pixel format without a range in its name."""
     return pix_fmt.replace("yuvj", "yuv")
+
+
+def opaque_format(pix_fmt: str) -> str:
+    """FFmpeg's pixel format without the alpha that it may have; another order of RGB will do."""
+    if pix_fmt.startswith("yuva"):
+        return pix_fmt.replace("yuva", "yuv")
+    return _RGB if any(name in pix_fmt for name in ("rgba", "bgra", "argb", "abgr")) else pix_fmt
 
 
 def filtered(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     import av
 
 
+_OPAQUE_NOTE = (
+    "the video can be transparent, and is opaque wherever it was looked at: it counts as opaque"
+)
+_HDR_NOTE = "the transparency of HDR is not kept: the video's colours are used as they are"
+
+
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
     """How a video comes, and how it is prepared.
@@ -37,6 +43,18 @@ class StreamFacts:
     bit_depth: int
     notes: tuple[str, ...]
     curve: ToneCurve | None = None
+
+    def with_alpha(self, is_transparent: bool | None) -> StreamFacts:
+        """Of a video whose format has alpha.
+
+        Args:
+            is_transparent: whether something of it is; None: nothing is where it was looked at.
+        """
+        if is_transparent is None:
+            return replace(self, notes=(*self.notes, _OPAQUE_NOTE))
+        if is_transparent and self.curve is not None:
+            return replace(self, notes=(*self.notes, _HDR_NOTE))
+        return replace(self, preparation=replace(self.preparation, has_alpha=is_transparent))
 
 
 def facts_of(frame: av.VideoFrame, track: av.VideoStream) -> StreamFacts:
@@ -63,7 +81,7 @@ def facts_of(frame: av.VideoFrame, track: av.VideoStream) -> StreamFacts:
     )
     depth = max(component.bits for component in frame.format.components)
     curve = tone_curve_of(frame, preparation.colour)
-    notes = (*square.notes, *_notes(frame, track, found, preparation))
+    notes = (*square.notes, *_notes(frame, found, preparation))
     return StreamFacts(preparation, depth, notes, curve)
 
 
@@ -82,9 +100,7 @@ def _square(frame: av.VideoFrame, track: av.VideoStream, turn: Turn) -> Square:
     return square_pixels(width, height, 1 / aspect if turn.is_quarter else aspect)
 
 
-def _notes(
-    frame: av.VideoFrame, track: av.VideoStream, turn: Turn | None, made: Preparation
-) -> Iterator[str]:
+def _notes(frame: av.VideoFrame, turn: Turn | None, made: Preparation) -> Iterator[str]:
     if turn is None:
         yield "the video asks for a rotation that is no quarter turn: it is not turned"
     if made.is_interlaced:
@@ -95,8 +111,6 @@ def _notes(
             f"the video's size of {width}x{height} is odd: it was cut to "
             f"{made.size[0]}x{made.size[1]}"
         )
-    if has_alpha(frame.format) or track.metadata.get("alpha_mode") == "1":
-        yield "the video's transparency is not kept yet: its colours are used as they are"
     if made.tags.matrix == RGB_MATRIX:
         yield "the video's samples are RGB: they were converted to BT.709"
     elif made.colour != made.tags:
@@ -105,7 +119,7 @@ def _notes(
 
 def has_alpha(pixels: av.VideoFormat) -> bool:
     """Whether a pixel format has alpha."""
-    return len(pixels.components) in (2, 4)
+    return any(component.is_alpha for component in pixels.components)
 
 
 def conversion_note(pix_fmt: str, layout: PixelLayout) -> str | None:

@@ -26,6 +26,9 @@ CODECS = frozenset(f"{_MODERN},{_OTHERS}".split(","))
 """Decoders, by FFmpeg's names. Not those of games and of what nobody uses any more, which is where
 a hostile file looks for faults."""
 
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that keep the alpha which FFmpeg's own of these drop."""
+
 BY_ORDER = frozenset(("avi",))
 """Formats that count packets and do not say when each is shown."""
 
@@ -53,6 +56,7 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notes: tuple[str, ...] = ()
+        self._decoder: av.VideoCodecContext | None = None
         self._file = open_input(path)
         self._avio = AvioFile(self._file)
         try:
@@ -118,10 +122,22 @@ class VideoFile:
             raise unreadable(self.path, self._avio.error)
         yield av.Packet()
 
+    def decode(self, packet: av.Packet[Any] | None) -> list[av.VideoFrame]:
+        """What a packet of the track decodes to; the empty one, or None, brings what is left.
+
+        Raises:
+            av.FFmpegError: it is damaged.
+        """
+        if self._decoder is None:
+            return self.track.decode(packet)
+        return self._decoder.decode(packet if packet is not None and packet.size else None)
+
     def seek(self, stamp: int) -> None:
         """Go on at the key frame at or before a time stamp; where that fails, at the beginning."""
         import av
 
+        if self._decoder is not None:
+            self._decoder.flush_buffers()
         try:
             self.container.seek(stamp, stream=self.track)
         except av.FFmpegError:
@@ -192,8 +208,10 @@ class VideoFile:
 
     def _prepare(self, track: av.VideoStream) -> None:
         # One thread: every encoding thread decodes for itself.
-        track.codec_context.thread_count = 1
-        track.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
+        self._decoder = _alpha_decoder(track)
+        for context in filter(None, (track.codec_context, self._decoder)):
+            context.thread_count = 1
+            context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
 
 
 def is_known(path: Path) -> bool:
@@ -210,6 +228,19 @@ def is_known(path: Path) -> bool:
         except (av.FFmpegError, ValueError):
             return False
         return True
+
+
+def _alpha_decoder(track: av.VideoStream) -> av.VideoCodecContext | None:
+    """One that keeps the alpha that a track says it has; None where the track's own does."""
+    import av
+
+    name = _WITH_ALPHA.get(track.codec_context.name)
+    if name is None or track.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return None
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.extradata = track.codec_context.extradata
+    return decoder
 
 
 def _decoder(track: av.VideoStream) -> str | None:

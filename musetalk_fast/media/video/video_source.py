@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -14,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musetalk_fast.errors import InputError
-from musetalk_fast.kernels.planes import PixelLayout, Planes
+from musetalk_fast.kernels.planes import PixelLayout, Planes, with_alpha
 from musetalk_fast.media.frame_size import (
     Placement,
     Resolution,
@@ -22,18 +19,20 @@ from musetalk_fast.media.frame_size import (
     geometry_of,
     size_note,
 )
-from musetalk_fast.media.image import Asset, Background, Still
+from musetalk_fast.media.image import Asset, Background, laid_notes
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.partial_picture import PartialPicture, PictureLike
 from musetalk_fast.media.picture.transparency import TRANSPARENT
+from musetalk_fast.media.video.alpha_look import finds_transparency
+from musetalk_fast.media.video.decoder_pool import DecoderPool
 from musetalk_fast.media.video.frame_canvas import FrameCanvas
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
-from musetalk_fast.media.video.frame_filter import Preparation, plain_format
+from musetalk_fast.media.video.frame_filter import Preparation, opaque_format, plain_format
 from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
 from musetalk_fast.media.video.picture_window import PictureWindow
-from musetalk_fast.media.video.stream_facts import conversion_note, facts_of
+from musetalk_fast.media.video.stream_facts import conversion_note, facts_of, has_alpha
 from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.media.video.tone_mapping import MAPPED_TO, tone_note
 from musetalk_fast.media.video.tone_tables import graphics_table
@@ -42,9 +41,6 @@ from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamp
 
 if TYPE_CHECKING:
     import av
-
-_MAX_IDLE = 4
-"""Decoders that wait for another run."""
 
 
 class VideoSource:
@@ -58,7 +54,8 @@ class VideoSource:
         path: the file.
         wanted: the size to reach; None: its own, in square pixels, less the last column or row
             where that is odd.
-        background: beside it, where its proportions are others.
+        background: beside it, where its proportions are others, and behind its transparent parts.
+        is_transparent: whether it has such parts; None: it is looked at.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
@@ -74,6 +71,7 @@ class VideoSource:
         background: Background = None,
         *,
         keeps_hdr: bool = False,
+        is_transparent: bool | None = None,
     ) -> None:
         self._path = Path(path)
         with VideoFile(self._path) as file:
@@ -84,14 +82,16 @@ class VideoSource:
             tick = track.time_base
         self._missing = bytearray(self._index.frames)
         self._reverse_memory = ReverseMemory()
-        self._idle: list[FrameDecoder] = []
-        self._lock = threading.Lock()
-        weakref.finalize(self, _close, self._idle)
         try:
             with VideoFile(self._path) as file:
-                probe = FrameDecoder(file, self._index, self._missing, None)
+                probe = FrameDecoder(file, self._index, bytearray(self._index.frames), None)
                 ((_, frame),) = probe.frames(0, 0)
-                self._facts = facts_of(frame, file.track)
+                facts = facts_of(frame, file.track)
+                if has_alpha(frame.format):
+                    if is_transparent is None:
+                        is_transparent = finds_transparency(probe, self._index)
+                    facts = facts.with_alpha(is_transparent)
+                self._facts = facts
             self._timing = timing(self._index.stamps, self._index.duration, tick, stated)
         except InputError as error:
             error.where = error.where or str(path)
@@ -100,6 +100,8 @@ class VideoSource:
         self._wanted, self._background = wanted or Resolution(), background
         self._geometry = geometry_of(self.seen_size, self._wanted, self._timing.rate)
         self._shown, self._placement = self._facts.preparation.shown_in(self._geometry)
+        shape = self._facts.preparation.shape
+        self._decoders = DecoderPool(self._path, self._index, self._missing, shape)
         self._sha256 = file_sha256(self._path)
 
     @property
@@ -175,11 +177,12 @@ class VideoSource:
     @property
     def pix_fmt(self) -> str:
         """FFmpeg's name of the pixel format that it comes in, alpha included."""
-        if self._background == TRANSPARENT and self._geometry.has_bars:
-            return "yuva420p"
+        made = self._facts.preparation
+        if self._keeps_alpha:
+            return plain_format(made.shape.pix_fmt) if made.has_alpha else "yuva420p"
         if self._curve is not None:
             return MAPPED_TO
-        return plain_format(self._facts.preparation.shape.pix_fmt)
+        return opaque_format(plain_format(made.shape.pix_fmt))
 
     @property
     def bit_depth(self) -> int:
@@ -235,7 +238,7 @@ class VideoSource:
             yield from self.pictures(SourceRun(0, 1, self.frames))
             return
         window = PictureWindow(preparation)
-        with self._decoder(0) as decoder:
+        with self._decoders.nearest(0) as decoder:
             for _, frame in decoder.frames(0, self.frames - 1):
                 yield PartialPicture(*self.seen_size, partial(window.picture, frame))
 
@@ -250,28 +253,34 @@ class VideoSource:
             errors.VideoFormatError: the video changes its size or format in the middle.
             errors.InputUnreadableError: the disk failed.
         """
-        frames = self._frames(run, self._shown, layout.name, self._curve)
-        if self._geometry.has_bars:
-            yield from self._framed(frames, layout)
+        is_laid = self._facts.preparation.has_alpha and layout.alpha is None
+        if self._geometry.has_bars or is_laid:
+            yield from self._framed(run, with_alpha(layout) if is_laid else layout, layout)
             return
-        for frame in frames:
+        for frame in self._frames(run, self._shown, layout.name, self._curve):
             buffers = frame.planes
             strides = [plane.line_size for plane in buffers]
             yield Planes(layout, self.width, self.height, buffers, strides)
 
-    def _framed(self, frames: Iterator[av.VideoFrame], layout: PixelLayout) -> Iterator[Planes]:
+    def _framed(self, run: SourceRun, given: PixelLayout, layout: PixelLayout) -> Iterator[Planes]:
         table = None if self.tone_curve is None else graphics_table(self.tone_curve)
-        canvas = FrameCanvas(self._geometry, layout, self.colour, self._background, table)
-        for frame in frames:
+        canvas = FrameCanvas(self._geometry, given, layout, self.colour, self._background, table)
+        for frame in self._frames(run, self._shown, given.name, self._curve):
             yield canvas.framed(frame)
 
+    @property
+    def _keeps_alpha(self) -> bool:
+        """Whether something of the frames is to stay transparent."""
+        if self._background not in (None, TRANSPARENT):
+            return False
+        is_bar = self._background == TRANSPARENT and self._geometry.has_bars
+        return is_bar or self._facts.preparation.has_alpha
+
     def _background_notes(self) -> tuple[str, ...]:
-        background = self._background
-        if not isinstance(background, Still):
-            return ()
-        if self._geometry.has_bars:
-            return background.notes
-        return (f"nothing of the video is transparent: {background.path.name} is not seen",)
+        is_opaque, has_bars = not self._facts.preparation.has_alpha, self._geometry.has_bars
+        size, background = self._geometry.size, self._background
+        said = laid_notes(background, size, is_opaque=is_opaque, has_bars=has_bars, what="video")
+        return tuple(said)
 
     def _frames(
         self,
@@ -285,37 +294,6 @@ class VideoSource:
         for frame in (run.first, run.first + run.step * (run.count - 1)):
             if not 0 <= frame < self.frames:
                 raise IndexError(f"the video has no source frame {frame}; it has {self.frames}")
-        with self._decoder(run.first) as decoder:
+        with self._decoders.nearest(run.first) as decoder:
             memory = self._reverse_memory
             yield from run_frames(decoder, run, preparation, pix_fmt, memory, curve)
-
-    @contextmanager
-    def _decoder(self, first: int) -> Iterator[FrameDecoder]:
-        """A decoder for one run: of those that wait, the one that is nearest before it."""
-        with self._lock:
-            self._idle.sort(key=lambda each: each.distance(first), reverse=True)
-            decoder = self._idle.pop() if self._idle else None
-        if decoder is None:
-            shape = self._facts.preparation.shape
-            decoder = FrameDecoder(VideoFile(self._path), self._index, self._missing, shape)
-        try:
-            yield decoder
-        except BaseException as error:
-            if not isinstance(error, GeneratorExit):
-                decoder.close()
-                raise
-            self._put_back(decoder)
-            raise
-        self._put_back(decoder)
-
-    def _put_back(self, decoder: FrameDecoder) -> None:
-        with self._lock:
-            if len(self._idle) < _MAX_IDLE:
-                self._idle.append(decoder)
-                return
-        decoder.close()
-
-
-def _close(decoders: list[FrameDecoder]) -> None:
-    while decoders:
-        decoders.pop().close()

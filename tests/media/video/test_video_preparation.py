@@ -213,23 +213,6 @@ def test_colours_that_are_not_known_are_refused(
     assert caught.value.where == str(clip)
 
 
-def test_transparency_is_said_to_be_left_out(tmp_path: Path) -> None:
-    said = ("the video's transparency is not kept yet: its colours are used as they are",)
-    clip = write_picture(
-        tmp_path / "a.mkv", patches(), codec="ffv1", pix_fmt="yuva420p", options={}
-    )
-    source = VideoSource(clip)
-    assert (source.notes, source.pix_fmt) == (said, "yuva420p")
-    webm = write_picture(
-        tmp_path / "a.webm",
-        patches(),
-        codec="libvpx-vp9",
-        pix_fmt="yuva420p",
-        options={"cpu-used": "8"},
-    )
-    assert VideoSource(webm).notes == said
-
-
 @pytest.mark.parametrize("size", [(96, 62), (62, 96)])
 def test_sizes_are_bounded(tmp_path: Path, size: tuple[int, int]) -> None:
     clip = write_picture(tmp_path / "clip.mp4", patches(*size))
