@@ -29,6 +29,7 @@ ALLOWED = {
     "planning": {"config", "kernels", "wire", "media", "video"},
     "rendering": {"config", "kernels", "wire", "media", "client", "video", "planning", "builtin"},
     "batching": {"config", "wire", "media", "video", "planning", "rendering"},
+    "farming": {"config", "media", "rendering"},
     "benching": {
         *{"config", "kernels", "wire", "media", "client", "video", "planning", "rendering"},
     },

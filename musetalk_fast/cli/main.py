@@ -19,7 +19,9 @@ from musetalk_fast.cli.stop_at_once import stop_at_once
 from musetalk_fast.cli.verbosity import Verbosity
 from musetalk_fast.system_limits import limit_error
 
-COMMANDS = ("render", "batch", "plan", "segment", "join", "serve", "config", "doctor", "bench")
+COMMANDS = (
+    "render", "batch", "plan", "segment", "join", "farm", "serve", "config", "doctor", "bench"
+)  # fmt: skip
 """Each is the command of that name in the module of that name."""
 
 _LEVELS = ("debug", "info", "warning", "error")

@@ -1,0 +1,101 @@
+"""The folder with a job's files, for one of the farms' engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from musetalk_fast.errors import OutputPlaceError, UsageError
+from musetalk_fast.farming.cue_commands import cue_commands
+from musetalk_fast.farming.farm_job import FarmJob, FarmOptions
+from musetalk_fast.farming.openjd_template import SETTINGS, job_template
+from musetalk_fast.farming.slurm_scripts import slurm_scripts
+from musetalk_fast.storage import AtomicFile, write_errors
+
+SETTINGS_FILE = "settings.toml"
+
+Exporter = Callable[[FarmJob, FarmOptions, Path], Mapping[str, str]]
+"""(job, options, settings file) -> the bundle's files by name."""
+
+
+def write_bundle(
+    folder: Path, to: str, job: FarmJob, options: FarmOptions, settings: str
+) -> list[Path]:
+    """Write the files of a job; the folder is made if it is not there.
+
+    Args:
+        to: a key of `EXPORTERS`.
+        settings: content of the settings file.
+
+    Raises:
+        errors.OutputPlaceError: the folder holds other files.
+        errors.OutputWriteError: it cannot be written.
+        errors.UsageError: what writes such files is not installed.
+    """
+    folder = folder.absolute()
+    files = {SETTINGS_FILE: settings, **EXPORTERS[to](job, options, folder / SETTINGS_FILE)}
+    with write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        others = sorted({each.name for each in folder.iterdir()} - files.keys())
+    if others:
+        raise OutputPlaceError(
+            f"the folder holds other files: {', '.join(others[:3])}",
+            where=str(folder),
+            hint="give --bundle a folder of its own",
+        )
+    return [_write(folder / name, text) for name, text in files.items()]
+
+
+def _write(path: Path, text: str) -> Path:
+    mode = 0o777 if path.suffix == ".sh" else 0o666
+    with AtomicFile(path, mode=mode) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.commit()
+    return path
+
+
+def _openjd(job: FarmJob, options: FarmOptions, settings: Path) -> dict[str, str]:
+    values = {file.name: str(file.path) for file in job.files} | {SETTINGS: str(settings)}
+    inputs = [str(file.path) for file in job.files if not (file.is_output or file.is_folder)]
+    folders = [str(file.path) for file in job.files if file.is_folder and not file.is_output]
+    outputs = {
+        str(file.path if file.is_folder else file.path.parent)
+        for file in job.files
+        if file.is_output
+    }
+    assets = {
+        "assetReferences": {
+            "inputs": {"filenames": [*inputs, str(settings)], "directories": folders},
+            "outputs": {"directories": sorted(outputs)},
+        }
+    }
+    named = [{"name": name, "value": value} for name, value in values.items()]
+    return {
+        "template.yaml": _yaml(job_template(job, options)),
+        "parameter_values.yaml": _yaml({"parameterValues": named}),
+        "asset_references.yaml": _yaml(assets),
+    }
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    try:
+        import yaml
+    except ImportError:
+        raise UsageError(
+            "writing Open Job Description needs PyYAML", hint="pip install 'musetalk-fast[openjd]'"
+        ) from None
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+    return text
+
+
+def _slurm(job: FarmJob, options: FarmOptions, settings: Path) -> dict[str, str]:
+    return slurm_scripts(job, options, str(settings))
+
+
+def _cue(job: FarmJob, options: FarmOptions, settings: Path) -> dict[str, str]:  # noqa: ARG001
+    return cue_commands(job, str(settings))
+
+
+EXPORTERS: Mapping[str, Exporter] = {"openjd": _openjd, "slurm": _slurm, "cuecmd": _cue}
+"""The engines that jobs can be written for."""

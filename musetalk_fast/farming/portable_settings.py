@@ -1,0 +1,38 @@
+"""The settings of an export as a file that its tasks read, on whichever machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from musetalk_fast.config import Loaded, SettingValue
+from musetalk_fast.media.background import background_file
+
+
+def portable_settings(loaded: Loaded) -> str:
+    """A configuration file with all that was chosen; paths are absolute, keys are not in it."""
+    chosen = [
+        _absolute(item)
+        for item in loaded.values
+        if item.origin != "default" and item.value is not None and not item.kind.secret
+    ]
+    lines = ["# The settings of all tasks; MUSETALK_CONFIG_PATH names this file."]
+    for section, items in groupby(chosen, lambda item: item.section):
+        lines += ["", f"[{section}]", *map(_assignment, items)]
+    return "\n".join(lines) + "\n"
+
+
+def _assignment(item: SettingValue) -> str:
+    text = item.kind.write(item.value)
+    # A JSON string is a TOML string as well.
+    return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
+
+
+def _absolute(item: SettingValue) -> SettingValue:
+    if isinstance(item.value, Path):
+        return replace(item, value=item.value.absolute())
+    if item.key == "background" and (file := background_file(item.value)) is not None:
+        return replace(item, value=str(file.absolute()))
+    return item
