@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TARGETS = ("openjd", "slurm", "cuecmd")
+_MAX_NAME = 128
+"""Of Open Job Description."""
 _FILE = click.Path(path_type=Path, readable=False)
 _EXAMPLES = """\b
 Examples:
@@ -129,9 +131,10 @@ def export(
 
     settings = load(ctx)
     _check_target(to, engine, at_once)
+    name = _checked_name(name or output.name)
     with open_display(verbosity_of(ctx)) as display:
         job = _job(settings, output.absolute(), **files)
-        options = FarmOptions(name or output.name, engine, gpus, at_once)
+        options = FarmOptions(name, engine, gpus, at_once)
         text = portable_settings(load_settings(flags_of(ctx)))
         paths = write_bundle(bundle, to, job, options, text)
         tasks = -(-len(job.tasks) // job.chunk)
@@ -141,6 +144,16 @@ def export(
 
 def _text(bundle: Path, names: list[str], tasks: int) -> str:
     return f"Bundle: {bundle} ({tasks} task{'s' * (tasks != 1)}; {', '.join(names)})"
+
+
+def _checked_name(name: str) -> str:
+    """A name that no engine takes for anything else: one line, no place for a parameter."""
+    if not name.isprintable() or "{{" in name or not 1 <= len(name) <= _MAX_NAME:
+        raise UsageError(
+            f"{name[:80]!r} cannot be a job's name",
+            hint=f"give --name: 1 to {_MAX_NAME} printable characters without {{{{",
+        )
+    return name
 
 
 def _check_target(to: str, engine: str | None, at_once: int | None) -> None:

@@ -23,7 +23,8 @@ class OpenJDDisplay(LineDisplay):
     def advance(self, event: Event) -> None:
         """A status for each stage; progress for each whole percent of frames."""
         super().advance(event)
-        if isinstance(event, ProgressEvent):
+        # Encoding keeps pace with generating.
+        if isinstance(event, ProgressEvent) and event.stage != "encode":
             self._show_status(formatting.STAGES.get(event.stage, event.stage))
             if event.stage == "generate":
                 self._show_percent(100 * event.done // max(1, event.total))

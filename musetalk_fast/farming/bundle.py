@@ -85,8 +85,17 @@ def _yaml(document: dict[str, Any]) -> str:
         raise UsageError(
             "writing Open Job Description needs PyYAML", hint="pip install 'musetalk-fast[openjd]'"
         ) from None
-    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
-    return text
+
+    class Dumper(yaml.SafeDumper):
+        """Writes scripts as people do, line by line."""
+
+    def text(dumper: Any, value: str) -> Any:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    written: str = yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    return written
 
 
 def _slurm(job: FarmJob, options: FarmOptions, settings: Path) -> dict[str, str]:

@@ -30,9 +30,12 @@ def _assignment(item: SettingValue) -> str:
     return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
 
 
+_FILES = {("server", key) for key in ("api_key_file", "ca_file", "cert", "key")}
+
+
 def _absolute(item: SettingValue) -> SettingValue:
-    if isinstance(item.value, Path):
-        return replace(item, value=item.value.absolute())
+    if (item.section, item.key) in _FILES:
+        return replace(item, value=str(Path(item.value).absolute()))
     if item.key == "background" and (file := background_file(item.value)) is not None:
         return replace(item, value=str(file.absolute()))
     return item

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 from musetalk_fast.farming.farm_job import FarmJob, FarmOptions, Words, absolute_paths, chunks
-
-_NOTICE_SECS = 30
 
 
 def slurm_scripts(job: FarmJob, options: FarmOptions, settings: str) -> dict[str, str]:
@@ -26,7 +25,8 @@ def slurm_scripts(job: FarmJob, options: FarmOptions, settings: str) -> dict[str
         scripts["submit.sh"] = _planned(scripts["submit.sh"], before, settings)
     scripts["tasks.sbatch"] = _tasks(job, options, settings)
     if after is not None:
-        scripts["join.sbatch"] = _script(options, settings, [f"exec {shlex.join(after)}"])
+        without_gpu = replace(options, gpus=0)
+        scripts["join.sbatch"] = _script(without_gpu, settings, [f"exec {shlex.join(after)}"])
     return scripts
 
 
@@ -71,7 +71,7 @@ def _tasks(job: FarmJob, options: FarmOptions, settings: str) -> str:
 def _script(options: FarmOptions, settings: str, lines: Sequence[str]) -> str:
     head = [
         "#!/usr/bin/env bash",
-        f"#SBATCH --job-name={options.name}",
+        f"#SBATCH --job-name={shlex.quote(options.name)}",
         "#SBATCH --requeue",
         "#SBATCH --open-mode=append",
     ]

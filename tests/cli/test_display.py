@@ -119,7 +119,6 @@ def test_open_job_description_reads_progress(capsys: pytest.CaptureFixture[str])
         "openjd_status: generating",
         "openjd_progress: 50",
         "openjd_progress: 100",
-        "openjd_status: encoding",
     ]
     assert "generating 100%, 0:00, 96 fps, 178/178" in err.splitlines()
 
