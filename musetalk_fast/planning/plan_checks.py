@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from musetalk_fast.config.settings import (
@@ -148,7 +148,7 @@ def _check_encoder(plan: Plan) -> None:
     _demand(given.threads <= MAX_THREADS, "encoder: threads", f"at most {MAX_THREADS}")
     if again is None:
         raise PlanError(f"the plan: encoder: options are none of {given.codec} in {given.format}")
-    for name, value in asdict(again).items():
+    for name, value in ((item.name, getattr(again, item.name)) for item in fields(again)):
         _demand(getattr(given, name) == value, f"encoder: {name}", f"{value}")
     is_transparent = has_alpha(given.pix_fmt)
     _demand(plan.is_transparent == is_transparent, "background", _WHERE_TRANSPARENT)

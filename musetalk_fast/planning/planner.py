@@ -102,6 +102,8 @@ def _encoder(
     size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
     look = *size, fps, avatar.colour
     encoder = resolve(settings.output, output, *look, alpha=alpha, depth=avatar.bit_depth)
+    if avatar.tone_curve is not None:
+        encoder = replace(encoder, mastering=avatar.tone_curve.mastering)
     if note := level_warning(encoder, *size, fps):
         on_event(WarningEvent(message=note, token="MTF-LEVEL"))
     if note := avatar.conversion_note(LAYOUTS[encoder.pix_fmt]):

@@ -164,7 +164,7 @@ def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings |
     alpha = settings.pix_fmt == codec.alpha_pix_fmt and container.takes_alpha
     deep = settings.pix_fmt == codec.deep_pix_fmt
     again = _settings(codec, container, options, fps, alpha=alpha, deep=deep)
-    return replace(again, threads=settings.threads)
+    return replace(again, threads=settings.threads, mastering=settings.mastering)
 
 
 def has_kernel_and_name(colour: ColourTags) -> bool:

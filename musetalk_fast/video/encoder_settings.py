@@ -8,10 +8,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from musetalk_fast.kernels.planes import LAYOUTS
-from musetalk_fast.types import ColourTags
+from musetalk_fast.types import MAX_MASTERING, ColourTags, Mastering
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
-from musetalk_fast.wire.records import TEXTS, choice, integer, stored
+from musetalk_fast.video.mastering_options import with_mastering
+from musetalk_fast.wire.records import TEXTS, choice, integer, integers, optional, stored
 
 if TYPE_CHECKING:
     import av
@@ -34,6 +35,7 @@ class EncoderSettings:
         options: its own options, values as text.
         gop: most frames from one key frame to the next.
         threads: of this encoder; another number may give other bytes.
+        mastering: what the video says of its display; None: nothing.
     """
 
     codec: str = field(metadata=stored(choice(CODECS)))
@@ -42,6 +44,9 @@ class EncoderSettings:
     options: Mapping[str, str] = field(metadata=stored(TEXTS))
     gop: int = field(metadata=stored(integer(1)))
     threads: int = field(metadata=stored(integer(1, 1024), identity=False))
+    mastering: Mastering | None = field(
+        default=None, metadata=stored(optional(integers(Mastering, 0, MAX_MASTERING)))
+    )
 
     @property
     def part_suffix(self) -> str:
@@ -85,4 +90,4 @@ class EncoderSettings:
         context.thread_count = self.threads
         context.colorspace, context.color_range = colour.matrix, colour.range
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
-        context.options = dict(self.options)
+        context.options = with_mastering(self.codec, self.options, self.mastering)

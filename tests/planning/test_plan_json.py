@@ -29,6 +29,7 @@ from musetalk_fast.types import (
     CropEncoding,
     Extend,
     Fit,
+    Mastering,
     NoFace,
     Scaling,
     Silence,
@@ -96,7 +97,8 @@ def test_a_plan_survives_its_file() -> None:
 
 
 PICTURE = {"background_image": Path("/pictures/sea.png"), "background_sha256": "d" * 64}
-ABSENT = {**PICTURE, "frame_names": "%06d.png"}
+DISPLAY = Mastering(**dict.fromkeys((item.name for item in fields(Mastering)), 7))
+ABSENT = {**PICTURE, "frame_names": "%06d.png", "mastering": DISPLAY}
 WORDS = {"libx264": "libx265", "mp4": "webm", "yuv420p": "yuv444p", "left": "right", "white": "red"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +18,16 @@ from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.video import VideoSource
 from musetalk_fast.media.video.tone_curve import HLG, PQ, WHITE, ToneCurve
 from musetalk_fast.media.video.tone_tables import crop_table
-from musetalk_fast.types import BT709, Box, ColourTags, CropEncoding, Face, Rows, SourceRun
+from musetalk_fast.types import (
+    BT709,
+    Box,
+    ColourTags,
+    CropEncoding,
+    Face,
+    Mastering,
+    Rows,
+    SourceRun,
+)
 from musetalk_fast.video.compositor import planes_of
 from musetalk_fast.video.encoder_selection import resolve, resolve_again
 from musetalk_fast.video.mux import join
@@ -118,6 +127,39 @@ def test_an_untouched_crop_changes_little_and_the_output_is_tagged(
         assert (tags.name, tags.pix_fmt) == ("hevc", DEEP.name)
         found = tags.colorspace, tags.color_range, tags.color_primaries, tags.color_trc
         assert found == (9, 1, 9, colour.transfer)
+
+
+DISPLAY = Mastering(
+    red_x=34000, red_y=16000, green_x=13250, green_y=34500, blue_x=7500, blue_y=3000,
+    white_x=15635, white_y=16450, brightest=10_000_000, darkest=50,
+    brightest_pixel=800, brightest_frame=120,
+)  # fmt: skip
+LEVELS = Mastering(**dict.fromkeys(asdict(DISPLAY), 0) | {"brightest_pixel": 90})
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+@pytest.mark.parametrize("mastering", [DISPLAY, LEVELS, None], ids=["display", "levels", "none"])
+def test_what_the_source_says_of_its_display_is_kept(
+    codec: str, mastering: Mastering | None, tmp_path: Path
+) -> None:
+    colour = ColourTags(matrix=9, range=1, primaries=9, transfer=PQ)
+    settings = OutputSettings(match_source=True, codec=codec, preset="ultrafast")
+    encoder = resolve(settings, tmp_path / "o.mp4", 128, 96, FPS, colour, depth=10)
+    encoder = replace(encoder, mastering=mastering)
+    assert resolve_again(encoder, FPS) == encoder
+    part = PartEncoder(tmp_path / "0.mp4", encoder, 128, 96, FPS, colour, 0, "label")
+    frame = av.VideoFrame(128, 96, DEEP.name)
+    for plane in frame.planes:
+        plane.update(bytes((0, 2)) * (plane.buffer_size // 2))
+    frame.pts, frame.time_base = 0, 1 / FPS
+    part.encode(frame)
+    part.finish()
+    source = VideoSource(tmp_path / "0.mp4", keeps_hdr=True)
+    curve = source.tone_curve
+    assert curve is not None
+    assert curve.mastering == mastering
+    peak = 1000 if mastering is None else mastering.brightest_pixel
+    assert curve.peak == max(peak, WHITE)
 
 
 def test_bars_are_as_bright_as_sdr(clip: Path) -> None:

@@ -16,13 +16,13 @@ source's codes, there is one step for each, and nothing brighter than the peak.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from musetalk_fast.kernels.yuv_matrix import LUMA_WEIGHTS
 from musetalk_fast.media.picture.colour_space import SRGB, ColourSpace, Floats, of_code_points
-from musetalk_fast.types import ColourTags
+from musetalk_fast.types import ColourTags, Mastering
 
 PQ, HLG = 16, 18
 WHITE = 203.0
@@ -50,10 +50,12 @@ class ToneCurve:
         tags: of the source: a matrix of `_WEIGHTS`, primaries and transfer that
             `colour_space.of_code_points` knows.
         peak: cd/m2 of the brightest that it shows, of `PEAKS`.
+        mastering: what the source says of its display; does not decide anything here.
     """
 
     tags: ColourTags
     peak: float
+    mastering: Mastering | None = field(default=None, compare=False)
 
     def __call__(self, y: Floats, cb: Floats, cr: Floats) -> Floats:
         """Codes of 10 bits -> (..., 3) Y'CbCr of BT.709 in levels of 8 bits, not rounded."""

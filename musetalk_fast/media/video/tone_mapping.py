@@ -11,7 +11,7 @@ from musetalk_fast.media.video.display_matrix import side_data
 from musetalk_fast.media.video.frame_decoder import Numbered
 from musetalk_fast.media.video.tone_curve import HLG, HLG_PEAK, PEAKS, PQ, ToneCurve
 from musetalk_fast.media.video.tone_tables import tone_table
-from musetalk_fast.types import BT709, ColourTags
+from musetalk_fast.types import BT709, MAX_MASTERING, ColourTags, Mastering
 
 if TYPE_CHECKING:
     import av
@@ -27,6 +27,14 @@ _MASTERING = struct.Struct("=22i")
 """FFmpeg's AVMasteringDisplayMetadata: ten rationals, the last one the brightest light; whether
 there are primaries, and whether there is light."""
 
+_SIDE_DATA = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
+_UNITS = (*[50_000] * 8, 10_000, 10_000)
+_MEMBERS = (
+    *("red_x", "red_y", "green_x", "green_y", "blue_x", "blue_y", "white_x", "white_y"),
+    *("darkest", "brightest", "brightest_pixel", "brightest_frame"),
+)
+"""In FFmpeg's order."""
+
 _LIGHT_LEVEL = struct.Struct("=2I")
 """AVContentLightMetadata: the brightest pixel, and the brightest frame on average."""
 
@@ -37,10 +45,11 @@ def tone_curve_of(frame: av.VideoFrame, tags: ColourTags) -> ToneCurve | None:
     The peak of PQ is that of the content, else of the display that it was mastered on, else 1000
     cd/m2.
     """
+    mastering = _mastering(frame)
     if tags.transfer == PQ:
-        return ToneCurve(tags, min(max(_peak(frame), PEAKS[0]), PEAKS[1]))
+        return ToneCurve(tags, min(max(_peak(mastering), PEAKS[0]), PEAKS[1]), mastering)
     if tags.transfer == HLG:
-        return ToneCurve(tags, HLG_PEAK)
+        return ToneCurve(tags, HLG_PEAK, mastering)
     return ToneCurve(tags, PEAKS[0]) if tags.matrix == BT2020_MATRIX else None
 
 
@@ -70,14 +79,35 @@ def _planes(frame: av.VideoFrame) -> Planes:
     return Planes(layout, frame.width, frame.height, frame.planes, strides)
 
 
-def _peak(frame: av.VideoFrame) -> float:
+def _mastering(frame: av.VideoFrame) -> Mastering | None:
+    """What the side data say; None without a display. Of it, 0 is what they do not say."""
     found = {data.type.name: bytes(data) for data in side_data(frame)}
-    level = found.get("CONTENT_LIGHT_LEVEL", b"")
-    if len(level) >= _LIGHT_LEVEL.size and (brightest := _LIGHT_LEVEL.unpack_from(level)[0]):
-        return float(brightest)
-    display = found.get("MASTERING_DISPLAY_METADATA", b"")
+    display, level = (found.get(name, b"") for name in _SIDE_DATA)
+    if len(display) < _MASTERING.size and len(level) < _LIGHT_LEVEL.size:
+        return None
+    values = [0] * 10
     if len(display) >= _MASTERING.size:
-        *_, light, parts, _, has_light = _MASTERING.unpack_from(display)
-        if has_light and light > 0 and parts > 0:
-            return float(light / parts)
-    return _UNKNOWN_PEAK
+        *numbers, has_primaries, has_light = _MASTERING.unpack_from(display)
+        pairs = zip(numbers[::2], numbers[1::2], strict=True)
+        values = [
+            _counted(*pair, unit) if is_known else 0
+            for pair, unit, is_known in zip(
+                pairs, _UNITS, [has_primaries] * 8 + [has_light] * 2, strict=True
+            )
+        ]
+    content = _LIGHT_LEVEL.unpack_from(level) if len(level) >= _LIGHT_LEVEL.size else (0, 0)
+    levels = (min(each, MAX_MASTERING) for each in content)
+    return Mastering(**dict(zip(_MEMBERS, (*values, *levels), strict=True)))
+
+
+def _counted(number: int, parts: int, unit: int) -> int:
+    """A rational in parts of a unit."""
+    if parts <= 0:
+        return 0
+    return min(max(0, round(number * unit / parts)), MAX_MASTERING)
+
+
+def _peak(mastering: Mastering | None) -> float:
+    if mastering is None:
+        return _UNKNOWN_PEAK
+    return mastering.brightest_pixel or mastering.brightest / 10_000 or _UNKNOWN_PEAK
