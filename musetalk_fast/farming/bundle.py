@@ -86,7 +86,7 @@ def _yaml(document: dict[str, Any]) -> str:
             "writing Open Job Description needs PyYAML", hint="pip install 'musetalk-fast[openjd]'"
         ) from None
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
         """Writes scripts as people do, line by line."""
 
     def text(dumper: Any, value: str) -> Any:
