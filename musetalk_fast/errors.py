@@ -180,6 +180,13 @@ class AudioFormatError(InputError):
     default_hint = "give a WAV, MP3, FLAC, M4A, OGG or a video with a sound track"
 
 
+class AudioTrackError(InputError):
+    """A sound track that is not there, or cannot be decoded, where one was asked for."""
+
+    token = "MTF-AUDIO-TRACK"
+    default_hint = "give --audio-track the number or the language of another track"
+
+
 class AudioLengthError(InputError):
     """A recording that is empty or beyond the limit."""
 
@@ -286,6 +293,13 @@ class OutputFormatError(OutputError):
 
     token = "MTF-OUTPUT-FORMAT"
     default_hint = "use a name that ends in .mp4, .mov, .webm or .mkv, or --format"
+
+
+class SoundFormatError(OutputError):
+    """Sound that the container does not take, or that cannot be copied into it."""
+
+    token = "MTF-SOUND"
+    default_hint = "leave out --sound, which then chooses what fits"
 
 
 class EncoderError(OutputError):

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av import Packet
 
 Picture: TypeAlias = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -52,6 +55,24 @@ class Container(StrEnum):
     APNG = "apng"
     PNG = "png"
     JPEG = "jpeg"
+
+
+class Sound(StrEnum):
+    """How the sound of a finished video is made: not at all, of copied packets, or encoded."""
+
+    NONE = "none"
+    COPY = "copy"
+    AAC = "aac"
+    OPUS = "opus"
+    FLAC = "flac"
+
+
+class PlacedPacket(NamedTuple):
+    """A packet of sound and its place, in samples; what is before 0 is not heard."""
+
+    packet: Packet[Any]
+    start: int
+    samples: int
 
 
 class Scaling(StrEnum):

@@ -25,10 +25,13 @@ _UNSET = {
     "fps": f"a moving avatar's own, {STILL_FPS} for a still",
     "resolution": "the avatar's own, scaled down to what phones play",
     "format": "by the output's name",
+    "audio_track": "the first that can be decoded",
+    "duration": "to the recording's end",
+    "sound_bitrate": "80 kbit/s a channel of aac, 64 of opus",
 }
 _AUTO = {
     ("wire", AUTO_WIRE): "the best one that the server has",
-    ("sound", "auto"): "the recording",
+    ("sound", "auto"): "the recording, copied where it can be",
 }
 
 

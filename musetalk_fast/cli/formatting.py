@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musetalk_fast.types import Sound
 from musetalk_fast.wire.media_types import INFER
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def plan_members(plan: Plan) -> dict[str, str | int | float | bool]:
         "silence": plan.silence.value,
         "match_colour": plan.match_colour,
         "match_source": plan.match_source,
-        "sound": plan.sound,
+        "sound": plan.sound.value,
         "segments": len(plan.segments),
         "frame_encoding": plan.frame_encoding.value,
         "identity": plan.identity,
@@ -246,7 +247,7 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
     members["faces"] = faces_text(faces) if faces else "not looked for"
     members["size"] = f"{members.pop('width')}x{members.pop('height')}"
     members["duration"] = duration(float(members.pop("duration_secs")))
-    members["sound"] = "the recording" if plan.sound else "none"
+    members["sound"] = _sound_text(plan)
     members["plays"] = plan.extend.value + ", stretched to the recording" * plan.speed_to_fit
     order = (
         *("avatar", *["plays"] * plan.moves, "faces", "audio", "output"),
@@ -255,6 +256,16 @@ def plan_table(plan: Plan, faces: FacesEvent | None) -> str:
         *("segments", "frame_encoding", "identity"),
     )
     return "\n".join(f"{name.replace('_', ' '):<16}{members[name]}" for name in order)
+
+
+def _sound_text(plan: Plan) -> str:
+    if plan.sound is Sound.NONE:
+        return plan.sound.value
+    whose = "the avatar's own" if plan.audio_from_avatar else "the recording's"
+    if plan.sound is Sound.COPY:
+        return f"{whose}, copied"
+    beneath = "" if plan.mix_background is None else f", over {plan.mix_background.name}"
+    return f"{whose}{beneath}, as {plan.sound}"
 
 
 def _facts(event: DoneEvent) -> str:

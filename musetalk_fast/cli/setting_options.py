@@ -275,8 +275,25 @@ _PLANNING = (
     setting("output.match_source", "--match-source/--no-match-source", group="Video",
             help_text="Keep the source's bits and HDR: HEVC with 10 bits (AV1 in WebM) if no "
             "--codec is chosen. Default: HDR becomes SDR."),
-    setting("output.sound", "--sound", metavar="SOUND", group="Video",
-            help_text="auto (default): the recording; none: a silent video."),
+    setting("processing.audio_track", "--audio-track", metavar="N|LANG", group="Sound",
+            help_text="Of several sound tracks of the recording, this one: a number from 1, or a "
+            "language (en, eng). Default: the first that can be decoded."),
+    setting("processing.start", "--start", metavar="TIME", group="Sound",
+            help_text="Begin there in the recording: 90, 1:30 or 0:01:30.5."),
+    setting("processing.duration", "--duration", metavar="TIME", group="Sound",
+            help_text="So much of the recording: --duration 10 tries ten seconds of an hour."),
+    setting("output.sound", "--sound", metavar="SOUND", group="Sound",
+            help_text="auto (default): the recording's own packets where the video takes them, "
+            "else encoded; copy: these or an error; aac, opus, flac; none: a silent video."),
+    setting("output.audio_from_avatar", "--audio-from-avatar/--no-audio-from-avatar", group="Sound",
+            help_text="Keep the sound of the avatar's own video; the mouth follows the recording."),
+    setting("output.mix_background", "--mix-background", metavar="FILE", group="Sound",
+            help_text="Mix this beneath the sound, repeated to the video's end."),
+    setting("output.background_volume", "--background-volume", metavar="DB", group="Sound",
+            help_text="Decibels by which it is louder than in its file, -60 to 20 (default -20)."),
+    setting("output.sound_bitrate", "--sound-bitrate", metavar="KBITS", group="Sound",
+            help_text="Of sound that is encoded, 8 to 1536 kbit/s (default 80 a channel of aac, 64 "
+            "of opus)."),
     setting("output.overwrite", "--overwrite/--no-overwrite", "-y", "--yes", group="Video",
             help_text="Replace an output that is there (default; on a terminal, without this flag "
             "or setting, it asks first)."),

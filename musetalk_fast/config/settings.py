@@ -20,10 +20,12 @@ from musetalk_fast.config.value_types import (
     Kind,
     Number,
     Rate,
+    Seconds,
     Size,
     Switch,
     Text,
     Texts,
+    Track,
     Word,
 )
 from musetalk_fast.errors import InvalidSettingError
@@ -56,6 +58,7 @@ _ENCODING = Word(*CropEncoding, make=CropEncoding)
 _FIT = Word(*Fit, make=Fit)
 _SCALING = Word(*Scaling, make=Scaling)
 _SILENCE = Word(*Silence, make=Silence)
+_SOUND = Word("auto", "copy", "aac", "opus", "flac", "none")
 _STILL_ROWS = Word(*StillRowsMode, make=StillRowsMode)
 _EXTEND = Word(*Extend, make=Extend)
 _NO_FACE = Word(*NoFace, make=NoFace)
@@ -182,7 +185,12 @@ class OutputSettings(_Section):
         match_colour: give each mouth the colours of the avatar around it.
         match_source: keep the bits and the HDR of the source; HEVC (AV1 in WebM) if no codec is
             chosen. Without it HDR becomes SDR, and bits are kept where the encoder takes them.
-        sound: `auto` (the recording) or `none`.
+        sound: `auto`: the recording's own packets where they can be copied, else encoded as the
+            format's default; `copy`, or an error; `aac`, `opus` or `flac`; `none`.
+        sound_bitrate: kbit/s of sound that is encoded; None: 80 a channel of AAC, 64 of Opus.
+        audio_from_avatar: the video's sound is the avatar's own; its mouth follows the recording.
+        mix_background: a file whose sound is mixed beneath, repeated to the video's end.
+        background_volume: decibels by which it is louder than in its file.
         overwrite: replace an output that is there.
     """
 
@@ -200,7 +208,11 @@ class OutputSettings(_Section):
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
     match_colour: bool = field(default=False, metadata={"kind": Switch()})
     match_source: bool = field(default=False, metadata={"kind": Switch()})
-    sound: str = field(default="auto", metadata={"kind": Word("auto", "none")})
+    sound: str = field(default="auto", metadata={"kind": _SOUND})
+    sound_bitrate: int | None = field(default=None, metadata={"kind": Integer(8, 1536)})
+    audio_from_avatar: bool = field(default=False, metadata={"kind": Switch()})
+    mix_background: str | None = field(default=None, metadata={"kind": _FILE})
+    background_volume: int = field(default=-20, metadata={"kind": Integer(-60, 20)})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 
 
@@ -213,12 +225,21 @@ class ProcessingSettings(_Section):
         max_retries: failures in a row after which a server counts as lost.
         frame_encoding: how crops travel.
         strict_audio: refuse a recording in which sound is damaged or cut off.
+        audio_track: of the recording: a number from 1, or a language; None: the first that can be
+            decoded.
+        start: seconds at the recording's beginning that are left out.
+        duration: seconds of what follows; None: to the recording's end.
     """
 
     segment_secs: float = field(default=10.0, metadata={"kind": Number(1, 600, "seconds")})
     max_retries: int = field(default=5, metadata={"kind": Integer(0, 100)})
     frame_encoding: CropEncoding = field(default=CropEncoding.RAW, metadata={"kind": _ENCODING})
     strict_audio: bool = field(default=False, metadata={"kind": Switch()})
+    audio_track: str | None = field(default=None, metadata={"kind": Track()})
+    start: Fraction | float = field(default=Fraction(0), metadata={"kind": Seconds(0, 360_000)})
+    duration: Fraction | float | None = field(
+        default=None, metadata={"kind": Seconds(Fraction(1, 1000), 36_000)}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

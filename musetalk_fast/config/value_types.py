@@ -163,6 +163,59 @@ class Rate(Kind):
         return rate
 
 
+class Seconds(Kind):
+    """A time as an exact fraction of seconds: `90`, `1.5`, `1:30`, `1:02:03.5`."""
+
+    _FORM = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{1,9})?)")
+
+    def __init__(self, low: Fraction | int, high: int) -> None:
+        self._low, self._high = Fraction(low), Fraction(high)
+        least = f"{float(self._low):g}"
+        self.wanted = f"{least} to {high} seconds (90, 1:30 or 0:01:30.5)"
+
+    def _from_text(self, text: str) -> Fraction:
+        match = self._FORM.fullmatch(text)
+        if match is None:
+            raise ValueError
+        hours, minutes, secs = (Fraction(each or 0) for each in match.groups())
+        if (match[2] and secs >= 60) or (match[1] and minutes >= 60):
+            raise ValueError
+        return hours * 3600 + minutes * 60 + secs
+
+    def _checked(self, value: object) -> Fraction:
+        if isinstance(value, float):
+            value = Fraction(repr(value))
+        if not isinstance(value, int | Fraction) or isinstance(value, bool):
+            raise TypeError
+        secs = _between(Fraction(value), self._low, self._high)
+        if secs.denominator > _MAX_TERM:
+            raise ValueError
+        return secs
+
+    def write(self, value: Fraction) -> str:
+        """Decimal seconds."""
+        return str(value.numerator) if value.denominator == 1 else f"{float(value):.9g}"
+
+
+class Track(Kind):
+    """A sound track: its number from 1, or a language."""
+
+    _FORM = re.compile(r"[1-9]\d{0,2}|[a-zA-Z]{2,3}(-[0-9a-zA-Z]{1,8})*")
+    wanted = "a track's number from 1, or a language (en, eng)"
+
+    def _from_text(self, text: str) -> str:
+        return text
+
+    def _checked(self, value: object) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            raise TypeError
+        if not self._FORM.fullmatch(value):
+            raise ValueError
+        return value
+
+
 class Size(Kind):
     """(width, height), even, each from `low` to `high` pixels; one may be `AUTO_SIDE`.
 
@@ -327,7 +380,7 @@ FACE_BOX = Numbers("X,Y,W,H", Box, positive=(2, 3))
 POINT = Numbers("X,Y", lambda x, y: (x, y))
 
 
-def _between(value: _T, low: float, high: float) -> _T:
+def _between(value: _T, low: float | Fraction, high: float | Fraction) -> _T:
     if not low <= value <= high:
         raise ValueError
     return value

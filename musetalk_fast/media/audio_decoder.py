@@ -21,6 +21,8 @@ from musetalk_fast.media.audio_file import BROADCAST, GAPLESS, UNTIMED, AudioFil
 from musetalk_fast.media.audio_format import UniformSound
 from musetalk_fast.media.audio_packets import PacketDecoder, with_next
 from musetalk_fast.media.audio_timeline import Piece, Timeline, stamped
+from musetalk_fast.media.excerpt import WHOLE, Excerpt
+from musetalk_fast.media.excerpt_seek import begin
 
 Sound: TypeAlias = NDArray[np.float32]
 """(n, channels) float32, full scale at -1..1."""
@@ -55,7 +57,7 @@ class Missing:
 
 
 class AudioDecoder:
-    """Decodes the first sound track of a file that can be decoded. Use as a context.
+    """Decodes a sound track of a file, or an excerpt of it. Use as a context.
 
     Priming samples of the codec are skipped, as the container demands; gaps in the time stamps and
     packets that cannot be decoded are silence of their length; rate and channels are those of the
@@ -63,24 +65,31 @@ class AudioDecoder:
 
     Attributes:
         source: the file.
-        packets: what of it was decoded.
         lost: silence for what is damaged.
         gaps: silence for what the file leaves out.
+        excerpt: what of it.
         sound: the rate and channels; known from the first frame on.
-        samples: decoded so far, with silence.
+        samples: of the excerpt so far, with silence.
+        is_cut: the excerpt ended before the recording.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
         errors.AudioFormatError: no sound in it.
+        errors.AudioTrackError: the track that was asked for is not there, or cannot be decoded.
         errors.AudioLengthError: the file is empty.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.source = AudioFile(path)
-        self.packets = PacketDecoder(self.source)
+    def __init__(self, path: Path, excerpt: Excerpt = WHOLE) -> None:
+        self.source = AudioFile(path, excerpt.track)
+        self.excerpt = excerpt
+        with self.source.closed_on_error():
+            self._beginning = begin(self.source, excerpt.start)
         self.sound = UniformSound()
         self.lost, self.gaps = Missing(), Missing()
         self.samples = 0
+        self._position = 0
+        """Samples since the beginning of the recording."""
+        self.is_cut = False
 
     def __enter__(self) -> AudioDecoder:
         return self
@@ -94,9 +103,24 @@ class AudioDecoder:
         return self.sound.rate
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the track was left out."""
+        return not self.excerpt.start and not self.is_cut
+
+    @property
+    def packets(self) -> PacketDecoder:
+        """What of the file was decoded."""
+        return self._beginning.packets
+
+    @property
     def secs(self) -> float:
-        """So far."""
+        """Of the excerpt, so far."""
         return self.samples / self.rate if self.rate else 0.0
+
+    @property
+    def position_secs(self) -> float:
+        """Of the recording, from its beginning on."""
+        return self._position / self.rate if self.rate else 0.0
 
     def blocks(self) -> Iterator[Sound]:
         """Decode everything, about 32768 samples at a time.
@@ -117,18 +141,42 @@ class AudioDecoder:
             yield _bounded(kept)
 
     def frames(self) -> Iterator[av.AudioFrame]:
-        """Decode everything, as packed 32-bit floats in the file's own rate and channels.
+        """Decode the excerpt, as packed 32-bit floats in the file's own rate and channels.
 
         Raises:
             errors.InputUnreadableError: the disk failed.
             errors.AudioFormatError: more is damaged than whole.
-            errors.AudioLengthError: it is longer than ten hours, gaps included.
+            errors.AudioLengthError: it is longer than ten hours, gaps included, or begins behind
+                the recording's end.
         """
-        timeline = Timeline(resets=self.source.format in BROADCAST)
+        start, secs = self.excerpt.start, self.excerpt.secs
+        for frame in self._all():
+            at = self._position - frame.samples
+            first = max(0, round(start * self.rate) - at)
+            last = frame.samples
+            if secs is not None:
+                last = min(last, round(start * self.rate) + round(secs * self.rate) - at)
+            if last > first:
+                self.samples += last - first
+                self._check_length(self.secs)
+                yield _between(frame, first, last)
+            if last < frame.samples:
+                self.is_cut = True
+                return
+        if start and not self.samples:
+            raise self._is_behind()
+
+    def _all(self) -> Iterator[av.AudioFrame]:
+        """What follows one another from where reading begins."""
+        resets = self.source.format in BROADCAST
+        timeline = Timeline(resets=resets, origin=self._beginning.origin)
         try:
             for piece, following in with_next(self._pieces()):
-                start = timeline.start(piece, following, self.secs)
-                if start > self.secs:
+                if not self.rate:
+                    self._position = self._beginning.position(piece.frame)
+                now = self._position / (self.rate or piece.frame.sample_rate)
+                start = timeline.start(piece, following, now)
+                if self.rate and start > now:
                     yield from self._silence(start, damaged=bool(piece.lost))
                 yield from self._counted(self.sound.convert(piece.frame))
             yield from self._counted(self.sound.flush())
@@ -143,9 +191,10 @@ class AudioDecoder:
 
     def _silence(self, stop: float, *, damaged: bool) -> Iterator[av.AudioFrame]:
         """Fill up with silence to `stop`."""
-        self._check_length(stop)
+        if self.excerpt.secs is None:
+            self._check_length(stop - self.excerpt.start)
         yield from self._counted(self.sound.flush())
-        first, count = self.secs, round(stop * self.rate) - self.samples
+        first, count = self.position_secs, round(stop * self.rate) - self._position
         if count <= 0:
             return
         kind = self.lost if damaged or self.source.format in GAPLESS else self.gaps
@@ -155,13 +204,22 @@ class AudioDecoder:
 
     def _counted(self, frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
         for frame in frames:
-            self.samples += frame.samples
-            self._check_length(self.secs)
+            self._position += frame.samples
             yield frame
 
     def _check_length(self, secs: float) -> None:
         if secs > MAX_SECS:
             raise length_error(f"it is longer than {MAX_SECS // 3600} hours", self.source.path)
+
+    def _is_behind(self) -> AudioLengthError:
+        start, clock = float(self.excerpt.start), self.packets.clock
+        # Where nothing was decoded, the packets that were passed over say it.
+        end = self.position_secs or clock.end / max(1, clock.rate)
+        return AudioLengthError(
+            f"nothing is left of it from {start:g} s on: it ends at {end:.2f} s",
+            where=str(self.source.path),
+            hint="give an earlier --start",
+        )
 
 
 def length_error(message: str, path: Path) -> AudioLengthError:
@@ -191,11 +249,15 @@ def until(frames: Iterable[av.AudioFrame], secs: Fraction) -> Iterator[av.AudioF
         if left <= 0:
             return
         position += frame.samples
-        yield frame if frame.samples <= left else _shortened(frame, left)
+        yield _between(frame, 0, min(left, frame.samples))
 
 
-def _shortened(frame: av.AudioFrame, samples: int) -> av.AudioFrame:
-    packed = np.asarray(frame.to_ndarray(), np.float32)[:, : samples * frame.layout.nb_channels]
+def _between(frame: av.AudioFrame, first: int, last: int) -> av.AudioFrame:
+    """Samples `[first, last)` of a frame of packed floats."""
+    if (first, last) == (0, frame.samples):
+        return frame
+    channels = frame.layout.nb_channels
+    packed = np.asarray(frame.to_ndarray(), np.float32)[:, first * channels : last * channels]
     shorter = av.AudioFrame.from_ndarray(np.ascontiguousarray(packed), "flt", frame.layout.name)
     shorter.sample_rate = frame.sample_rate
     return shorter

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musetalk_fast.errors import AudioFormatError, AudioLengthError
+from musetalk_fast.errors import AudioFormatError, AudioLengthError, AudioTrackError
+from musetalk_fast.media.audio_tracks import can_decode, chosen_track
 from musetalk_fast.media.avio import AvioFile
 from musetalk_fast.media.input_file import open_input, read_errors
 
@@ -48,23 +51,33 @@ class AudioFile:
         path: the file.
         file: what FFmpeg reads, with the error of a disk that failed.
         container: PyAV's.
-        track: the first one that can be decoded.
+        track: the one that is heard.
         tracks: how many there are.
+
+    Args:
+        wanted: a track's number or language; None: the first one that can be decoded.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
         errors.AudioFormatError: no sound in it that can be decoded.
+        errors.AudioTrackError: no such track, or not one that can be decoded.
         errors.AudioLengthError: the file is empty.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: str | None = None) -> None:
         self.path = path
         self._file = open_input(path)
         self.file = AvioFile(self._file)
-        try:
+        with self.closed_on_error():
             self.container = self._open()
             self.tracks = len(self.container.streams.audio)
-            self.track = self._first_decodable()
+            self.track = self._first_decodable() if wanted is None else self._chosen(wanted)
+
+    @contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """Close the file if what is done with it fails."""
+        try:
+            yield
         except BaseException:
             self._file.close()
             raise
@@ -80,6 +93,11 @@ class AudioFile:
     def format(self) -> str:
         """FFmpeg's name of the container's format, the first where it has several."""
         return self.container.format.name.partition(",")[0]
+
+    @property
+    def number(self) -> int:
+        """Which of the tracks is heard, from 1."""
+        return self.container.streams.audio.index(self.track) + 1
 
     def codecs(self) -> list[str]:
         """What the sound tracks are encoded with, in their order; with what cannot be decoded."""
@@ -124,6 +142,17 @@ class AudioFile:
         except (av.FFmpegError, ValueError) as error:
             raise self._error(f"this holds no sound that can be read{_cut(head)}") from error
 
+    def _chosen(self, wanted: str) -> av.AudioStream:
+        tracks = self.container.streams.audio
+        if not tracks:
+            return self._first_decodable()  # which says what there is instead
+        try:
+            return chosen_track(tracks, self.codecs(), wanted)
+        except AudioTrackError as error:
+            error.where = str(self.path)
+            self.container.close()
+            raise
+
     def _first_decodable(self) -> av.AudioStream:
         tracks = self.container.streams.audio
         for track in tracks:
@@ -138,12 +167,6 @@ class AudioFile:
 
     def _error(self, message: str) -> AudioFormatError:
         return AudioFormatError(message, where=str(self.path))
-
-
-def can_decode(track: av.AudioStream) -> bool:
-    """Whether this FFmpeg has a decoder for a track."""
-    # None where there is none, whatever PyAV's type says.
-    return getattr(track, "codec_context", None) is not None
 
 
 def _cut(head: bytes) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from musetalk_fast.errors import AudioFormatError
 from musetalk_fast.media.audio_file import UNTIMED, AudioFile
 from musetalk_fast.media.input_file import unreadable
+from musetalk_fast.media.packet_clock import PacketClock
 
 if TYPE_CHECKING:
     import av
 
+_NOTHING = Fraction(0)
 _MAX_READ_ERRORS = 20
 """Errors of the container in a row after which the file counts as ended."""
 
@@ -40,14 +43,23 @@ class PacketDecoder:
         decoded: packets that could.
         first: seconds of sound before the first of those that could not.
         broken_off: reading failed before the end of the file.
+        clock: of the packets that were read.
+        begins: sample at which the first packet begins that is decoded, after priming.
+
+    Args:
+        skip: seconds at the beginning whose packets are read, but not decoded.
     """
 
-    def __init__(self, source: AudioFile) -> None:
+    def __init__(self, source: AudioFile, skip: Fraction = _NOTHING) -> None:
         self._source = source
+        self.clock = PacketClock(source.track)
+        self._skipped = skip * self.clock.rate
+        self.begins = 0
         self._untimed = source.format in UNTIMED
         self._bytes = self._missing_bytes = 0
         self._missing_secs = 0.0
         self._secs = self._frame_secs = self.first = 0.0
+        self._has_begun = False
         self.failed = self.lost = self.decoded = 0
         self.broken_off = False
         context = source.track.codec_context
@@ -106,7 +118,8 @@ class PacketDecoder:
                         # It goes on behind what could not be read.
                         self.broken_off = False
                         self.failed += 1
-                    yield packet
+                    if not packet.size or self._is_wanted(packet):
+                        yield packet
             except av.FFmpegError:
                 self.broken_off = True
                 errors += 1
@@ -117,10 +130,17 @@ class PacketDecoder:
                 return
         yield None
 
+    def _is_wanted(self, packet: Any) -> bool:
+        start, _ = self.clock.place(packet)
+        if not self._has_begun and start >= self._skipped > 0:
+            self._has_begun, self.begins = True, start
+        return self._has_begun or not self._skipped
+
     def _miss(self, packet: Any) -> None:
         """Count a packet that could not be decoded, and the sound that was in it."""
         # Formats without a table of contents: junk before the first frame is no damage.
-        if packet is None or not packet.size or (self._untimed and not self._secs):
+        is_junk = self._untimed and not self._secs and not self._skipped
+        if packet is None or not packet.size or is_junk:
             return
         self.first = self.first if self.failed else self._secs
         self.failed += 1

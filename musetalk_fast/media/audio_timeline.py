@@ -57,12 +57,12 @@ class Timeline:
 
     Args:
         resets: the format's clock may be set anew at any time.
+        origin: the stamp of the recording's first sample; None: that of the first piece.
     """
 
-    def __init__(self, *, resets: bool) -> None:
+    def __init__(self, *, resets: bool, origin: float | None = None) -> None:
         self._resets = resets
-        self._origin: float | None = None
-        """The stamp of the first sample."""
+        self._origin = origin
 
     def start(self, piece: Piece, following: Piece | None, now: float) -> float:
         """Where a piece begins: at `now`, or later if something is missing before it."""

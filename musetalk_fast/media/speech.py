@@ -13,9 +13,11 @@ import numpy as np
 from musetalk_fast.errors import AudioDamagedError
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.media.audio_decoder import AudioDecoder, length_error
+from musetalk_fast.media.excerpt import WHOLE, Excerpt
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.speech_mix import Channels, Levels, Mix, Samples
 from musetalk_fast.media.speech_notes import damage, notes
+from musetalk_fast.media.track_facts import TrackFacts, facts_of
 from musetalk_fast.media.wav import PaddedWav, WavWriter
 from musetalk_fast.types import SPEECH_RATE, Pcm
 
@@ -34,6 +36,8 @@ class Speech:
         peak_dbfs: loudest sample of its mono mix without DC, before it is amplified for the server;
             dB relative to full scale; -inf for digital silence.
         rms_dbfs: the mean power, likewise.
+        excerpt: which part of the file it is; the track by its number.
+        track: of the original file.
         damage: what is missing in the file, a sentence; None: nothing.
         notes: what the user should know, damage included.
     """
@@ -47,6 +51,8 @@ class Speech:
     rate: int
     peak_dbfs: float
     rms_dbfs: float
+    excerpt: Excerpt
+    track: TrackFacts
     damage: str | None
     notes: tuple[WarningEvent, ...]
 
@@ -66,7 +72,10 @@ class Speech:
 
 
 def load_speech(
-    path: Path, workdir: Path, on_block: Callable[[float], None] = lambda _secs: None
+    path: Path,
+    workdir: Path,
+    on_block: Callable[[float], None] = lambda _secs: None,
+    excerpt: Excerpt = WHOLE,
 ) -> Speech:
     """Decode a recording, or the sound track of a video, into a 16 kHz mono WAV.
 
@@ -79,17 +88,19 @@ def load_speech(
         workdir: folder for the WAV, which is named after the recording's hash.
         on_block: called with the seconds decoded so far, before each second or two is written;
             may raise to stop.
+        excerpt: the part of the file that is meant.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: there is no file to read.
         errors.AudioFormatError: no sound, or more of it damaged than whole.
+        errors.AudioTrackError: the track that was asked for is not there, or cannot be decoded.
         errors.AudioLengthError: no samples, or more than ten hours.
         errors.OutputWriteError: the folder cannot be written.
     """
     sha256 = ""
     mix: Mix | None = None
     while True:
-        with AudioDecoder(path) as reader:
+        with AudioDecoder(path, excerpt) as reader:
             sha256 = sha256 or file_sha256(path)
             wav = workdir / f"speech-{sha256[:16]}.wav"
             heard = _Pass(reader, wav, mix, on_block)
@@ -107,6 +118,8 @@ def load_speech(
                 rate=reader.rate,
                 peak_dbfs=_dbfs(heard.levels.peak),
                 rms_dbfs=_dbfs(heard.levels.rms),
+                excerpt=replace(excerpt, track=str(reader.source.number)),
+                track=facts_of(reader),
                 damage=found,
                 notes=notes(reader, found, heard.mix, _dbfs(heard.levels.peak)),
             )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.media.audio_decoder import AudioDecoder, Missing
-from musetalk_fast.media.audio_file import can_decode
+from musetalk_fast.media.audio_tracks import described_tracks
 from musetalk_fast.media.cut_files import missing_end
 from musetalk_fast.media.speech_mix import Mix
 
 _SILENT_DBFS = -70.0
 _QUIET_DBFS = -30.0
 _SHORT_SECS = 0.2
+_ROUNDED = Fraction(1, 1000)
 
 
 def damage(reader: AudioDecoder) -> str | None:
@@ -27,10 +29,12 @@ def damage(reader: AudioDecoder) -> str | None:
         found.append(f"{failed} of {of} packets cannot be decoded, the first at {at}")
     if lost.places:
         found.append(f"{_missing(lost)}: silence stands for it")
-    if end := missing_end(reader.source, reader.secs):
+    if reader.is_cut:
+        return "; ".join(found) or None
+    if end := missing_end(reader.source, reader.position_secs):
         found.append(end)
     elif reader.packets.broken_off:
-        found.append(f"the file breaks off at {reader.secs:.2f} s: it may be cut")
+        found.append(f"the file breaks off at {reader.position_secs:.2f} s: it may be cut")
     return "; ".join(found) or None
 
 
@@ -48,7 +52,7 @@ def notes(
 
 
 def _file_notes(reader: AudioDecoder, damaged: str | None) -> Iterator[WarningEvent]:
-    if reader.source.tracks > 1:
+    if reader.source.tracks > 1 and reader.excerpt.track is None:
         yield _note("TRACK", _choice(reader))
     if damaged:
         yield _note("DAMAGED", f"the recording is damaged: {damaged}")
@@ -60,6 +64,12 @@ def _file_notes(reader: AudioDecoder, damaged: str | None) -> Iterator[WarningEv
             f"of it is brought to those of its beginning, {reader.rate} Hz"
         )
         yield _note("CHANGES", message.replace("1 times", "once"))
+    wanted = reader.excerpt.secs
+    if wanted is not None and reader.secs < wanted - _ROUNDED and not reader.is_cut:
+        message = (
+            f"the recording ends after {reader.secs:.2f} s of the {float(wanted):g} s asked for"
+        )
+        yield _note("END", message)
     if reader.secs < _SHORT_SECS:
         ms = reader.secs * 1000
         yield _note("SHORT", f"the recording is very short ({ms:.0f} ms)")
@@ -92,15 +102,13 @@ def _note(token: str, message: str) -> WarningEvent:
 
 def _choice(reader: AudioDecoder) -> str:
     """Which track of several is heard."""
-    tracks = reader.source.container.streams.audio
-    used, others = "", []
-    for number, (track, codec) in enumerate(zip(tracks, reader.source.codecs(), strict=True), 1):
-        if track is reader.source.track:
-            used = f"number {number} ({codec})"
-        else:
-            why = "" if can_decode(track) else ", which cannot be decoded"
-            others.append(f"{number} ({codec}{why})")
-    return f"the recording has {len(tracks)} sound tracks: {used} is used, not {', '.join(others)}"
+    source = reader.source
+    tracks = list(described_tracks(source.container.streams.audio, source.codecs()))
+    used = tracks.pop(source.number - 1)
+    return (
+        f"the recording has {len(tracks) + 1} sound tracks: number {used} is used, not "
+        f"{', '.join(tracks)} (--audio-track chooses)"
+    )
 
 
 def _missing(missing: Missing) -> str:

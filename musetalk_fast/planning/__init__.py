@@ -9,7 +9,7 @@ from musetalk_fast.planning.inputs import (
 )
 from musetalk_fast.planning.plan import Plan, Segment, cut
 from musetalk_fast.planning.plan_checks import check_inputs
-from musetalk_fast.planning.planner import check_place, make_plan, plan_render
+from musetalk_fast.planning.planner import check_place, make_plan, other_files, plan_render
 from musetalk_fast.planning.segment_choice import SegmentChoice
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "cut",
     "load_inputs",
     "make_plan",
+    "other_files",
     "plan_render",
     "see_avatar",
 ]

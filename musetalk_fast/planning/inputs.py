@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from musetalk_fast.config import Settings
+from musetalk_fast.config import OutputSettings, ProcessingSettings, Settings
+from musetalk_fast.config.home_paths import expanded
 from musetalk_fast.events import OnEvent, ProgressEvent, WarningEvent
 from musetalk_fast.media.avatar import AvatarSource
+from musetalk_fast.media.avatar_sound import AvatarSound, look_at_sound
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, load_background
+from musetalk_fast.media.excerpt import Excerpt
 from musetalk_fast.media.image import Background
+from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.picture.transparency import TRANSPARENT
+from musetalk_fast.media.sound_mix import check_background
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.avatar_opening import open_wanted
 from musetalk_fast.planning.face_look import look_for_face
@@ -28,6 +35,8 @@ class Inputs:
         mouth: where our own look at the avatar found it: the lower half of MuseTalk's box; None
             if nobody looked.
         mouth_is_open: whether it is, as far as somebody looked.
+        avatar_sound: the avatar's own sound, where that is the video's.
+        mix_background, mix_background_sha256: what is mixed beneath the sound, and its hash.
     """
 
     avatar: AvatarSource
@@ -35,6 +44,9 @@ class Inputs:
     background: Background
     mouth: Box | None = None
     mouth_is_open: bool = False
+    avatar_sound: AvatarSound | None = None
+    mix_background: Path | None = None
+    mix_background_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,13 +131,35 @@ def load_inputs(
     wanted = AvatarWanted(avatar, output, settings, on_avatar, lambda: on_block(0.0))
     seen = see(wanted, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
-    speech = load_speech(audio, workdir, on_block)
+    speech = load_speech(audio, workdir, on_block, _excerpt(settings.processing))
     if settings.processing.strict_audio:
         speech.check_whole()
     for note in speech.notes:
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
-    return Inputs(seen.avatar, speech, seen.background, seen.mouth, seen.mouth_is_open)
+    sounds = _other_sounds(avatar, settings.output, on_block)
+    return Inputs(seen.avatar, speech, seen.background, seen.mouth, seen.mouth_is_open, **sounds)
+
+
+def _other_sounds(
+    avatar: Path, asked: OutputSettings, on_block: Callable[[float], None]
+) -> dict[str, Any]:
+    """Whose sound the video has beside the recording's, of `Inputs`."""
+    found: dict[str, Any] = {}
+    if asked.sound == "none":
+        return found
+    if asked.audio_from_avatar:
+        found["avatar_sound"] = look_at_sound(avatar, on_block)
+    if asked.mix_background is not None:
+        path = expanded(asked.mix_background)
+        check_background(path)
+        found |= {"mix_background": path, "mix_background_sha256": file_sha256(path)}
+    return found
+
+
+def _excerpt(asked: ProcessingSettings) -> Excerpt:
+    secs = None if asked.duration is None else Fraction(asked.duration)
+    return Excerpt(asked.audio_track, Fraction(asked.start), secs)
 
 
 def picture_progress(on_event: OnEvent, done: int, total: int) -> None:

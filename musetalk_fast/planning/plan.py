@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from musetalk_fast.media.excerpt import Excerpt
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.planning.source_frames import MAX_RUNS, SourceRuns
 from musetalk_fast.types import (
@@ -20,6 +21,7 @@ from musetalk_fast.types import (
     NoFace,
     Scaling,
     Silence,
+    Sound,
     SourceRun,
     StillRowsMode,
 )
@@ -85,7 +87,9 @@ class Plan:
 
     Attributes:
         avatar_sha256, audio_sha256: hashes of the original files.
-        duration: of the recording, in seconds.
+        track, start: which sound track of the recording is spoken, from 1, and how many seconds of
+            it are left out.
+        duration: of the rest, or of as much of it as was asked for, in seconds.
         fps: exact frames a second.
         frames: ceil(duration x fps); fewer where `extend` cuts.
         width, height: pixels of the output.
@@ -103,7 +107,11 @@ class Plan:
         background: behind the avatar's transparent parts and in bars: a colour or `blur`, or
             `transparent` where these stay; None: a picture.
         background_image, background_sha256: this picture, and the hash of its file.
-        sound: whether the recording becomes the output's sound track.
+        sound, sound_bitrate: how the recording becomes the output's sound track; kbit/s, None: the
+            encoder's default of ours.
+        audio_from_avatar: whether it is the avatar's own track instead.
+        mix_background, mix_background_sha256: what is mixed beneath, and the hash of its file.
+        background_volume: decibels by which that is louder than in its file.
         frame_names: of a sequence: how the files in its folder are named, such as `%06d.png`.
         overwrite: whether an output that is there is replaced; does not decide how it looks.
     """
@@ -113,7 +121,9 @@ class Plan:
     output: Path = field(metadata=excluded())
     avatar_sha256: str = field(metadata=stored(SHA256))
     audio_sha256: str = field(metadata=stored(SHA256))
-    duration: Fraction = field(metadata=stored(ratio(0), identity=False))
+    track: int = field(metadata=stored(integer(1)))
+    start: Fraction = field(metadata=stored(ratio(0)))
+    duration: Fraction = field(metadata=stored(ratio(0)))
     fps: Fraction = field(metadata=stored(ratio(1)))
     frames: int = field(metadata=stored(integer(1)))
     width: int = field(metadata=stored(integer(2, _MAX_SIDE)))
@@ -139,7 +149,12 @@ class Plan:
     silence: Silence = field(metadata=stored(choice(Silence)))
     match_colour: bool = field(metadata=stored(FLAG))
     match_source: bool = field(metadata=stored(FLAG))
-    sound: bool = field(metadata=stored(FLAG))
+    sound: Sound = field(metadata=stored(choice(Sound)))
+    sound_bitrate: int | None = field(metadata=stored(optional(integer(8, 1536))))
+    audio_from_avatar: bool = field(metadata=stored(FLAG))
+    mix_background: Path | None = field(metadata=stored(optional(PATH), identity=False))
+    mix_background_sha256: str | None = field(metadata=stored(optional(SHA256)))
+    background_volume: int = field(metadata=stored(integer(-60, 20)))
     overwrite: bool = field(metadata=stored(FLAG, identity=False))
     frame_names: str | None = field(default=None, metadata=stored(optional(TEXT), identity=False))
 
@@ -159,17 +174,24 @@ class Plan:
         return self.output if self.frame_names is None else self.output.parent
 
     @property
+    def excerpt(self) -> Excerpt:
+        """What of the recording is spoken."""
+        return Excerpt(str(self.track), self.start, self.duration)
+
+    @property
     def is_transparent(self) -> bool:
         """Whether the video has alpha."""
         return self.background == TRANSPARENT
 
     @property
     def inputs(self) -> tuple[tuple[Path, str], ...]:
-        """Avatar, recording and any background's picture, with the SHA-256 of their files."""
-        given = (self.avatar, self.avatar_sha256), (self.audio, self.audio_sha256)
-        if self.background_image is None or self.background_sha256 is None:
-            return given
-        return *given, (self.background_image, self.background_sha256)
+        """Avatar, recording, any background's picture and sound, with the SHA-256 of each."""
+        given = [(self.avatar, self.avatar_sha256), (self.audio, self.audio_sha256)]
+        if self.background_image is not None and self.background_sha256 is not None:
+            given.append((self.background_image, self.background_sha256))
+        if self.mix_background is not None and self.mix_background_sha256 is not None:
+            given.append((self.mix_background, self.mix_background_sha256))
+        return tuple(given)
 
     @property
     def moves(self) -> bool:

@@ -22,11 +22,13 @@ from musetalk_fast.errors import OutputFormatError, PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
 from musetalk_fast.media.picture.transparency import BLUR
+from musetalk_fast.media.track_facts import TrackFacts
 from musetalk_fast.media.video.tone_curve import is_hdr
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames
+from musetalk_fast.planning.sound_choice import copy_obstacle, encodable
 from musetalk_fast.planning.source_frames import Showing, count_frames, source_runs
-from musetalk_fast.types import Extend, SourceRun
+from musetalk_fast.types import Extend, Sound, SourceRun
 from musetalk_fast.video.containers import CONTAINERS, check_pictures
 from musetalk_fast.video.encoder_selection import (
     SHALLOW,
@@ -55,6 +57,7 @@ def check_plan(plan: Plan) -> None:
     _check_sources(plan)
     _check_encoder(plan)
     _check_pictures(plan)
+    _check_sound(plan)
 
 
 def check_inputs(plan: Plan, inputs: Inputs) -> None:
@@ -65,6 +68,8 @@ def check_inputs(plan: Plan, inputs: Inputs) -> None:
     """
     avatar, speech = inputs.avatar, inputs.speech
     _demand(plan.duration == speech.duration, "duration", "that of the recording")
+    if not plan.audio_from_avatar:
+        _check_copy(plan, speech.track)
     size = (avatar.width, avatar.height)
     _demand((plan.width, plan.height) == size, "width and height", f"the avatar's, {size}")
     is_transparent = has_alpha(avatar.pix_fmt)
@@ -75,6 +80,22 @@ def check_inputs(plan: Plan, inputs: Inputs) -> None:
     _demand(plan.frames == frames, "frames", f"{frames}, as the avatar's and the recording's end")
     runs = source_runs(avatar, plan.frames, showing)
     _demand(plan.sources == runs, "sources", "the avatar's source frames")
+
+
+def _check_copy(plan: Plan, track: TrackFacts) -> None:
+    if plan.sound is Sound.COPY:
+        why = copy_obstacle(track, CONTAINERS[plan.encoder.format])
+        _demand(why is None, "sound", f"encoded: {why}")
+
+
+def _check_sound(plan: Plan) -> None:
+    container = CONTAINERS[plan.encoder.format]
+    taken = [Sound.NONE, *[Sound.COPY] * bool(container.sounds), *encodable(container)]
+    _demand(plan.sound in taken, "sound", " or ".join(taken))
+    is_pair = (plan.mix_background is None) == (plan.mix_background_sha256 is None)
+    _demand(is_pair, "mix_background", "a file with its hash")
+    is_cut = not plan.audio_from_avatar and plan.frames / plan.fps < plan.duration
+    _demand(plan.sound is not Sound.COPY or not is_cut, "sound", "encoded, as the video cuts it")
 
 
 def _check_settings(plan: Plan) -> None:
@@ -159,9 +180,8 @@ def _check_encoder(plan: Plan) -> None:
 
 
 def _check_pictures(plan: Plan) -> None:
-    """A container without sound has none, and the files of a sequence have names in its folder."""
+    """The files of a sequence have names in its folder."""
     container = CONTAINERS[plan.encoder.format]
-    _demand(container.sound_encoder is not None or not plan.sound, "sound", "false")
     names = None if plan.frame_names is None else FrameNames.parse(plan.frame_names)
     is_named = (names is not None) == container.is_sequence
     _demand(is_named, "frame_names", "a pattern such as %06d.png for a sequence, and only there")

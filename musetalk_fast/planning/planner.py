@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musetalk_fast.config import Settings
+from musetalk_fast.config.home_paths import expanded
 from musetalk_fast.events import OnEvent, WarningEvent
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.avatar import AvatarSource
@@ -17,10 +18,11 @@ from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.planning.inputs import Inputs, load_inputs
 from musetalk_fast.planning.plan import Plan, cut
+from musetalk_fast.planning.sound_choice import planned_sound
 from musetalk_fast.planning.source_frames import Showing, count_frames, default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import Silence
-from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, check_pictures
+from musetalk_fast.video.containers import CONTAINERS, check_pictures
 from musetalk_fast.video.encoder_selection import has_alpha, resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.levels import level_warning
@@ -59,6 +61,8 @@ def plan_render(
         output=output,
         avatar_sha256=avatar.sha256,
         audio_sha256=speech.sha256,
+        track=speech.track.number,
+        start=speech.excerpt.start,
         duration=speech.duration,
         fps=fps,
         frames=frames,
@@ -72,10 +76,12 @@ def plan_render(
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
         **_background_fields(inputs),
+        mix_background=inputs.mix_background,
+        mix_background_sha256=inputs.mix_background_sha256,
+        sound=planned_sound(inputs, container, settings, frames / fps, on_event),
         silence=_silence(inputs, settings.avatar.silence, on_event),
         match_colour=_match_colour(avatar, settings.output.match_colour, on_event),
         **_settings_fields(settings),
-        sound=_sound(container, settings, on_event),
         frame_names=output.name if container.is_sequence else None,
     )
 
@@ -91,6 +97,9 @@ def _settings_fields(settings: Settings) -> dict[str, Any]:
         "still_rows": output.still_rows,
         "scaling": output.scaling,
         "match_source": output.match_source,
+        "sound_bitrate": output.sound_bitrate,
+        "audio_from_avatar": output.audio_from_avatar,
+        "background_volume": output.background_volume,
         "overwrite": output.overwrite,
     }
 
@@ -109,16 +118,6 @@ def _encoder(
     if note := avatar.conversion_note(LAYOUTS[encoder.pix_fmt]):
         on_event(WarningEvent(message=note))
     return encoder
-
-
-def _sound(container: ContainerFormat, settings: Settings, on_event: OnEvent) -> bool:
-    """Whether the recording becomes the sound track; where it cannot, a warning."""
-    if settings.output.sound != "auto":
-        return False
-    if container.sound_encoder is None:
-        message = f"{container.name} has no sound: the speech is seen, and not heard"
-        on_event(WarningEvent(message=message, token="MTF-NO-SOUND"))
-    return container.sound_encoder is not None
 
 
 def _background_fields(inputs: Inputs) -> dict[str, Any]:
@@ -160,9 +159,19 @@ def check_place(avatar: Path, audio: Path, output: Path, settings: Settings) -> 
         errors.OutputError: it cannot be.
         errors.UsageError: a background that means nothing.
     """
-    asked, background = settings.output, background_file(settings.avatar.background)
-    inputs = (avatar, audio) if background is None else (avatar, audio, background)
+    asked, inputs = settings.output, (avatar, audio, *other_files(settings))
     return check_output(output, asked.format, overwrite=asked.overwrite, inputs=inputs)
+
+
+def other_files(settings: Settings) -> tuple[Path, ...]:
+    """The files that settings name and a video is made of, in the order of `Plan.inputs`.
+
+    Raises:
+        errors.UsageError: a background that means nothing.
+    """
+    picture, sound = background_file(settings.avatar.background), settings.output.mix_background
+    found = () if picture is None else (picture,)
+    return found if sound is None else (*found, expanded(sound))
 
 
 def _silence(inputs: Inputs, asked: Silence, on_event: OnEvent) -> Silence:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
 
-from musetalk_fast.media.audio_decoder import AudioDecoder, until
 from musetalk_fast.planning import Plan
 from musetalk_fast.planning.concurrency import processors
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.planned_input import FileState, PlannedInput
 from musetalk_fast.rendering.resume import discard_archives
+from musetalk_fast.rendering.sound_track import sound_track
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.frame_names import FrameNames
@@ -20,9 +19,6 @@ from musetalk_fast.video.parts import Part
 from musetalk_fast.video.picture_join import join_animation, join_sequence
 from musetalk_fast.video.provenance import comment_of
 from musetalk_fast.video.rgb_frames import FrameLook
-
-if TYPE_CHECKING:
-    import av
 
 
 def join_parts(
@@ -54,17 +50,18 @@ def join_parts(
     if CONTAINERS[plan.encoder.format].pictures is not None:
         joined = _join_pictures(plan, in_order, jobdir, engine, check)
     else:
-        joined = join(
-            in_order,
-            plan.output,
-            sound=_sound(plan, inputs) if plan.sound else None,
-            fps=plan.fps,
-            encoder=plan.encoder,
-            metadata={"comment": comment_of(engine, plan.identity)},
-            folder=jobdir.path,
-            overwrite=plan.overwrite,
-            check=check,
-        )
+        with sound_track(plan, inputs) as sound:
+            joined = join(
+                in_order,
+                plan.output,
+                sound=sound,
+                fps=plan.fps,
+                encoder=plan.encoder,
+                metadata={"comment": comment_of(engine, plan.identity)},
+                folder=jobdir.path,
+                overwrite=plan.overwrite,
+                check=check,
+            )
     jobdir.done()
     discard_archives(jobdir)
     return joined
@@ -97,16 +94,3 @@ def _join_pictures(
         overwrite=plan.overwrite,
         check=check,
     )
-
-
-def _sound(plan: Plan, inputs: Iterable[PlannedInput]) -> Iterator[av.AudioFrame]:
-    """The recording as decoded, or as much of it as the video is long where that was cut.
-
-    An error comes at its end if it was replaced meanwhile.
-    """
-    secs = plan.frames / plan.fps
-    with AudioDecoder(plan.audio) as decoder:
-        frames = decoder.frames()
-        yield from frames if secs >= plan.duration else until(frames, secs)
-    for each in inputs:
-        each.check()

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from musetalk_fast.config import Settings
 from musetalk_fast.events import Event, OnEvent
-from musetalk_fast.media.background import background_file
 from musetalk_fast.media.image import Asset
-from musetalk_fast.planning import Plan, check_place, load_inputs, plan_render
+from musetalk_fast.planning import Plan, check_place, load_inputs, other_files, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.known_avatars import KnownAvatars
@@ -95,8 +94,7 @@ def _load(
 ) -> RenderJob | Plan:
     pictures: list[Future[Asset]] = []
     settings = request.settings
-    background = background_file(settings.avatar.background)
-    files = (request.avatar, request.audio, *([] if background is None else [background]))
+    files = (request.avatar, request.audio, *other_files(settings))
     states = tuple(map(file_state, files))
     names = frame_names(request.output, settings.output.format)
     output = jobdir.output if names is None else jobdir.output / names.pattern

@@ -165,11 +165,11 @@ def _load(
         picture_progress(on_event, done, total)
 
     avatar = open_planned(plan, background, on_picture)
-    speech = load_speech(plan.audio, workdir, lambda _secs: check())
+    speech = load_speech(plan.audio, workdir, lambda _secs: check(), plan.excerpt)
     hashes = [avatar.sha256, speech.sha256]
     if isinstance(background, Still):
         hashes.append(background.sha256)
-    for now, (path, then) in zip(hashes, plan.inputs, strict=True):
+    for now, (path, then) in zip(hashes, plan.inputs, strict=False):
         if now != then:
             raise has_changed(path)
     inputs = Inputs(avatar, speech, background)

@@ -1,17 +1,18 @@
-"""The sound track of the finished video: the recording, encoded once."""
+"""The sound track of the finished video: a recording's packets, or the recording encoded once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import av
 import numpy as np
 from av.container import OutputContainer
 
-from musetalk_fast.errors import AudioFormatError, EncoderError
+from musetalk_fast.errors import AudioFormatError, EncoderError, SoundFormatError
+from musetalk_fast.types import PlacedPacket
 
 Encoded: TypeAlias = "av.Packet[av.AudioStream] | av.Packet[av.VideoStream]"
 
@@ -28,47 +29,94 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 """Channels that both encoders and all players know; others are mixed to stereo."""
 
 
-class AudioTrack:
-    """Encodes a recording into a container that is being written; memory stays bounded.
+class SoundTrack(Protocol):
+    """What becomes the sound of a video."""
+
+    def add_to(self, container: OutputContainer) -> Iterator[Timed]:
+        """Add a stream to a container that is not begun yet; its packets, as they come.
+
+        Raises:
+            errors.AudioFormatError, errors.EncoderError: this cannot be done.
+        """
+
+
+class CopiedTrack:
+    """The packets of a recording as they are.
+
+    Args:
+        template: the stream that they are of.
+        packets: in their order; samples before 0 are priming.
+    """
+
+    def __init__(self, template: av.AudioStream, packets: Iterable[PlacedPacket]) -> None:
+        self._template = template
+        self._packets = packets
+
+    def add_to(self, container: OutputContainer) -> Iterator[Timed]:
+        """See `SoundTrack`."""
+        try:
+            stream = container.add_stream_from_template(self._template, opaque=True)
+        except ValueError as error:
+            raise SoundFormatError(str(error)) from error
+        stream.time_base = Fraction(1, self._template.codec_context.sample_rate)
+        return self._timed(stream)
+
+    def _timed(self, stream: av.AudioStream) -> Iterator[Timed]:
+        tick = Fraction(1, self._template.codec_context.sample_rate)
+        for packet, start, samples in self._packets:
+            packet.stream, packet.time_base, packet.duration = stream, tick, samples
+            packet.pts = packet.dts = start
+            yield float(start * tick), packet
+
+
+class EncodedTrack:
+    """Encodes a recording; memory stays bounded.
 
     Args:
         frames: the recording as decoded; its own rate is kept where the encoder has it.
-        container: not yet begun.
         encoder: FFmpeg's name.
+        bitrate: bits a second; None: what is transparent for speech.
+        bits: of the recording's samples, which an encoder without loss keeps up to 24.
 
     Raises:
         errors.AudioFormatError: there are no samples.
     """
 
     def __init__(
-        self, frames: Iterable[av.AudioFrame], container: OutputContainer, encoder: str
+        self,
+        frames: Iterable[av.AudioFrame],
+        encoder: str,
+        bitrate: int | None = None,
+        bits: int = 16,
     ) -> None:
-        remaining = iter(frames)
+        self._frames = frames
+        self._encoder = encoder
+        self._bitrate = bitrate
+        self._form = "s32" if bits > 16 else "s16"
+        self._packer = av.AudioResampler(format="flt")
+
+    def add_to(self, container: OutputContainer) -> Iterator[Timed]:
+        """See `SoundTrack`."""
+        remaining = iter(self._frames)
         # A container's audio parameters are not always right; the first frame's are.
         first = next(remaining, None)
         if first is None:
             raise AudioFormatError("the recording has no samples")
         self._frames = chain([first], remaining)
-        self._encoder = encoder
-        self._packer = av.AudioResampler(format="flt")
+        encoder = self._encoder
         rate = _rate(encoder, first.sample_rate)
         layout = av.AudioLayout(_LAYOUTS.get(first.layout.nb_channels, "stereo"))
-        stream = container.add_stream(
-            encoder,
-            rate=rate,
-            layout=layout,
-            bit_rate=layout.nb_channels * min(_MAX_BITS[encoder], _BITS_PER_SAMPLE * rate),
-        )
+        stream = container.add_stream(encoder, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
+        if encoder in _MAX_BITS:
+            usual = layout.nb_channels * min(_MAX_BITS[encoder], _BITS_PER_SAMPLE * rate)
+            stream.bit_rate = self._bitrate or usual
+        else:
+            stream.format = self._form
         self._stream = stream
+        return self._encode()
 
-    def packets(self) -> Iterator[Timed]:
-        """Encode everything.
-
-        Raises:
-            errors.AudioFormatError: the recording changes its format.
-            errors.EncoderError: the encoder failed.
-        """
+    def _encode(self) -> Iterator[Timed]:
         samples = 0
         for frame in self._cleaned():
             # Samples follow one another from 0, whatever the file's clock says.
@@ -112,7 +160,7 @@ def _rate(encoder: str, rate: int) -> int:
     """The lowest rate of the encoder that keeps everything; Opus knows one only."""
     if encoder == "libopus":
         return _OPUS_RATE
-    known = av.Codec(encoder, "w").audio_rates or []
+    known = av.Codec(encoder, "w").audio_rates or [rate]
     return min((known for known in known if known >= rate), default=_LAST_RATE)
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from musetalk_fast.errors import OutputFormatError
-from musetalk_fast.types import Container
+from musetalk_fast.types import Container, Sound
 from musetalk_fast.video.frame_names import FrameNames
 
 
@@ -21,7 +21,9 @@ class ContainerFormat:
         suffixes: of its files; the first is its own.
         families: kinds of video it takes.
         encoder: FFmpeg's name of the encoder that is used if none was chosen.
-        sound_encoder: likewise, of the sound track; None: it has none.
+        sounds: codecs of sound tracks that it takes and players know, by FFmpeg's names; the first
+            that we encode is what is encoded if nothing else was asked for; none: it has no
+            sound.
         muxer_options: FFmpeg's options of the muxer.
         tags: how kinds of video are called in it, where FFmpeg's own choice is not what players
             know.
@@ -32,6 +34,8 @@ class ContainerFormat:
         most_fps: frames a second that players show; they slow down more.
         longest_side: pixels; None: as long as ours.
         most_pixels: of all frames together; what is encoded of them is in memory until the end.
+        needs_delay: its header says how much of the first packets of sound is not heard (in others
+            an edit list does).
     """
 
     name: str
@@ -39,7 +43,7 @@ class ContainerFormat:
     suffixes: tuple[str, ...]
     families: tuple[str, ...]
     encoder: str
-    sound_encoder: str | None
+    sounds: tuple[str, ...]
     muxer_options: tuple[tuple[str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     takes_alpha: bool = True
@@ -48,6 +52,7 @@ class ContainerFormat:
     most_fps: int | None = None
     longest_side: int | None = None
     most_pixels: int | None = None
+    needs_delay: bool = False
 
     @property
     def suffix(self) -> str:
@@ -59,28 +64,45 @@ _FASTSTART = (("movflags", "+faststart"),)
 """The index before the pictures, so that a player on the web starts at once."""
 _APPLE = (("hevc", "hvc1"),)
 """Apple's players know HEVC by this name only."""
-_LOSSLESS = (("ffv1",), "ffv1", None)
+_LOSSLESS: tuple[tuple[str, ...], str, tuple[str, ...]] = (("ffv1",), "ffv1", ())
 """What pictures are made of."""
 _FOR_EVER = (("loop", "0"),)
 """Moving pictures are played over and over, as they are everywhere."""
+
+SOUND_ENCODERS = {Sound.AAC: "aac", Sound.OPUS: "libopus", Sound.FLAC: "flac"}
+"""FFmpeg's encoder of each kind of sound that we encode."""
+
+_PCM = ("pcm_s16le", "pcm_s24le")
+_MP4_SOUNDS = ("aac", "mp3", "opus", "flac", "alac", "ac3", "eac3")
+_MOV_SOUNDS = ("aac", "mp3", "alac", "ac3", *_PCM)
+_MKV_SOUNDS = ("opus", "aac", "mp3", "flac", "vorbis", "alac", "ac3", "eac3", *_PCM)
+
+_MKV_VIDEOS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
 
 CONTAINERS = {
     known.name: known
     for known in (
         ContainerFormat(
-            *(Container.MP4.value, "mp4", (".mp4", ".m4v"), ("h264", "hevc", "av1")),
-            *("libx264", "aac", _FASTSTART, _APPLE),
+            *(Container.MP4.value, "mp4", (".mp4", ".m4v"), ("h264", "hevc", "av1"), "libx264"),
+            _MP4_SOUNDS,
+            muxer_options=_FASTSTART,
+            tags=_APPLE,
         ),
         ContainerFormat(
-            *(Container.MOV.value, "mov", (".mov",), ("h264", "hevc", "prores")),
-            *("libx264", "aac", _FASTSTART, _APPLE),
+            *(Container.MOV.value, "mov", (".mov",), ("h264", "hevc", "prores"), "libx264"),
+            _MOV_SOUNDS,
+            muxer_options=_FASTSTART,
+            tags=_APPLE,
         ),
         ContainerFormat(
-            *(Container.WEBM.value, "webm", (".webm",), ("vp9", "av1"), "libvpx-vp9", "libopus"),
+            *(Container.WEBM.value, "webm", (".webm",), ("vp9", "av1"), "libvpx-vp9"),
+            ("opus", "vorbis"),
+            needs_delay=True,
         ),
         ContainerFormat(
-            *(Container.MKV.value, "matroska", (".mkv",)),
-            *(("h264", "hevc", "av1", "vp9", "prores", "ffv1"), "libx264", "libopus"),
+            *(Container.MKV.value, "matroska", (".mkv",), _MKV_VIDEOS, "libx264"),
+            _MKV_SOUNDS,
+            needs_delay=True,
         ),
         # Browsers show a picture that is to be seen for a hundredth of a second, the shortest time
         # in GIF, ten times as long.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from av.container import OutputContainer
 from musetalk_fast.errors import EncoderError, OutputExistsError
 from musetalk_fast.events import MouthFigures
 from musetalk_fast.storage import AtomicFile, write_errors
-from musetalk_fast.video.audio_track import AudioTrack, Timed
+from musetalk_fast.video.audio_track import SoundTrack, Timed
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import mouth_figures
@@ -41,7 +41,7 @@ def join(
     parts: Sequence[Part],
     output: Path,
     *,
-    sound: Iterable[av.AudioFrame] | None,
+    sound: SoundTrack | None,
     fps: Fraction,
     encoder: EncoderSettings,
     metadata: Mapping[str, str],
@@ -56,7 +56,7 @@ def join(
     Args:
         parts: all of the video's, in order.
         output: what is there is replaced when all is done, if `overwrite`.
-        sound: the recording as decoded, from its first sample on; None: a silent video.
+        sound: whose sample 0 is heard with the first frame; None: a silent video.
         fps: frames a second.
         encoder: that made the parts.
         metadata: of the container: `title`, `comment`.
@@ -121,7 +121,7 @@ def check_parts(parts: Sequence[Part]) -> None:
 def _write(
     parts: Sequence[Part],
     file: AtomicFile,
-    sound: Iterable[av.AudioFrame] | None,
+    sound: SoundTrack | None,
     fps: Fraction,
     container_format: ContainerFormat,
     metadata: Mapping[str, str],
@@ -137,9 +137,7 @@ def _write(
         stream = _add_pictures(container, parts[0], fps, dict(container_format.tags))
         packets = [_pictures(parts, stream, fps)]
         if sound is not None:
-            assert container_format.sound_encoder is not None
-            track = AudioTrack(sound, container, container_format.sound_encoder)
-            packets.append(track.packets())
+            packets.append(sound.add_to(container))
         # In the order of decoding, so that neither stream waits in memory for the other.
         for _, packet in heapq.merge(*packets, key=lambda timed: timed[0]):
             check()

@@ -40,7 +40,10 @@ def test_what_an_unset_value_comes_to() -> None:
         "the avatar's own, scaled down to what phones play",
         None,
     )
-    assert (plain["wire"], plain["sound"]) == ("the best one that the server has", "the recording")
+    assert (plain["wire"], plain["sound"]) == (
+        "the best one that the server has",
+        "the recording, copied where it can be",
+    )
     assert (plain["codec"], plain["crf"], plain["preset"]) == (
         *(
             "libx264 for mp4/mov/mkv, libvpx-vp9 for webm",

@@ -101,7 +101,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(run, files: Path) -> None:
 def test_dry_run_as_json(run) -> None:
     done = run(*_arguments(), "-n", "--json", "--sound", "none")
     last = json.loads(done.stdout.splitlines()[-1])
-    assert (last["event"], last["frames"], last["sound"]) == ("plan", 75, False)
+    assert (last["event"], last["frames"], last["sound"]) == ("plan", 75, "none")
 
 
 def test_settings_reach_the_plan(run) -> None:

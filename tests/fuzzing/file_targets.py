@@ -32,6 +32,7 @@ from musetalk_fast.types import (
     NoFace,
     Scaling,
     Silence,
+    Sound,
     SourceRun,
     StillRowsMode,
 )
@@ -73,7 +74,14 @@ def _make_plan(rng: random.Random) -> bytes:
         silence=rng.choice(list(Silence)),
         match_colour=rng.choice([False, True]),
         match_source=rng.choice([False, True]),
-        sound=True,
+        track=1,
+        start=Fraction(0),
+        sound=Sound.AAC,
+        sound_bitrate=None,
+        audio_from_avatar=False,
+        mix_background=None,
+        mix_background_sha256=None,
+        background_volume=-20,
         overwrite=False,
     )
     text = plan_to_json(plan)

@@ -17,7 +17,7 @@ from musetalk_fast import errors
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.media.wav import open_speech
-from musetalk_fast.video.audio_track import AudioTrack
+from musetalk_fast.video.audio_track import EncodedTrack
 
 SECS = 3.0
 RATE = 48_000
@@ -85,7 +85,7 @@ def test_a_track_without_a_decoder_is_passed_over(tmp_path: Path) -> None:
     assert np.abs(_sent(speech)).max() > 0.45
     assert _messages(speech) == {
         "MTF-AUDIO-TRACK": "the recording has 2 sound tracks: number 2 (aac) is used, not 1 (apac, "
-        "which cannot be decoded)"
+        "which cannot be decoded) (--audio-track chooses)"
     }
     assert speech.damage is None
     with pytest.raises(errors.AudioFormatError, match="cannot be decoded: apac, apac"):
@@ -379,7 +379,7 @@ def test_the_videos_sound_is_what_the_mouth_hears(
         path.write_bytes(data)
     heard = _sent(load_speech(path, tmp_path))
     with AudioDecoder(path) as reader, av.open(str(tmp_path / "out.mp4"), "w") as output:
-        for _, packet in AudioTrack(reader.frames(), output, "aac").packets():
+        for _, packet in EncodedTrack(reader.frames(), "aac").add_to(output):
             output.mux(packet)
     sound = _sent(load_speech(tmp_path / "out.mp4", tmp_path))
     assert 0 <= len(sound) - len(heard) <= 1024 / 3

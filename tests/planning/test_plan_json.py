@@ -19,6 +19,7 @@ from musetalk_fast.config.settings import kinds
 from musetalk_fast.errors import PlanError
 from musetalk_fast.planning import Plan, Segment, check_inputs, cut
 from musetalk_fast.planning.plan_json import plan_from_json, plan_to_json
+from musetalk_fast.planning.sound_choice import encodable
 from musetalk_fast.planning.source_frames import Showing, count_frames, source_runs
 from musetalk_fast.types import (
     AUTO_SIDE,
@@ -33,6 +34,7 @@ from musetalk_fast.types import (
     NoFace,
     Scaling,
     Silence,
+    Sound,
     SourceRun,
     StillRowsMode,
 )
@@ -83,7 +85,14 @@ def _plan() -> Plan:
         silence=Silence.HOLD,
         match_colour=True,
         match_source=True,
-        sound=True,
+        track=1,
+        start=Fraction(0),
+        sound=Sound.AAC,
+        sound_bitrate=96,
+        audio_from_avatar=False,
+        mix_background=None,
+        mix_background_sha256=None,
+        background_volume=-20,
         overwrite=False,
     )
 
@@ -98,7 +107,13 @@ def test_a_plan_survives_its_file() -> None:
 
 PICTURE = {"background_image": Path("/pictures/sea.png"), "background_sha256": "d" * 64}
 DISPLAY = Mastering(**dict.fromkeys((item.name for item in fields(Mastering)), 7))
-ABSENT = {**PICTURE, "frame_names": "%06d.png", "mastering": DISPLAY}
+ABSENT = {
+    **PICTURE,
+    "frame_names": "%06d.png",
+    "mastering": DISPLAY,
+    "mix_background": Path("/sounds/sea.mp3"),
+    "mix_background_sha256": "e" * 64,
+}
 WORDS = {"libx264": "libx265", "mp4": "webm", "yuv420p": "yuv444p", "left": "right", "white": "red"}
 
 
@@ -159,12 +174,13 @@ def test_what_does_not_decide_how_it_looks() -> None:
         "avatar",
         "audio",
         "background_image",
+        "mix_background",
         "output",
         "frame_names",
         "overwrite",
     }  # their content has its own fields
-    # They are in frames, width and height, and source frames.
-    derived = {"duration", "extend", "speed_to_fit"}
+    # They are in frames and source frames.
+    derived = {"extend", "speed_to_fit"}
     silent = {name for name, (_, counts) in FIELDS.items() if not counts}
     assert silent == files | derived | {"encoder.threads"}
 
@@ -193,7 +209,7 @@ def test_a_field_without_codec_is_refused() -> None:
 
 
 def test_a_sequence_is_in_the_folder_that_its_plan_is_beside() -> None:
-    changes = {**_lossless("png"), "sound": False, "frame_names": "%04d.png"}
+    changes = {**_lossless("png"), "sound": Sound.NONE, "frame_names": "%04d.png"}
     plan = replace(_plan(), output=Path("/videos/out/%04d.png"), **changes)
     assert plan.place == Path("/videos/out")
     moved = plan_from_json(plan_to_json(plan), Path("/other/frames"))
@@ -330,13 +346,14 @@ IMPOSSIBLE = {
     "another layout": (_encoder(pix_fmt="yuv444p"), "encoder: pix_fmt must be yuv420p"),
     "few key frames": (_encoder(gop=1 << 20), "encoder: gop must be 300"),
     "names of no sequence": ({"frame_names": "%d.png"}, "frame_names must be a pattern"),
-    "no names of a sequence": ({**_lossless("png"), "sound": False}, "frame_names must be"),
+    "no names of a sequence": ({**_lossless("png"), "sound": Sound.NONE}, "frame_names must be"),
     "names in another folder": (
-        {**_lossless("png"), "sound": False, "frame_names": "../%d.png"}, "frame_names must be",
+        {**_lossless("png"), "sound": Sound.NONE, "frame_names": "../%d.png"},
+        "frame_names must be",
     ),
-    "a GIF with sound": (_lossless("gif"), "sound must be false"),
+    "a GIF with sound": (_lossless("gif"), "sound must be none"),
     "a fast GIF": (
-        {**_lossless("gif"), "sound": False, "fps": Fraction(60), "frames": 2000,
+        {**_lossless("gif"), "sound": Sound.NONE, "fps": Fraction(60), "frames": 2000,
          "sources": (SourceRun(0, 0, 2000),), "segments": cut(2000, Fraction(60), 10)}, "60 frames",
     ),
     "a file for statistics": (
@@ -389,7 +406,7 @@ def test_a_plan_of_a_video_is_followed_for_its_own_avatar_only(
     avatar: Any = SimpleNamespace(
         rate=Fraction(24), frames=100, timestamps=None, width=640, height=480, pix_fmt="yuv420p"
     )
-    inputs: Any = SimpleNamespace(avatar=avatar, speech=SimpleNamespace(duration=secs))
+    inputs: Any = SimpleNamespace(avatar=avatar, speech=SimpleNamespace(duration=secs, track=None))
     showing = Showing(fps=fps, extend=extend, fit=secs if is_fitted else None)
     frames = count_frames(avatar, secs, showing)
     assert frames == (125 if extend is Extend.CUT and not is_fitted else 1000)
@@ -423,7 +440,8 @@ def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(
             background = "transparent" if alpha else "white"
             encoder = replace(encoder, threads=16)
             changes: dict[str, Any] = {"encoder": encoder, "bit_depth": encoder.bit_depth}
-            changes["sound"] = CONTAINERS[container].sound_encoder is not None
+            taken = encodable(CONTAINERS[container])
+            changes["sound"] = taken[0] if taken else Sound.NONE
             changes["frame_names"] = names
             plan = replace(_plan(), output=place, background=background, **changes)
             assert plan_from_json(plan_to_json(plan), plan.place) == plan

@@ -37,6 +37,7 @@ from musetalk_fast.types import (
     NoFace,
     Scaling,
     Silence,
+    Sound,
     SourceRun,
     StillRowsMode,
 )
@@ -86,7 +87,14 @@ PLAN = Plan(
     silence=Silence.MODEL,
     match_colour=False,
     match_source=False,
-    sound=False,
+    track=1,
+    start=Fraction(0),
+    sound=Sound.NONE,
+    sound_bitrate=None,
+    audio_from_avatar=False,
+    mix_background=None,
+    mix_background_sha256=None,
+    background_volume=-20,
     overwrite=False,
 )
 CROP = Frame(index=60, source=0, encoding=CropEncoding.RAW, data=bytes(256 * 256 * 3))

@@ -14,10 +14,12 @@ from numbered_video import decode, encode_part, encoder_for
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import AudioFormatError
+from musetalk_fast.video.audio_track import EncodedTrack
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.parts import Part
 
 FPS = Fraction(25)
+_ENCODERS = {"o.mp4": "aac", "o.webm": "libopus"}
 RATES = [8_000, 16_000, 22_050, 44_100, 48_000, 96_000]
 
 
@@ -94,7 +96,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Part]:
 
 def _join(part: Part, output: Path, sound: Iterable[av.AudioFrame] | None) -> _Heard:
     encoder = encoder_for(output, FPS)
-    join([part], output, sound=sound, fps=FPS, encoder=encoder, metadata={})
+    track = None if sound is None else EncodedTrack(sound, _ENCODERS[output.name])
+    join([part], output, sound=track, fps=FPS, encoder=encoder, metadata={})
     return _listen(output)
 
 
@@ -238,7 +241,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path, parts: dict[str
     long = [parts["o.mp4"]] * 90
     joined = join(
         *(long, tmp_path / "o.mp4"),
-        sound=watched(),
+        sound=EncodedTrack(watched(), "aac"),
         fps=FPS,
         encoder=encoder,
         metadata={},  # type: ignore[arg-type]
@@ -255,5 +258,6 @@ def test_a_sample_or_two_do_not_matter(
 ) -> None:
     encoder = encoder_for(Path(name), FPS)
     sound = _frames(np.full((1, samples), 0.5, np.float32), 16_000)
-    join([parts[name]], tmp_path / name, sound=sound, fps=FPS, encoder=encoder, metadata={})
+    track = EncodedTrack(sound, _ENCODERS[name])
+    join([parts[name]], tmp_path / name, sound=track, fps=FPS, encoder=encoder, metadata={})
     assert decode(tmp_path / name).numbers == [*range(50)]

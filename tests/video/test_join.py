@@ -13,6 +13,7 @@ import pytest
 from numbered_video import decode, encode_part, encode_parts, encoder_for
 
 from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteError
+from musetalk_fast.video.audio_track import EncodedTrack
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.parts import Part
@@ -278,7 +279,14 @@ def test_an_output_is_never_there_half_written(tmp_path: Path) -> None:
             yield packet
 
     silence = (_silence() for _ in range(20))
-    join(parts, output, sound=watched(silence), fps=FPS, encoder=X264, metadata={})
+    join(
+        parts,
+        output,
+        sound=EncodedTrack(watched(silence), "aac"),
+        fps=FPS,
+        encoder=X264,
+        metadata={},
+    )
     assert seen == [b"old"] * 20
     assert decode(output).numbers == [*range(10)]
 
@@ -294,7 +302,7 @@ def test_a_cancelled_join_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         join(
             *(parts, tmp_path / "o.mp4"),
-            sound=interrupted(),
+            sound=EncodedTrack(interrupted(), "aac"),
             fps=FPS,
             encoder=X264,
             metadata={},
