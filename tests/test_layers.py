@@ -93,6 +93,18 @@ def test_imports_go_one_way(path: Path) -> None:
     assert reached <= allowed, f"{package} may not import {sorted(reached - allowed)}"
 
 
+def test_only_the_musetalk_engine_imports_torch() -> None:
+    heavy = {"torch", "diffusers", "transformers", "safetensors"}
+    found = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if heavy & {name.partition(".")[0] for name in names}:
+                found.add(path.parent)
+    assert found == {ROOT / "engines" / "musetalk"}
+
+
 def test_every_package_has_a_rule() -> None:
     packages = {_package(path) for path in FILES} - {"cli"}
     assert packages <= set(ALLOWED)

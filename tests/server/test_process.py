@@ -279,3 +279,8 @@ def test_the_preview_engine_is_found_by_its_name() -> None:
     with pytest.raises(UsageError, match="nobody") as caught:
         find_engine("nobody")
     assert "preview" in (caught.value.hint or "")
+
+
+def test_options_that_an_engine_does_not_have_are_refused() -> None:
+    with pytest.raises(UsageError, match="the engine preview has no --models-dir"):
+        find_engine("preview", {"models_dir": "models"})()

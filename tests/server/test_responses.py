@@ -15,6 +15,13 @@ from aiohttp import web
 from in_process import Server, head, server_in, wire_to
 from server_process import speech
 
+from musetalk_fast.errors import (
+    CropNumbersError,
+    DeviceMemoryError,
+    MemoryLimitError,
+    MuseTalkError,
+)
+from musetalk_fast.server.error_responses import refusal_of
 from musetalk_fast.server.infer_encoder import InferEncoder
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.stream_response import MessageResponse
@@ -127,3 +134,15 @@ async def test_frames_that_take_their_time_do_not_fall_silent(tmp_path: Path) ->
     messages = decoder.feed(ndjson)
     decoder.close()
     assert sum(isinstance(message, Heartbeat) for message in messages) >= 2
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(DeviceMemoryError("no memory"), 503), (MemoryLimitError("no memory"), 503)]
+    + [(CropNumbersError("no numbers"), 500)],
+)
+def test_what_an_engine_lacks_is_said_with_its_hint(error: MuseTalkError, status: int) -> None:
+    refusal = refusal_of(error)
+    assert (refusal.status, refusal.code) == (status, error.token)
+    assert (refusal.message, refusal.hint) == (error.message, error.default_hint)
+    assert refusal.retryable

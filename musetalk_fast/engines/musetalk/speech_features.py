@@ -51,15 +51,15 @@ class SpeechFeatures:
     def tokens(self, recording: Recording, frame: int, fps: tuple[int, int]) -> Floats:
         """What the U-Net hears at a frame: (50, 384) float32, its places encoded.
 
-        A frame that begins after the sound has the features of silence.
+        A frame whose window lies beyond the sound has the features of silence.
         """
         first = first_feature(frame, fps)
-        count = feature_count(recording.samples)
-        if first >= count:
+        heard = range(max(0, first), min(first + WINDOW, feature_count(recording.samples)))
+        if not heard:
             seen = self._of_silence()
         else:
             seen = self._nothing.copy()
-            for place in range(max(0, first), min(first + WINDOW, count)):
+            for place in heard:
                 window, at = divmod(place, FEATURES)
                 seen[place - first] = self._window(recording, window)[at]
         return seen.reshape(self._positions.shape) + self._positions
@@ -81,7 +81,7 @@ class SpeechFeatures:
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = self.encode(recording.window(window))
-            if len(self._kept) > _KEPT_WINDOWS:
+            while len(self._kept) > _KEPT_WINDOWS:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return found

@@ -1,0 +1,155 @@
+"""Avatars made ready: the networks' input, and what is kept of them on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from tiny_models import random_weights, tiny_architecture
+
+from musetalk_fast.engines.base import never_cancelled
+from musetalk_fast.engines.musetalk.accelerator import Accelerator
+from musetalk_fast.engines.musetalk.lanczos import mouth_input
+from musetalk_fast.engines.musetalk.latent_cache import LatentCache
+from musetalk_fast.engines.musetalk.latents import LatentEncoder
+from musetalk_fast.engines.musetalk.model_folder import ModelVersion
+from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer
+from musetalk_fast.engines.musetalk.networks import build_networks
+from musetalk_fast.errors import NoFaceError, OutputPlaceError
+from musetalk_fast.types import AvatarOptions, Box, Face
+
+
+class Counting(LatentEncoder):
+    """Knows how many faces it encoded."""
+
+    encoded = 0
+
+    def encode(self, crops: Any) -> Any:
+        self.encoded += len(crops)
+        return super().encode(crops)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Counting:
+    vae = build_networks(tiny_architecture())[1]
+    vae.load_state_dict(random_weights(vae, 0), assign=True)
+    return Counting(vae.eval(), Accelerator(torch.device("cpu"), torch.float32, None, 2))
+
+
+def preparer(encoder: LatentEncoder, folder: Path, most: int = 1 << 30) -> AvatarPreparer:
+    return AvatarPreparer(encoder, LatentCache(folder, most), ModelVersion.V15, "test")
+
+
+def prepare(own: AvatarPreparer, path: Path, **options: Any) -> tuple[Any, list[Face | None]]:
+    told: list[Face | None] = []
+    avatar = own.prepare(
+        path, AvatarOptions(**options), lambda _n, _of, face: told.append(face), never_cancelled
+    )
+    return avatar, told
+
+
+def same_face(one: Face | None, other: Face | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    assert (one.source, one.box, one.mask_box) == (other.source, other.box, other.mask_box)
+    return np.array_equal(one.mask, other.mask)
+
+
+@pytest.mark.parametrize("box", [Box(40, 30, 173, 211), Box(10, 20, 236, 200), Box(90, 70, 64, 48)])
+def test_the_input_is_opencvs_lanczos(portrait, box) -> None:
+    rgb = np.asarray(Image.open(portrait).convert("RGB"))
+    piece = rgb[box.y : box.y + box.height, box.x : box.x + box.width]
+    found = mouth_input(rgb, box).astype(int)
+    wanted = cv2.resize(piece, (256, 256), interpolation=cv2.INTER_LANCZOS4)
+    assert np.abs(found - wanted).max() <= 1  # OpenCV's taps for bytes are rounded to 11 bits
+    exact = cv2.resize(piece.astype(np.float32), (256, 256), interpolation=cv2.INTER_LANCZOS4)
+    assert np.abs(found - np.rint(exact).clip(0, 255)).mean() < 1e-4
+
+
+def test_beyond_the_picture_its_border_repeats(portrait) -> None:
+    rgb = np.asarray(Image.open(portrait).convert("RGB"))
+    wide = np.pad(rgb, ((50, 50), (50, 50), (0, 0)), mode="edge")
+    beyond = mouth_input(rgb, Box(-30, 150, 200, 140))
+    assert np.array_equal(beyond, mouth_input(wide, Box(20, 200, 200, 140)))
+
+
+def test_a_clip_is_followed_and_read_back_the_same(encoder, clip, tmp_path) -> None:
+    before = encoder.encoded
+    avatar, told = prepare(preparer(encoder, tmp_path), clip)
+    assert [face is None for face in told] == [False, False, True, False, False]
+    assert encoder.encoded - before == 4
+    assert all(map(same_face, avatar.faces, told))
+    moved = [face.box.x - told[0].box.x for face in told if face is not None]
+    assert moved == sorted(moved)
+    assert 10 <= moved[-1] <= 14
+    again, told_again = prepare(preparer(encoder, tmp_path), clip)
+    assert encoder.encoded - before == 4
+    assert all(map(same_face, told_again, told))
+    for source in (0, 1, 3, 4):
+        assert np.array_equal(again.latents(source), avatar.latents(source))
+    (file,) = tmp_path.iterdir()
+    with safe_open(file, "np") as stored:
+        assert stored.get_tensor("latents").shape == (5, 8, 32, 32)
+        assert np.array_equal(stored.get_tensor("latents")[3], avatar.latents(3))
+        assert stored.get_tensor("boxes").tolist()[2] == [0, 0, 0, 0]
+
+
+def test_latents_do_not_depend_on_the_neighbours_in_a_batch(encoder, clip, tmp_path) -> None:
+    whole, _ = prepare(preparer(encoder, tmp_path), clip)
+    rgb = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    alone = encoder.encode([rgb])[0]
+    beside = encoder.encode([rgb[::-1], rgb])[1]
+    assert np.array_equal(alone, beside)
+    assert not np.array_equal(whole.latents(0), whole.latents(1))
+
+
+def test_other_options_and_damaged_files_are_made_anew(encoder, portrait, tmp_path) -> None:
+    own, before = preparer(encoder, tmp_path), encoder.encoded
+    avatar, _ = prepare(own, portrait)
+    wider, _ = prepare(own, portrait, extra_margin=20)
+    assert wider.faces[0].box.height == avatar.faces[0].box.height + 10
+    assert encoder.encoded - before == 2
+    for path in tmp_path.iterdir():
+        os.truncate(path, path.stat().st_size - 1)
+    again, _ = prepare(own, portrait)
+    assert encoder.encoded - before == 3
+    assert np.array_equal(again.latents(0), avatar.latents(0))
+
+
+def test_the_folder_is_bounded_and_others_files_stay(encoder, portrait, tmp_path) -> None:
+    other = tmp_path / "mine.safetensors"
+    other.write_bytes(b"x" * 50_000)
+    own = preparer(encoder, tmp_path, most=80_000)  # two of 33 KB
+    first, _ = prepare(own, portrait)
+    latents = first.latents(0)
+    for margin in (11, 12):
+        for age, path in enumerate(
+            sorted(tmp_path.iterdir(), key=lambda each: each.stat().st_mtime)
+        ):
+            os.utime(path, (age, age))
+        prepare(own, portrait, extra_margin=margin)
+    assert len(list(tmp_path.glob("????????*.safetensors"))) == 2
+    assert other.exists()
+    assert np.array_equal(first.latents(0), latents)  # open files stay
+
+
+def test_no_face_leaves_no_file(encoder, tmp_path) -> None:
+    path = tmp_path / "grey.png"
+    Image.new("RGB", (128, 128), (90, 90, 90)).save(path)
+    with pytest.raises(NoFaceError):
+        prepare(preparer(encoder, tmp_path / "latents"), path)
+    assert not list((tmp_path / "latents").iterdir())
+
+
+def test_a_folder_that_cannot_be_is_said(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputPlaceError) as caught:
+        LatentCache(tmp_path / "file" / "latents", 1)
+    assert "--latents-dir" in caught.value.hint
