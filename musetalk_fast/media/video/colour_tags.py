@@ -60,6 +60,32 @@ def colour_tags(frame: av.VideoFrame) -> ColourTags:
     )
 
 
+def container_tags(track: av.VideoStream) -> ColourTags:
+    """What the container says of a track that was not decoded yet; 0 and 2 for nothing.
+
+    Its decoder overwrites this, also by what the video itself leaves open.
+    """
+    context = track.codec_context
+    return ColourTags(
+        matrix=context.colorspace,
+        range=context.color_range,
+        primaries=context.color_primaries,
+        transfer=context.color_trc,
+    )
+
+
+def fill_in(frame: av.VideoFrame, stated: ColourTags) -> None:
+    """Give a frame the tags that it leaves open."""
+    if frame.colorspace in _UNKNOWN and not _is_rgb(frame):
+        frame.colorspace = stated.matrix
+    if frame.color_primaries in _UNKNOWN:
+        frame.color_primaries = stated.primaries
+    if frame.color_trc in _UNKNOWN:
+        frame.color_trc = stated.transfer
+    if frame.color_range not in (_LIMITED, _FULL):
+        frame.color_range = stated.range
+
+
 def _guessed_matrix(frame: av.VideoFrame) -> int:
     if frame.color_trc in _HDR:
         return _BT2020

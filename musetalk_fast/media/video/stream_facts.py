@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from musetalk_fast.kernels.planes import PixelLayout
 from musetalk_fast.media.picture.interface import check_size
 from musetalk_fast.media.picture.proportions import Square, square_pixels
-from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags
+from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags, fill_in
 from musetalk_fast.media.video.display_matrix import Turn, turn_of
 from musetalk_fast.media.video.frame_decoder import FrameShape
 from musetalk_fast.media.video.frame_filter import Preparation
 from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.media.video.tone_mapping import tone_curve_of
-from musetalk_fast.types import Box
+from musetalk_fast.types import Box, ColourTags
 
 if TYPE_CHECKING:
     import av
@@ -57,13 +57,17 @@ class StreamFacts:
         return replace(self, preparation=replace(self.preparation, has_alpha=is_transparent))
 
 
-def facts_of(frame: av.VideoFrame, track: av.VideoStream) -> StreamFacts:
+def facts_of(frame: av.VideoFrame, track: av.VideoStream, stated: ColourTags) -> StreamFacts:
     """Look at the first frame of a track.
+
+    Args:
+        stated: by the container: what the frame leaves open.
 
     Raises:
         errors.VideoFormatError: colours that are not known here.
         errors.ImageSizeError: a side outside 64..8192 pixels.
     """
+    fill_in(frame, stated)
     found = turn_of(frame)
     turn = found or Turn.NONE
     square = _square(frame, track, turn)

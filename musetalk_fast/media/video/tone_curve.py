@@ -134,6 +134,11 @@ class ToneCurve:
         return space
 
 
+def is_mappable(tags: ColourTags) -> bool:
+    """Whether there is a curve for such tags."""
+    return tags.matrix in _WEIGHTS and of_code_points(tags.primaries, tags.transfer) is not None
+
+
 def is_hdr(tags: ColourTags) -> bool:
     """Whether such samples are never of 8 bits."""
     return tags.transfer in (PQ, HLG)

@@ -6,10 +6,19 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from musetalk_fast.errors import VideoFormatError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.video.display_matrix import side_data
 from musetalk_fast.media.video.frame_decoder import Numbered
-from musetalk_fast.media.video.tone_curve import HLG, HLG_PEAK, PEAKS, PQ, ToneCurve
+from musetalk_fast.media.video.tone_curve import (
+    HLG,
+    HLG_PEAK,
+    PEAKS,
+    PQ,
+    ToneCurve,
+    is_hdr,
+    is_mappable,
+)
 from musetalk_fast.media.video.tone_tables import tone_table
 from musetalk_fast.types import BT709, MAX_MASTERING, ColourTags, Mastering
 
@@ -44,13 +53,24 @@ def tone_curve_of(frame: av.VideoFrame, tags: ColourTags) -> ToneCurve | None:
 
     The peak of PQ is that of the content, else of the display that it was mastered on, else 1000
     cd/m2.
+
+    Raises:
+        errors.VideoFormatError: primaries or a transfer for which there is no curve.
     """
+    if not (is_hdr(tags) or tags.matrix == BT2020_MATRIX):
+        return None
+    if not is_mappable(tags):
+        raise VideoFormatError(
+            f"its colours are not known here: primaries {tags.primaries}, transfer {tags.transfer} "
+            "(ITU-T H.273)",
+            hint="convert it to BT.2020 or BT.709",
+        )
     mastering = _mastering(frame)
     if tags.transfer == PQ:
         return ToneCurve(tags, min(max(_peak(mastering), PEAKS[0]), PEAKS[1]), mastering)
     if tags.transfer == HLG:
         return ToneCurve(tags, HLG_PEAK, mastering)
-    return ToneCurve(tags, PEAKS[0]) if tags.matrix == BT2020_MATRIX else None
+    return ToneCurve(tags, PEAKS[0])
 
 
 def tone_note(curve: ToneCurve) -> str:

@@ -24,6 +24,7 @@ from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.partial_picture import PartialPicture, PictureLike
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.video.alpha_look import finds_transparency
+from musetalk_fast.media.video.colour_tags import container_tags
 from musetalk_fast.media.video.decoder_pool import DecoderPool
 from musetalk_fast.media.video.frame_canvas import FrameCanvas
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
@@ -77,6 +78,7 @@ class VideoSource:
         with VideoFile(self._path) as file:
             self._index = read_index(file)
             track = file.track
+            tags = container_tags(track)
             stated = (track.average_rate, track.guessed_rate, track.codec_context.framerate)
             assert track.time_base is not None
             tick = track.time_base
@@ -86,7 +88,7 @@ class VideoSource:
             with VideoFile(self._path) as file:
                 probe = FrameDecoder(file, self._index, bytearray(self._index.frames), None)
                 ((_, frame),) = probe.frames(0, 0)
-                facts = facts_of(frame, file.track)
+                facts = facts_of(frame, file.track, tags)
                 if has_alpha(frame.format):
                     if is_transparent is None:
                         is_transparent = finds_transparency(probe, self._index)

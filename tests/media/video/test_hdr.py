@@ -123,6 +123,21 @@ HLG_AS_BT709 = ColourTags(matrix=1, range=1, primaries=9, transfer=18)
 """For making samples: which colours they are does not matter, what the file says does."""
 
 
+def test_the_container_says_what_the_video_leaves_open(tmp_path: Path) -> None:
+    clip = write_picture(
+        tmp_path / "clip.mov", patches(), codec="prores_ks", pix_fmt="yuv422p10le",
+        tags=HLG_AS_BT709, options={},
+    )  # fmt: skip
+    with av.open(str(clip)) as file:
+        (frame,) = file.decode(video=0)
+    assert (frame.color_trc, frame.color_primaries) == (2, 2)
+    source = VideoSource(clip, keeps_hdr=True)
+    assert source.colour == HLG_AS_BT709
+    (kept,) = source.planes(SourceRun(0, 1, 1), LAYOUTS["yuv422p10le"])
+    assert kept.samples(0).mean() == pytest.approx(550, abs=5)
+    assert VideoSource(clip).notes[0].startswith("the video is HDR (HLG)")
+
+
 def test_every_frame_is_found_from_everywhere(tmp_path: Path) -> None:
     group = f"keyint={GROUP}:min-keyint={GROUP}:bframes=3:open-gop=1:scenecut=0"
     options = {"preset": "ultrafast", "x265-params": f"{X265}:{group}:{HLG_VUI}"}
