@@ -138,8 +138,11 @@ async def test_frames_that_take_their_time_do_not_fall_silent(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(DeviceMemoryError("no memory"), 503), (MemoryLimitError("no memory"), 503)]
-    + [(CropNumbersError("no numbers"), 500)],
+    [
+        (DeviceMemoryError("no memory"), 503),
+        (MemoryLimitError("no memory"), 503),
+        (CropNumbersError("no numbers"), 500),
+    ],
 )
 def test_what_an_engine_lacks_is_said_with_its_hint(error: MuseTalkError, status: int) -> None:
     refusal = refusal_of(error)
