@@ -55,6 +55,8 @@ class Container(StrEnum):
     APNG = "apng"
     PNG = "png"
     JPEG = "jpeg"
+    Y4M = "y4m"
+    RGB = "rgb"
 
 
 class Sound(StrEnum):

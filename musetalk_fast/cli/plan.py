@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from musetalk_fast.cli.face_preview_option import face_preview_option, write_preview
+from musetalk_fast.cli.piping import refuse_pipes
 from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, planning_options
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
@@ -40,6 +41,7 @@ def plan(
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.rendering.steps import write_plan
 
+    refuse_pipes(avatar, audio, output)
     settings = load(ctx)
     with open_display(verbosity_of(ctx)) as display:
         if face_preview is not None:

@@ -193,17 +193,19 @@ _FILES = (
         "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
         required=True, metavar="FILE", help="The avatar: a picture (PNG, JPEG, WebP, BMP, TIFF, "
         "AVIF, HEIC), a video (MP4, MOV, MKV, WebM, AVI), an animated GIF, PNG or WebP, or "
-        "pictures one after the other: their folder, or a pattern such as frames/%04d.png.",
+        "pictures one after the other: their folder, or a pattern such as frames/%04d.png. - is "
+        "standard input.",
     ),
     click.option(
         "-a", "--audio", "audio", cls=GroupedOption, group="Files", type=_FILE, required=True,
-        metavar="FILE", help="The recording: WAV, MP3, FLAC, M4A, OGG, ...",
+        metavar="FILE", help="The recording: WAV, MP3, FLAC, M4A, OGG, ...; - is standard input.",
     ),
     click.option(
         "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
         metavar="FILE", help="The video: .mp4, .m4v, .mov, .webm or .mkv; a moving picture: .gif, "
         ".webp or .apng; or a file for each frame, in a folder of their own: frames/%06d.png, .jpg "
-        "or .jpeg.",
+        "or .jpeg; raw frames: .y4m or .rgb; - is standard output (--format mkv, the default, mp4, "
+        "webm, y4m or rgb).",
     ),
 )  # fmt: skip
 

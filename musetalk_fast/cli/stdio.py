@@ -6,9 +6,11 @@ import io
 import os
 import select
 import sys
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
     from _typeshed import ReadableBuffer
@@ -32,6 +34,27 @@ def prepare_standard_files() -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - open while we run
     sys.stdout = _text(_Named(1, "w", closefd=False), sys.stdout)
     sys.stderr = _text(_Forgiving(2, "w", closefd=False), sys.stderr)
+
+
+@contextmanager
+def stdout_for_the_video() -> Iterator[int]:
+    """What stdout leads to, for a video; what is printed from now on goes to stderr.
+
+    Raises:
+        errors.UsageError: it is a terminal.
+    """
+    if os.isatty(1):
+        from musetalk_fast.errors import UsageError
+
+        hint = "pipe it into a program: musetalk-fast ... -o - | ffplay -; or name a file"
+        raise UsageError("a video is nothing for a terminal", where="stdout", hint=hint)
+    sys.stdout.flush()
+    descriptor = os.dup(1)  # which children do not inherit: the reader sees the end when we end
+    os.dup2(2, 1)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class _Patient(io.FileIO):

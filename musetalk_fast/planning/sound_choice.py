@@ -47,10 +47,6 @@ def planned_sound(
         message = f"{container.name} has no sound: the speech is seen, and not heard"
         on_event(WarningEvent(message=message, token="MTF-NO-SOUND"))
         return Sound.NONE
-    if not container.sounds and settings.output.sound == "auto":
-        message = f"{container.name} has no sound: the speech is seen, and not heard"
-        on_event(WarningEvent(message=message, token="MTF-NO-SOUND"))
-        return Sound.NONE
     track = inputs.speech.track if own is None else own.track
     is_mixed = inputs.mix_background is not None
     obstacle = "a background is mixed in" if is_mixed else _obstacle(inputs, secs)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
 from musetalk_fast.planning import Plan
 from musetalk_fast.planning.concurrency import processors
+from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.planned_input import FileState, PlannedInput
 from musetalk_fast.rendering.resume import discard_archives
@@ -14,10 +15,12 @@ from musetalk_fast.rendering.sound_track import sound_track
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.frame_names import FrameNames
-from musetalk_fast.video.mux import Joined, join
+from musetalk_fast.video.mux import Joined, agreeing, join, join_into_pipe, joined_parts
 from musetalk_fast.video.parts import Part
 from musetalk_fast.video.picture_join import join_animation, join_sequence
+from musetalk_fast.video.pipe_file import PipeFile
 from musetalk_fast.video.provenance import comment_of
+from musetalk_fast.video.raw_video import raw_video
 from musetalk_fast.video.rgb_frames import FrameLook
 
 
@@ -65,6 +68,48 @@ def join_parts(
     jobdir.done()
     discard_archives(jobdir)
     return joined
+
+
+def send_parts(job: RenderJob, parts: Iterable[Part], pipe: PipeFile) -> Joined:
+    """Send all parts of a job into a pipe, with the sound.
+
+    Args:
+        parts: in order; the next one is asked for when the one before is through.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+        errors.MuseTalkError: as `join_parts`.
+    """
+    plan, container = job.plan, CONTAINERS[job.plan.encoder.format]
+    known = chain(job.states, repeat(None))
+    inputs = [PlannedInput(*each, state) for each, state in zip(plan.inputs, known, strict=False)]
+    sent: list[Part] = []
+    following = _noted(parts, sent)
+    first = next(following)
+    assert job.state.manifest is not None
+    following = chain([first], following)
+    if container.pictures is not None:
+        look = FrameLook(plan.width, plan.height, plan.encoder.pix_fmt, plan.colour)
+        for content in raw_video(agreeing(following), container.pictures, look, plan.fps):
+            pipe.write(content)
+    else:
+        engine = job.state.manifest.engine
+        with sound_track(plan, inputs) as sound:
+            join_into_pipe(
+                following,
+                pipe,
+                sound=sound,
+                fps=plan.fps,
+                encoder=plan.encoder,
+                metadata={"comment": comment_of(engine, plan.identity)},
+            )
+    return joined_parts(sent, pipe.bytes, plan.fps)
+
+
+def _noted(parts: Iterable[Part], sent: list[Part]) -> Iterator[Part]:
+    for part in parts:
+        sent.append(part)
+        yield part
 
 
 def _join_pictures(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
 from musetalk_fast.events import OnEvent, ProgressEvent
+from musetalk_fast.media.piped_input import STANDARD
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.job import RenderJob
@@ -26,6 +28,7 @@ from musetalk_fast.rendering.progress import (
 )
 from musetalk_fast.rendering.result import RenderResult, StageClock, done_event, make_result
 from musetalk_fast.rendering.resume import missing_segments
+from musetalk_fast.rendering.sending import send_as_made
 from musetalk_fast.threads import CancelFlag, in_threads, run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.containers import place_of
@@ -130,6 +133,35 @@ class Renderer:
         if result.mouth is not None and is_still(result.mouth):
             request.on_event(still_event(result.mouth))
         request.on_event(done_event(result))
+        return result
+
+    async def pipe(self, request: RenderRequest, descriptor: int) -> RenderResult:
+        """Render one video into a pipe; the parts go out in order, from the first one on.
+
+        Args:
+            request: its output is in a temporary folder, and says the container.
+            descriptor: of the pipe; stays open.
+
+        Raises:
+            BrokenPipeError: the reader has gone.
+            errors.MuseTalkError: the leaf that says what went wrong.
+        """
+        clock, on_event = StageClock(), request.on_event
+        place = await run_in_thread(request.place)
+        async with in_threads(locked_job_directory(place)) as jobdir:
+            self._start_servers()
+            job = await load_job(request, jobdir)
+            assert isinstance(job, RenderJob)
+            on_event(replace(plan_event(job.plan), output=str(STANDARD)))
+            clock.lap("load")
+            make = partial(self._make, job, {}, clock)
+            made, joined = await send_as_made(job, descriptor, make, on_event)
+            clock.lap("join")
+            result = make_result(job, joined, clock, made.values())
+        result = replace(result, output=STANDARD)
+        if result.mouth is not None and is_still(result.mouth):
+            on_event(still_event(result.mouth))
+        on_event(done_event(result))
         return result
 
     async def _render(self, request: RenderRequest, jobdir: JobDirectory) -> RenderResult | Plan:

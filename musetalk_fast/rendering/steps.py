@@ -126,7 +126,8 @@ def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
     path = plan_file / PLAN if plan_file.name.endswith(SUFFIX) else plan_file
     jobdir = JobDirectory(path.absolute().parent)
     if path.name != PLAN or not jobdir.path.name.endswith(SUFFIX):
-        raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file))
+        hint = f"name the folder OUTPUT{SUFFIX} that `plan` made"
+        raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file), hint=hint)
     check_entries(jobdir.path)
     plan = jobdir.read_plan()
     if plan is None:

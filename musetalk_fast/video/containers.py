@@ -29,8 +29,9 @@ class ContainerFormat:
             know.
         takes_alpha: whether its pictures can be transparent.
         pictures: what makes its pictures of the parts' frames when these are joined: FFmpeg's name
-            of an encoder, or `jpeg`; None: parts are copied.
+            of an encoder, `jpeg`, or one of `raw_video.RAW`; None: parts are copied.
         is_sequence: it is a folder with a file for each frame.
+        piped_options: FFmpeg's options of the muxer where the output is a pipe; None: it cannot be.
         most_fps: frames a second that players show; they slow down more.
         longest_side: pixels; None: as long as ours.
         most_pixels: of all frames together; what is encoded of them is in memory until the end.
@@ -49,6 +50,7 @@ class ContainerFormat:
     takes_alpha: bool = True
     pictures: str | None = None
     is_sequence: bool = False
+    piped_options: tuple[tuple[str, str], ...] | None = None
     most_fps: int | None = None
     longest_side: int | None = None
     most_pixels: int | None = None
@@ -64,6 +66,11 @@ _FASTSTART = (("movflags", "+faststart"),)
 """The index before the pictures, so that a player on the web starts at once."""
 _APPLE = (("hevc", "hvc1"),)
 """Apple's players know HEVC by this name only."""
+_FRAGMENTS = (
+    ("movflags", "+frag_keyframe+delay_moov+default_base_moof"),
+    ("frag_duration", "1000000"),
+)
+"""An index for every second (of a million parts), so that none has to be written at the front."""
 _LOSSLESS: tuple[tuple[str, ...], str, tuple[str, ...]] = (("ffv1",), "ffv1", ())
 """What pictures are made of."""
 _FOR_EVER = (("loop", "0"),)
@@ -87,22 +94,26 @@ CONTAINERS = {
             _MP4_SOUNDS,
             muxer_options=_FASTSTART,
             tags=_APPLE,
+            piped_options=_FRAGMENTS,
         ),
         ContainerFormat(
             *(Container.MOV.value, "mov", (".mov",), ("h264", "hevc", "prores"), "libx264"),
             _MOV_SOUNDS,
             muxer_options=_FASTSTART,
             tags=_APPLE,
+            piped_options=_FRAGMENTS,
         ),
         ContainerFormat(
             *(Container.WEBM.value, "webm", (".webm",), ("vp9", "av1"), "libvpx-vp9"),
             ("opus", "vorbis"),
             needs_delay=True,
+            piped_options=(),
         ),
         ContainerFormat(
             *(Container.MKV.value, "matroska", (".mkv",), _MKV_VIDEOS, "libx264"),
             _MKV_SOUNDS,
             needs_delay=True,
+            piped_options=(),
         ),
         # Browsers show a picture that is to be seen for a hundredth of a second, the shortest time
         # in GIF, ten times as long.
@@ -133,6 +144,15 @@ CONTAINERS = {
             takes_alpha=False,
             pictures="jpeg",
             is_sequence=True,
+        ),
+        *(
+            ContainerFormat(
+                *(name, name, (f".{name}",), *_LOSSLESS),
+                takes_alpha=False,
+                pictures=name,
+                piped_options=(),
+            )
+            for name in (Container.Y4M.value, Container.RGB.value)
         ),
     )
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -19,6 +20,10 @@ from musetalk_fast.video.containers import CONTAINERS, ContainerFormat
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import mouth_figures
 from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
+from musetalk_fast.video.pipe_file import PipeFile
+
+_MOST_DELAY = 4
+"""Frames that encoders of ours come late by, at most; a pipe's first packet has to say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +77,60 @@ def join(
     check_parts(parts)
     with AtomicFile(output, folder) as file:
         with write_errors(output):
-            _write(parts, file, sound, fps, CONTAINERS[encoder.format], metadata, check)
+            container = CONTAINERS[encoder.format]
+            delay = max(part.delay for part in parts)
+            ways = container, container.muxer_options, delay
+            _write(parts, file.url, sound, fps, ways, metadata, check)
         check()
         size = commit_file(file, overwrite=overwrite)
     return joined_parts(parts, size, fps)
+
+
+def join_into_pipe(
+    parts: Iterable[Part],
+    pipe: PipeFile,
+    *,
+    sound: SoundTrack | None,
+    fps: Fraction,
+    encoder: EncoderSettings,
+    metadata: Mapping[str, str],
+) -> None:
+    """As `join`, into a pipe and of parts that may not be there yet.
+
+    Args:
+        parts: of the video in order; the next one is asked for when the one before is through.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+        errors.EncoderError, errors.OutputWriteError, errors.AudioFormatError: as `join`.
+    """
+    container = CONTAINERS[encoder.format]
+    assert container.piped_options is not None
+    delay = min(encoder.reorders, _MOST_DELAY)
+    ways = container, container.piped_options, delay
+    try:
+        _write(agreeing(parts), pipe, sound, fps, ways, metadata, pipe.check_reader)
+    except Exception:
+        if pipe.error is not None:
+            raise pipe.error from None
+        raise
+
+
+def agreeing(parts: Iterable[Part]) -> Iterator[Part]:
+    """The parts, as long as they fit together.
+
+    Raises:
+        errors.EncoderError, errors.OutputWriteError: as `check_parts`; or one needs to be decoded
+            further ahead than is known before all parts are there.
+    """
+    first: Part | None = None
+    for part in parts:
+        first = first or part
+        _check_part(part, first)
+        if part.delay > _MOST_DELAY:
+            message = f"its frames come {part.delay} late: too much for a pipe"
+            raise EncoderError(message, where=str(part.path), hint="write a file")
+        yield part
 
 
 def joined_parts(parts: Sequence[Part], size: int, fps: Fraction) -> Joined:
@@ -106,36 +161,40 @@ def check_parts(parts: Sequence[Part]) -> None:
         errors.OutputWriteError: one is damaged or cannot be read.
     """
     for part in parts:
-        if part.extradata != parts[0].extradata:
-            raise EncoderError(
-                "the parts' codec headers differ: they were not encoded with the same settings",
-                where=str(part.path),
-                hint="render again from the start",
-            )
-        with write_errors(part.path):
-            size = part.path.stat().st_size
-        if size != part.bytes:
-            raise damaged(part.path, f"{size} of {part.bytes} bytes")
+        _check_part(part, parts[0])
+
+
+def _check_part(part: Part, first: Part) -> None:
+    if part.extradata != first.extradata:
+        raise EncoderError(
+            "the parts' codec headers differ: they were not encoded with the same settings",
+            where=str(part.path),
+            hint="render again from the start",
+        )
+    with write_errors(part.path):
+        size = part.path.stat().st_size
+    if size != part.bytes:
+        raise damaged(part.path, f"{size} of {part.bytes} bytes")
 
 
 def _write(
-    parts: Sequence[Part],
-    file: AtomicFile,
+    parts: Iterable[Part],
+    target: str | PipeFile,
     sound: SoundTrack | None,
     fps: Fraction,
-    container_format: ContainerFormat,
+    ways: tuple[ContainerFormat, tuple[tuple[str, str], ...], int],
     metadata: Mapping[str, str],
     check: Callable[[], None],
 ) -> None:
+    container_format, options, delay = ways
+    remaining = iter(parts)
+    first = next(remaining)
     with av.open(
-        file.url,
-        "w",
-        format=container_format.muxer,
-        container_options=dict(container_format.muxer_options),
+        target, "w", format=container_format.muxer, container_options=dict(options)
     ) as container:
         container.metadata.update(metadata)
-        stream = _add_pictures(container, parts[0], fps, dict(container_format.tags))
-        packets = [_pictures(parts, stream, fps)]
+        stream = _add_pictures(container, first, fps, dict(container_format.tags))
+        packets = [_pictures(chain([first], remaining), stream, fps, delay)]
         if sound is not None:
             packets.append(sound.add_to(container))
         # In the order of decoding, so that neither stream waits in memory for the other.
@@ -164,8 +223,9 @@ def _add_pictures(
     return stream
 
 
-def _pictures(parts: Sequence[Part], stream: av.VideoStream, fps: Fraction) -> Iterator[Timed]:
-    delay = max(part.delay for part in parts)
+def _pictures(
+    parts: Iterable[Part], stream: av.VideoStream, fps: Fraction, delay: int
+) -> Iterator[Timed]:
     tick, secs = 1 / fps, float(1 / fps)  # made once: fractions are slow
     first = 0
     for part in parts:

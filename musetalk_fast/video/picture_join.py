@@ -1,4 +1,4 @@
-"""Lossless parts into pictures: one that moves, or a sequence of files."""
+"""Lossless parts into pictures: one file, or a sequence of files."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from musetalk_fast.video.frame_files import FILES, file_format
 from musetalk_fast.video.frame_names import FrameNames
 from musetalk_fast.video.mux import Joined, check_parts, commit_file, joined_parts
 from musetalk_fast.video.parts import Part
+from musetalk_fast.video.raw_video import RAW, raw_video
 from musetalk_fast.video.rgb_frames import FrameLook, rgb_frames
 from musetalk_fast.video.sequence_folder import SequenceFolder
 
@@ -31,7 +32,7 @@ def join_animation(
     overwrite: bool = True,
     check: Callable[[], None] = lambda: None,
 ) -> Joined:
-    """Make a moving picture of the frames of all parts, move the file to its place.
+    """Make one file of the frames of all parts, move it to its place.
 
     Args:
         parts, output, folder, overwrite, check: as `mux.join` has them.
@@ -42,9 +43,15 @@ def join_animation(
         errors.EncoderError, errors.OutputExistsError, errors.OutputWriteError: as `mux.join`.
     """
     count = _checked(parts, container, look, fps)
-    frames = partial(_frames, parts, look, animation_format(container, look), check)
+    assert container.pictures is not None
     with AtomicFile(output, folder) as file:
-        write_animation(frames, count, file, container, look, fps)
+        if container.pictures in RAW:
+            for content in raw_video(parts, container.pictures, look, fps):
+                check()
+                file.write(content)
+        else:
+            frames = partial(_frames, parts, look, animation_format(container, look), check)
+            write_animation(frames, count, file, container, look, fps)
         check()
         size = commit_file(file, overwrite=overwrite)
     return joined_parts(parts, size, fps)

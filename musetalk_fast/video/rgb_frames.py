@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ class FrameLook(NamedTuple):
     colour: ColourTags
 
 
-def rgb_frames(parts: Sequence[Part], look: FrameLook, pix_fmt: str) -> Iterator[av.VideoFrame]:
+def rgb_frames(parts: Iterable[Part], look: FrameLook, pix_fmt: str) -> Iterator[av.VideoFrame]:
     """The frames of all parts in order; their `pts` is their number.
 
     Each is decoded when it is asked for: memory does not grow.
@@ -54,7 +54,7 @@ def rgb_frames(parts: Sequence[Part], look: FrameLook, pix_fmt: str) -> Iterator
         errors.OutputWriteError: a part cannot be read, is damaged, or holds other frames.
     """
     graph = _graph(look, pix_fmt)
-    for number, frame in enumerate(_decoded(parts, look)):
+    for number, frame in enumerate(decoded_frames(parts, look)):
         frame.pts, frame.time_base = number, _TIME_BASE
         frame.colorspace, frame.color_range = look.colour.matrix, look.colour.range
         graph.vpush(frame)
@@ -69,7 +69,8 @@ def _tagged(rgb: av.VideoFrame, colour: ColourTags) -> av.VideoFrame:
     return rgb
 
 
-def _decoded(parts: Sequence[Part], look: FrameLook) -> Iterator[av.VideoFrame]:
+def decoded_frames(parts: Iterable[Part], look: FrameLook) -> Iterator[av.VideoFrame]:
+    """As `rgb_frames`, as they are encoded."""
     for part in parts:
         count = 0
         with open_part(part.path, _DECODER) as opened:
