@@ -13,7 +13,7 @@ from musetalk_fast.types import ColourTags
 from musetalk_fast.video.parts import Part, damaged, open_part
 
 _DECODER = "ffv1"
-_MATRICES = {1: "bt709", 5: "bt470", 6: "smpte170m"}
+_MATRICES = {1: "bt709", 5: "bt470", 6: "smpte170m", 9: "bt2020"}
 """Those that frames are made with, see `kernels.yuv_matrix`, in FFmpeg's words."""
 _RANGES = {1: "limited", 2: "full"}
 _SCALER = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"

@@ -21,10 +21,12 @@ from musetalk_fast.errors import (
     OutputPlaceError,
     OutputWriteError,
 )
+from musetalk_fast.kernels import yuv_matrix
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
 from musetalk_fast.types import BT709, SourceRun
+from musetalk_fast.video import rgb_frames
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS, check_pictures
 from musetalk_fast.video.encoder_selection import resolve
@@ -265,3 +267,7 @@ def test_the_names_of_frames(pattern: str, name: str) -> None:
 @pytest.mark.parametrize("pattern", ["a.png", "%06x.png", "%d%d.png", "%s.png", "%099d.png", "%3d"])
 def test_what_is_no_pattern(pattern: str) -> None:
     assert FrameNames.parse(pattern) is None
+
+
+def test_every_matrix_that_frames_are_made_with_has_a_way_back() -> None:
+    assert set(rgb_frames._MATRICES) == set(yuv_matrix._MATRICES)
