@@ -14,6 +14,12 @@ from pathlib import Path
 import av
 import pytest
 
+from musetalk_fast.cli.piping import refuse_pipes
+from musetalk_fast.config import OutputSettings, Settings
+from musetalk_fast.errors import OutputFormatError, PlanError, UsageError
+from musetalk_fast.rendering.into_pipe import piped_name
+from musetalk_fast.rendering.steps import open_plan
+
 REPOSITORY = Path(__file__).parents[2]
 SPEECH = REPOSITORY / "tests/data/short.wav"
 SMALL = ("--resolution", "256x256", "--preset", "ultrafast", "--segment-secs", "1", "--fps", "5")
@@ -84,25 +90,34 @@ def test_a_reader_that_has_gone_ends_the_program(tmp_path: Path, preview_server:
     assert not list((tmp_path / "tmp").iterdir())
 
 
-REFUSED = {
-    "two of them": (("render", "-i", "-", "-a", "-", "-o", "x.mp4"), 2, "only one input can come"),
-    "nothing": (("render", "-i", "a.png", "-a", "-", "-o", "x.mp4"), 66, "nothing came"),
-    "a GIF": (
-        ("render", "-i", "a.png", "-a", "a.wav", "-o", "-", "--format", "gif", "-n"),
-        *(73, "gif cannot be written into a pipe"),
-    ),
-    "a plan of one": (("plan", "-i", "a.png", "-a", "-", "-o", "x.mp4"), 2, "a plan names files"),
-    "a plan for one": (("plan", "-i", "a.png", "-a", "a.wav", "-o", "-"), 2, "a plan is for a fi"),
-    "segments of one": (("segment", "-"), 65, "a plan is named OUTPUT.parts/plan.json"),
-    "join of one": (("join", "-"), 65, "a plan is named OUTPUT.parts/plan.json"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_pipes_are_not_for_says_what_to_do(run: Run, tmp_path: Path, name: str) -> None:
-    arguments, code, said = REFUSED[name]
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("render", "-i", "-", "-a", "-", "-o", "x.mp4"), 2, "only one input can come"),
+        (("plan", "-i", "a.png", "-a", "-", "-o", "x.mp4"), 2, "a plan names files"),
+    ],
+)
+def test_pipes_are_refused_with_what_to_do(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
     done = run(*arguments)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "  hint: " in done.stderr
     assert not (tmp_path / "x.mp4").exists()
+
+
+def test_what_no_pipe_can_be(tmp_path: Path) -> None:
+    named, stdout = tmp_path / "a.wav", Path("-")
+    with pytest.raises(UsageError, match="a plan is for a file") as caught:
+        refuse_pipes(named, named, stdout)
+    assert "render -o -" in str(caught.value.hint)
+    with pytest.raises(PlanError, match=r"a plan is named OUTPUT\.parts/plan\.json") as plan:
+        open_plan(stdout)
+    assert "that `plan` made" in str(plan.value.hint)
+    for name in ("gif", "webp", "apng", "png", "jpeg"):
+        settings = Settings(output=OutputSettings(format=name))
+        with pytest.raises(OutputFormatError, match="cannot be written into a pipe") as caught:
+            piped_name(settings)
+        assert "y4m" in str(caught.value.hint)
+    assert piped_name(Settings()) == "stdout.mkv"

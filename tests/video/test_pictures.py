@@ -38,7 +38,7 @@ from musetalk_fast.video.rgb_frames import FrameLook
 from musetalk_fast.video.sequence_folder import MARKER
 
 FPS = Fraction(30)
-LENGTHS = (3, 1, 3)
+LENGTHS = (2, 1, 2)
 FRAMES = sum(LENGTHS)
 NAMES = FrameNames.parse("%04d.png")
 MOUTH = FACE.mask_box
@@ -69,12 +69,13 @@ def _made(folder: Path, *, alpha: bool) -> tuple[list[Part], FrameLook]:
     return parts, FrameLook(WIDTH, HEIGHT, encoder.pix_fmt, BT709)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["opaque", "transparent"])
-def made(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[Part], FrameLook]:
-    """Parts whose frames show their numbers."""
-    return _made(tmp_path_factory.mktemp("parts"), alpha=request.param)
+@pytest.fixture(scope="module", name="of_alpha")
+def _of_alpha(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[list[Part], FrameLook]]:
+    """Parts whose frames show their numbers: opaque, and with alpha."""
+    return {
+        alpha: _made(tmp_path_factory.mktemp(f"parts{alpha:d}"), alpha=alpha)
+        for alpha in (False, True)
+    }
 
 
 def _shown(path: Path) -> Iterator[tuple[NDArray[np.uint8], float]]:
@@ -103,16 +104,23 @@ def _is_like(rgba: NDArray[np.uint8], look: FrameLook, tolerance: int, hard_alph
 
 
 @pytest.mark.parametrize(
-    ("name", "ticks", "tolerance"), [("gif", 10, 8), ("webp", 1, 2), ("apng", Fraction(1, 3), 1)]
+    ("name", "alpha", "ticks", "tolerance"),
+    [
+        ("gif", False, 10, 8),
+        ("gif", True, 10, 8),
+        ("webp", True, 1, 2),
+        ("apng", True, Fraction(1, 3), 1),
+    ],
 )
 def test_a_moving_picture_shows_every_frame_in_time(
-    made: tuple[list[Part], FrameLook],
+    of_alpha: dict[bool, tuple[list[Part], FrameLook]],
     tmp_path: Path,
     name: str,
+    alpha: bool,
     ticks: int | Fraction,
     tolerance: int,
 ) -> None:
-    parts, look = made
+    parts, look = of_alpha[alpha]
     assert [read_part(part.path, FPS) for part in parts] == parts
     output = tmp_path / f"o.{name}"
     joined = join_animation(parts, output, CONTAINERS[name], look, FPS, folder=tmp_path)
@@ -121,7 +129,9 @@ def test_a_moving_picture_shows_every_frame_in_time(
     assert [_number(rgba) for rgba, _ in shown] == [*range(FRAMES)]
     ends = np.cumsum([secs for _, secs in shown])
     exact = [float(1000 * (frame + 1) / FPS) for frame in range(FRAMES)]
-    assert np.abs(ends - exact).max() <= float(ticks) / 2 + 1e-6
+    assert np.abs(ends - exact)[:-1].max() <= float(ticks) / 2 + 1e-6
+    # libwebp has its own idea of the length of the last frame.
+    assert abs(ends[-1] - exact[-1]) <= float(ticks) / (1 if name == "webp" else 2) + 1e-6
     for rgba, _ in shown:
         assert _is_like(rgba, look, tolerance, hard_alpha=name == "gif")
     with Image.open(output) as image:
@@ -131,11 +141,10 @@ def test_a_moving_picture_shows_every_frame_in_time(
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("png", 1), ("jpeg", 2)])
 def test_a_sequence_has_a_file_for_each_frame(
-    made: tuple[list[Part], FrameLook], tmp_path: Path, kind: str, tolerance: int
+    of_alpha: dict[bool, tuple[list[Part], FrameLook]], tmp_path: Path, kind: str, tolerance: int
 ) -> None:
+    made = of_alpha[kind == "png"]
     look = made[1]
-    if kind == "jpeg" and look.pix_fmt != "yuv444p":
-        return  # refused before: see test_transparent_video
     place, names = tmp_path / "out", FrameNames.parse(f"%04d.{kind}")
     assert names is not None
     joined = _join_sequence(made, place, kind, names)
@@ -168,10 +177,10 @@ def _join_sequence(
     return join_sequence(parts, place, names, container, look, FPS, comment="us", **ways)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Part], FrameLook]:
-    """One part of three frames."""
-    parts, look = _made(tmp_path_factory.mktemp("one"), alpha=False)
+@pytest.fixture
+def one(of_alpha: dict[bool, tuple[list[Part], FrameLook]]) -> tuple[list[Part], FrameLook]:
+    """One part of two frames."""
+    parts, look = of_alpha[False]
     return parts[:1], look
 
 
@@ -182,19 +191,18 @@ def test_a_sequence_of_ours_is_replaced_whole_and_nothing_else_is(
     place.mkdir()
     _join_sequence(one, place)
     inode = place.stat().st_ino
-    longer = {**json.loads((place / MARKER).read_text()), "frames": 4}
+    longer = {**json.loads((place / MARKER).read_text()), "frames": 3}
     (place / MARKER).write_text(json.dumps(longer))
-    (place / "0003.png").touch()
+    (place / "0002.png").touch()
     with pytest.raises(OutputExistsError):
         _join_sequence(one, place, overwrite=False)
-    assert (place.stat().st_ino, len(list(place.iterdir()))) == (inode, 5)
+    assert (place.stat().st_ino, len(list(place.iterdir()))) == (inode, 4)
     (tmp_path / "work").rename(tmp_path / "work.old")
     _join_sequence(one, place)
     assert sorted(each.name for each in place.iterdir()) == [
         MARKER,
         "0000.png",
         "0001.png",
-        "0002.png",
     ]
     assert not list((tmp_path / "work").iterdir())
     for foreign in ("0003.png", "notes.txt"):
@@ -214,7 +222,7 @@ def test_a_sequence_that_is_stopped_does_not_appear(
     def stop() -> None:
         nonlocal calls
         calls += 1
-        if calls > 5:
+        if calls > 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -230,7 +238,7 @@ def test_a_part_with_other_frames_is_named(
         with pytest.raises(OutputWriteError, match="the part is damaged: its frame"):
             join_animation(parts, tmp_path / "o", CONTAINERS["apng"], wrong, FPS, folder=tmp_path)
     longer = [replace(parts[0], frames=4)]
-    with pytest.raises(OutputWriteError, match="3 of 4 frames"):
+    with pytest.raises(OutputWriteError, match="2 of 4 frames"):
         join_animation(longer, tmp_path / "o", CONTAINERS["gif"], look, FPS, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
