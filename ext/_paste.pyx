@@ -22,7 +22,9 @@ cdef extern from "paste.h" nogil:
     mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
                              const mtf_conversion *conversion, int width, int level)
     void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *components, int rows,
-                       int first_row, const mtf_plane *avatar, const mtf_plane *planes)
+                       int first_row, int share, const mtf_plane *avatar,
+                       const mtf_plane *planes)
+    int MTF_WHOLE
     void mtf_paste_convert(mtf_paste *paste, const mtf_conversion *conversion)
     void mtf_paste_free(mtf_paste *paste)
 
@@ -111,13 +113,18 @@ cdef class Paste:
         self.busy = True
         return 0
 
-    def paste(self, crop, ptrdiff_t first_row):
-        """Paste `crop`, whose first row is `first_row`, into the planes of the last `open`."""
+    def paste(self, crop, ptrdiff_t first_row, int share):
+        """Paste `crop`, whose first row is `first_row`, into the planes of the last `open`.
+
+        Args:
+            share: of all weights that the crop has, in parts of 1 << 15.
+        """
         cdef _View pixels = _View(crop, False)
         if not self.opened:
             raise ValueError("no planes are open")
         if (
             pixels.view.itemsize != 1
+            or not 0 <= share <= MTF_WHOLE
             or not 0 <= first_row <= self.first
             or pixels.view.len < (self.stop - first_row) * self.width * 3
         ):
@@ -125,18 +132,19 @@ cdef class Paste:
         self.begin()
         with nogil:
             mtf_paste_run(
-                self.paste_, <const uint8_t *> pixels.view.buf, NULL, 0, <int> first_row,
+                self.paste_, <const uint8_t *> pixels.view.buf, NULL, 0, <int> first_row, share,
                 self.avatar.planes, self.frame.planes,
             )
         self.busy = False
 
-    def paste_components(self, components, ptrdiff_t rows, ptrdiff_t first_row):
+    def paste_components(self, components, ptrdiff_t rows, ptrdiff_t first_row, int share):
         """As `paste`, of `rows` rows that were converted: Y, Cb and Cr in 14 bits, 16 each."""
         cdef _View values = _View(components, False)
         if not self.opened:
             raise ValueError("no planes are open")
         if (
             not 0 <= rows <= 1 << 20
+            or not 0 <= share <= MTF_WHOLE
             or not 0 <= first_row <= self.first
             or first_row + rows < self.stop
             or values.view.len != 6 * rows * self.width
@@ -146,7 +154,7 @@ cdef class Paste:
         with nogil:
             mtf_paste_run(
                 self.paste_, NULL, <const int16_t *> values.view.buf, <int> rows, <int> first_row,
-                self.avatar.planes, self.frame.planes,
+                share, self.avatar.planes, self.frame.planes,
             )
         self.busy = False
 

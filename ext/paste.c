@@ -23,6 +23,7 @@ struct mtf_paste {
     int16_t *ring[3]; /* scaled columns of the last `slots` rows */
     int16_t *converted[3];
     int16_t *values;
+    int16_t *faded; /* weights of a row, of which the crop has a share only */
     const int16_t **tap_rows;
 };
 
@@ -159,8 +160,9 @@ static int allocate_scratch(mtf_paste *paste)
         complete = complete && paste->ring[component] && paste->converted[component];
     }
     paste->values = calloc((size_t)widest, sizeof(int16_t));
+    paste->faded = calloc((size_t)widest, sizeof(int16_t));
     paste->tap_rows = calloc((size_t)taps, sizeof *paste->tap_rows);
-    return complete && paste->values && paste->tap_rows;
+    return complete && paste->values && paste->faded && paste->tap_rows;
 }
 
 mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
@@ -194,13 +196,19 @@ static uint8_t *sample(const mtf_plane *plane, int x, int y)
 }
 
 /* One row of a component: scale the ring's rows into `values`, blend them with the avatar's. */
-static void make_row(mtf_paste *paste, int component, int row, const mtf_plane *avatar,
-                     const mtf_plane *plane)
+static void make_row(mtf_paste *paste, int component, int row, int share,
+                     const mtf_plane *avatar, const mtf_plane *plane)
 {
     const grid *own = &paste->grids[component > 0];
     int begin = own->spans[2 * row], end = own->spans[2 * row + 1], taps = own->rows.taps;
+    const int16_t *weights = own->weights + (ptrdiff_t)row * own->padded + begin;
     if (begin == end)
         return;
+    if (share != MTF_WHOLE) {
+        for (int i = 0; i < mtf_padded(end - begin); i++)
+            paste->faded[i] = (int16_t)(weights[i] * share >> 15);
+        weights = paste->faded;
+    }
     for (int k = 0; k < taps; k++) {
         int slot = (own->rows.first[row] + k) % paste->slots;
         paste->tap_rows[k] = paste->ring[component] + (ptrdiff_t)slot * own->padded + begin;
@@ -208,8 +216,8 @@ static void make_row(mtf_paste *paste, int component, int row, const mtf_plane *
     paste->forms.scale_rows(paste->tap_rows, own->rows.weights + (ptrdiff_t)row * taps, taps,
                             mtf_padded(end - begin), mtf_top(plane->depth), paste->values);
     paste->forms.blend(plane, sample(avatar, own->x + begin, own->y + row),
-                       sample(plane, own->x + begin, own->y + row), paste->values,
-                       own->weights + (ptrdiff_t)row * own->padded + begin, end - begin);
+                       sample(plane, own->x + begin, own->y + row), paste->values, weights,
+                       end - begin);
 }
 
 /* The pixels of one row that are read, as components. */
@@ -231,7 +239,7 @@ static void convert_row(mtf_paste *paste, const uint8_t *crop, const int16_t *co
 }
 
 void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *components, int rows,
-                   int first_row, const mtf_plane avatar[3], const mtf_plane planes[3])
+                   int first_row, int share, const mtf_plane avatar[3], const mtf_plane planes[3])
 {
     int made[2] = {0, 0};
     for (int row = paste->first; row < paste->stop; row++) {
@@ -247,7 +255,7 @@ void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *compone
             for (; made[kind] < rows->count && rows->first[made[kind]] + rows->taps <= row + 1;
                  made[kind]++)
                 for (int component = kind; component <= 2 * kind; component++)
-                    make_row(paste, component, made[kind], &avatar[component],
+                    make_row(paste, component, made[kind], share, &avatar[component],
                              &planes[component]);
         }
     }
@@ -277,6 +285,7 @@ void mtf_paste_free(mtf_paste *paste)
         free(paste->converted[component]);
     }
     free(paste->values);
+    free(paste->faded);
     free(paste->tap_rows);
     free(paste);
 }

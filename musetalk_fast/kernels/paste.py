@@ -83,7 +83,13 @@ class Paste:
         return self._rows
 
     def paste(
-        self, crop: Crop | memoryview, first_row: int, planes: Planes, avatar: Planes | None = None
+        self,
+        crop: Crop | memoryview,
+        first_row: int,
+        planes: Planes,
+        avatar: Planes | None = None,
+        *,
+        weight: float = 1.0,
     ) -> None:
         """Paste one crop; only samples under the mask's rectangle are written.
 
@@ -98,6 +104,7 @@ class Paste:
             avatar: what the crop is blended with: planes of the same kind that share no memory
                 with the others, or None for `planes` themselves. Where the mask is 0, `planes`
                 must hold the avatar's samples already: they are not always written.
+            weight: of the crop, from 0 to 1, beside those of the mask: 0 shows the avatar alone.
 
         Raises:
             FrameShapeError: the crop is not such an array, or lacks rows that the mask needs.
@@ -109,28 +116,28 @@ class Paste:
             self._open(planes, avatar)
         rows = _rows_of_bytes(crop) if isinstance(crop, memoryview) else _rows_of_array(crop)
         self._check_rows(first_row, first_row + rows)
-        read = self._read
+        read, share = self._read, round(min(max(weight, 0.0), 1.0) * reference.WHOLE)
         if first_row > read.first or first_row + rows < read.first + read.count:
             crop, first_row, rows = self._pad(crop, first_row, rows), read.first, read.count
         if self._table is not None and self._tables is not None:
             pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
-            self._paste_by(self._table, pixels, first_row)
+            self._paste_by(self._table, pixels, first_row, share)
         elif self._native is not None:
-            self._native.paste(crop, first_row)
+            self._native.paste(crop, first_row, share)
         elif self._tables is not None:
             pixels = np.frombuffer(crop, np.uint8).reshape(rows, CROP_SIZE, 3)
-            reference.paste(self._tables, pixels, first_row, avatar, planes)
+            reference.paste(self._tables, pixels, first_row, avatar, planes, share)
 
-    def _paste_by(self, table: CropTable, pixels: Crop, first_row: int) -> None:
+    def _paste_by(self, table: CropTable, pixels: Crop, first_row: int, share: int) -> None:
         planes, avatar, prepared = self._planes, self._avatar, self._tables
         assert planes is not None
         assert avatar is not None
         assert prepared is not None
         components = table.components(pixels)
         if self._native is not None:
-            self._native.paste_components(components, len(pixels), first_row)
+            self._native.paste_components(components, len(pixels), first_row, share)
         else:
-            reference.paste_components(prepared, components, first_row, avatar, planes)
+            reference.paste_components(prepared, components, first_row, avatar, planes, share)
 
     def recolour(self, recoloured: Recolouring) -> None:
         """Paste the next crops in other colours; costs a paste nothing.
@@ -144,27 +151,6 @@ class Paste:
         if self._native is not None:
             self._native.convert(colours)
         self._tables = self._tables._replace(conversion=colours)
-
-    def fade(self, weight: float) -> None:
-        """Bring what was pasted back to the avatar, where the mask is not 0.
-
-        Args:
-            weight: of the crop: 1 leaves it, 0 shows the avatar's own samples.
-        """
-        shown, avatar, prepared = self._planes, self._avatar, self._tables
-        if prepared is None or shown is None or avatar is None or shown is avatar:
-            return
-        for component in range(3):
-            grid = prepared.grid(component)
-            height, width = grid.weights.shape
-            place = slice(grid.y, grid.y + height), slice(grid.x, grid.x + width)
-            old, new = (
-                planes.samples(component)[place] >> prepared.layout.shift
-                for planes in (avatar, shown)
-            )
-            mixed = np.rint(old + (new.astype(np.float32) - old) * np.float32(weight))
-            codes = mixed.astype(old.dtype) << prepared.layout.shift
-            np.copyto(shown.samples(component)[place], codes, where=grid.weights != 0)
 
     def _pad(self, crop: Crop | memoryview, first_row: int, rows: int) -> Crop:
         """The rows that are read, whatever stands in those that the crop lacks."""

@@ -6,6 +6,7 @@ judged by its own crop alone, so that it is the same in any segment and on any m
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv_matrix import MAX_GAIN, Coding, Recolouring, exact_conversion
-from musetalk_fast.types import CROP_SIZE, Crop, Face
+from musetalk_fast.types import CROP_SIZE, Box, Crop, Face
 
 Levels: TypeAlias = NDArray[np.float64]
 """(3, n) float64: red, green and blue of places at the rim."""
@@ -31,6 +32,10 @@ _TRUST = 25.0
 _OUTSIDE, _ALIKE = 3.0, 4.0
 """Places that differ by more than that many medians, and by more than that many levels from the
 usual difference, show something else: a chin that has moved."""
+
+
+_KEPT = 64
+"""Rims of the last boxes and masks."""
 
 
 class ColourMatch:
@@ -98,12 +103,26 @@ def _fitted(own: Levels, wanted: Levels) -> Recolouring:
 def _rim(face: Face) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of the crop under the mask's rim, and (n, 2) pixels of the picture."""
     box, inner = face.box, face.mask_box
+    place = Box(inner.x - box.x, inner.y - box.y, inner.width, inner.height)
+    mask = np.ascontiguousarray(face.mask).tobytes()
+    row, column, offsets = _rim_in((box.width, box.height), place, mask)
+    return row, column, offsets + np.array([box.x, box.y])
+
+
+@lru_cache(maxsize=_KEPT)
+def _rim_in(
+    size: tuple[int, int], place: Box, mask: bytes
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """As `_rim`, of a box of a size, in whose pixels the mask's rectangle and what is found lie.
+
+    Kept, as the faces of a video have boxes and masks of a few sizes, which only move.
+    """
     centres = (np.arange(CROP_SIZE) + 0.5) / CROP_SIZE
-    across = np.floor(box.x + centres * box.width).astype(np.intp)
-    down = np.floor(box.y + centres * box.height).astype(np.intp)
-    columns = np.flatnonzero((across >= inner.x) & (across < inner.x + inner.width))
-    rows = np.flatnonzero((down >= inner.y) & (down < inner.y + inner.height))
-    weights = face.mask[np.ix_(down[rows] - inner.y, across[columns] - inner.x)]
+    across, down = (np.floor(centres * side).astype(np.intp) for side in size)
+    columns = np.flatnonzero((across >= place.x) & (across < place.x + place.width))
+    rows = np.flatnonzero((down >= place.y) & (down < place.y + place.height))
+    weighed = np.frombuffer(mask, np.uint8).reshape(place.height, place.width)
+    weights = weighed[np.ix_(down[rows] - place.y, across[columns] - place.x)]
     row, column = np.nonzero((weights >= RIM[0]) & (weights <= RIM[1]))
     some = slice(None, None, max(1, -(-len(row) // _MOST)))
     row, column = rows[row[some]], columns[column[some]]

@@ -114,9 +114,7 @@ class StillCompositor:
         first_row = frame.rows.first
         if self._match is not None:
             self._paste.recolour(self._match.match(crop, first_row, self._rim))
-        self._paste.paste(crop, first_row, self._planes, self._avatar)
-        if weight < 1:
-            self._paste.fade(weight)
+        self._paste.paste(crop, first_row, self._planes, self._avatar, weight=weight)
         shown.pts = index
         return shown
 

@@ -98,9 +98,7 @@ class VideoCompositor:
             paste, first_row = self._prepared(now), frame.rows.first
             if self._match is not None:
                 paste.recolour(self._match.match(crop, first_row, self._rim))
-            paste.paste(crop, first_row, self._planes, now.planes)
-            if weight < 1:
-                paste.fade(weight)
+            paste.paste(crop, first_row, self._planes, now.planes, weight=weight)
         self._frame.pts = index
         return self._frame
 

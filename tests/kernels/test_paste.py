@@ -222,14 +222,17 @@ def test_every_set_equals_the_reference(
     for level in LEVELS:
         whole = small_crop(Rows(0, 256), level)
         crop, expected = whole[top:end], first.copy()
-        reference.paste(prepared, whole, 0, first, expected)
+        weight = data.draw(st.sampled_from([1.0, 1.0, 0.37, 0.0]))
+        share = round(weight * reference.WHOLE)
+        reference.paste(prepared, whole, 0, first, expected, share)
         in_place, onto_another = first.copy(), first.copy()
         with held_at(level):
             paste = Paste(face, width, height, layout, full_range=full, sharp=sharp)
-            paste.paste(crop, top, in_place)
+            paste.paste(crop, top, in_place, weight=weight)
             paste.paste(small_crop(Rows(top, end - top), 9), top, onto_another)
-            paste.paste(crop, top, onto_another, first)
+            paste.paste(crop, top, onto_another, first, weight=weight)
         assert equal_planes(in_place, expected)
+        assert weight > 0 or equal_planes(in_place, first)
         assert equal_planes(onto_another, expected)
 
 
@@ -474,7 +477,10 @@ def test_the_kernel_itself_refuses_rows_whose_count_overflows() -> None:
     own.open(planes, planes)
     for first in (-1, 256 - (1 << 32), 256 - (1 << 56), -(1 << 63)):
         with pytest.raises(ValueError, match="the crop lacks rows"):
-            own.paste(bytes(3 * 256), first)
+            own.paste(bytes(3 * 256), first, reference.WHOLE)
+    for share in (-1, reference.WHOLE + 1):
+        with pytest.raises(ValueError, match="the crop lacks rows"):
+            own.paste(bytes(3 * 256 * 256), 0, share)
 
 
 @pytest.mark.parametrize("stride", [1 << 62, (1 << 63) - 1])
@@ -566,3 +572,19 @@ def _spread(taps: Taps) -> NDArray[np.int64]:
     inputs = taps.first[:, None] + np.arange(taps.weights.shape[1])
     np.put_along_axis(spread, inputs.astype(np.int64), taps.weights.astype(np.int64), axis=1)
     return spread
+
+
+def test_a_weight_is_a_share_of_the_way_from_the_avatar_to_the_crop() -> None:
+    layout, size = LAYOUTS["yuv444p"], (80, 80)
+    face = Face(0, Box(5, 5, 64, 64), Box(8, 30, 50, 30), np.full((30, 50), 255, np.uint8))
+    first = make_planes(layout, *size, seed=3, slack=0)
+    crop, paste = small_crop(Rows(0, 256), 5), Paste(face, *size, layout)
+    shown = {}
+    for weight in (0.0, 0.25, 0.5, 1.0):
+        planes = first.copy()
+        paste.paste(crop, 0, planes, first, weight=weight)
+        shown[weight] = [planes.samples(each).astype(float) for each in range(3)]
+    for weight in (0.25, 0.5):
+        for none, part, whole in zip(shown[0.0], shown[weight], shown[1.0], strict=True):
+            assert np.abs(none + weight * (whole - none) - part).max() <= 1
+    assert all(np.array_equal(a, first.samples(n)) for n, a in enumerate(shown[0.0]))

@@ -6,7 +6,8 @@ With `>>` as floor division, and every component in 14 bits (`colour.BITS`):
 2. scale along columns, then along rows: `(sum of tap * value + 2**13) >> 14`;
 3. clip to the depth's range: `value = min(max(value, 0), top)`;
 4. blend with the avatar's sample `old`, `weight` being `-round(mask * 2**15 / 255)`:
-   `old + (((old - value) * weight + 2**14) >> 15)`;
+   `old + (((old - value) * weight + 2**14) >> 15)`; of a crop that has a share `s` of 2**15 only,
+   `weight` becomes `(weight * s) >> 15` before;
 5. round to the depth: `(... + half) >> (14 - depth)`.
 """
 
@@ -22,17 +23,30 @@ from musetalk_fast.kernels.paste_tables import Tables
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv_matrix import BITS, COEFFICIENT_BITS, Conversion
 
+WHOLE = 1 << 15
+"""The share of its weights that a crop has as a rule."""
+
 
 def paste(
-    tables: Tables, crop: NDArray[np.uint8], first_row: int, avatar: Planes, planes: Planes
+    tables: Tables,
+    crop: NDArray[np.uint8],
+    first_row: int,
+    avatar: Planes,
+    planes: Planes,
+    share: int = WHOLE,
 ) -> None:
     """Paste `crop` ((rows, width, 3) uint8 RGB, from `first_row` on) onto `avatar`."""
     components = [convert(crop, tables.conversion, number) for number in range(3)]
-    paste_components(tables, np.stack(components), first_row, avatar, planes)
+    paste_components(tables, np.stack(components), first_row, avatar, planes, share)
 
 
 def paste_components(
-    tables: Tables, components: NDArray[Any], first_row: int, avatar: Planes, planes: Planes
+    tables: Tables,
+    components: NDArray[Any],
+    first_row: int,
+    avatar: Planes,
+    planes: Planes,
+    share: int = WHOLE,
 ) -> None:
     """As `paste`, of (3, rows, width) components in 14 bits."""
     for component in range(3):
@@ -44,7 +58,8 @@ def paste_components(
         place = slice(grid.y, grid.y + height), slice(grid.x, grid.x + width)
         old = load(avatar.samples(component)[place], tables.layout)
         value = values.clip(0, top(tables.layout))
-        blended = old + (((old - value) * grid.weights + (1 << 14)) >> 15)
+        weights = grid.weights.astype(np.int32) * share >> 15
+        blended = old + (((old - value) * weights + (1 << 14)) >> 15)
         store(planes.samples(component)[place], blended, tables.layout)
 
 
