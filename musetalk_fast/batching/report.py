@@ -156,6 +156,19 @@ def records_from_json(text: bytes) -> list[JobRecord]:
     return records
 
 
+def pace_from_json(text: bytes) -> float | None:
+    """Frames a second that the batch of a report came to, all in all; None if it made too few."""
+    rendered = [each for each in records_from_json(text) if each.state == JobState.DONE]
+    frames = sum(each.frames or 0 for each in rendered)
+    if not frames:
+        return None
+    try:
+        secs = JsonObject(json.loads(text), "the report").number("wall_secs", 1e-3, _MOST)
+    except ProtocolError:
+        return None
+    return frames / secs
+
+
 def _record(job: JsonObject) -> JobRecord:
     return JobRecord(
         avatar=job.exact_text("avatar", _MAX_PATH),

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from musetalk_fast.batching.report import FORMAT, LONGEST, JobRecord, records_from_json
+from musetalk_fast.batching.report import (
+    FORMAT,
+    LONGEST,
+    JobRecord,
+    pace_from_json,
+    records_from_json,
+)
 from musetalk_fast.errors import OutputError, OutputPlaceError
 from musetalk_fast.storage import AtomicFile, open_regular
 
@@ -49,6 +55,10 @@ class ReportFolder:
             for record in records_from_json(_content(path, LONGEST)):
                 found[(self.folder / record.output).absolute()] = record
         return found
+
+    def pace(self) -> float | None:
+        """Frames a second of the last batch here, all in all; None if there was none."""
+        return pace_from_json(_content(self.document, LONGEST))
 
     def named(self, output: Path) -> str:
         """An output as the report calls it."""

@@ -131,27 +131,29 @@ def batch(
     exit code is then 1. The servers chosen with -s make all of them, or the default one,
     http://localhost:8000; without a server nothing is made. FOLDER/report.html shows the results.
     """
-    from musetalk_fast.batching import JobListDefaults, Selection, collect_jobs
+    from musetalk_fast.batching import (
+        BatchOptions,
+        JobListDefaults,
+        ReportFolder,
+        Selection,
+        collect_jobs,
+    )
 
     settings = load(ctx)
     defaults = JobListDefaults(settings, outputs, avatar, fresh)
     found = collect_jobs(inputs, defaults, recursive=recursive)
     jobs = Selection(only, shard, limit).of(found.jobs)
+    # Without -o there are only lists.
+    place = ReportFolder(outputs or Path(inputs[0]).parent, shard)
     if dry_run:
-        return _list_jobs(ctx, jobs, found.left_over)
-    from musetalk_fast.batching import BatchOptions, ReportFolder
-
-    place = ReportFolder(outputs or Path(_list_of(inputs)).parent, shard)
+        return _list_jobs(ctx, jobs, found.left_over, place)
     options = BatchOptions(at_once, fail_fast)
     return _render(ctx, jobs, found.left_over, place, options)
 
 
-def _list_of(inputs: tuple[str, ...]) -> str:
-    """The first list: without -o there is nothing else."""
-    return inputs[0]
-
-
-def _list_jobs(ctx: click.Context, jobs: tuple[Job, ...], left_over: tuple[str, ...]) -> int:
+def _list_jobs(
+    ctx: click.Context, jobs: tuple[Job, ...], left_over: tuple[str, ...], place: ReportFolder
+) -> int:
     from musetalk_fast.cli.batch_display_selection import open_batch_display
     from musetalk_fast.cli.dry_run import DryRun
     from musetalk_fast.cli.signals import run_blocking
@@ -159,7 +161,7 @@ def _list_jobs(ctx: click.Context, jobs: tuple[Job, ...], left_over: tuple[str, 
     with open_batch_display(verbosity_of(ctx), len(jobs)) as display:
         for reason in left_over:
             display.warn(reason, "MTF-LEFT-OVER")
-        dry_run = DryRun(display, jobs)
+        dry_run = DryRun(display, jobs, place.pace())
         run_blocking(dry_run.plan)
         return dry_run.show()
 

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from musetalk_fast.cli.batch_display import BatchDisplay
     from musetalk_fast.events import Event
 
-_HEADINGS = ("job", "faces", "size", "fps", "frames", "length", "output")
+_HEADINGS = ("job", "faces", "size", "fps", "frames", "length", "time", "output")
 
 
 class DryRun:
-    """Plans the jobs and lists them."""
+    """Plans the jobs and lists them.
 
-    def __init__(self, display: BatchDisplay, jobs: Sequence[Job]) -> None:
+    Args:
+        pace: frames a second that an earlier batch came to; None: not known.
+    """
+
+    def __init__(self, display: BatchDisplay, jobs: Sequence[Job], pace: float | None) -> None:
         self._display = display
+        self._pace = pace
         self._jobs = jobs
         self._faces: dict[str, FacesEvent] = {}
         self._planned: list[Planned] = []
@@ -66,6 +71,7 @@ class DryRun:
             str(plan.fps),
             str(plan.frames),
             duration(float(plan.frames / plan.fps)),
+            "?" if self._pace is None else duration(plan.frames / self._pace),
             str(job.output),
         )
 
@@ -78,13 +84,21 @@ class DryRun:
             return {**name, "state": "failed", "error": describe(planned.error)}
         faces = self._faces.get(planned.job.name)
         count = None if faces is None else len(faces.faces)
-        return {**name, "state": "planned", "faces": count, **plan_members(planned.plan)}
+        secs = None if self._pace is None else round(planned.plan.frames / self._pace, 1)
+        about = {"faces": count, "estimated_secs": secs}
+        return {**name, "state": "planned", **about, **plan_members(planned.plan)}
 
     def _total(self) -> str:
         plans = [each.plan for each in self._planned if each.plan is not None]
         frames = sum(plan.frames for plan in plans)
         secs = float(sum(plan.frames / plan.fps for plan in plans))
-        return f"{frames} frames, {duration(secs)} of video"
+        total = f"{frames} frames, {duration(secs)} of video"
+        if self._pace is None:
+            return f"{total}; no earlier batch has its report here, to estimate the time by"
+        return (
+            f"{total}, about {duration(frames / self._pace)} at the pace of the last batch here "
+            f"({self._pace:.0f} frames a second)"
+        )
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:

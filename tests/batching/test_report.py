@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from musetalk_fast.batching.report import (
     FORMAT,
     JobRecord,
     Report,
+    pace_from_json,
     records_from_json,
     report_to_json,
 )
@@ -117,6 +119,14 @@ def test_the_document_is_read_again() -> None:
 )
 def test_what_is_no_report_says_nothing(text: str) -> None:
     assert records_from_json(text.encode()) == []
+
+
+def test_the_pace_of_a_batch_is_that_of_what_it_made() -> None:
+    kept = replace(DONE, state="kept")
+    text = report_to_json(_report(DONE, kept, NUMB)).encode()
+    assert pace_from_json(text) == pytest.approx(50 / 61)
+    assert pace_from_json(report_to_json(_report(kept)).encode()) is None
+    assert pace_from_json(text.replace(b"61.0", b'"x"')) is None
 
 
 def test_a_report_of_somebody_else_stays(tmp_path: Path) -> None:
