@@ -106,7 +106,7 @@ class _Reading:
 
     def _settings(self) -> Settings:
         values = {}
-        for name in self._members.keys() & _KNOWN.keys():
+        for name in filter(_KNOWN.__contains__, self._members):
             key, kind = _KNOWN[name]
             value = self._members[name]
             try:
