@@ -49,7 +49,7 @@ def look_for_face(
         on_event(WarningEvent(message=note))
     x, y, width, height = found.box
     lower_half = Box(x, y + height // 2, width, height - height // 2)
-    if _is_cut_off(lower_half, avatar_source.placement):
+    if is_cut_off(lower_half, avatar_source.placement):
         message = "of the first face the mouth is cut off: --fit pad shows all of the avatar"
         on_event(WarningEvent(message=message))
     return lower_half, found.landmarks.mouth_is_open
@@ -67,7 +67,7 @@ def _picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Pictu
     return next(found, first)
 
 
-def _is_cut_off(mouth: Box, placement: Placement | None) -> bool:
+def is_cut_off(mouth: Box, placement: Placement | None) -> bool:
     """Whether the middle of a mouth is not in the frame."""
     if placement is None:
         return False

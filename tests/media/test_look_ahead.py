@@ -42,15 +42,14 @@ def test_the_first_face_counts(astronaut: Picture) -> None:
 
 
 def test_a_mouth_that_the_frame_does_not_show_is_said(astronaut: Picture) -> None:
-    avatar = _avatar(astronaut, 0)
-    said: list[str] = []
-    for top, count in ((0.0, 0), (-300.0, 1)):
-        avatar.placement = Placement(1, 1, 0, top, (512, 512), (512, 300))
-        events: list[Event] = []
-        look_for_face(avatar, Settings(), events.append)
-        said = [event.message for event in events if isinstance(event, WarningEvent)]
-        assert len(said) == count
-    assert "the mouth is cut off" in said[0]
+    avatar, events = _avatar(astronaut, 0), list[Event]()
+    avatar.placement = Placement(1, 1, 0, -300.0, (512, 512), (512, 300))
+    mouth, _ = look_for_face(avatar, Settings(), events.append)
+    (said,) = (event.message for event in events if isinstance(event, WarningEvent))
+    assert "the mouth is cut off" in said
+    for top, is_cut in ((0.0, False), (-300.0, True)):
+        placement = Placement(1, 1, 0, top, (512, 512), (512, 300))
+        assert face_look.is_cut_off(mouth, placement) == is_cut
 
 
 def test_without_one_in_time_the_first_frame_says_why(
