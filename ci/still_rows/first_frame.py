@@ -25,9 +25,10 @@ import numpy as np
 from encoding import BASE, Encoded, Truth, decoded, measure, truth_of
 from scenes import FPS, PORTRAITS, Framing, Scene, make_scenes
 
-from musetalk_fast.types import BT709, PRESETS
+from musetalk_fast.types import BT709
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.compositor import StillCompositor, planes_of
+from musetalk_fast.video.encoder_choices import EncoderChoices
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 os.environ.setdefault("SVT_LOG", "0")
@@ -65,8 +66,7 @@ CASES = {
 
 def default_settings(encoder: str, crf: int) -> EncoderSettings:
     codec = CODECS[encoder]
-    preset = codec.presets[PRESETS.index(codec.default_preset)]
-    options = {**dict(codec.options), codec.quality: str(crf), codec.preset: preset}
+    options = codec.options_for(EncoderChoices(quality=crf), codec.pix_fmt)
     return EncoderSettings(encoder, "mp4", codec.pix_fmt, options, 250, 1)
 
 

@@ -36,7 +36,8 @@ from musetalk_fast.video.band_segment import BandSegmentEncoder, StillBand
 from musetalk_fast.video.codec_table import find_codec
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.containers import CONTAINERS
-from musetalk_fast.video.encoder_selection import has_alpha, resolve
+from musetalk_fast.video.encoder_options import has_alpha
+from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.still_rows import choose_band
 from musetalk_fast.wire.crop_codec import encode_crop

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from musetalk_fast.config import (
+    AUTO_CODEC,
     AUTO_WIRE,
     BUILTIN,
     DEFAULT_SERVER,
@@ -15,7 +16,8 @@ from musetalk_fast.config import (
 from musetalk_fast.media.background import DEFAULT_BACKGROUND
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.planning.source_frames import STILL_FPS
-from musetalk_fast.video.codec_table import CODECS, Codec, find_codec
+from musetalk_fast.video.codec import Codec
+from musetalk_fast.video.codec_table import CODECS, find_codec
 from musetalk_fast.video.containers import CONTAINERS
 
 _UNSET = {
@@ -28,6 +30,7 @@ _UNSET = {
     "audio_track": "the first that can be decoded",
     "duration": "to the recording's end",
     "sound_bitrate": "80 kbit/s a channel of aac, 64 of opus",
+    "gop": "those of 10 seconds",
 }
 _AUTO = {
     ("wire", AUTO_WIRE): "the best one that the server has",
@@ -42,15 +45,29 @@ def in_effect(item: SettingValue, settings: Settings) -> str | None:
         return _by_container(settings.output, lambda codec: codec.name)
     if text is not None:
         return _AUTO.get((item.key, text), text)
-    if item.key == "crf":
-        return _by_container(settings.output, lambda codec: str(codec.default))
-    if item.key == "preset":
-        return _by_container(settings.output, lambda codec: codec.default_preset)
+    if item.key in _OF_ENCODERS:
+        return _by_container(settings.output, _OF_ENCODERS[item.key](settings.output))
     return _UNSET.get(item.key)
+
+
+def _quality(output: OutputSettings) -> Callable[[Codec], str]:
+    if output.quality is not None or output.bitrate is not None or output.lossless:
+        return lambda _codec: "none: --quality, --bitrate or --lossless is there"
+    return lambda codec: str(codec.default) if codec.quality else "none"
+
+
+_OF_ENCODERS: dict[str, Callable[[OutputSettings], Callable[[Codec], str]]] = {
+    "crf": _quality,
+    "preset": lambda _: lambda codec: codec.default_preset if codec.preset else "none",
+    "pix_fmt": lambda _: lambda codec: codec.pix_fmt,
+}
+"""What follows from the encoder."""
 
 
 def _by_container(output: OutputSettings, say: Callable[[Codec], str]) -> str:
     """What holds of the encoder; of each container's, if neither it nor the container is set."""
+    if output.codec == AUTO_CODEC:
+        return "one in hardware if any opens, else as without"
     if output.codec is not None:
         codec = find_codec(output.codec)
         return f"no encoder is named {output.codec}" if codec is None else say(codec)

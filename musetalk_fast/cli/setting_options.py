@@ -23,12 +23,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FLAGS = "musetalk_fast.flags"
 _CHOSEN = "musetalk_fast.chosen"
 _URL = ("server", "url")
-_FACES = {
-    ("avatar", "face"): "largest",
-    ("avatar", "face_box"): None,
-    ("avatar", "face_center"): None,
-}
-"""The settings that choose a face, with their defaults."""
+_ALTERNATIVES: tuple[tuple[str, dict[tuple[str, str], Any]], ...] = (
+    (
+        "choose different faces",
+        {
+            ("avatar", "face"): "largest",
+            ("avatar", "face_box"): None,
+            ("avatar", "face_center"): None,
+        },
+    ),
+    (
+        "exclude each other",
+        {
+            ("output", "quality"): None,
+            ("output", "crf"): None,
+            ("output", "bitrate"): None,
+            ("output", "lossless"): False,
+        },
+    ),
+)
+"""Settings of which one counts, with their defaults, and what is said of several."""
 
 
 class GroupedOption(click.Option):
@@ -121,7 +135,7 @@ def load(ctx: click.Context) -> Settings:
     """
     from musetalk_fast.config import load_settings
 
-    loaded = load_settings(_one_face(flags_of(ctx)))
+    loaded = load_settings(_one_each(flags_of(ctx)))
     try:
         check_addresses(loaded.settings.server.url or ())
     except MuseTalkError as error:
@@ -150,13 +164,16 @@ def _warn(ctx: click.Context, warnings: Sequence[str]) -> None:
             display(WarningEvent(message=message, token="MTF-CONFIG-UNKNOWN"))
 
 
-def _one_face(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """The flags, of which one that chooses a face comes before all other ways to choose it."""
-    given = [name for name in _FACES if name in flags]
-    if len(given) > 1:
-        names = " and ".join(f"--{key.replace('_', '-')}" for _, key in given)
-        raise UsageError(f"{names} choose different faces", hint="give one of them")
-    return flags if not given else {**_FACES, **flags}
+def _one_each(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """The flags, of which one of several alternatives comes before all others, wherever set."""
+    for fault, defaults in _ALTERNATIVES:
+        given = [name for name, default in defaults.items() if flags.get(name, default) != default]
+        if len(given) > 1:
+            names = " and ".join(f"--{key.replace('_', '-')}" for _, key in given)
+            raise UsageError(f"{names} {fault}", hint="give one of them")
+        if any(name in flags for name in defaults):
+            flags = {**defaults, **flags}
+    return flags
 
 
 _CONNECTING = (
@@ -219,15 +236,32 @@ _ENCODING = (
             "crop or stretch."),
     setting("output.max_side", "--max-side", metavar="PIXELS", group="Video",
             help_text="Scale down until no side is longer, 64 to 8192."),
-    setting("output.crf", "--crf", metavar="NUMBER", group="Video",
-            help_text="Quality, 0 to 63, 0 is best (default 20 for h264, 31 for vp9)."),
-    setting("output.preset", "--preset", metavar="NAME", group="Video",
+    setting("output.quality", "--quality", metavar="NUMBER", group="Encoding",
+            help_text="0 to 100, alike for all encoders (default 70); 10 more are about 40 % more "
+            "bytes. This or one of the next three."),
+    setting("output.crf", "--crf", metavar="NUMBER", group="Encoding",
+            help_text="Quality by the encoder's own measure, 0 to 63, 0 is best (default 20 for "
+            "h264, 31 for vp9)."),
+    setting("output.bitrate", "--bitrate", metavar="RATE", group="Encoding",
+            help_text="Bits a second: 800k, 2.5M."),
+    setting("output.lossless", "--lossless/--no-lossless", group="Encoding",
+            help_text="Lose nothing of the frames."),
+    setting("output.preset", "--preset", metavar="NAME", group="Encoding",
             help_text="Speed: ultrafast ... veryfast (default) ... placebo. Slower ones make "
             "smaller files."),
-    setting("output.codec", "--codec", metavar="NAME", group="Video",
-            help_text="h264 (default), hevc, av1, vp9 (default for .webm), prores, ffv1, or an "
-            "encoder that `doctor` lists."),
-    setting("output.still_rows", "--still-rows", metavar="MODE", group="Video",
+    setting("output.tune", "--tune", metavar="NAME", group="Encoding",
+            help_text="What the encoder works for, by its own words: film, grain, psnr, ..."),
+    setting("output.gop", "--gop", metavar="FRAMES", group="Encoding",
+            help_text="Most frames from one key frame to the next, 1 to 10000 (default: 10 "
+            "seconds)."),
+    setting("output.pix_fmt", "--pix-fmt", metavar="NAME", group="Encoding",
+            help_text="The pixel format to encode: yuv444p, yuv420p10le, ..."),
+    setting("output.encoder_option", "--encoder-option", metavar="NAME=VALUE", group="Encoding",
+            multiple=True, help_text="One more option of the encoder; may be given several times."),
+    setting("output.codec", "--codec", metavar="NAME", group="Encoding",
+            help_text="h264 (default), hevc, av1, vp9 (default for .webm), prores, ffv1, an "
+            "encoder that `doctor` lists, or auto: one in hardware, if any opens."),
+    setting("output.still_rows", "--still-rows", metavar="MODE", group="Encoding",
             help_text="auto (default): of a still portrait, encode rows that never change once, "
             "where that pays (libx264); full: encode them with every frame."),
 )  # fmt: skip
@@ -275,8 +309,9 @@ _PLANNING = (
     setting("output.match_colour", "--match-colour/--no-match-colour", group="Video",
             help_text="Give each mouth the colours of the avatar around it."),
     setting("output.match_source", "--match-source/--no-match-source", group="Video",
-            help_text="Keep the source's bits and HDR: HEVC with 10 bits (AV1 in WebM) if no "
-            "--codec is chosen. Default: HDR becomes SDR."),
+            help_text="The moving avatar's codec and bit rate, where they are not chosen, and its "
+            "bits and HDR, in HEVC (AV1 in WebM) where its codec does not keep them. Default: HDR "
+            "becomes SDR."),
     setting("processing.audio_track", "--audio-track", metavar="N|LANG", group="Sound",
             help_text="Of several sound tracks of the recording, this one: a number from 1, or a "
             "language (en, eng). Default: the first that can be decoded."),

@@ -2,6 +2,7 @@
 
 from musetalk_fast.config.load import Loaded, SettingValue, load_settings
 from musetalk_fast.config.settings import (
+    AUTO_CODEC,
     AUTO_WIRE,
     BUILTIN,
     DEFAULT_SERVER,
@@ -13,6 +14,7 @@ from musetalk_fast.config.settings import (
 )
 
 __all__ = [
+    "AUTO_CODEC",
     "AUTO_WIRE",
     "BUILTIN",
     "DEFAULT_SERVER",

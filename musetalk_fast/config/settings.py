@@ -16,9 +16,11 @@ from musetalk_fast.config.api_key import KEY
 from musetalk_fast.config.value_types import (
     FACE_BOX,
     POINT,
+    BitRate,
     Integer,
     Kind,
     Number,
+    Pattern,
     Rate,
     Seconds,
     Size,
@@ -47,11 +49,15 @@ from musetalk_fast.wire.media_types import WIRES
 DEFAULT_SERVER = "http://localhost:8000"
 BUILTIN = "builtin"
 AUTO_WIRE = "auto"
+AUTO_CODEC = "auto"
 
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
 _FILE = Text("a file", 1000)
 _BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, blur or transparent", 1000)
-_CODEC = Text("h264, hevc, av1, vp9, prores, ffv1 or the name of an FFmpeg encoder", 40)
+_CODEC = Text("h264, hevc, av1, vp9, prores, ffv1, the name of an FFmpeg encoder, or auto", 40)
+_TUNE = Pattern("a word", r"[a-z]{1,20}")
+_PIX_FMT = Pattern("FFmpeg's name of a pixel format", r"[a-z0-9]{1,20}")
+_EXTRAS = Texts(Text("NAME=VALUE", 100), 32)
 _WIRE = Word(AUTO_WIRE, *(wire.name for wire in WIRES))
 _FACE = Word("largest", "left", "right", counted=True)
 _ENCODING = Word(*CropEncoding, make=CropEncoding)
@@ -175,16 +181,25 @@ class OutputSettings(_Section):
         fit: of an avatar with other proportions: `pad` (bars), `crop` or `stretch`.
         max_side: the most pixels of a side; a larger video is scaled down.
         format: one of `types.Container`; None: from the file's name.
-        codec: a family (`h264`, `hevc`, `av1`, `vp9`, `prores`, `ffv1`) or an FFmpeg encoder; None:
-            the format's default.
-        crf: constant rate factor; None: the encoder's default of ours (20 for x264).
+        codec: a family (`h264`, `hevc`, `av1`, `vp9`, `prores`, `ffv1`), an FFmpeg encoder, or
+            `auto`: one in hardware that opens here, else the format's default, as is None.
+        quality: 0 to 100, alike for all encoders. This or one of the next three; None of them: the
+            encoder's default of ours.
+        crf: the same by the encoder's own measure (20 for x264).
+        bitrate: bits a second.
+        lossless: lose nothing of the frames as they are encoded.
         preset: x264's preset; other encoders: the nearest of theirs.
+        tune: what the encoder shall work for, by its own words.
+        gop: most frames from one key frame to the next; None: those of 10 seconds.
+        pix_fmt: FFmpeg's name of the pixel format that is encoded; None: the encoder's default.
+        encoder_option: more options of the encoder, as NAME=VALUE.
         still_rows: `auto`: rows of a still avatar that never change are encoded once, where the
             encoder and the sizes allow it and it pays; `full`: with every frame.
         scaling: of the mouth into its place: `bilinear`, or `lanczos`, which is sharper.
         match_colour: give each mouth the colours of the avatar around it.
-        match_source: keep the bits and the HDR of the source; HEVC (AV1 in WebM) if no codec is
-            chosen. Without it HDR becomes SDR, and bits are kept where the encoder takes them.
+        match_source: a moving avatar's codec and bit rate, where they are not chosen, and its bits
+            and HDR, in HEVC (AV1 in WebM) where its codec does not keep them here. Without it HDR
+            becomes SDR, and bits are kept where the encoder takes them.
         sound: `auto`: the recording's own packets where they can be copied, else encoded as the
             format's default; `copy`, or an error; `aac`, `opus` or `flac`; `none`.
         sound_bitrate: kbit/s of sound that is encoded; None: 80 a channel of AAC, 64 of Opus.
@@ -202,8 +217,15 @@ class OutputSettings(_Section):
     max_side: int | None = field(default=None, metadata={"kind": Integer(64, 8192)})
     format: str | None = field(default=None, metadata={"kind": Word(*Container)})
     codec: str | None = field(default=None, metadata={"kind": _CODEC})
+    quality: int | None = field(default=None, metadata={"kind": Integer(0, 100)})
     crf: int | None = field(default=None, metadata={"kind": Integer(0, 63)})
+    bitrate: int | None = field(default=None, metadata={"kind": BitRate(10_000, 1_000_000_000)})
+    lossless: bool = field(default=False, metadata={"kind": Switch()})
     preset: str | None = field(default=None, metadata={"kind": Word(*PRESETS)})
+    tune: str | None = field(default=None, metadata={"kind": _TUNE})
+    gop: int | None = field(default=None, metadata={"kind": Integer(1, 10_000)})
+    pix_fmt: str | None = field(default=None, metadata={"kind": _PIX_FMT})
+    encoder_option: Sequence[str] | None = field(default=None, metadata={"kind": _EXTRAS})
     still_rows: StillRowsMode = field(default=StillRowsMode.AUTO, metadata={"kind": _STILL_ROWS})
     scaling: Scaling = field(default=Scaling.BILINEAR, metadata={"kind": _SCALING})
     match_colour: bool = field(default=False, metadata={"kind": Switch()})

@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from musetalk_fast.types import AUTO_SIDE, SOURCE_SIZE, Box
@@ -115,7 +116,7 @@ class Number(Kind):
 
     def __init__(self, low: float, high: float, unit: str) -> None:
         self.low, self.high = low, high
-        self.wanted = f"{low:g} to {high:g} {unit}"
+        self.wanted = f"{low:g} to {high:g} {unit}".rstrip()
 
     def _from_text(self, text: str) -> float:
         return float(text)
@@ -349,6 +350,53 @@ class Text(Kind):
         if not (0 < len(value) <= self._longest and value.isprintable()):
             raise ValueError
         return value
+
+
+class Pattern(Kind):
+    """A text of one form; `what` says which."""
+
+    def __init__(self, what: str, form: str) -> None:
+        self._form = re.compile(form)
+        self.wanted = what
+
+    def _from_text(self, text: str) -> str:
+        return text
+
+    def _checked(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise TypeError
+        if not self._form.fullmatch(value):
+            raise ValueError
+        return value
+
+
+class BitRate(Kind):
+    """Bits a second from `low` to `high`, as an integer; in texts `k` and `M` stand for zeros."""
+
+    _FORM = re.compile(r"(\d{1,10}(?:\.\d{1,3})?)([kM]?)", re.ASCII)
+    _UNITS = MappingProxyType({"": 1, "k": 1000, "M": 1_000_000})
+
+    def __init__(self, low: int, high: int) -> None:
+        self._low, self._high = low, high
+        self.wanted = f"{self.write(low)} to {self.write(high)} bits a second (800k, 2.5M)"
+
+    def _from_text(self, text: str) -> int:
+        found = self._FORM.fullmatch(text)
+        if found is None:
+            raise ValueError
+        return round(Fraction(found[1]) * self._UNITS[found[2]])
+
+    def _checked(self, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError
+        return _between(value, self._low, self._high)
+
+    def write(self, value: int) -> str:
+        """The text that `parse` reads."""
+        for unit in ("M", "k"):
+            if value % self._UNITS[unit] == 0:
+                return f"{value // self._UNITS[unit]}{unit}"
+        return str(value)
 
 
 class Texts(Kind):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from musetalk_fast.kernels.alpha import rgba_to_planes
 from musetalk_fast.kernels.planes import PixelLayout, Planes
@@ -26,6 +26,7 @@ from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
 from musetalk_fast.media.picture_video import Look, OnPicture, open_animation, open_sequence
 from musetalk_fast.media.video import VideoSource, is_known
 from musetalk_fast.media.video.tone_curve import ToneCurve
+from musetalk_fast.media.video.video_file import VideoFile
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
 
@@ -263,6 +264,39 @@ def open_avatar(
     if name := animated_format(path):
         return open_animation(path, name, look)
     return StillSource(load_still(path, background=background, resolution=resolution))
+
+
+class EncodedTrack(NamedTuple):
+    """How a video file is encoded.
+
+    Attributes:
+        family: the kind of video, by FFmpeg's name.
+        profile: of it, by FFmpeg's name; None: not said.
+        depth: bits of a sample.
+        bitrate: bits a second, of the whole file where it does not say that of the track; None:
+            not said.
+    """
+
+    family: str
+    profile: str | None
+    depth: int
+    bitrate: int | None
+
+
+def encoded_track(path: Path) -> EncodedTrack | None:
+    """How a video file is encoded; None of a picture, an animation or a sequence.
+
+    Raises:
+        errors.InputError: as `open_avatar`.
+    """
+    if find_sequence(path) or not _is_video(path):
+        return None
+    with VideoFile(path) as file:
+        context = file.track.codec_context
+        bitrate = context.bit_rate or file.container.bit_rate or None
+        layout = context.format
+        depth = 8 if layout is None else max(each.bits for each in layout.components)
+        return EncodedTrack(context.codec.canonical_name, context.profile, depth, bitrate)
 
 
 def open_asset(path: Path) -> AvatarSource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from musetalk_fast.media.sound_mix import check_background
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.avatar_opening import open_wanted
 from musetalk_fast.planning.face_look import look_for_face
+from musetalk_fast.planning.source_match import matched
 from musetalk_fast.types import Box
-from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha
+from musetalk_fast.video.encoder_options import has_alpha
+from musetalk_fast.video.encoder_selection import check_choices_for, demand_alpha, keeps_alpha
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,7 @@ class Inputs:
         mouth_is_open: whether it is, as far as somebody looked.
         avatar_sound: the avatar's own sound, where that is the video's.
         mix_background, mix_background_sha256: what is mixed beneath the sound, and its hash.
+        output: settings of the output as the avatar completes them; None: as they were given.
     """
 
     avatar: AvatarSource
@@ -47,6 +50,7 @@ class Inputs:
     avatar_sound: AvatarSound | None = None
     mix_background: Path | None = None
     mix_background_sha256: str | None = None
+    output: OutputSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +132,7 @@ def load_inputs(
         errors.OutputError: an output that cannot have the background that was asked for.
     """
     on_event(ProgressEvent(stage="load", done=0, total=2))
+    settings = _completed(settings, avatar, output, on_event)
     wanted = AvatarWanted(avatar, output, settings, on_avatar, lambda: on_block(0.0))
     seen = see(wanted, on_event)
     on_event(ProgressEvent(stage="load", done=1, total=2))
@@ -138,6 +143,7 @@ def load_inputs(
         on_event(note)
     on_event(ProgressEvent(stage="load", done=2, total=2))
     sounds = _other_sounds(avatar, settings.output, on_block)
+    sounds["output"] = settings.output
     return Inputs(seen.avatar, speech, seen.background, seen.mouth, seen.mouth_is_open, **sounds)
 
 
@@ -160,6 +166,15 @@ def _other_sounds(
 def _excerpt(asked: ProcessingSettings) -> Excerpt:
     secs = None if asked.duration is None else Fraction(asked.duration)
     return Excerpt(asked.audio_track, Fraction(asked.start), secs)
+
+
+def _completed(settings: Settings, avatar: Path, output: Path, on_event: OnEvent) -> Settings:
+    """The settings, with what the avatar says of its encoding; checked before it is opened."""
+    completed, unmatched = matched(settings.output, avatar, output)
+    if unmatched is not None:
+        on_event(WarningEvent(message=unmatched))
+    check_choices_for(completed, output)
+    return replace(settings, output=completed)
 
 
 def picture_progress(on_event: OnEvent, done: int, total: int) -> None:

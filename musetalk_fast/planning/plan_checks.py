@@ -30,12 +30,8 @@ from musetalk_fast.planning.sound_choice import copy_obstacle, encodable
 from musetalk_fast.planning.source_frames import Showing, count_frames, source_runs
 from musetalk_fast.types import Extend, Sound, SourceRun
 from musetalk_fast.video.containers import CONTAINERS, check_pictures
-from musetalk_fast.video.encoder_selection import (
-    SHALLOW,
-    has_alpha,
-    has_kernel_and_name,
-    resolve_again,
-)
+from musetalk_fast.video.encoder_options import SHALLOW, has_alpha
+from musetalk_fast.video.encoder_selection import has_kernel_and_name, resolve_again
 from musetalk_fast.video.frame_names import FrameNames
 
 if TYPE_CHECKING:
@@ -168,9 +164,10 @@ def _check_encoder(plan: Plan) -> None:
     given, again = plan.encoder, resolve_again(plan.encoder, plan.fps)
     _demand(given.threads <= MAX_THREADS, "encoder: threads", f"at most {MAX_THREADS}")
     if again is None:
-        raise PlanError(f"the plan: encoder: options are none of {given.codec} in {given.format}")
-    for name, value in ((item.name, getattr(again, item.name)) for item in fields(again)):
-        _demand(getattr(given, name) == value, f"encoder: {name}", f"{value}")
+        raise PlanError(f"the plan: encoder: choices are none of {given.codec} in {given.format}")
+    for item in fields(again):
+        value = getattr(again, item.name)
+        _demand(getattr(given, item.name) == value, f"encoder: {item.name}", f"{value}")
     is_transparent = has_alpha(given.pix_fmt)
     _demand(plan.is_transparent == is_transparent, "background", _WHERE_TRANSPARENT)
     _demand(plan.bit_depth == given.bit_depth, "bit_depth", f"{given.bit_depth}")

@@ -23,9 +23,10 @@ from musetalk_fast.planning.source_frames import Showing, count_frames, default_
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import Silence
 from musetalk_fast.video.containers import CONTAINERS, check_pictures
-from musetalk_fast.video.encoder_selection import has_alpha, resolve
+from musetalk_fast.video.encoder_options import has_alpha
+from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.levels import level_warning
+from musetalk_fast.video.levels import level_warning, profile_warning
 from musetalk_fast.video.output_path import check_output
 
 
@@ -44,6 +45,7 @@ def plan_render(
             than this container holds.
     """
     avatar, speech = inputs.avatar, inputs.speech
+    settings = replace(settings, output=inputs.output or settings.output)
     fps = Fraction(settings.output.fps or default_fps(avatar))
     extend, fit = settings.avatar.extend, settings.avatar.speed_to_fit
     showing = Showing(fps=fps, extend=extend, fit=speech.duration if fit else None)
@@ -110,11 +112,13 @@ def _encoder(
     """The encoder for such an avatar; what its videos lose or cannot do is a warning."""
     size, alpha = (avatar.width, avatar.height), has_alpha(avatar.pix_fmt)
     look = *size, fps, avatar.colour
-    encoder = resolve(settings.output, output, *look, alpha=alpha, depth=avatar.bit_depth)
+    depth, source = avatar.bit_depth, avatar.pix_fmt
+    encoder = resolve(settings.output, output, *look, alpha=alpha, depth=depth, source=source)
     if avatar.tone_curve is not None:
         encoder = replace(encoder, mastering=avatar.tone_curve.mastering)
-    if note := level_warning(encoder, *size, fps):
-        on_event(WarningEvent(message=note, token="MTF-LEVEL"))
+    for note in (level_warning(encoder, *size, fps), profile_warning(encoder)):
+        if note is not None:
+            on_event(WarningEvent(message=note, token="MTF-LEVEL"))
     if note := avatar.conversion_note(LAYOUTS[encoder.pix_fmt]):
         on_event(WarningEvent(message=note))
     return encoder

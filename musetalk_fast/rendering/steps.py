@@ -38,6 +38,7 @@ from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.threads import CancelFlag, run_in_thread
 from musetalk_fast.video.containers import place_of
+from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.output_path import check_output
 from musetalk_fast.video.parts import Part
@@ -156,7 +157,7 @@ def _open_job_state(plan_file: Path, choice: SegmentChoice) -> tuple[JobState, l
 def _load(
     plan: Plan, workdir: Path, check: Callable[[], None], on_event: OnEvent
 ) -> tuple[Inputs, Asset]:
-    """Load the plan's inputs, which must be those it was made for."""
+    """Load the plan's inputs, which must be those it was made for; its encoder must open here."""
     background: Background = str(plan.background)
     if plan.background_image is not None:
         background = load_background_file(plan.background_image)
@@ -175,6 +176,7 @@ def _load(
             raise has_changed(path)
     inputs = Inputs(avatar, speech, background)
     check_inputs(plan, inputs)
+    try_encoder(plan.encoder, plan.width, plan.height, plan.fps, plan.colour)
     return inputs, avatar.asset()
 
 

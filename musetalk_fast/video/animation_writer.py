@@ -11,7 +11,7 @@ import av
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.video.containers import ContainerFormat
-from musetalk_fast.video.encoder_selection import has_alpha
+from musetalk_fast.video.encoder_options import has_alpha
 from musetalk_fast.video.palette import in_palette, make_palette
 from musetalk_fast.video.rgb_frames import FrameLook
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import ColourTags
+from musetalk_fast.video.device_reasons import absent, explained
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ def try_encoder(
     """
     reason = _open_once(settings, width, height, fps, colour)
     if reason is not None:
+        reason, hint = explained(settings.codec, reason)
         raise EncoderError(
             f"does not open for {width}x{height} pixels at {fps} fps: {reason}",
             where=settings.codec,
+            hint=hint,
         )
 
 
@@ -49,7 +52,7 @@ def _open_once(
     try:
         _encode(settings, width, height, fps, colour)
     except UnknownCodecError:
-        return "it is not in this build of FFmpeg"
+        return absent(settings.codec) or "it is not in this build of FFmpeg"
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
         return _logged_reason(settings, width, height, fps, colour) or str(error)
     return None
@@ -89,13 +92,15 @@ def _logged_reason(
     import av
 
     with _LOG_LOCK:
-        before = av.logging.get_level()
+        before = av.logging.get_level(), av.logging.get_skip_repeated()
         av.logging.set_level(av.logging.ERROR)
+        av.logging.set_skip_repeated(False)  # else a reason is logged the first time only
         try:
             with av.logging.Capture() as lines:
                 _encode(settings, width, height, fps, colour)
         except (av.FFmpegError, ValueError, OverflowError, MemoryError):
             pass
         finally:
-            av.logging.set_level(before)
+            av.logging.set_level(before[0])
+            av.logging.set_skip_repeated(before[1])
     return next((text.strip() for _, _, text in lines if text.strip()), None)

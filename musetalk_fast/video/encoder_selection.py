@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
-from musetalk_fast.config import OutputSettings
+from musetalk_fast.config import AUTO_CODEC, OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.yuv_matrix import coding_of
-from musetalk_fast.types import BT709, PRESETS, ColourTags
-from musetalk_fast.video.codec_table import CODECS, FAMILIES, Codec, find_codec
+from musetalk_fast.types import BT709, ColourTags
+from musetalk_fast.video.codec import Codec
+from musetalk_fast.video.codec_table import CODECS, FAMILIES, find_codec
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
+from musetalk_fast.video.device_reasons import absent
+from musetalk_fast.video.encoder_choices import EncoderChoices
+from musetalk_fast.video.encoder_options import (
+    SHALLOW,
+    check_choices,
+    choices_of,
+    gop_of,
+    has_alpha,
+    pix_fmt_of,
+)
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
-FULL_RANGE = 2
+_FULL_RANGE = 2
 """Of `ColourTags.range`."""
-
-SHALLOW = 8
-"""Bits of a sample: all others are deep."""
-
-GOP_SECS = 10
-"""Most seconds from one key frame to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Probe:
     codec: str
     opens: bool
     reason: str | None = None
+    hint: str | None = None
 
 
 def resolve(
@@ -43,7 +50,8 @@ def resolve(
     colour: ColourTags,
     *,
     alpha: bool = False,
-    depth: int = 8,
+    depth: int = SHALLOW,
+    source: str | None = None,
 ) -> EncoderSettings:
     """Choose the encoder and its options, and open it once with a frame of this size.
 
@@ -52,9 +60,11 @@ def resolve(
     Args:
         alpha: of the frames, to be kept.
         depth: bits of the source's samples; more than 8 are kept where the encoder takes them.
+        source: FFmpeg's pixel format of the avatar; None: nobody knows.
 
     Raises:
         errors.OutputFormatError: the output's name does not say what to write.
+        errors.UsageError: choices that exclude each other.
         errors.EncoderError: unknown, not for this container, without the alpha or the depth
             that is asked for, a value out of bounds, or it does not open here; the message has
             FFmpeg's reason.
@@ -62,24 +72,29 @@ def resolve(
     codec, container = _chosen(settings, output)
     if alpha:
         demand_alpha(settings, output)
-    options = _options(codec, settings.crf, settings.preset)
-    resolved = _settings(codec, container, options, fps, alpha=alpha, deep=depth > SHALLOW)
-    if settings.match_source and depth > SHALLOW == resolved.bit_depth:
+    _check_frames(codec, width, height, colour)
+    takes, deep = _layouts(codec, container), depth > SHALLOW
+    pix_fmt = pix_fmt_of(codec, takes, settings.pix_fmt, source, alpha=alpha, deep=deep)
+    choices, gop = choices_of(codec, settings), gop_of(codec, settings.gop, fps)
+    resolved = _settings(codec, container, choices, pix_fmt, gop)
+    if settings.match_source and deep and resolved.bit_depth == SHALLOW:
         raise _depth_error(codec, depth)
-    if width % 2 or height % 2:
-        raise EncoderError(
-            f"{width}x{height} pixels; 4:2:0 video needs even sides",
-            where=codec.name,
-            hint="give an even size with --resolution WIDTHxHEIGHT",
-        )
-    if colour.range == FULL_RANGE and not codec.full_range:
-        raise EncoderError(
-            f"its {codec.family} video says nothing of a full range of codes, which the avatar has",
-            where=codec.name,
-            hint="choose another --codec, or convert the avatar: ffmpeg -vf scale=out_range=tv",
-        )
     try_encoder(resolved, width, height, fps, colour)
     return resolved
+
+
+def check_choices_for(settings: OutputSettings, output: Path) -> None:
+    """Refuse early what `resolve` would refuse, so far as that does not depend on the avatar.
+
+    Raises:
+        errors.OutputFormatError, errors.UsageError, errors.EncoderError: as `resolve`.
+    """
+    codec, container = _chosen(settings, output)
+    choices_of(codec, settings)
+    gop_of(codec, settings.gop, Fraction(1))
+    wanted, takes = settings.pix_fmt, _layouts(codec, container)
+    if wanted is not None:
+        pix_fmt_of(codec, takes, wanted, None, alpha=wanted.startswith("yuva"))
 
 
 def keeps_alpha(settings: OutputSettings, output: Path) -> bool:
@@ -90,7 +105,8 @@ def keeps_alpha(settings: OutputSettings, output: Path) -> bool:
         errors.EncoderError: unknown, or not for this container.
     """
     codec, container = _chosen(settings, output)
-    return codec.alpha_pix_fmt is not None and container.takes_alpha
+    is_opaque = settings.pix_fmt in codec.pix_fmts and not has_alpha(settings.pix_fmt or "")
+    return _has_alpha(codec, container) and not is_opaque
 
 
 def demand_alpha(settings: OutputSettings, output: Path) -> None:
@@ -99,9 +115,9 @@ def demand_alpha(settings: OutputSettings, output: Path) -> None:
     Raises:
         errors.OutputFormatError, errors.EncoderError: as `keeps_alpha`; or it makes none.
     """
-    if keeps_alpha(settings, output):
-        return
     codec, container = _chosen(settings, output)
+    if _has_alpha(codec, container):
+        return
     able = {
         CODECS[name].family: _places(CODECS[name].family, alpha=True)
         for name in FAMILIES.values()
@@ -116,22 +132,6 @@ def demand_alpha(settings: OutputSettings, output: Path) -> None:
     )
 
 
-def _places(family: str, *, alpha: bool = False) -> str:
-    """The endings of the containers that take a kind of video, or of those that keep its alpha."""
-    return " or ".join(
-        each.suffix
-        for each in CONTAINERS.values()
-        if family in each.families and (each.takes_alpha or not alpha)
-    )
-
-
-def has_alpha(pix_fmt: str) -> bool:
-    """Whether FFmpeg's pixel format of this name has alpha."""
-    from av import VideoFormat
-
-    return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
-
-
 def chosen_encoder(settings: OutputSettings, output: Path) -> str:
     """FFmpeg's name of the encoder that `resolve` will open.
 
@@ -142,28 +142,30 @@ def chosen_encoder(settings: OutputSettings, output: Path) -> str:
 
 
 def resolve_again(settings: EncoderSettings, fps: Fraction) -> EncoderSettings | None:
-    """What `resolve` makes of the choices that lead to some settings, without opening anything.
+    """What `resolve` makes of the choices in some settings, without opening anything.
 
     Options of an encoder can name files to write: settings from elsewhere must equal these.
 
     Args:
-        settings: of a known codec, with any options.
+        settings: of a known codec, with any choices and options.
 
     Returns:
-        The settings, with the same number of threads; None if no choices lead to them.
+        The settings, with the same number of threads; None if there are no such choices.
     """
     codec, container = CODECS[settings.codec], CONTAINERS[settings.format]
-    quality, preset = (settings.options.get(name, "") for name in (codec.quality, codec.preset))
-    if codec.family not in container.families or preset not in (codec.presets or ("",)):
+    if codec.family not in container.families:
         return None
-    if codec.quality and quality not in map(str, range(codec.lowest, codec.highest + 1)):
+    if bool(codec.preset) != (settings.choices.preset is not None):
         return None
-    crf = int(quality) if codec.quality else None
-    speed = PRESETS[codec.presets.index(preset)] if codec.preset else None
-    options = _options(codec, crf, speed)
-    alpha = settings.pix_fmt == codec.alpha_pix_fmt and container.takes_alpha
-    deep = settings.pix_fmt == codec.deep_pix_fmt
-    again = _settings(codec, container, options, fps, alpha=alpha, deep=deep)
+    pix_fmt = settings.pix_fmt if settings.pix_fmt in _layouts(codec, container) else codec.pix_fmt
+    if has_alpha(pix_fmt) and not container.takes_alpha:
+        pix_fmt = codec.pix_fmt
+    try:
+        check_choices(codec, settings.choices)
+        gop = gop_of(codec, settings.gop, fps)
+    except EncoderError:
+        return None
+    again = _settings(codec, container, settings.choices, pix_fmt, gop)
     return replace(again, threads=settings.threads, mastering=settings.mastering)
 
 
@@ -181,23 +183,30 @@ def has_kernel_and_name(colour: ColourTags) -> bool:
 
 def probe_all() -> list[Probe]:
     """Try every encoder we know, with a small frame."""
-    return [_probe(codec) for codec in CODECS.values()]
+    return [probe(name) for name in CODECS]
 
 
-def _probe(codec: Codec) -> Probe:
+def probe(name: str) -> Probe:
+    """Try an encoder that we know, with a small frame."""
+    codec, fps = CODECS[name], Fraction(25)
     container = next(known for known in CONTAINERS.values() if codec.family in known.families)
-    fps = Fraction(25)
-    settings = _settings(codec, container, _options(codec, None, None), fps)
+    choices = choices_of(codec, OutputSettings())
+    settings = _settings(codec, container, choices, codec.pix_fmt, gop_of(codec, None, fps))
     try:
         try_encoder(settings, 256, 256, fps, BT709)
     except EncoderError as error:
-        return Probe(codec.name, opens=False, reason=error.message.partition(": ")[2])
-    return Probe(codec.name, opens=True)
+        return Probe(name, opens=False, reason=error.message.partition(": ")[2], hint=error.hint)
+    return Probe(name, opens=True)
+
+
+_opens = cache(lambda name: probe(name).opens)
+"""Whether an encoder opens here: asked once."""
 
 
 def _chosen(settings: OutputSettings, output: Path) -> tuple[Codec, ContainerFormat]:
     container = container_of(output, settings.format)
-    return _codec(settings.codec or _default(container, settings), container), container
+    name = settings.codec or _default(container, settings)
+    return _codec(_auto(container) if name == AUTO_CODEC else name, container), container
 
 
 def _default(container: ContainerFormat, settings: OutputSettings) -> str:
@@ -221,13 +230,22 @@ _DEEP_FAMILIES = ("hevc", "av1")
 """In the order in which they are chosen."""
 
 
+def _auto(container: ContainerFormat) -> str:
+    """The first encoder in hardware that opens, of the kind that is usual in a container."""
+    family = CODECS[container.encoder].family
+    candidates = (each for each in CODECS.values() if each.family == family)
+    in_hardware = (each.name for each in candidates if not each.in_software and _opens(each.name))
+    return next(in_hardware, container.encoder)
+
+
 def _codec(name: str, container: ContainerFormat) -> Codec:
     takers = [codec.name for codec in CODECS.values() if codec.family in container.families]
     families = [name for name, encoder in FAMILIES.items() if encoder in takers]
     hint = f"{container.name} takes {', '.join(families)}, or one of {', '.join(takers)}"
     codec = find_codec(name)
     if codec is None:
-        raise EncoderError(f"no encoder of this name is known: {name!r}", where=name, hint=hint)
+        why = absent(name) or f"no encoder of this name is known: {name!r}"
+        raise EncoderError(why, where=name, hint=hint)
     if codec.family not in container.families:
         message = f"its {codec.family} video does not go into {container.name}"
         hint = f"{codec.family} goes into {_places(codec.family)}; {hint}"
@@ -235,49 +253,51 @@ def _codec(name: str, container: ContainerFormat) -> Codec:
     return codec
 
 
+def _has_alpha(codec: Codec, container: ContainerFormat) -> bool:
+    return codec.alpha_pix_fmt is not None and container.takes_alpha
+
+
+def _places(family: str, *, alpha: bool = False) -> str:
+    """The endings of the containers that take a kind of video, or of those that keep its alpha."""
+    return " or ".join(
+        each.suffix
+        for each in CONTAINERS.values()
+        if family in each.families and (each.takes_alpha or not alpha)
+    )
+
+
+def _layouts(codec: Codec, container: ContainerFormat) -> tuple[str, ...]:
+    """What an encoder takes for a container; pictures are made of its defaults only."""
+    if container.pictures is None:
+        return codec.pix_fmts
+    defaults = codec.pix_fmt, codec.alpha_pix_fmt
+    return tuple(each for each in defaults if each is not None)
+
+
+def _check_frames(codec: Codec, width: int, height: int, colour: ColourTags) -> None:
+    if width % 2 or height % 2:
+        raise EncoderError(
+            f"{width}x{height} pixels; 4:2:0 video needs even sides",
+            where=codec.name,
+            hint="give an even size with --resolution WIDTHxHEIGHT",
+        )
+    if colour.range == _FULL_RANGE and not codec.full_range:
+        raise EncoderError(
+            f"its {codec.family} video says nothing of a full range of codes, which the avatar has",
+            where=codec.name,
+            hint="choose another --codec, or convert the avatar: ffmpeg -vf scale=out_range=tv",
+        )
+
+
 def _settings(
-    codec: Codec,
-    container: ContainerFormat,
-    options: dict[str, str],
-    fps: Fraction,
-    *,
-    alpha: bool = False,
-    deep: bool = False,
+    codec: Codec, container: ContainerFormat, choices: EncoderChoices, pix_fmt: str, gop: int
 ) -> EncoderSettings:
-    special = codec.alpha_pix_fmt if alpha else codec.deep_pix_fmt if deep else None
-    pix_fmt = special or codec.pix_fmt
     return EncoderSettings(
         codec=codec.name,
         format=container.name,
         pix_fmt=pix_fmt,
-        options={**options, **dict(codec.layout_options.get(pix_fmt, ()))},
-        gop=1 if codec.intra else max(1, round(GOP_SECS * fps)),
+        options=codec.options_for(choices, pix_fmt),
+        gop=gop,
         threads=1,
+        choices=choices,
     )
-
-
-def _options(codec: Codec, crf: int | None, preset: str | None) -> dict[str, str]:
-    return {**dict(codec.options), **_quality(codec, crf), **_speed(codec, preset)}
-
-
-def _quality(codec: Codec, crf: int | None) -> dict[str, str]:
-    if not codec.quality:
-        if crf is not None:
-            raise EncoderError("it has no --crf", where=codec.name, hint="leave it out")
-        return {}
-    quality = codec.default if crf is None else crf
-    if not codec.lowest <= quality <= codec.highest:
-        raise EncoderError(
-            f"--crf {quality} is outside {codec.lowest} to {codec.highest}",
-            where=codec.name,
-            hint=f"leave it out for {codec.default}",
-        )
-    return {codec.quality: str(quality)}
-
-
-def _speed(codec: Codec, preset: str | None) -> dict[str, str]:
-    if not codec.preset:
-        if preset is not None:
-            raise EncoderError("it has no --preset", where=codec.name, hint="leave it out")
-        return {}
-    return {codec.preset: codec.presets[PRESETS.index(preset or codec.default_preset)]}

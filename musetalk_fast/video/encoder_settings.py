@@ -11,8 +11,9 @@ from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.types import MAX_MASTERING, ColourTags, Mastering
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
+from musetalk_fast.video.encoder_choices import EncoderChoices
 from musetalk_fast.video.mastering_options import with_mastering
-from musetalk_fast.wire.records import TEXTS, choice, integer, integers, optional, stored
+from musetalk_fast.wire.records import TEXTS, choice, integer, integers, nested, optional, stored
 
 if TYPE_CHECKING:
     import av
@@ -35,6 +36,7 @@ class EncoderSettings:
         options: its own options, values as text.
         gop: most frames from one key frame to the next.
         threads: of this encoder; another number may give other bytes.
+        choices: what `options` was made of.
         mastering: what the video says of its display; None: nothing.
     """
 
@@ -44,6 +46,9 @@ class EncoderSettings:
     options: Mapping[str, str] = field(metadata=stored(TEXTS))
     gop: int = field(metadata=stored(integer(1)))
     threads: int = field(metadata=stored(integer(1, 1024), identity=False))
+    choices: EncoderChoices = field(
+        default_factory=EncoderChoices, metadata=stored(nested(EncoderChoices))
+    )
     mastering: Mastering | None = field(
         default=None, metadata=stored(optional(integers(Mastering, 0, MAX_MASTERING)))
     )

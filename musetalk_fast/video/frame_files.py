@@ -10,7 +10,7 @@ import numpy as np
 
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.jpeg import encode_jpeg
-from musetalk_fast.video.encoder_selection import has_alpha
+from musetalk_fast.video.encoder_options import has_alpha
 from musetalk_fast.video.rgb_frames import FrameLook
 
 _MAX_THREADS = 8

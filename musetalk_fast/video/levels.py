@@ -90,6 +90,13 @@ _FAMILIES = {
 _KEPT = {"slow": 5, "slower": 8, "veryslow": 16, "placebo": 16}
 """Pictures that x264's presets keep."""
 _KEPT_ELSE = 4
+_PLAYED_PIX_FMTS = {
+    "h264": ("yuv420p", "nv12"),
+    "hevc": ("yuv420p", "nv12", "yuv420p10le", "p010le"),
+    "av1": ("yuv420p", "nv12", "yuv420p10le", "p010le"),
+    "vp9": ("yuv420p", "nv12", "yuva420p"),
+}
+"""By the profiles of their decoders; of AV1 and VP9 those of browsers."""
 _STEP = 16
 """Pixels between the widths that are proposed."""
 
@@ -106,6 +113,7 @@ def level_warning(settings: EncoderSettings, width: int, height: int, fps: Fract
     kept = _KEPT_ELSE
     if settings.codec == "libx264":
         kept = _KEPT.get(settings.options.get(codec.preset, ""), _KEPT_ELSE)
+        kept = int(settings.options.get("refs", kept))
     played = family.levels[0]
     if _fits(played, family.block, width, height, fps, kept):
         return None
@@ -121,6 +129,23 @@ def level_warning(settings: EncoderSettings, width: int, height: int, fps: Fract
         f"{width}x{height} at {float(fps):.5g} fps is {family.name} level {needed}, which phones "
         f"and many televisions do not play; they play level {_PLAYED}, as {way} makes it"
     )
+
+
+def profile_warning(settings: EncoderSettings) -> str | None:
+    """What to say of a profile that phones do not play, as `level_warning`."""
+    family, pix_fmt = CODECS[settings.codec].family, settings.pix_fmt
+    played = _PLAYED_PIX_FMTS.get(family)
+    if played is None:
+        return None
+    if pix_fmt not in played:
+        return (
+            f"phones and many televisions do not play {_FAMILIES[family].name} in {pix_fmt}; they "
+            f"play {played[0]}"
+        )
+    if settings.choices.lossless:
+        name = _FAMILIES[family].name
+        return f"phones and many televisions do not play lossless {name}; they play --quality 90"
+    return None
 
 
 def largest_played(codec: str, width: int, height: int, fps: Fraction) -> tuple[int, int]:

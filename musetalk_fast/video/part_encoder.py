@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -14,6 +15,7 @@ from musetalk_fast.errors import EncoderError, OutputWriteError
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.band_segment import BandSegmentEncoder
+from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import MotionSums
 from musetalk_fast.video.part_trailer import trailer
@@ -55,6 +57,7 @@ class PartEncoder:
         band: BandSegmentEncoder | None = None,
     ) -> None:
         self._encoder = encoder
+        self._again = partial(try_encoder, encoder, width, height, fps, colour)
         self._band = band
         self._start = start
         self._frames = self._packets = self._delay = 0
@@ -93,7 +96,7 @@ class PartEncoder:
             frame: its `pts` counts the segment's frames from 0, in units of 1/fps.
 
         Raises:
-            errors.EncoderError: the encoder failed.
+            errors.EncoderError: the encoder failed; with the first frame, perhaps to open.
             errors.OutputWriteError: the disk is full or the folder gone.
             UnsupportedStreamError: as `BandSegmentEncoder.encode`; so `finish`.
         """
@@ -137,6 +140,8 @@ class PartEncoder:
         try:
             return (self._band or self._stream).encode(frame)
         except av.FFmpegError as error:
+            if self._packets == 0 and not self._encoder.in_software:
+                self._again()  # it says what it lacks; a device's error code alone means little
             raise self._error(error.strerror or str(error)) from error
 
     def _take(self, packets: Iterable[av.Packet[av.VideoStream]]) -> None:

@@ -13,6 +13,9 @@ from musetalk_fast.video.encoder_settings import EncoderSettings
 MAX_SHARE = 0.75
 """Of the rows in the band: of more, too little is left to be saved."""
 
+SHORTEST_GOP = 50
+"""Frames: of shorter ones, each begun with a picture encoded alone, nothing was measured."""
+
 _PARAMS = "x264-params"
 _BAND_PARAMS = (
     "mvrange=32",  # what the guard rows are made for
@@ -69,7 +72,7 @@ def band_settings(encoder: EncoderSettings) -> EncoderSettings | None:
     Args:
         encoder: as `encoder_selection.resolve` makes them.
     """
-    if (encoder.codec, encoder.pix_fmt) != ("libx264", "yuv420p"):
+    if (encoder.codec, encoder.pix_fmt) != ("libx264", "yuv420p") or encoder.gop < SHORTEST_GOP:
         return None
     if set(encoder.options) != {"crf", "preset", _PARAMS}:
         return None

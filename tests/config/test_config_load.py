@@ -76,12 +76,7 @@ MISTAKES = [
     ("[output]\nfps = 25\nfsp = 30\n", errors.UnknownSettingError, ":3", "did you mean fps?"),
     ("[ouput]\nfps = 25\n", errors.UnknownSettingError, ":1", "did you mean output?"),
     ("[zzz]\n", errors.UnknownSettingError, ":1", "known are: avatar, output"),
-    (
-        "[output]\nzzzzzz = 1\n",
-        errors.UnknownSettingError,
-        ":2",
-        "known are: audio_from_avatar, background_volume, ",
-    ),
+    ("[output]\nzzzzzz = 1\n", errors.UnknownSettingError, ":2", "bitrate, codec, crf"),
     ("\nfps = 25\n", errors.UnknownSettingError, ":2", "it belongs below [output]"),
     ("output.fsp = 25\n", errors.UnknownSettingError, ":1", "did you mean fps?"),
     ("output = 25\n", errors.InvalidSettingError, ":1", None),

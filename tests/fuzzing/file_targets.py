@@ -36,10 +36,12 @@ from musetalk_fast.types import (
     SourceRun,
     StillRowsMode,
 )
+from musetalk_fast.video.encoder_choices import EncoderChoices
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 _OUTPUT = Path("/videos/out.mp4")
 _X264 = {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"}
+_CHOICES = EncoderChoices(quality=20, preset="veryfast")
 
 
 def _make_plan(rng: random.Random) -> bytes:
@@ -63,7 +65,7 @@ def _make_plan(rng: random.Random) -> bytes:
         speed_to_fit=False,
         no_face=NoFace.PASS,
         segments=cut(frames, fps, 4.0),
-        encoder=EncoderSettings("libx264", "mp4", "yuv420p", _X264, round(10 * fps), 3),
+        encoder=EncoderSettings("libx264", "mp4", "yuv420p", _X264, round(10 * fps), 3, _CHOICES),
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40)),
         background="white",
         background_image=None,

@@ -39,8 +39,11 @@ from musetalk_fast.types import (
     StillRowsMode,
 )
 from musetalk_fast.video import encoder_selection
+from musetalk_fast.video.codec import Codec
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
+from musetalk_fast.video.encoder_choices import EncoderChoices
+from musetalk_fast.video.encoder_options import has_alpha
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.wire.json_object import JsonObject
 from musetalk_fast.wire.records import (
@@ -53,6 +56,7 @@ from musetalk_fast.wire.records import (
 
 OUTPUT = Path("/videos/out.mp4")
 X264 = {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"}
+CHOICES = EncoderChoices(quality=20, preset="veryfast")
 
 
 def _plan() -> Plan:
@@ -76,7 +80,7 @@ def _plan() -> Plan:
         speed_to_fit=False,
         no_face=NoFace.PASS,
         segments=cut(1000, fps, 10.0),
-        encoder=EncoderSettings("libx264", "mp4", "yuv420p", X264, 300, 3),
+        encoder=EncoderSettings("libx264", "mp4", "yuv420p", X264, 300, 3, CHOICES),
         options=AvatarOptions(face="left", face_box=Box(-1, 2, 30, 40), face_center=(5, 6)),
         background="white",
         frame_encoding=CropEncoding.JPEG,
@@ -107,9 +111,11 @@ def test_a_plan_survives_its_file() -> None:
 
 PICTURE = {"background_image": Path("/pictures/sea.png"), "background_sha256": "d" * 64}
 DISPLAY = Mastering(**dict.fromkeys((item.name for item in fields(Mastering)), 7))
-ABSENT = {
+UNSET = {
     **PICTURE,
     "frame_names": "%06d.png",
+    "bitrate": 100,
+    "tune": "film",
     "mastering": DISPLAY,
     "mix_background": Path("/sounds/sea.mp3"),
     "mix_background_sha256": "e" * 64,
@@ -148,7 +154,7 @@ def _changes(record: Any) -> Iterator[tuple[str, Any, bool]]:
                 changed = replace(record, **{item.name: inner})
                 yield f"{item.name}.{name}", changed, counts and inner_counts
         else:
-            other = ABSENT[item.name] if value is None else _other(value)
+            other = UNSET[item.name] if value is None else _other(value)
             yield item.name, replace(record, **{item.name: other}), counts
 
 
@@ -303,7 +309,12 @@ def _x265(**more: str) -> dict[str, EncoderSettings]:
     return _encoder(codec="libx265", options=options)
 
 
+def _chosen(**changes: Any) -> dict[str, EncoderSettings]:
+    return _encoder(choices=replace(CHOICES, **changes))
+
+
 NOT_OURS = "encoder: options must be "
+NONE_OF = "choices are none of libx264"
 IMPOSSIBLE = {
     "a gap": ({"segments": _plan().segments[:1] + _plan().segments[2:]}, "follow one another"),
     "an empty segment": ({"segments": (Segment(0, 0, 0), Segment(1, 0, 1000))}, "30 to 1000 fr"),
@@ -342,9 +353,9 @@ IMPOSSIBLE = {
     "nothing behind it": ({"background": None}, "background must be a colour, or a picture with"),
     "no alpha to be transparent": ({"background": "transparent"}, "background must be transparent"),
     "many threads": (_encoder(threads=1000), "encoder: threads must be at most 16"),
-    "another container": (_encoder(format="webm"), "options are none of libx264 in webm"),
-    "another layout": (_encoder(pix_fmt="yuv444p"), "encoder: pix_fmt must be yuv420p"),
-    "few key frames": (_encoder(gop=1 << 20), "encoder: gop must be 300"),
+    "another container": (_encoder(format="webm"), "choices are none of libx264 in webm"),
+    "another layout": (_encoder(pix_fmt="yuva420p"), "encoder: pix_fmt must be yuv420p"),
+    "few key frames": (_encoder(gop=1 << 20), "encoder: gop must be 10000"),
     "names of no sequence": ({"frame_names": "%d.png"}, "frame_names must be a pattern"),
     "no names of a sequence": ({**_lossless("png"), "sound": Sound.NONE}, "frame_names must be"),
     "names in another folder": (
@@ -360,11 +371,20 @@ IMPOSSIBLE = {
         _encoder(options={**X264, "x264-params": "pass=1:stats=/tmp/x"}), NOT_OURS,
     ),
     "flags": (_encoder(options={**X264, "flags": "+pass1", "passlogfile": "/tmp/x"}), NOT_OURS),
-    "a quality out of bounds": (_encoder(options={**X264, "crf": "52"}), "are none of libx264"),
-    "a quality in other digits": (_encoder(options={**X264, "crf": "\u0662\u0660"}), "none of"),
-    "a quality with a tail": (_encoder(options={**X264, "crf": "20:stats=x"}), "none of libx264"),
-    "no preset": (_encoder(options={"crf": "20"}), "are none of libx264"),
-    "an unknown preset": (_encoder(options={**X264, "preset": "x"}), "are none of libx264"),
+    "another quality": (_encoder(options={**X264, "crf": "21"}), NOT_OURS),
+    "a quality in other digits": (_encoder(options={**X264, "crf": "\u0662\u0660"}), NOT_OURS),
+    "a quality with a tail": (_encoder(options={**X264, "crf": "20:stats=x"}), NOT_OURS),
+    "no preset": (_encoder(options={"crf": "20"}), NOT_OURS),
+    "an unknown preset": (_encoder(options={**X264, "preset": "x"}), NOT_OURS),
+    "a quality out of bounds": (_chosen(quality=52), NONE_OF),
+    "no choice of a preset": (_chosen(preset=None), NONE_OF),
+    "a preset that is none": (_chosen(preset="x"), NONE_OF),
+    "a tune that is none": (_chosen(tune="x"), NONE_OF),
+    "an option that names a file": (_chosen(extras={"stats": "/tmp/x"}), NONE_OF),
+    "a file behind an option": (_chosen(extras={"deblock": "0:0:stats=/tmp/x"}), NONE_OF),
+    "an option out of bounds": (_chosen(extras={"refs": "17"}), NONE_OF),
+    "an option in other digits": (_chosen(extras={"refs": "\u0662"}), NONE_OF),
+    "a bit rate that is not used": (_chosen(bitrate=1000), NOT_OURS),
     "a file of x265": (_x265(**{"x265-params": "csv=/tmp/x"}), NOT_OURS),
     "another option of x265": (_x265(**{"x264-params": "x"}), NOT_OURS),
     "a step of two": ({"sources": (SourceRun(0, 2, 1000),)}, "runs of source frames"),
@@ -392,9 +412,26 @@ def _made() -> Iterator[tuple[str, OutputSettings]]:
     for codec in CODECS.values():
         for container in CONTAINERS.values():
             if codec.family in container.families:
-                both_ends = (codec.lowest, "ultrafast"), (codec.highest, "slow")
-                for crf, preset in ((None, None), *(both_ends if codec.quality else ())):
-                    yield container.name, OutputSettings(codec=codec.name, crf=crf, preset=preset)
+                for choice in _choices(codec):
+                    if container.pictures is not None and "pix_fmt" in choice:
+                        continue  # made of the default only
+                    yield container.name, OutputSettings(codec=codec.name, **choice)
+
+
+def _choices(codec: Codec) -> Iterator[dict[str, Any]]:
+    yield {}
+    if codec.quality:
+        yield {"crf": codec.lowest, "preset": "ultrafast"}
+        yield {"crf": min(codec.highest, 63), "preset": "slow", "gop": 7}
+    if codec.has_quality:
+        yield from ({"quality": quality} for quality in (0, 33, 100))
+    if codec.bitrate is not None:
+        yield {"bitrate": 2_500_000}
+    if codec.lossless is not None:
+        yield {"lossless": True}
+    yield from ({"tune": tune} for tune in codec.tunes)
+    few = dict.fromkeys(codec.pix_fmts)
+    yield from ({"pix_fmt": pix_fmt} for pix_fmt in few if not has_alpha(pix_fmt))
 
 
 @pytest.mark.parametrize("extend", Extend)

@@ -27,7 +27,7 @@ from musetalk_fast.rendering.coding import Codings
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.types import Box, CropEncoding, Face, StillRowsMode
-from musetalk_fast.video import band_segment, first_frame
+from musetalk_fast.video import band_segment, first_frame, still_rows
 from musetalk_fast.video.band_check import LeakError
 from musetalk_fast.video.band_quality import band_quality
 from musetalk_fast.video.compositor import StillCompositor
@@ -44,6 +44,12 @@ MASK_ROWS = slice(TOP, TOP + MASK)
 ENCODER = EncoderSettings("libx264", "mp4", "yuv420p", X264, GOP, 1)
 BAND = slice((TOP // 16 - 4) * 16, (-(-(TOP + MASK) // 16) + 4) * 16)
 ROWS, ALL_ROWS = (BAND.stop - BAND.start) // 16, HEIGHT // 16
+
+
+@pytest.fixture(autouse=True)
+def _short_gops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several key frames in few frames."""
+    monkeypatch.setattr(still_rows, "SHORTEST_GOP", GOP)
 
 
 def _picture() -> NDArray[np.uint8]:
