@@ -11,7 +11,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,6 +65,15 @@ def add_row(request: pytest.FixtureRequest) -> AddRow:
 def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Adds a line below the table: a figure that is no ratio."""
     return request.config.stash[_notes].append
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """BLAS must not use another core."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    yield
+    os.sched_setaffinity(0, allowed)
 
 
 class Compare:

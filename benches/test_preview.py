@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,6 @@ def face() -> Any:
 def mouth(face: Any) -> Any:
     rgb, found = face
     return make_mouth(rgb, found.landmarks.points, found.box)
-
-
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """BLAS of the prototype must not use another core."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    yield
-    os.sched_setaffinity(0, allowed)
 
 
 def ours(mouth: Any) -> None:

@@ -6,23 +6,27 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 
-from musetalk_fast.benching.workload import CROPS, FPS, Workload
+from musetalk_fast.benching.moving import moving_compositor, shown_of
+from musetalk_fast.benching.workload import CROPS, MAX_FRAMES, Workload
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
+from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.storage import write_errors
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.video.compositor import StillCompositor, blank_frame, planes_of
+from musetalk_fast.video.band_segment import BandSegmentEncoder
+from musetalk_fast.video.compositor import Compositor, blank_frame, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
 
 _ENCODER_SECS = 1.5
-_FEWEST_FRAMES, _MAX_FRAMES = 25, 250
+_FEWEST_FRAMES = 25
 
 Packets = list["av.Packet[av.VideoStream]"]
 
@@ -45,11 +49,17 @@ class Pipeline:
 
     def __init__(self, workload: Workload, part: Path) -> None:
         size = workload.avatar.width, workload.avatar.height
-        self._frames = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
-        self._compositor, band = workload.coding()
-        self._meter, self._every = MotionMeter(1, 8), sampled_every(FPS)
+        crops = [workload.frame(number, CropEncoding.RAW) for number in range(CROPS)]
+        self._frames = [
+            replace(crops[number % CROPS], index=number, source=source)
+            for number, source in enumerate(workload.sources)
+        ]
+        self._compositor, band = _coding(workload, part.with_suffix(".faces"))
+        layout = LAYOUTS[workload.encoder.pix_fmt]
+        self._meter = MotionMeter(layout.sample_bytes, layout.depth + layout.shift)
+        self._every = sampled_every(workload.fps)
         self._part = PartEncoder(
-            part, workload.encoder, *size, FPS, workload.avatar.colour, 0, "bench", band
+            part, workload.encoder, *size, workload.fps, workload.avatar.colour, 0, "bench", band
         )
 
     def __enter__(self) -> Pipeline:
@@ -69,7 +79,7 @@ class Pipeline:
         return made
 
     def _step(self, number: int) -> None:
-        shown = self._compositor.compose(self._frames[number % CROPS], number)
+        shown = self._compositor.compose(self._frames[number], number)
         if number % self._every == 0:
             self._meter.add(self._compositor.mouth_look())
         self._part.encode(shown)
@@ -104,12 +114,12 @@ def last_stages(workload: Workload, folder: Path) -> Last:
     Raises:
         errors.OutputError: encoding or writing failed.
     """
-    compositor, band = workload.coding()
+    compositor, band = _coding(workload, folder / "last.faces")
     encode = _open(workload).encode if band is None else band.encode
     # The first one is not measured: after it, a band shows what that decodes to.
     with _refusals(workload.encoder):
         packets = encode(compositor.compose(workload.frame(0, CropEncoding.RAW), 0))
-    pictures = [_copied(workload, compositor, number) for number in range(CROPS)]
+    pictures = [_copied(workload, compositor, 1 + number) for number in range(CROPS)]
     more, encode_us = _encode(workload, encode, pictures)
     packets += more
     mux_us = _mux(workload, packets, folder / "muxed")
@@ -117,12 +127,19 @@ def last_stages(workload: Workload, folder: Path) -> Last:
     return Last(encode_us, mux_us, planes, sum(packet.size for packet in packets) / len(packets))
 
 
-def _copied(workload: Workload, compositor: StillCompositor, number: int) -> av.VideoFrame:
+def _coding(workload: Workload, faces: Path) -> tuple[Compositor, BandSegmentEncoder | None]:
+    """What makes a workload's frames, and what encodes them if they are only a band."""
+    if workload.moves:
+        return moving_compositor(workload, shown_of(workload, faces)), None
+    return workload.coding()
+
+
+def _copied(workload: Workload, compositor: Compositor, number: int) -> av.VideoFrame:
     """A frame that keeps its samples."""
     shown = compositor.compose(workload.frame(number, CropEncoding.RAW), 0)
     planes = planes_of(shown)
     copy = blank_frame(
-        planes.width, planes.height, workload.encoder.pix_fmt, FPS, workload.avatar.colour
+        planes.width, planes.height, workload.encoder.pix_fmt, workload.fps, workload.avatar.colour
     )
     planes.copy_to(planes_of(copy))
     return copy
@@ -158,7 +175,7 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
     encoder = workload.encoder
     # Written in place: the bench's folder is temporary, and its content is discarded.
     with write_errors(path), av.open(str(path), "w", format=encoder.part_muxer) as container:
-        stream = container.add_stream(encoder.codec, rate=FPS)
+        stream = container.add_stream(encoder.codec, rate=workload.fps)
         assert isinstance(stream, av.VideoStream)
         _configure(workload, stream.codec_context)
         with _refusals(encoder):
@@ -175,7 +192,7 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
 
 def _configure(workload: Workload, context: av.VideoCodecContext) -> None:
     avatar = workload.avatar
-    workload.encoder.configure(context, avatar.width, avatar.height, FPS, avatar.colour)
+    workload.encoder.configure(context, avatar.width, avatar.height, workload.fps, avatar.colour)
 
 
 @contextmanager
@@ -191,7 +208,7 @@ def _until_enough(step: Callable[[int], None], began: float) -> int:
     """Call it with 0, 1, ... for a second or two; return how often."""
     count = 0
     while count < _FEWEST_FRAMES or (
-        count < _MAX_FRAMES and time.perf_counter() - began < _ENCODER_SECS
+        count < MAX_FRAMES and time.perf_counter() - began < _ENCODER_SECS
     ):
         step(count)
         count += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from musetalk_fast.benching.moving import moving_stages
 from musetalk_fast.benching.pipeline import last_stages, pipeline_us, pipelines_fps
 from musetalk_fast.benching.receiving import receive_us
 from musetalk_fast.benching.workload import Workload, concurrency, make_workload
@@ -70,7 +71,8 @@ def run_bench(avatar: Path | None, settings: Settings) -> Bench:
     """Measure every stage; a few seconds. What is written goes to a temporary folder.
 
     Args:
-        avatar: a picture with a face; None: a made-up one of 1920x1080, or of the resolution.
+        avatar: a picture or a video with a face; None: a made-up picture of 1920x1080, or of the
+            resolution.
         settings: encoder, preset, quality and resolution.
 
     Raises:
@@ -118,19 +120,29 @@ def _short(workload: Workload) -> list[_Measured]:
 
 def _pipeline(workload: Workload, folder: Path) -> list[_Measured]:
     """The stages that a raw crop on the best wire passes, and all of them together."""
-    raw = workload.frame(0, CropEncoding.RAW)
-    compositor, _ = workload.coding()
-    paste = _median_us(lambda: compositor.compose(raw, 0))
     received = _received(workload)
     _, receive, message, _ = received[-1]
     last = last_stages(workload, folder)
     return [
         *received,
-        ("paste", paste, len(raw.data), True),
+        *_composed(workload, folder),
         ("encode", last.encode_us, last.planes, True),
         ("mux", last.mux_us, last.packet, True),
         ("entire frame", receive + pipeline_us(workload, folder), message, True),
     ]
+
+
+def _composed(workload: Workload, folder: Path) -> list[_Measured]:
+    """From a crop to a frame; what is decoded comes with its face."""
+    raw = workload.frame(0, CropEncoding.RAW)
+    if workload.moves:
+        moving = moving_stages(workload, folder / "faces")
+        return [
+            ("decode avatar", moving.decode_us, moving.planes, True),
+            ("copy and paste", moving.paste_us, moving.planes, True),
+        ]
+    compositor, _ = workload.coding()
+    return [("paste", _median_us(lambda: compositor.compose(raw, 0)), len(raw.data), True)]
 
 
 def _received(workload: Workload) -> list[_Measured]:

@@ -16,11 +16,14 @@ from musetalk_fast.kernels.paste import window
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import AvatarSource, StillSource
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, load_background
-from musetalk_fast.media.face import find_face
+from musetalk_fast.media.face import FaceFinder, find_face
 from musetalk_fast.media.frame_size import output_size
 from musetalk_fast.media.image import Still
 from musetalk_fast.planning.avatar_opening import open_wanted, wanted_resolution
 from musetalk_fast.planning.concurrency import Concurrency, choose_concurrency, processors
+from musetalk_fast.planning.face_look import picture_with_face
+from musetalk_fast.planning.source_frames import Showing, default_fps, source_runs
+from musetalk_fast.rendering.face_placement import placed
 from musetalk_fast.types import (
     CROP_SIZE,
     Box,
@@ -43,7 +46,6 @@ from musetalk_fast.video.still_rows import choose_band
 from musetalk_fast.wire.crop_codec import encode_crop
 from musetalk_fast.wire.messages import Frame
 
-FPS = Fraction(25)
 _PLACE = Path("bench")
 SIZE = (1920, 1080)
 SIDE = 430
@@ -54,6 +56,8 @@ _LONG = 1000
 
 CROPS = 16
 """Different ones, so that an encoder has something to do."""
+MAX_FRAMES = 250
+"""That are made at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,7 @@ class Workload:
     """A portrait that speaks, without a server.
 
     Attributes:
+        sources: which source frame each frame shows; no more frames than these are made.
         planned: the encoder as a plan has it.
         band: what is encoded with every frame, if that is not the full picture.
     """
@@ -68,6 +73,8 @@ class Workload:
     avatar: AvatarSource
     face: Face
     crops: tuple[Crop, ...]
+    fps: Fraction
+    sources: tuple[int, ...]
     planned: EncoderSettings
     band: StillBand | None
 
@@ -80,20 +87,27 @@ class Workload:
         """One of the crops, as a decoder of messages gives it."""
         rows = window(self.face)
         data = encode_crop(self.crops[number % CROPS], encoding, rows)
-        return Frame(index=number, source=0, encoding=encoding, data=data, rows=rows)
+        source = self.sources[number]
+        return Frame(index=number, source=source, encoding=encoding, data=data, rows=rows)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the avatar does."""
+        return self.avatar.rate is not None
 
     def coding(self) -> tuple[StillCompositor, BandSegmentEncoder | None]:
-        """What makes its frames, and what encodes them if they are only a band."""
+        """What makes a still's frames, and what encodes them if they are only a band."""
         if self.band is not None:
             compositor = self.band.compositor()
             return compositor, self.band.encoder(compositor, 0)
         planes = _planes(self.avatar, self.encoder)
-        return StillCompositor(planes, self.face, FPS, self.avatar.colour), None
+        return StillCompositor(planes, self.face, self.fps, self.avatar.colour), None
 
     @property
     def words(self) -> str:
         """`1920x1080, box 430x430, raw crops, 143 of 256 rows; ...`."""
         size, box = f"{self.avatar.width}x{self.avatar.height}", self.face.box
+        size += f" moving, {float(self.fps):g} frames a second" if self.moves else ""
         rows = window(self.face).count
         text = f"{size}, box {box.width}x{box.height}, raw crops, {rows} of 256 rows"
         if self.band is None:
@@ -115,21 +129,36 @@ def make_workload(avatar: Path | None, settings: Settings) -> Workload:
         width, height = output_size(SIZE, wanted_resolution(output, _PLACE))
         avatar_source = StillSource(Still(Path("bench"), _smooth(height, width, 1), "", ()))
         side = min(SIDE, width, height)
-        box = Box((width - side) // 2, (height - side) // 2, side, side)
+        face = _face(Box((width - side) // 2, (height - side) // 2, side, side), width, height)
     else:
         background = load_background(settings.avatar.background or DEFAULT_BACKGROUND)
         avatar_source = open_wanted(avatar, _PLACE, output, background)
-        box = find_face(avatar_source.picture(0), settings.avatar.options()).box
-    width, height = avatar_source.width, avatar_source.height
+        face = _own_face(avatar_source, settings)
     closed = _smooth(CROP_SIZE, CROP_SIZE, 2)
     crops = tuple(_speaking(closed, abs(2 * turn / CROPS - 1)) for turn in range(CROPS))
-    size, alpha = (width, height), has_alpha(avatar_source.pix_fmt)
-    encoder = resolve(output, _PLACE, *size, FPS, avatar_source.colour, alpha=alpha)
+    size, alpha = (avatar_source.width, avatar_source.height), has_alpha(avatar_source.pix_fmt)
+    fps = Fraction(settings.output.fps or default_fps(avatar_source))
+    encoder = resolve(output, _PLACE, *size, fps, avatar_source.colour, alpha=alpha)
     # As it works in a long render.
     encoder = replace(encoder, threads=concurrency(encoder).threads)
-    face = _face(box, width, height)
-    band = _band(settings, avatar_source, face, encoder)
-    return Workload(avatar_source, face, crops, encoder, band)
+    band = _band(settings, avatar_source, face, encoder, fps)
+    sources = _sources(avatar_source, Showing(fps=fps))
+    return Workload(avatar_source, face, crops, fps, sources, encoder, band)
+
+
+def _own_face(avatar: AvatarSource, settings: Settings) -> Face:
+    """The one that the early look at an avatar finds, where the frames have it."""
+    finder = FaceFinder(many_runs=avatar.rate is not None)
+    picture = picture_with_face(avatar, finder)
+    box = find_face(picture, settings.avatar.options(), finder).box
+    face = _face(box, picture.shape[1], picture.shape[0])
+    return face if avatar.placement is None else placed(face, avatar.placement)
+
+
+def _sources(avatar: AvatarSource, showing: Showing) -> tuple[int, ...]:
+    """Which source frame each frame shows."""
+    runs = source_runs(avatar, MAX_FRAMES, showing)
+    return tuple(run.first + run.step * place for run in runs for place in range(run.count))
 
 
 def _planes(avatar: AvatarSource, encoder: EncoderSettings) -> Planes:
@@ -137,14 +166,16 @@ def _planes(avatar: AvatarSource, encoder: EncoderSettings) -> Planes:
 
 
 def _band(
-    settings: Settings, avatar: AvatarSource, face: Face, encoder: EncoderSettings
+    settings: Settings, avatar: AvatarSource, face: Face, encoder: EncoderSettings, fps: Fraction
 ) -> StillBand | None:
     """As a render chooses it."""
+    if avatar.rate is not None:
+        return None
     choice = choose_band(encoder, face, avatar.width, avatar.height)
     if choice is None or settings.output.still_rows is StillRowsMode.FULL:
         return None
     try:
-        return StillBand.encode(choice, _planes(avatar, encoder), face, FPS, avatar.colour)
+        return StillBand.encode(choice, _planes(avatar, encoder), face, fps, avatar.colour)
     except UnsupportedStreamError:
         return None
 

@@ -37,7 +37,7 @@ def look_for_face(
 
     options = settings.avatar.options()
     finder = FaceFinder(many_runs=avatar_source.rate is not None)
-    picture = _picture_with_face(avatar_source, finder)
+    picture = picture_with_face(avatar_source, finder)
     try:
         found = find_face(picture, options, finder)
     except InputError as error:
@@ -55,7 +55,7 @@ def look_for_face(
     return lower_half, found.landmarks.mouth_is_open
 
 
-def _picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Picture:
+def picture_with_face(avatar_source: AvatarSource, finder: FaceFinder) -> Picture:
     """A still; of a moving avatar the first of a few source frames with a face, or the first."""
     if avatar_source.rate is None:
         return avatar_source.picture(0)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
+from PIL import Image
 
 from musetalk_fast import Settings, errors
+from musetalk_fast.benching.moving import moving_stages
 from musetalk_fast.benching.pipeline import Pipeline, last_stages, pipelines_fps
 from musetalk_fast.benching.workload import make_workload
 from musetalk_fast.config import OutputSettings
@@ -86,6 +90,29 @@ def test_an_encoder_that_refuses_once_more_is_named(tmp_path: Path) -> None:
     with pytest.raises(errors.EncoderError, match="libx264"):
         last_stages(refused, tmp_path)
     assert not list(tmp_path.glob("of-*"))
+
+
+def test_a_moving_avatar_is_measured_as_it_moves(tmp_path: Path) -> None:
+    """Each frame is decoded, copied, and pasted onto where its source frame has the face."""
+    clip = tmp_path / "clip.mp4"
+    with Image.open(PORTRAIT) as portrait, av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 256, 192, "yuv420p"
+        for shift in range(8):
+            place = (30 + shift, 0, 350 + shift, 240)
+            shown = portrait.convert("RGB").resize((256, 192), box=place)
+            container.mux(stream.encode(av.VideoFrame.from_image(shown)))
+        container.mux(stream.encode(None))
+    workload = make_workload(clip, Settings(output=OutputSettings(preset="ultrafast")))
+    assert workload.band is None
+    assert workload.words.startswith("256x192 moving, 30 frames a second, box ")
+    assert workload.sources[:20] == (*range(8), *range(7, -1, -1), *range(4))
+    decode, paste, planes = moving_stages(workload, tmp_path / "faces")
+    assert min(decode, paste) > 0
+    assert planes >= 256 * 192 * 3 / 2
+    with Pipeline(workload, tmp_path / "part") as pipeline:
+        assert pipeline.run(time.perf_counter() - 60) >= 25
+    assert last_stages(workload, tmp_path).planes >= 256 * 192 * 3 / 2
 
 
 def test_when_one_of_several_parts_cannot_be_opened_nothing_is_left(tmp_path: Path) -> None:
