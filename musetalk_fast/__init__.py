@@ -1,7 +1,8 @@
 """A throughput-focused client for MuseTalk lip-sync servers.
 
 `render` and `render_async` make a video, `plan` says what they would do, `Settings` says how,
-`errors` is everything that can go wrong.
+`errors` is everything that can go wrong. `Renderer` makes many with the same servers; `write_plan`,
+`segment` and `join` are the stages of a render, for machines that share a folder.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     )
     from musetalk_fast.planning import Plan
     from musetalk_fast.planning import make_plan as plan
-    from musetalk_fast.rendering import Renderer, RenderResult, render, render_async
+    from musetalk_fast.rendering import (
+        Renderer,
+        RenderResult,
+        join,
+        render,
+        render_async,
+        segment,
+        write_plan,
+    )
 
 __all__ = [
     "AvatarSettings",
@@ -36,9 +45,12 @@ __all__ = [
     "__version__",
     "errors",
     "events",
+    "join",
     "plan",
     "render",
     "render_async",
+    "segment",
+    "write_plan",
 ]
 
 _MODULES = {
@@ -53,6 +65,9 @@ _MODULES = {
     "plan": ("planning", "make_plan"),
     "render": ("rendering", "render"),
     "render_async": ("rendering", "render_async"),
+    "write_plan": ("rendering", "write_plan"),
+    "segment": ("rendering", "segment"),
+    "join": ("rendering", "join"),
 }
 
 

@@ -78,6 +78,8 @@ class BuiltinServer:
             shutil.rmtree(self._runtime_dir, ignore_errors=True)
 
     async def _start(self, runtime_dir: Path) -> None:
+        if not sys.executable:  # some programs that embed Python have none
+            raise self._failed("cannot be started: sys.executable is empty")
         try:
             # The child exits when this pipe closes: the kernel does that even after a kill -9.
             read_end, self._lifeline = os.pipe()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import doctest
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import musetalk_fast
+from musetalk_fast.rendering import api
 
 
 def test_public_names() -> None:
@@ -25,9 +30,12 @@ def test_public_names() -> None:
         "__version__",
         "errors",
         "events",
+        "join",
         "plan",
         "render",
         "render_async",
+        "segment",
+        "write_plan",
     ]
     for name in musetalk_fast.__all__:
         value = getattr(musetalk_fast, name)
@@ -51,6 +59,7 @@ def test_version_is_the_packages() -> None:
 
 
 PORTRAIT = "examples/portrait.png"
+REPOSITORY = Path(__file__).parents[1]
 
 
 def test_plan_takes_texts_and_paths(tmp_path, monkeypatch) -> None:
@@ -68,10 +77,69 @@ def test_a_section_of_another_kind_is_refused() -> None:
         musetalk_fast.Settings(server="builtin")
 
 
-async def test_render_inside_a_loop_says_what_to_call(tmp_path) -> None:
-    with pytest.raises(musetalk_fast.errors.UsageError) as caught:
-        musetalk_fast.render(PORTRAIT, "tests/data/short.wav", tmp_path / "out.mp4")
-    assert "render_async" in (caught.value.hint or "")
+def test_every_function_has_an_example_that_runs(tmp_path, monkeypatch, preview_server) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(REPOSITORY / PORTRAIT, "portrait.png")
+    shutil.copy(REPOSITORY / "tests/data/short.wav", "speech.wav")
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
+    functions = ("plan", "render", "render_async", "write_plan", "segment", "join", "Renderer")
+    for name in functions:
+        text = getattr(musetalk_fast, name).__doc__.replace('builtin"', f'{preview_server}"')
+        example = parser.get_doctest(text, {}, name, None, None)
+        assert example.examples, name
+        assert runner.run(example).failed == 0, name
+    assert (tmp_path / "out.mp4").exists()
+
+
+async def test_render_inside_a_loop_works_in_a_loop_of_its_own(tmp_path, preview_server) -> None:
+    settings = musetalk_fast.Settings(
+        server=musetalk_fast.ServerSettings(url=preview_server),
+        output=musetalk_fast.OutputSettings(resolution=(256, 256), preset="ultrafast"),
+    )
+    inputs = REPOSITORY / PORTRAIT, REPOSITORY / "tests/data/short.wav"
+    threads = set()
+
+    def listen(_event: object) -> None:
+        threads.add(threading.current_thread().name)
+
+    result = musetalk_fast.render(*inputs, tmp_path / "out.mp4", settings, on_event=listen)
+    assert result.frames == 75
+    assert threads == {"musetalk-render_0"}
+
+
+def test_what_interrupts_a_render_beside_a_loop_ends_it(tmp_path, preview_server) -> None:
+    settings = musetalk_fast.Settings(server=musetalk_fast.ServerSettings(url=preview_server))
+    inputs = REPOSITORY / PORTRAIT, REPOSITORY / "tests/data/short.wav"
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, musetalk_fast.events.PlanEvent):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    async def work() -> object:
+        return await musetalk_fast.render_async(
+            *inputs, tmp_path / "out.mp4", settings, on_event=interrupt
+        )
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            api._run_in_thread(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("executable", ["", None, "/nonexistent/python"])
+def test_a_host_without_an_interpreter_gets_an_error_of_ours(
+    tmp_path, monkeypatch, executable: str | None
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    settings = musetalk_fast.Settings(server=musetalk_fast.ServerSettings(url="builtin"))
+    inputs = REPOSITORY / PORTRAIT, REPOSITORY / "tests/data/short.wav"
+    with pytest.raises(musetalk_fast.errors.ServerFailedError) as caught:
+        musetalk_fast.render(*inputs, tmp_path / "out.mp4", settings)
+    assert "builtin" in str(caught.value.where)
+    assert caught.value.hint
 
 
 def test_a_misspelt_name_does_not_pass_a_type_checker(tmp_path) -> None:

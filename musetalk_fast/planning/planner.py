@@ -147,6 +147,12 @@ def make_plan(
 
     Raises:
         errors.InputError, errors.OutputError: what would stop the render.
+
+    Example:
+        >>> from musetalk_fast import plan
+        >>> planned = plan("portrait.png", "speech.wav", "out.mp4")
+        >>> planned.frames, planned.width, planned.fps
+        (75, 512, Fraction(25, 1))
     """
     settings = settings or Settings()
     avatar, audio = Path(avatar), Path(audio)

@@ -1,4 +1,4 @@
-"""Renders videos: the public interface of the package."""
+"""Renders videos, one after the other or several at a time, with the same servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
-from musetalk_fast.errors import MuseTalkError, PlanError, UsageError
+from musetalk_fast.errors import MuseTalkError, PlanError
 from musetalk_fast.events import OnEvent, ProgressEvent
 from musetalk_fast.media.piped_input import STANDARD
 from musetalk_fast.planning import Plan
@@ -48,6 +48,17 @@ class Renderer:
         on_event: called with every event, on the event loop's thread.
         fallback: use the built-in engine if no server was chosen and the default does not answer.
         slots: what renders at work at the same time share; None: there is one at a time.
+
+    Example:
+        >>> import asyncio
+        >>> from pathlib import Path
+        >>> from musetalk_fast import Renderer, ServerSettings, Settings
+        >>> async def clips(settings):
+        ...     async with Renderer(settings) as renderer:
+        ...         inputs = Path("portrait.png"), Path("speech.wav")
+        ...         return [(await renderer.render(*inputs, Path("out.mp4"))).frames]
+        >>> asyncio.run(clips(Settings(server=ServerSettings(url="builtin"))))
+        [75]
     """
 
     def __init__(
@@ -240,55 +251,3 @@ def _emit_stopped(job: RenderJob, error: BaseException, on_event: OnEvent) -> No
         return
     with suppress(Exception):  # a listener that raises has nothing to add
         on_event(stopped_event(jobdir, job.plan))
-
-
-async def render_async(
-    avatar: Path | str,
-    audio: Path | str,
-    output: Path | str,
-    settings: Settings | None = None,
-    *,
-    fresh: bool = False,
-    on_event: OnEvent = lambda _event: None,
-) -> RenderResult:
-    """Render one video on the running event loop; see `render`."""
-    async with Renderer(settings, on_event) as renderer:
-        return await renderer.render(Path(avatar), Path(audio), Path(output), fresh=fresh)
-
-
-def render(
-    avatar: Path | str,
-    audio: Path | str,
-    output: Path | str,
-    settings: Settings | None = None,
-    *,
-    fresh: bool = False,
-    on_event: OnEvent = lambda _event: None,
-) -> RenderResult:
-    """Render one video: an avatar speaks a recording.
-
-    If parts of an interrupted render of the same plan are there, it is continued.
-
-    Args:
-        avatar: a picture with a face.
-        audio: a recording, or a video with a sound track.
-        output: the video to write; it appears only when it is complete.
-        settings: how; the default uses the default server or the built-in preview.
-        fresh: start over instead.
-        on_event: called with every event (`musetalk_fast.events`).
-
-    Raises:
-        errors.MuseTalkError: the leaf that says what went wrong, where, and what to do.
-    """
-    if _inside_a_loop():
-        raise UsageError("an event loop is running here", hint="await render_async(...) instead")
-    job = render_async(avatar, audio, output, settings, fresh=fresh, on_event=on_event)
-    return asyncio.run(job)
-
-
-def _inside_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
