@@ -57,7 +57,7 @@ class DryRun:
     def _listen(self, job: Job, event: Event) -> None:
         if isinstance(event, FacesEvent):
             self._faces[job.name] = event
-        if isinstance(event, WarningEvent):
+        if isinstance(event, WarningEvent | FacesEvent):
             self._display.show(job.name, event)
 
     def _row(self, planned: Planned) -> tuple[str, ...]:

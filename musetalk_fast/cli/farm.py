@@ -31,10 +31,10 @@ _MAX_NAME = 128
 _FILE = click.Path(path_type=Path, readable=False)
 _EXAMPLES = """\b
 Examples:
-  musetalk-fast farm export --to slurm -i anna.png -a anna.wav -o anna.mp4 --bundle job
+  musetalk-fast farm export --to slurm -i a.png -a a.wav -o a.mp4 --bundle job
   musetalk-fast farm export --to openjd --chunk 4 --serve preview \\
       -i anna.png -a anna.wav -o anna.mp4 --bundle job
-  musetalk-fast farm export --to cuecmd clips jobs.csv -o rendered --bundle job
+  musetalk-fast farm export --to cuecmd jobs.csv -o rendered --bundle job
 """
 
 

@@ -26,7 +26,7 @@ Examples:
   musetalk-fast render -i anna.png -a anna.wav -o anna.mp4
   musetalk-fast render -s http://gpu:8000 -i anna.png -a anna.mp3 -o anna.webm
   musetalk-fast render -n -i anna.png -a anna.wav -o anna.mp4
-  ffmpeg -i talk.mkv -f wav - | musetalk-fast render -i anna.png -a - -o - | ffplay -
+  cat anna.wav | musetalk-fast render -i anna.png -a - -o - | ffplay -
   musetalk-fast render -n --face-preview f.png -i us.jpg -a us.wav -o us.mp4
 """
 

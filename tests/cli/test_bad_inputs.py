@@ -127,7 +127,6 @@ def _cut_png(path: Path) -> None:
 PICTURES: dict[str, tuple[str, Callable[[Path], None], int, str]] = {
     "missing": ("none.png", lambda _path: None, 66, "MTF-INPUT-MISSING"),
     "folder": ("folder.png", Path.mkdir, 66, "MTF-INPUT-UNREADABLE"),
-    "pipe": ("pipe.png", os.mkfifo, 66, "MTF-INPUT-UNREADABLE"),
     "empty": ("empty.png", Path.touch, 65, "MTF-IMAGE-FORMAT"),
     "text": ("text.png", lambda path: path.write_text("hello\n") and None, 65, "MTF-IMAGE-FORMAT"),
     "cut PNG": ("cut.png", _cut_png, 65, "MTF-IMAGE-FORMAT"),
@@ -183,7 +182,6 @@ def _samples(path: Path, pcm: bytes) -> None:
 RECORDINGS: dict[str, tuple[str, Callable[[Path], None], int, str]] = {
     "missing": ("none.wav", lambda _path: None, 66, "MTF-INPUT-MISSING"),
     "folder": ("folder.wav", Path.mkdir, 66, "MTF-INPUT-UNREADABLE"),
-    "pipe": ("pipe.wav", os.mkfifo, 66, "MTF-INPUT-UNREADABLE"),
     "empty": ("empty.wav", Path.touch, 65, "MTF-AUDIO-LENGTH"),
     "no samples": ("no.wav", lambda path: _samples(path, b""), 65, "MTF-AUDIO-LENGTH"),
     "text": ("text.wav", lambda path: path.write_text("hello\n") and None, 65, "MTF-AUDIO-FORMAT"),

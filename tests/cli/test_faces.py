@@ -94,7 +94,7 @@ def test_a_batch_lists_the_faces_of_each_job(run, group: Path) -> None:
         *("faces", "a", 0, "left"),
     )
     assert [each["x"] < 512 for each in faces["faces"]] == [True, False]
-    assert "faces: 2; takes 0 at" in summary["jobs"][0]["detail"]
+    assert summary["jobs"][0]["faces"] == 2
 
 
 def test_a_preview_does_not_replace_an_input(run, group: Path) -> None:

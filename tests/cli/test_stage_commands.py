@@ -149,7 +149,7 @@ def test_what_cannot_be_followed(
 
 def test_a_damaged_plan_is_named(run, planned: Path) -> None:
     plan = planned / FOLDER / "plan.json"
-    plan.write_text(plan.read_text().replace('"crf": "20"', '"crf": "21"'))
+    plan.write_text(plan.read_text().replace('"match_colour": false', '"match_colour": true'))
     done = run("join", FOLDER)
     assert done.returncode == 65
     assert "changed by hand (MTF-PLAN)" in done.stderr

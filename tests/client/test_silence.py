@@ -210,8 +210,8 @@ async def test_a_silent_server() -> None:
         await asyncio.sleep(20)
         return web.Response()
 
-    async with answering(hush, timeout_secs=0.3) as connection:
-        with pytest.raises(errors.ServerUnreachableError, match=r"silent for 0\.3 s"):
+    async with answering(hush, timeout_secs=1) as connection:
+        with pytest.raises(errors.ServerUnreachableError, match=r"silent for 1 s"):
             await connection.health()
 
 

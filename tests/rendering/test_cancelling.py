@@ -17,6 +17,7 @@ from musetalk_fast import OutputSettings, ServerSettings, Settings, render_async
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.events import Event, PlanEvent, ProgressEvent
 from musetalk_fast.planning import inputs as planning_inputs
+from musetalk_fast.rendering import loading
 from musetalk_fast.rendering import renderer as renderers
 from musetalk_fast.rendering.jobdir import locked_job_directory
 from musetalk_fast.storage import AtomicFile
@@ -132,7 +133,8 @@ async def test_while_it_keeps_the_faces(tmp_path: Path, monkeypatch: pytest.Monk
 async def test_a_slow_disk_does_not_hold_the_loop(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocked, turns = getattr(renderers, name), threading.Event()
+    module = loading if name == "check_place" else renderers
+    blocked, turns = getattr(module, name), threading.Event()
 
     def slow(*given: object) -> object:
         assert turns.wait(LONG_SECS), "the loop had no turn meanwhile"
@@ -152,7 +154,7 @@ async def test_a_slow_disk_does_not_hold_the_loop(
 
         return Slow()
 
-    monkeypatch.setattr(renderers, name, slow_context if name == "locked_job_directory" else slow)
+    monkeypatch.setattr(module, name, slow_context if name == "locked_job_directory" else slow)
     async with serving(Script()) as url:
         render = _start(url, tmp_path / "out.mp4", lambda _event: None)
         asyncio.get_running_loop().call_later(0.05, turns.set)
