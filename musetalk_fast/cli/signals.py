@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,6 +64,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     import uvloop
 
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "1")  # few names are looked up, none in a hurry
     before = {number: signal.getsignal(number) for number in SIGNALS}
     stoppable = _stoppable(work)
     try:
@@ -137,12 +139,30 @@ async def _stoppable(work: Coroutine[Any, Any, T]) -> T:
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
+        await _start_resolver()
         return await work
     except BaseException:
         # Whatever cancellation turned into on its way up, it began with the signal.
         if stop.number is not None:
             raise Stopped(stop.number) from None
         raise
+
+
+async def _start_resolver() -> None:
+    """Start libuv's thread while threads can be started: later it would abort the process.
+
+    Raises:
+        RuntimeError: no thread can be started.
+    """
+    import asyncio
+    import socket
+    import threading
+
+    probe = threading.Thread(target=lambda: None)
+    probe.start()
+    probe.join()
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    await asyncio.get_running_loop().getnameinfo(("127.0.0.1", 1), numeric)
 
 
 class _Stop:
