@@ -23,15 +23,8 @@ if TYPE_CHECKING:
     )
     from musetalk_fast.planning import Plan
     from musetalk_fast.planning import make_plan as plan
-    from musetalk_fast.rendering import (
-        Renderer,
-        RenderResult,
-        join,
-        render,
-        render_async,
-        segment,
-        write_plan,
-    )
+    from musetalk_fast.rendering import Renderer, RenderResult, render, render_async
+    from musetalk_fast.rendering.api import join, segment, write_plan
 
 __all__ = [
     "AvatarSettings",
@@ -65,9 +58,9 @@ _MODULES = {
     "plan": ("planning", "make_plan"),
     "render": ("rendering", "render"),
     "render_async": ("rendering", "render_async"),
-    "write_plan": ("rendering", "write_plan"),
-    "segment": ("rendering", "segment"),
-    "join": ("rendering", "join"),
+    "write_plan": ("rendering.api", "write_plan"),
+    "segment": ("rendering.api", "segment"),
+    "join": ("rendering.api", "join"),
 }
 
 
