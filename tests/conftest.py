@@ -38,9 +38,9 @@ settings.load_profile("suite")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice the processors and one: half of a worker's time is waiting for clocks and processes."""
+    """Two more than processors: workers wait for clocks and processes a quarter of their time."""
     usable = getattr(os, "sched_getaffinity", lambda _pid: range(os.cpu_count() or 1))
-    return 1 + 2 * max(2, len(usable(0)))
+    return 2 + max(2, len(usable(0)))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -71,6 +71,7 @@ def test_a_bar_is_missed_beyond_the_spread(ratio: float, spread: float, words: s
     assert in_words("kernel/x", ratio, spread) == "no bar"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("full", [False, True])
 def test_only_a_full_run_is_kept_and_judged(full: bool, tmp_path: Path) -> None:
     table = tmp_path / "rows.json"

@@ -115,6 +115,7 @@ def _check_strictly(certificate: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.long
 def test_recipe_with_several_servers(folder: Path) -> None:
     (serve,), (client,) = _blocks("sh serve"), _blocks("sh servers")
     with _serving(serve, folder) as one, _serving(serve, folder) as other:

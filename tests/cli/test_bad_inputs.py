@@ -469,6 +469,7 @@ def _with_default(folder: Path, url: str, *arguments: str) -> subprocess.Complet
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_foreign_program_at_the_default_address_counts_as_no_server(folder: Path) -> None:
     files = ("-i", "a.png", "-a", "a.wav", "-o", "out.mp4", "--preset", "ultrafast")
     with _listening(FOREIGN["a web page"]) as url:

@@ -100,6 +100,7 @@ def test_open_job_description_runs_a_clip_in_chunks(run, tmp_path: Path, inputs)
     assert _frames(tmp_path / "mounted/out.mp4") == 75
 
 
+@pytest.mark.long
 def test_a_task_that_fails_stops_the_job_and_says_why(run, tmp_path: Path, inputs) -> None:
     export = ("farm", "export", "--to", "openjd", "--bundle", "job", "--chunk", "3")
     assert run(*export, "-s", "http://127.0.0.1:9", *inputs, *FAST).returncode == 0
@@ -114,6 +115,7 @@ def test_a_task_that_fails_stops_the_job_and_says_why(run, tmp_path: Path, input
     assert "Running step 'Render'" not in whole.stdout
 
 
+@pytest.mark.long
 def test_a_job_that_is_cancelled_leaves_its_parts(
     run, tmp_path: Path, inputs, preview_server: str
 ) -> None:

@@ -63,6 +63,7 @@ def _wait_until_it_decodes(home: Path) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "number", "code"),
     [

@@ -184,6 +184,7 @@ def _arguments(pid: int) -> str:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("form", "place"),
     [("-v", "guarded"), ("-v", "wrong"), ("--json", "wrong"), ("--json", "builtin")],
@@ -212,6 +213,7 @@ def test_a_render_shows_its_key_nowhere(
         assert SECRET not in text
 
 
+@pytest.mark.long
 def test_serve_says_who_may_come_in(tmp_path: Path, key_file: str) -> None:
     for arguments, code in (
         (("--api-key-file", str(tmp_path / "none")), 78),

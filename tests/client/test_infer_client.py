@@ -302,6 +302,7 @@ runpy.run_module("musetalk_fast", run_name="__main__", alter_sys=True)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_render_of_1000_frames_takes_no_more_than_250_megabytes(tmp_path: Path) -> None:
     (tmp_path / "avatar.png").write_bytes(avatar(512, 512))

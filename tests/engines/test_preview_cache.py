@@ -157,6 +157,7 @@ def test_a_full_disk_keeps_nothing(alone: Path, monkeypatch: pytest.MonkeyPatch)
     assert function(21) == 42
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["nowhere", "temporary"])
 def test_it_paints_without_a_home_and_without_writing_to_the_package(
     tmp_path: Path, smiling, place: str

@@ -47,6 +47,7 @@ def _command(arguments: list[str], **variables: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.long
 async def test_eight_kills(
     workload: Workload, steady: Server, right: Right, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ async def test_eight_kills(
     print(cost)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for children")
 async def test_killed_with_a_server_of_its_own(tmp_path: Path) -> None:
     workload = Workload(tmp_path, 4.0).write()
@@ -70,6 +72,7 @@ async def test_killed_with_a_server_of_its_own(tmp_path: Path) -> None:
     Killing(workload, tmp_path / "out.mp4", "builtin", right, random.Random(2)).run(2)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for children")
 async def test_its_own_server_is_killed(tmp_path: Path) -> None:
     workload = Workload(tmp_path, 6.0).write()
@@ -109,6 +112,7 @@ async def test_a_signal_keeps_parts(
     assert pictures(output) == await right(workload)
 
 
+@pytest.mark.long
 async def test_two_renders_on_one_output(steady: Server, right: Right, tmp_path: Path) -> None:
     """The first stands still in the middle of its work when the second comes."""
     output = tmp_path / "out.mp4"

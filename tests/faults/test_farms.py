@@ -40,6 +40,7 @@ def _segment(plan: Path, url: str, *numbers: str) -> list[str]:
     return [*PROGRAM, "segment", "--json", "-s", url, str(plan), *chosen]
 
 
+@pytest.mark.long
 async def test_two_machines_do_the_same_segments(
     workload: Workload, plan: Path, steady: Server, right: Right
 ) -> None:
@@ -76,6 +77,7 @@ async def test_a_machine_is_killed_and_another_goes_on(
     assert not plan.parent.exists(), "what the killed one had begun is gone, too"
 
 
+@pytest.mark.long
 async def test_their_streams_have_faults(
     workload: Workload, plan: Path, server: Server, right: Right
 ) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from random_mix import Mix, round_of
 
 SEED = 58
@@ -40,6 +41,7 @@ def test_a_mix_that_is_stopped_reports_its_results() -> None:
     assert f"seed 7: {stopped[1]} renders" in recorder
 
 
+@pytest.mark.long
 def test_the_mix(tmp_path: Path) -> None:
     blows = {blow.kind for number in range(ROUNDS) for blow in round_of(SEED, number).blows}
     assert len(blows) == 4

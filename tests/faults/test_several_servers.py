@@ -126,6 +126,7 @@ def _frames(parts: dict[str, int]) -> set[int]:
     return {frame for name in parts for frame in range(25 * int(name[:8]), 25 * int(name[:8]) + 25)}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("quick")
 async def test_killed_and_started_again(
     workload: Workload, right: Right, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -225,6 +226,7 @@ async def test_a_single_corrupting_server_is_named(
     assert proxy.url in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("quick")
 async def test_servers_that_differ_are_named_and_left_out(
     workload: Workload, right: Right, tmp_path: Path

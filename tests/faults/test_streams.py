@@ -43,6 +43,7 @@ async def _survives(
     assert not output.with_name("out.mp4.parts").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("act", [Act.CUT, Act.RESET], ids=["closed", "reset"])
 async def test_the_end_of_a_connection_at_every_message(
     act: Act, wire: str, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
@@ -73,6 +74,7 @@ def _taken(recorder: EventRecorder, frames: int) -> Callable[[], bool]:
     return lambda: recorder.received >= frames
 
 
+@pytest.mark.long
 async def test_a_reset_inside_every_message(
     wire: str, short: Workload, proxy: Proxy, right: Right, tmp_path: Path
 ) -> None:

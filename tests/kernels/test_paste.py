@@ -255,6 +255,7 @@ def test_onto_an_avatar_gives_what_pasting_into_it_does(
     assert equal_planes(avatar, before)
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(faces(90, 70), layouts, st.booleans())
 def test_touches_only_what_the_mask_covers(face: Face, layout: PixelLayout, sharp: bool) -> None:

@@ -139,6 +139,7 @@ def _pieces(messages: list[bytes], size: int | None) -> Iterator[list[bytes]]:
         yield from [cut] if size is None else ([piece] for piece in cut)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [None, 100_000, 256_000])
 @pytest.mark.parametrize(
     ("module", "encoding"), [(binary, RAW), (ndjson, RAW), (binary, JPEG), (ndjson, JPEG)]

@@ -129,6 +129,7 @@ async def _idle(sender: Sender) -> int:
     return before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wire", STREAM_WIRES, ids=lambda wire: wire.name)
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
 async def test_a_server_waits_for_the_encoder(kind: str, wire: StreamWire, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ async def test_while_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert os.listdir(tmp_path) == ["hour.wav"]  # noqa: PTH208 - asyncio's rule forbids the other
 
 
+@pytest.mark.long
 async def test_while_it_joins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The join has begun, and the lock is held until it has ended; nothing appears afterwards."""
     output = tmp_path / "out.mp4"

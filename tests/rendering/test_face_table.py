@@ -146,6 +146,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_avatar(tmp_path: Path) -> None:
     pytest.importorskip("resource", reason="this system does not say how much memory was used")
     command = [sys.executable, "-c", LONG_AVATAR, str(tmp_path)]

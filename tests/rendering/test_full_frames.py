@@ -45,6 +45,7 @@ def _luma(path: Path) -> NDArray[np.int16]:
     return np.stack(frames).astype(np.int16)
 
 
+@pytest.mark.long
 def test_full_frames_show_what_crops_show(tmp_path: Path) -> None:
     with listening(["-m", "musetalk_fast", "serve", "--port", "0"]) as url:
         crops = _render(url, tmp_path / "crops.mp4")

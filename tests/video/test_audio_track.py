@@ -226,6 +226,7 @@ def test_sound_and_pictures_are_interleaved(tmp_path: Path, parts: dict[str, Par
                 assert abs(at["video"] - at["audio"]) < 0.5
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path, parts: dict[str, Part]) -> None:
     # When a frame is asked for, what came before it is in the file (FFmpeg writes 256 KiB a time).
     asked: list[int] = []

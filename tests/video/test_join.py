@@ -69,6 +69,7 @@ def test_every_frame_is_at_the_nearest_millisecond_in_webm(tmp_path: Path, fps: 
     assert all(abs(time - i / fps) <= Fraction(1, 2000) for i, time in enumerate(decoded.times))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fps", RATES[:4], ids=str)
 def test_nothing_drifts(tmp_path: Path, fps: Fraction) -> None:
     # Equal fractions after an hour are equal fractions after ten.
