@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, OnFace
+from musetalk_fast.engines.face_sequence import FaceSequence
 from musetalk_fast.engines.musetalk.lanczos import mouth_input
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache, latents_key
 from musetalk_fast.engines.musetalk.latent_file import (
@@ -43,38 +43,20 @@ class MuseTalkAvatar:
     @property
     def faces(self) -> Sequence[Face | None]:
         """One entry per source frame, made when it is asked for."""
-        return _Faces(self._file)
+        return FaceSequence(len(self._file), self._face)
+
+    def _face(self, source: int) -> Face | None:
+        file = self._file
+        if not file.has_face(source):
+            return None
+        box, points = file.place(source)
+        detail = _STILL_DETAIL if len(file) == 1 else _CLIP_DETAIL
+        place, mask = jaw_mask(points, box, *file.size, detail=detail)
+        return Face(source=source, box=box, mask_box=place, mask=mask)
 
     def latents(self, source: int) -> Latents:
         """(8, 32, 32): the masked face and the entire one of a source frame that has a face."""
         return self._file.latents(source)
-
-
-class _Faces(Sequence["Face | None"]):
-    def __init__(self, file: LatentFile) -> None:
-        self._file = file
-
-    def __len__(self) -> int:
-        return len(self._file)
-
-    @overload
-    def __getitem__(self, source: int) -> Face | None: ...
-    @overload
-    def __getitem__(self, source: slice) -> list[Face | None]: ...
-    def __getitem__(self, source: int | slice) -> Face | list[Face | None] | None:
-        if isinstance(source, slice):
-            return [self[each] for each in range(*source.indices(len(self)))]
-        if not 0 <= source < len(self):
-            raise IndexError(f"there is no source frame {source}")
-        if not self._file.has_face(source):
-            return None
-        box, points = self._file.place(source)
-        detail = _STILL_DETAIL if len(self) == 1 else _CLIP_DETAIL
-        place, mask = jaw_mask(points, box, *self._file.size, detail=detail)
-        return Face(source=source, box=box, mask_box=place, mask=mask)
-
-    def __iter__(self) -> Iterator[Face | None]:
-        return (self[source] for source in range(len(self)))
 
 
 class AvatarPreparer:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import logging
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +17,7 @@ from musetalk_fast.engines.base import (
     EngineInfo,
     OnFace,
 )
+from musetalk_fast.engines.fingerprint import FACES, fingerprint
 from musetalk_fast.engines.musetalk.accelerator import (
     Accelerator,
     DeviceChoice,
@@ -141,11 +140,4 @@ class MuseTalkEngine:
 
 
 def _fingerprint() -> str:
-    """Eight hex digits over the code and the face models that decide what a crop looks like."""
-    digest = sha256(__version__.encode())
-    for package in (__package__, "musetalk_fast.media.face"):
-        files = importlib.resources.files(package).iterdir()
-        for file in sorted(files, key=lambda each: each.name):
-            if file.name.endswith((".py", ".npz", ".tflite")):
-                digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:8]
+    return fingerprint(__package__, FACES, salt=__version__.encode())

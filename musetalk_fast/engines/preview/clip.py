@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, OnFace
+from musetalk_fast.engines.face_sequence import FaceSequence
 from musetalk_fast.engines.preview.anatomy import (
     LOWER_INNER,
     MIDDLE,
@@ -81,7 +81,13 @@ class ClipAvatar:
     @property
     def faces(self) -> Sequence[Face | None]:
         """One entry per source frame, made when it is asked for."""
-        return _Faces(self._file, self.width, self.height)
+        return FaceSequence(len(self._file), self._face)
+
+    def _face(self, source: int) -> Face | None:
+        if not self._file.has_face(source):
+            return None
+        box, mesh = self._file.place(source)
+        return _face(source, mesh, box, self.width, self.height)
 
     def posed(self, source: int, pose: MouthPose) -> tuple[Mouth, Posed]:
         """A source frame's mouth, and a pose of it.
@@ -111,32 +117,6 @@ class ClipAvatar:
         origin, column, row = self._head.space.to_crop(space.from_crop(corners))
         place = np.stack([column - origin, row - origin, origin], axis=1).astype(np.float32)
         return replace(interior, tongue=interior.tongue * gain, place=place, gain=gain)
-
-
-class _Faces(Sequence["Face | None"]):
-    def __init__(self, file: ClipFile, width: int, height: int) -> None:
-        self._file = file
-        self._size = (width, height)
-
-    def __len__(self) -> int:
-        return len(self._file)
-
-    @overload
-    def __getitem__(self, source: int) -> Face | None: ...
-    @overload
-    def __getitem__(self, source: slice) -> list[Face | None]: ...
-    def __getitem__(self, source: int | slice) -> Face | list[Face | None] | None:
-        if isinstance(source, slice):
-            return [self[each] for each in range(*source.indices(len(self)))]
-        if not 0 <= source < len(self):
-            raise IndexError(f"there is no source frame {source}")
-        if not self._file.has_face(source):
-            return None
-        box, mesh = self._file.place(source)
-        return _face(source, mesh, box, *self._size)
-
-    def __iter__(self) -> Iterator[Face | None]:
-        return (self[source] for source in range(len(self)))
 
 
 def prepare_clip(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.resources
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from musetalk_fast.engines.base import (
     OnFace,
     PreparedAvatar,
 )
+from musetalk_fast.engines.fingerprint import FACES, fingerprint
 from musetalk_fast.engines.preview.clip import prepare_clip
 from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, Posed, make_mouth, pose_mouth
@@ -69,7 +68,7 @@ class PreviewEngine:
         """Name and version: the package's, and a hash of the engine's code and weights."""
         return EngineInfo(
             name=NAME,
-            model=f"{NAME}-{__version__}-{_fingerprint()}",
+            model=f"{NAME}-{__version__}-{fingerprint(__package__, FACES)}",
             is_preview=True,
             takes_videos=True,
         )
@@ -139,14 +138,3 @@ def _compile(avatar: PreviewAvatar) -> None:
     """Make a crop: the first one compiles the kernels, for which a stream has no time."""
     source = next(number for number, face in enumerate(avatar.faces) if face is not None)
     paint(*avatar.posed(source, MouthPose(0, 0, 0)))
-
-
-def _fingerprint() -> str:
-    """Eight hex digits over everything that decides what a crop looks like."""
-    digest = hashlib.sha256()
-    for package in (__package__, "musetalk_fast.media.face"):
-        files = importlib.resources.files(package).iterdir()
-        for file in sorted(files, key=lambda each: each.name):
-            if file.name.endswith((".py", ".npz", ".tflite")):
-                digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:8]
