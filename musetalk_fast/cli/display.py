@@ -40,8 +40,12 @@ class Display:
     """Shows nothing: what the others begin with."""
 
     _video_is_there = False
+    _heartbeat: Heartbeat | None = None
+    """Of a display that gives signs of life."""
 
     def __enter__(self) -> Display:
+        if self._heartbeat is not None:
+            self._heartbeat.start()
         return self
 
     def __exit__(
@@ -50,6 +54,8 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         self.close()
         if error is not None or not _lost:
             return
@@ -73,21 +79,7 @@ class JsonDisplay(Display):
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._heartbeat = Heartbeat(self._beat)
-
-    def __enter__(self) -> Display:
-        """Begin the signs of life."""
-        self._heartbeat.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._heartbeat.stop()
-        super().__exit__(kind, error, trace)
+        self._heartbeat: Heartbeat = Heartbeat(self._beat)
 
     def __call__(self, event: Event) -> None:
         """Write the event's fields."""
@@ -174,21 +166,7 @@ class LineDisplay(TextDisplay):
         super().__init__(verbose=verbose)
         self._shown: dict[str, tuple[float, float]] = {}
         self._stage = ""
-        self._heartbeat = Heartbeat(self._beat)
-
-    def __enter__(self) -> Display:
-        """Begin the signs of life."""
-        self._heartbeat.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._heartbeat.stop()
-        super().__exit__(kind, error, trace)
+        self._heartbeat: Heartbeat = Heartbeat(self._beat)
 
     def note(self, text: str) -> None:
         """A line on stderr."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from musetalk_fast.errors import OutputPlaceError, UsageError
 from musetalk_fast.farming.cue_commands import cue_commands
-from musetalk_fast.farming.farm_job import FarmJob, FarmOptions
-from musetalk_fast.farming.openjd_template import SETTINGS, job_template
+from musetalk_fast.farming.farm_job import FarmJob, FarmOptions, File
+from musetalk_fast.farming.openjd_template import job_template
 from musetalk_fast.farming.slurm_scripts import slurm_scripts
 from musetalk_fast.storage import AtomicFile, write_errors
 
@@ -56,25 +56,25 @@ def _write(path: Path, text: str) -> Path:
 
 
 def _openjd(job: FarmJob, options: FarmOptions, settings: Path) -> dict[str, str]:
-    values = {file.name: str(file.path) for file in job.files} | {SETTINGS: str(settings)}
-    inputs = [str(file.path) for file in job.files if not (file.is_output or file.is_folder)]
-    folders = [str(file.path) for file in job.files if file.is_folder and not file.is_output]
-    outputs = {
-        str(file.path if file.is_folder else file.path.parent)
-        for file in job.files
-        if file.is_output
-    }
-    assets = {
-        "assetReferences": {
-            "inputs": {"filenames": [*inputs, str(settings)], "directories": folders},
-            "outputs": {"directories": sorted(outputs)},
-        }
-    }
-    named = [{"name": name, "value": value} for name, value in values.items()]
+    config = File("Settings", settings)
+    named = [{"name": file.name, "value": str(file.path)} for file in (*job.files, config)]
     return {
-        "template.yaml": _yaml(job_template(job, options)),
+        "template.yaml": _yaml(job_template(job, options, config)),
         "parameter_values.yaml": _yaml({"parameterValues": named}),
-        "asset_references.yaml": _yaml(assets),
+        "asset_references.yaml": _yaml({"assetReferences": _assets((*job.files, config))}),
+    }
+
+
+def _assets(files: Sequence[File]) -> dict[str, Any]:
+    inputs = [file for file in files if not file.is_output]
+    outputs = [file for file in files if file.is_output]
+    folders = {str(file.path if file.is_folder else file.path.parent) for file in outputs}
+    return {
+        "inputs": {
+            "filenames": [str(file.path) for file in inputs if not file.is_folder],
+            "directories": [str(file.path) for file in inputs if file.is_folder],
+        },
+        "outputs": {"directories": sorted(folders)},
     }
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from musetalk_fast.farming.farm_job import FarmJob, FarmOptions, File, Words
 
-SETTINGS = "Settings"
 _NOTICE_SECS = 30
 """Between the request to stop and the kill: a render stops within two."""
 
@@ -45,9 +44,13 @@ kill -KILL "$(cat server.pid)"
 """
 
 
-def job_template(job: FarmJob, options: FarmOptions) -> dict[str, Any]:
-    """The template; its parameters have no values for files."""
-    paths = {file.name: f"{{{{Param.{file.name}}}}}" for file in job.files}
+def job_template(job: FarmJob, options: FarmOptions, settings: File) -> dict[str, Any]:
+    """The template; its parameters have no values for files.
+
+    Args:
+        settings: the configuration file of all tasks.
+    """
+    paths = {file.name: _value(file) for file in job.files}
     steps = [_tasks(job, options, job.task(paths, "{{Task.Param.Number}}"))]
     if (before := job.before(paths)) is not None:
         steps.insert(0, _step("Plan", before))
@@ -59,14 +62,22 @@ def job_template(job: FarmJob, options: FarmOptions) -> dict[str, Any]:
         "extensions": ["TASK_CHUNKING"],
         "name": options.name,
         "parameterDefinitions": [
-            *map(_parameter, (*job.files, File(SETTINGS, job.files[0].path))),
+            *map(_parameter, (*job.files, settings)),
             *_engine_parameter(options),
         ],
         "jobEnvironments": [
-            {"name": "Settings", "variables": {"MUSETALK_CONFIG_PATH": "{{Param.Settings}}"}}
+            {
+                "name": "Settings",
+                "variables": {"MUSETALK_CONFIG_PATH": f"{{{{Param.{settings.name}}}}}"},
+            }
         ],
         "steps": steps,
     }
+
+
+def _value(file: File) -> str:
+    """Where a parameter's value is put."""
+    return f"{{{{Param.{file.name}}}}}"
 
 
 def _engine_parameter(options: FarmOptions) -> list[dict[str, Any]]:

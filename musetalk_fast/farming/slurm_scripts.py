@@ -9,7 +9,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
-from musetalk_fast.farming.farm_job import FarmJob, FarmOptions, Words, absolute_paths, chunks
+from musetalk_fast.farming.farm_job import FarmJob, FarmOptions, absolute_paths, chunks
+
+_NUMBERS = "NUMBERS2f9c41d7OFTHETASK"
 
 
 def slurm_scripts(job: FarmJob, options: FarmOptions, settings: str) -> dict[str, str]:
@@ -19,35 +21,30 @@ def slurm_scripts(job: FarmJob, options: FarmOptions, settings: str) -> dict[str
         settings: path of the settings file.
     """
     paths = absolute_paths(job)
-    before, after = job.before(paths), job.after(paths)
-    scripts = {"submit.sh": _submit(job, options, after is not None)}
-    if before is not None:
-        scripts["submit.sh"] = _planned(scripts["submit.sh"], before, settings)
-    scripts["tasks.sbatch"] = _tasks(job, options, settings)
+    after = job.after(paths)
+    scripts = {
+        "submit.sh": _submit(job, options, settings),
+        "tasks.sbatch": _tasks(job, options, settings),
+    }
     if after is not None:
         without_gpu = replace(options, gpus=0)
         scripts["join.sbatch"] = _script(without_gpu, settings, [f"exec {shlex.join(after)}"])
     return scripts
 
 
-def _planned(submit: str, before: Words, settings: str) -> str:
+def _submit(job: FarmJob, options: FarmOptions, settings: str) -> str:
     """The plan is written where the job is submitted, which has the files too."""
-    lines = submit.splitlines()
-    plan = [f"export MUSETALK_CONFIG_PATH={shlex.quote(settings)}", shlex.join(before)]
-    return "\n".join([*lines[:3], *plan, *lines[3:]]) + "\n"
-
-
-def _submit(job: FarmJob, options: FarmOptions, joins: bool) -> str:
+    paths = absolute_paths(job)
     last = len(chunks(job)) - 1
     limit = f"%{options.at_once}" if options.at_once else ""
-    lines = [
-        "#!/usr/bin/env bash",
-        "set -euo pipefail",
-        'cd "$(dirname "$0")"',
+    lines = ["#!/usr/bin/env bash", "set -euo pipefail", 'cd "$(dirname "$0")"']
+    if (before := job.before(paths)) is not None:
+        lines += [_settings(settings), shlex.join(before)]
+    lines += [
         f"tasks=$(sbatch --parsable --array=0-{last}{limit} tasks.sbatch)",
         'echo "tasks: job $tasks"',
     ]
-    if joins:
+    if job.after(paths) is not None:
         lines += [
             'after="afterok:${tasks%%;*}"',
             'join=$(sbatch --parsable --dependency="$after" --kill-on-invalid-dep=yes join.sbatch)',
@@ -56,16 +53,19 @@ def _submit(job: FarmJob, options: FarmOptions, joins: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _settings(path: str) -> str:
+    return f"export MUSETALK_CONFIG_PATH={shlex.quote(path)}"
+
+
 def _tasks(job: FarmJob, options: FarmOptions, settings: str) -> str:
-    command = shlex.join(job.task(absolute_paths(job), "@NUMBERS@"))
-    # The word that has the numbers was quoted by itself.
-    command = command.replace("'@NUMBERS@'", "@NUMBERS@").replace("@NUMBERS@", '"$numbers"')
-    numbers = " ".join(chunks(job))
-    return _script(
-        options,
-        settings,
-        [f"all=({numbers})", "numbers=${all[SLURM_ARRAY_TASK_ID]}", f"exec {command}"],
-    )
+    # Nothing in a word of digits and letters is quoted, and no path has this one.
+    command = shlex.join(job.task(absolute_paths(job), _NUMBERS)).replace(_NUMBERS, '"$numbers"')
+    lines = [
+        f"all=({' '.join(chunks(job))})",
+        "numbers=${all[SLURM_ARRAY_TASK_ID]}",
+        f"exec {command}",
+    ]
+    return _script(options, settings, lines)
 
 
 def _script(options: FarmOptions, settings: str, lines: Sequence[str]) -> str:
@@ -82,7 +82,7 @@ def _script(options: FarmOptions, settings: str, lines: Sequence[str]) -> str:
             [
                 *head,
                 "set -euo pipefail",
-                f"export MUSETALK_CONFIG_PATH={shlex.quote(settings)}",
+                _settings(settings),
                 "export MUSETALK_PROGRESS=plain",
                 *lines,
             ]

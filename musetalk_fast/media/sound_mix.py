@@ -1,4 +1,4 @@
-"""A second sound beneath the first: music or a room, repeated as long as the video is."""
+"""A second sound beneath the first: music or ambience, repeated as long as the video is."""
 
 from __future__ import annotations
 
