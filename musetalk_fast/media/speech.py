@@ -107,22 +107,28 @@ def load_speech(
             if (mix := heard.better_mix()) is not None:
                 wav.unlink()
                 continue
-            found = damage(reader)
-            return Speech(
-                path=Path(path),
-                sha256=sha256,
-                wav=wav,
-                wav_sha256=file_sha256(wav),
-                wav_samples=heard.wav_samples,
-                samples=reader.samples,
-                rate=reader.rate,
-                peak_dbfs=_dbfs(heard.levels.peak),
-                rms_dbfs=_dbfs(heard.levels.rms),
-                excerpt=replace(excerpt, track=str(reader.source.number)),
-                track=facts_of(reader),
-                damage=found,
-                notes=notes(reader, found, heard.mix, _dbfs(heard.levels.peak)),
-            )
+            return _described(Path(path), sha256, reader, heard, excerpt)
+
+
+def _described(
+    path: Path, sha256: str, reader: AudioDecoder, heard: _Pass, excerpt: Excerpt
+) -> Speech:
+    found, levels = damage(reader), heard.levels
+    return Speech(
+        path=path,
+        sha256=sha256,
+        wav=heard.wav,
+        wav_sha256=file_sha256(heard.wav),
+        wav_samples=heard.wav_samples,
+        samples=reader.samples,
+        rate=reader.rate,
+        peak_dbfs=_dbfs(levels.peak),
+        rms_dbfs=_dbfs(levels.rms),
+        excerpt=replace(excerpt, track=str(reader.source.number)),
+        track=facts_of(reader),
+        damage=found,
+        notes=notes(reader, found, heard.mix, _dbfs(levels.peak)),
+    )
 
 
 class _Pass:
@@ -131,6 +137,7 @@ class _Pass:
     def __init__(
         self, reader: AudioDecoder, wav: Path, mix: Mix | None, on_block: Callable[[float], None]
     ) -> None:
+        self.wav = wav
         self.levels = Levels()
         self.channels: Channels | None = None
         self._mix = mix

@@ -58,19 +58,10 @@ def plan_render(
         beside * len(segments), processors(), in_software=encoder.in_software
     )
     return Plan(
-        avatar=avatar.path,
-        audio=speech.path,
+        **_input_fields(inputs),
         output=output,
-        avatar_sha256=avatar.sha256,
-        audio_sha256=speech.sha256,
-        track=speech.track.number,
-        start=speech.excerpt.start,
-        duration=speech.duration,
         fps=fps,
         frames=frames,
-        width=avatar.width,
-        height=avatar.height,
-        colour=avatar.colour,
         bit_depth=encoder.bit_depth,
         sources=source_runs(avatar, frames, showing),
         extend=extend,
@@ -78,14 +69,31 @@ def plan_render(
         segments=segments,
         encoder=replace(encoder, threads=concurrency.threads),
         **_background_fields(inputs),
-        mix_background=inputs.mix_background,
-        mix_background_sha256=inputs.mix_background_sha256,
         sound=planned_sound(inputs, container, settings, frames / fps, on_event),
         silence=_silence(inputs, settings.avatar.silence, on_event),
         match_colour=_match_colour(avatar, settings.output.match_colour, on_event),
         **_settings_fields(settings),
         frame_names=output.name if container.is_sequence else None,
     )
+
+
+def _input_fields(inputs: Inputs) -> dict[str, Any]:
+    """Those of the plan that the files decide."""
+    avatar, speech = inputs.avatar, inputs.speech
+    return {
+        "avatar": avatar.path,
+        "avatar_sha256": avatar.sha256,
+        "audio": speech.path,
+        "audio_sha256": speech.sha256,
+        "track": speech.track.number,
+        "start": speech.excerpt.start,
+        "duration": speech.duration,
+        "width": avatar.width,
+        "height": avatar.height,
+        "colour": avatar.colour,
+        "mix_background": inputs.mix_background,
+        "mix_background_sha256": inputs.mix_background_sha256,
+    }
 
 
 def _settings_fields(settings: Settings) -> dict[str, Any]:
