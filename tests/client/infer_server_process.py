@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -41,7 +43,14 @@ def pattern_server(**options: object) -> Iterator[str]:
 @contextmanager
 def listening(command: list[str]) -> Iterator[str]:
     """Run a Python program until the context ends; gives the address that it prints."""
-    child = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+    # A server that is killed cannot take its store away.
+    folder = tempfile.TemporaryDirectory(prefix="server-", ignore_cleanup_errors=True)
+    child = subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": folder.name},
+    )
     assert child.stdout is not None
     try:
         line = child.stdout.readline()
@@ -51,6 +60,7 @@ def listening(command: list[str]) -> Iterator[str]:
         child.kill()
         child.wait()
         child.stdout.close()
+        folder.cleanup()
 
 
 @asynccontextmanager

@@ -6,8 +6,10 @@ import asyncio
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -42,11 +44,14 @@ class Process:
 def running(**asked: Any) -> Iterator[Process]:
     """A server process with the pattern engine; `asked` has `engine`, `limits` and `options`."""
     pass_fds = [asked["options"]["lifeline"]] if "lifeline" in asked.get("options", {}) else []
+    # One that is killed cannot take its store away.
+    folder = tempfile.TemporaryDirectory(prefix="server-", ignore_cleanup_errors=True)
     child = subprocess.Popen(
         [sys.executable, str(LAUNCHER), json.dumps(asked)],
         stdout=subprocess.PIPE,
         text=True,
         pass_fds=pass_fds,
+        env=os.environ | {"TMPDIR": folder.name},
     )
     assert child.stdout is not None
     try:
@@ -58,6 +63,7 @@ def running(**asked: Any) -> Iterator[Process]:
             child.kill()
         child.wait()
         child.stdout.close()
+        folder.cleanup()
 
 
 def sha256(data: bytes) -> str:
