@@ -84,8 +84,7 @@ def _assignment(item: SettingValue) -> str:
     text = _text(item)
     if text is None or item.kind.secret:
         return f"# {item.key} = {text or ''}".rstrip()
-    # A JSON string is a TOML string as well.
-    return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
+    return item.assignment()
 
 
 def _origin(item: SettingValue, loaded: Loaded) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ class SettingValue:
     kind: Kind
     value: Any
     origin: str
+
+    def assignment(self) -> str:
+        """`key = value` as a file says it, of a value that is there."""
+        text = self.kind.write(self.value)
+        # A JSON string is a TOML string as well.
+        return f"{self.key} = {json.dumps(text) if self.kind.textual else text}"
 
 
 @dataclass(frozen=True, slots=True)

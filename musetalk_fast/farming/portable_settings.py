@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -20,14 +19,8 @@ def portable_settings(loaded: Loaded) -> str:
     ]
     lines = ["# The settings of all tasks; MUSETALK_CONFIG_PATH names this file."]
     for section, items in groupby(chosen, lambda item: item.section):
-        lines += ["", f"[{section}]", *map(_assignment, items)]
+        lines += ["", f"[{section}]", *(item.assignment() for item in items)]
     return "\n".join(lines) + "\n"
-
-
-def _assignment(item: SettingValue) -> str:
-    text = item.kind.write(item.value)
-    # A JSON string is a TOML string as well.
-    return f"{item.key} = {json.dumps(text) if item.kind.textual else text}"
 
 
 _FILES = {("server", key) for key in ("api_key_file", "ca_file", "cert", "key")}

@@ -15,6 +15,9 @@ import pytest
 import yaml
 from openjd.model import decode_job_template
 
+from musetalk_fast.cli import farm
+from musetalk_fast.farming import EXPORTERS
+
 REPOSITORY = Path(__file__).parents[2]
 PORTRAIT = REPOSITORY / "examples/portrait.png"
 SPEECH = REPOSITORY / "tests/data/short.wav"
@@ -47,6 +50,10 @@ def inputs(tmp_path: Path) -> tuple[str, ...]:
     shutil.copy(PORTRAIT, tmp_path / "portrait.png")
     shutil.copy(SPEECH, tmp_path / "it's speech.wav")
     return "-i", "portrait.png", "-a", "it's speech.wav", "-o", "out.mp4"
+
+
+def test_each_engine_can_be_chosen() -> None:
+    assert set(EXPORTERS) == set(farm._TARGETS)
 
 
 def _environment(tmp_path: Path, **variables: str) -> dict[str, str]:
