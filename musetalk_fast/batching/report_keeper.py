@@ -106,8 +106,8 @@ class ReportKeeper:
             record = _with_result(record, outcome.result)
         elif outcome.error is not None:
             error = outcome.error
-            told = {"token": error.token, "message": error.message}
-            record = replace(record, error=told | {"where": error.where, "hint": error.hint})
+            known = {"token": error.token, "message": error.message}
+            record = replace(record, error=known | {"where": error.where, "hint": error.hint})
         self._records[job.name] = record
 
     def interrupt(self) -> None:

@@ -65,8 +65,7 @@ async def render_all(
     async with AsyncExitStack() as stack:
         batch = _Batch(stack, listener, finished, options, jobs)
         await batch.open_servers(jobs)
-        for folder in {job.output.parent for job in jobs}:
-            make_folder(folder)
+        await run_in_thread(partial(_make_folders, {job.output.parent for job in jobs}))
         waiting = deque(await run_in_thread(partial(shortest_first, jobs)))
         count = min(batch.at_once, len(jobs))
         workers = [asyncio.ensure_future(batch.work(waiting)) for _ in range(count)]
@@ -163,6 +162,11 @@ def _segments_at_once(jobs: Iterable[Job]) -> int:
     servers = {url for job in jobs for url in job.settings.server.url or (DEFAULT_SERVER,)}
     encoders = choose_concurrency(len(servers) + MAX_ENCODERS, processors()).encoders
     return min(MAX_STREAMS, max(encoders, len(servers)))
+
+
+def _make_folders(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        make_folder(folder)
 
 
 def make_folder(outputs: Path) -> None:

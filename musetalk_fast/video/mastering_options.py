@@ -1,4 +1,4 @@
-"""How encoders are told for which display a video was mastered, and how bright it gets."""
+"""How encoders take for which display a video was mastered, and how bright it gets."""
 
 from __future__ import annotations
 
