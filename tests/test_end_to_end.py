@@ -87,6 +87,7 @@ def clip(
 Clip = tuple[Path, Path, musetalk_fast.RenderResult]
 
 
+@pytest.mark.long
 def test_frames_are_counted_and_on_the_grid(clip: Clip) -> None:
     _, folder, result = clip
     frames, times = _decode(folder / "out.mp4")

@@ -70,6 +70,7 @@ async def test_an_independent_server(style: str, tmp_path: Path) -> None:
         await _check(address, _request(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fps", [Fraction(25), NTSC, Fraction(24), Fraction(60), Fraction(50)])
 @pytest.mark.parametrize("rounding", ["floor", "round", "ceil"])
 async def test_every_way_to_round_gives_the_frames_of_the_plan(

@@ -96,6 +96,7 @@ RECORDINGS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recordings(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     codec, kind, layout, options = RECORDINGS[name]
