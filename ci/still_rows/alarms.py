@@ -30,9 +30,9 @@ from scenes import FPS, PORTRAITS, ROOT, SPEECH, Framing, framed
 from musetalk_fast.engines.base import CropRequest, never_cancelled
 from musetalk_fast.engines.preview.engine import PreviewEngine
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
 from musetalk_fast.media.speech import load_speech
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.media.wav import open_speech
 from musetalk_fast.types import BT709, AvatarOptions, Crop, CropEncoding, Face, Rows, SourceRun
 from musetalk_fast.video.band import band_of

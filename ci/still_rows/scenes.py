@@ -15,9 +15,9 @@ from PIL import Image
 from musetalk_fast.engines.base import CropRequest, never_cancelled
 from musetalk_fast.engines.preview.engine import PreviewAvatar, PreviewEngine
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
 from musetalk_fast.media.speech import load_speech
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.media.wav import open_speech
 from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, Face, Picture, Rows, SourceRun
 from musetalk_fast.wire.messages import Frame

@@ -14,11 +14,12 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
-from musetalk_fast.media.avatar import AvatarSource, StillSource
+from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, load_background
 from musetalk_fast.media.face import FaceFinder, find_face
 from musetalk_fast.media.frame_size import output_size
 from musetalk_fast.media.image import Still
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.planning.avatar_opening import open_wanted, wanted_resolution
 from musetalk_fast.planning.concurrency import Concurrency, choose_concurrency, processors
 from musetalk_fast.planning.face_look import picture_with_face

@@ -6,28 +6,24 @@ made for the one or the other.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from musetalk_fast.kernels.alpha import rgba_to_planes
 from musetalk_fast.kernels.planes import PixelLayout, Planes
-from musetalk_fast.kernels.yuv import rgb_to_planes
-from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.animation import animated_format
 from musetalk_fast.media.frame_size import Placement, Resolution, Size
-from musetalk_fast.media.image import Asset, Background, Still, load_still
+from musetalk_fast.media.image import Asset, Background, load_still
 from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.media.input_file import open_input, read_errors
 from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.media.picture.formats import MAX_MARK, is_picture, is_video
 from musetalk_fast.media.picture_video import Look, OnPicture, open_animation, open_sequence
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.media.video import VideoSource, is_known
 from musetalk_fast.media.video.tone_curve import ToneCurve
-from musetalk_fast.media.video.video_file import VideoFile
-from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
+from musetalk_fast.types import ColourTags, Picture, SourceRun, Timestamps
 
 
 class AvatarSource(Protocol):
@@ -136,105 +132,6 @@ class AvatarSource(Protocol):
         """
 
 
-class StillSource:
-    """A picture: one source frame, converted once for each layout."""
-
-    rate: Fraction | None = None
-    frames = 1
-    timestamps: Timestamps | None = None
-    missing_note: str | None = None
-    tone_curve: ToneCurve | None = None
-    colour = BT709
-    bit_depth = 8
-    placement: Placement | None = None
-
-    def __init__(self, still: Still) -> None:
-        self._still = still
-        self._planes: dict[str, Planes] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def path(self) -> Path:
-        """The original file."""
-        return self._still.path
-
-    @property
-    def sha256(self) -> str:
-        """Of the original file, in hexadecimal."""
-        return self._still.sha256
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences for the user."""
-        return self._still.notes
-
-    @property
-    def size_note(self) -> str | None:
-        """What was scaled, cut or added, for the user; None: nothing of note."""
-        return self._still.size_note
-
-    @property
-    def width(self) -> int:
-        """Pixels across; even."""
-        return self._still.width
-
-    @property
-    def height(self) -> int:
-        """Pixels down; even."""
-        return self._still.height
-
-    @property
-    def seen_size(self) -> Size:
-        """(width, height) of `picture`: the video's."""
-        return self.width, self.height
-
-    @property
-    def pix_fmt(self) -> str:
-        """FFmpeg's name of the pixel format."""
-        return "rgb24" if self._still.alpha is None else "rgba"
-
-    def conversion_note(self, layout: PixelLayout) -> None:
-        """Nothing: every picture is converted."""
-
-    def asset(self) -> Asset:
-        """The picture as a PNG, without alpha; see `Still.png`."""
-        return self._still.png()
-
-    def picture(self, source: int) -> Picture:
-        """The picture: (height, width, 3) uint8 RGB, C-contiguous."""
-        _check(source)
-        return self._still.rgb
-
-    def pictures(self, run: SourceRun) -> Iterator[Picture]:
-        """The picture, for every frame of the run."""
-        return (self.picture(run.first + run.step * frame) for frame in range(run.count))
-
-    def partial_pictures(self) -> Iterator[PictureLike]:
-        """The picture."""
-        yield self.picture(0)
-
-    def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
-        """The same planes for every frame of the run.
-
-        Of an opaque picture, alpha is opaque in a layout that has it.
-        """
-        for frame in range(run.count):
-            _check(run.first + run.step * frame)
-            yield self._converted(layout)
-
-    def _converted(self, layout: PixelLayout) -> Planes:
-        with self._lock:
-            if layout.name not in self._planes:
-                planes = Planes.allocate(layout, self.width, self.height)
-                still, coding = self._still, coding_of(self.colour)
-                if layout.alpha is None or still.alpha is None:
-                    rgb_to_planes(still.rgb, planes, **coding)
-                else:
-                    rgba_to_planes(still.rgb, still.alpha, planes, **coding)
-                self._planes[layout.name] = planes
-            return self._planes[layout.name]
-
-
 def open_avatar(
     path: Path,
     *,
@@ -259,44 +156,11 @@ def open_avatar(
     look = Look(background, resolution, on_picture)
     if sequence := find_sequence(path):
         return open_sequence(path, sequence, look)
-    if _is_video(path):
+    if is_video_file(path):
         return VideoSource(path, resolution, background, keeps_hdr=keeps_hdr)
     if name := animated_format(path):
         return open_animation(path, name, look)
     return StillSource(load_still(path, background=background, resolution=resolution))
-
-
-class EncodedTrack(NamedTuple):
-    """How a video file is encoded.
-
-    Attributes:
-        family: the kind of video, by FFmpeg's name.
-        profile: of it, by FFmpeg's name; None: not said.
-        depth: bits of a sample.
-        bitrate: bits a second, of the whole file where it does not say that of the track; None:
-            not said.
-    """
-
-    family: str
-    profile: str | None
-    depth: int
-    bitrate: int | None
-
-
-def encoded_track(path: Path) -> EncodedTrack | None:
-    """How a video file is encoded; None of a picture, an animation or a sequence.
-
-    Raises:
-        errors.InputError: as `open_avatar`.
-    """
-    if find_sequence(path) or not _is_video(path):
-        return None
-    with VideoFile(path) as file:
-        context = file.track.codec_context
-        bitrate = context.bit_rate or file.container.bit_rate or None
-        layout = context.format
-        depth = 8 if layout is None else max(each.bits for each in layout.components)
-        return EncodedTrack(context.codec.canonical_name, context.profile, depth, bitrate)
 
 
 def open_asset(path: Path) -> AvatarSource:
@@ -308,17 +172,17 @@ def open_asset(path: Path) -> AvatarSource:
     Raises:
         errors.InputError: as `image.load_still` and `VideoSource`.
     """
-    if _is_video(path):
+    if is_video_file(path):
         return VideoSource(path)
     return StillSource(load_still(path, background="white", resolution=None))
 
 
-def _is_video(path: Path) -> bool:
+def is_video_file(path: Path) -> bool:
+    """Whether it is opened as a video file; an animated picture is none.
+
+    Raises:
+        errors.InputError: it cannot be read.
+    """
     with open_input(path) as file, read_errors(path):
         mark = file.read(MAX_MARK)
     return is_video(mark) or (not is_picture(mark) and is_known(path))
-
-
-def _check(source: int) -> None:
-    if source != 0:
-        raise IndexError(f"a still has no source frame {source}")

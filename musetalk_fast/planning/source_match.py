@@ -12,7 +12,7 @@ from typing import Any
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.config.settings import kinds
 from musetalk_fast.kernels.planes import LAYOUTS
-from musetalk_fast.media.avatar import EncodedTrack, encoded_track
+from musetalk_fast.media.track_coding import TrackCoding, track_coding
 from musetalk_fast.video.codec import Codec
 from musetalk_fast.video.codec_table import find_codec
 from musetalk_fast.video.containers import container_of
@@ -43,7 +43,7 @@ def matched(
     """
     if not settings.match_source:
         return settings, None
-    track = encoded_track(avatar)
+    track = track_coding(avatar)
     usual = settings.codec or container_of(output, settings.format).encoder
     if track is None:
         note = f"{avatar.name} is no video file: --match-source finds no codec in it"
@@ -79,7 +79,7 @@ def _has_rate(settings: OutputSettings) -> bool:
     return settings.lossless or any(each is not None for each in chosen)
 
 
-def _rate(track: EncodedTrack, *, is_prores: bool, takes: bool) -> dict[str, Any]:
+def _rate(track: TrackCoding, *, is_prores: bool, takes: bool) -> dict[str, Any]:
     if is_prores:
         return dict(_PRORES.get(track.profile or "", {}))
     kind = kinds(OutputSettings)["bitrate"]

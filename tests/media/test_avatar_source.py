@@ -13,9 +13,10 @@ import pytest
 
 from musetalk_fast.kernels.planes import ALPHA, LAYOUTS, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
-from musetalk_fast.media.avatar import StillSource, open_avatar
+from musetalk_fast.media.avatar import open_avatar
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Still, load_still
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.types import BT709, SourceRun
 
 PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"

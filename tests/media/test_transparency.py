@@ -14,11 +14,11 @@ from PIL import Image, ImageOps
 
 from musetalk_fast import errors
 from musetalk_fast.kernels.planes import ALPHA, LAYOUTS
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.background import load_background
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.image import Background, Still, load_still
 from musetalk_fast.media.picture.transparency import TRANSPARENT, extended
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.types import Fit, Picture, SourceRun
 
 Load = Callable[..., Still]

@@ -18,8 +18,8 @@ from test_compositing import CROPS, FULL_FRAMES, PLAN, X264, _table
 
 from musetalk_fast.events import StillRowsFigures
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.media.wav import WavWriter
 from musetalk_fast.planning import Plan, cut
 from musetalk_fast.rendering import coding as coding_module

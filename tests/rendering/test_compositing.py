@@ -15,8 +15,8 @@ from moving_avatar import MovingAvatar
 
 from musetalk_fast import errors
 from musetalk_fast.kernels.planes import LAYOUTS
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.planning import Plan
 from musetalk_fast.planning.plan import cut
 from musetalk_fast.rendering.coding import Codings, open_compositor

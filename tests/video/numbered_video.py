@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.types import (
     BT709,
     CROP_SIZE,

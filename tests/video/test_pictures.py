@@ -23,8 +23,8 @@ from musetalk_fast.errors import (
 )
 from musetalk_fast.kernels import yuv_matrix
 from musetalk_fast.kernels.planes import LAYOUTS
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.types import BT709, SourceRun
 from musetalk_fast.video import rgb_frames
 from musetalk_fast.video.compositor import StillCompositor

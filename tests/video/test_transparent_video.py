@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.planes import ALPHA, LAYOUTS
-from musetalk_fast.media.avatar import StillSource
 from musetalk_fast.media.image import Still
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.types import BT709, SourceRun
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve

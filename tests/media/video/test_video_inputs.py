@@ -13,7 +13,8 @@ import pytest
 from numbered_clips import X264, patches, shown, write_clip, write_picture
 
 from musetalk_fast.errors import ImageFormatError, InputError, InputNotFoundError, VideoFormatError
-from musetalk_fast.media.avatar import StillSource, open_avatar
+from musetalk_fast.media.avatar import open_avatar
+from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.media.video import VideoSource
 
 
