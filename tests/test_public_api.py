@@ -143,6 +143,7 @@ def test_a_host_without_an_interpreter_gets_an_error_of_ours(
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_a_misspelt_name_does_not_pass_a_type_checker(tmp_path) -> None:
     script = tmp_path / "user.py"
     script.write_text(
