@@ -19,7 +19,7 @@ from musetalk_fast.video.compositor import StillCompositor, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.still_rows import BandChoice
 
-BASE = "mvrange=32:mbtree=0:scenecut=0:qcomp=0.98:direct=spatial:cpu-independent=1"
+BASE = "mvrange=32:mbtree=0:scenecut=0:qcomp=0.98:b-adapt=0:direct=spatial:cpu-independent=1"
 NO_B = ":weightp=0:bframes=0:rc-lookahead=0"
 """The variant without B-frames: more bytes, so that only exactness is tried with it."""
 _REST_STEP = 8

@@ -22,6 +22,7 @@ _BAND_PARAMS = (
     "mbtree=0",  # lets an IDR picture depend on later ones: it could not be encoded first, alone
     "scenecut=0",
     "qcomp=0.98",  # with 1, x264 ignores ipratio in the first frame
+    "b-adapt=0",  # choosing among B patterns takes up to 30 % of the time and saves 1 % of bytes
     "direct=spatial",  # what skipped macroblocks of B pictures are taken for
 )
 
