@@ -14,17 +14,18 @@ from PIL import Image
 
 from musetalk_fast.engines.base import never_cancelled
 from musetalk_fast.engines.preview import reference
-from musetalk_fast.engines.preview.anatomy import LOWER_OUTER, UPPER_OUTER
 from musetalk_fast.engines.preview.clip import ClipAvatar, prepare_clip
 from musetalk_fast.engines.preview.clip_file import steadied
 from musetalk_fast.engines.preview.crop import photo_crop, sampling
 from musetalk_fast.engines.preview.engine import PreviewEngine
 from musetalk_fast.engines.preview.mouth import MouthPose
-from musetalk_fast.engines.preview.pixels import crop_rows, enlarged
+from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.engines.preview.render import paint
 from musetalk_fast.engines.preview.warp import displacement, influence
 from musetalk_fast.errors import ImageFormatError, NoFaceError
 from musetalk_fast.media.face import FaceFinder
+from musetalk_fast.media.face.anatomy import LOWER_OUTER, UPPER_OUTER
+from musetalk_fast.media.face.mask import enlarged
 from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.types import AvatarOptions, Box, Face, Picture
 

@@ -11,19 +11,10 @@ from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, OnFace
 from musetalk_fast.engines.face_sequence import FaceSequence
-from musetalk_fast.engines.preview.anatomy import (
-    LOWER_INNER,
-    MIDDLE,
-    NOSE_TIP,
-    SKIN,
-    UPPER_INNER,
-    MouthSpace,
-)
 from musetalk_fast.engines.preview.carry import Carrier
 from musetalk_fast.engines.preview.clip_file import ClipFile, ClipFrame
 from musetalk_fast.engines.preview.head import Head, Mesh
 from musetalk_fast.engines.preview.interior import Interior
-from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import (
     Mouth,
     MouthPose,
@@ -32,6 +23,7 @@ from musetalk_fast.engines.preview.mouth import (
     mouth_of,
     pose_mouth,
 )
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.media.avatar import AvatarSource
@@ -42,6 +34,14 @@ from musetalk_fast.media.face import (
     Landmarks,
     TrackedFace,
 )
+from musetalk_fast.media.face.anatomy import (
+    LOWER_INNER,
+    MIDDLE,
+    NOSE_TIP,
+    SKIN,
+    UPPER_INNER,
+)
+from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Box, Crop, Face
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck
-from musetalk_fast.engines.preview.anatomy import MouthSpace, Points
 from musetalk_fast.engines.preview.motion import LIP_LINE, FaceShape, Features, inside_lips, posed
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.engines.preview.region import NODES, Region
+from musetalk_fast.media.face.anatomy import Points
 
 OPENINGS = np.linspace(0, 1, 7)
 WIDTHS = np.linspace(-1, 1, 5)

@@ -13,8 +13,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from musetalk_fast.engines.preview.anatomy import (
+from musetalk_fast.media.face.anatomy import (
     BROW_OVAL,
     JAW,
     NOSE_BASE,
@@ -22,7 +23,6 @@ from musetalk_fast.engines.preview.anatomy import (
     NOSE_SIDES,
     Points,
 )
-from musetalk_fast.engines.preview.pixels import enlarged
 from musetalk_fast.types import Box, Mask
 
 UPPER_BOUNDARY = 0.5
@@ -121,6 +121,12 @@ def _convolved(
         window = slice(start, start + length)
         out += tap * (padded[window] if axis == 0 else padded[:, window])
     return out
+
+
+def enlarged(weights: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
+    """(h, w) weights 0..1 -> (height, width) levels 0..255, not fewer, with bilinear samples."""
+    larger = Image.fromarray(weights).resize((width, height), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(larger) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def _cut(levels: Mask, box: Box, width: int, height: int) -> tuple[Box, Mask]:
