@@ -21,7 +21,7 @@ from musetalk_fast.engines.preview.engine import PreviewEngine
 from musetalk_fast.engines.preview.mouth import MouthPose
 from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.engines.preview.render import paint
-from musetalk_fast.engines.preview.warp import displacement, influence
+from musetalk_fast.engines.preview.spline import displacement, influence
 from musetalk_fast.errors import ImageFormatError, NoFaceError
 from musetalk_fast.media.face import FaceFinder
 from musetalk_fast.media.face.anatomy import LOWER_OUTER, UPPER_OUTER
