@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,11 +25,21 @@ class MouthSpace:
         origin: pixels of the picture.
         axes: (2, 2) rows are the unit's vectors across and down, pixels.
         box: MuseTalk's box, whose 256 x 256 picture is the crop.
+        inverse: (2, 2) the inverse of `axes`.
+        corner, size: the box's, (2,) pixels of the picture.
     """
 
     origin: Points
     axes: Points
     box: Box
+    inverse: Points = field(init=False, repr=False)
+    corner: Points = field(init=False, repr=False)
+    size: Points = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inverse", np.linalg.inv(self.axes))
+        object.__setattr__(self, "corner", np.array(self.box[:2], np.float64))
+        object.__setattr__(self, "size", np.array(self.box[2:], np.float64))
 
     @staticmethod
     def of(points: Points, box: Box) -> MouthSpace:
@@ -51,7 +61,7 @@ class MouthSpace:
 
     def from_picture(self, points: Points) -> Points:
         """Pixels of the picture -> coordinates of the mouth."""
-        return np.asarray((points - self.origin) @ np.linalg.inv(self.axes))
+        return np.asarray((points - self.origin) @ self.inverse)
 
     def to_picture(self, places: Points) -> Points:
         """Coordinates of the mouth -> pixels of the picture."""
@@ -59,13 +69,11 @@ class MouthSpace:
 
     def to_crop(self, places: Points) -> Points:
         """Coordinates of the mouth -> columns and rows of the crop; pixel 0's centre is 0."""
-        corner, size = np.array(self.box[:2]), np.array(self.box[2:])
-        return np.asarray((self.to_picture(places) - corner) * (CROP_SIZE / size) - 0.5)
+        return np.asarray((self.to_picture(places) - self.corner) * (CROP_SIZE / self.size) - 0.5)
 
     def from_crop(self, places: Points) -> Points:
         """Columns and rows of the crop -> coordinates of the mouth."""
-        corner, size = np.array(self.box[:2]), np.array(self.box[2:])
-        return self.from_picture((places + 0.5) * (size / CROP_SIZE) + corner)
+        return self.from_picture((places + 0.5) * (self.size / CROP_SIZE) + self.corner)
 
     @property
     def pixels(self) -> float:
