@@ -11,11 +11,13 @@ from setuptools import Extension, setup
 
 VARIABLE = "MUSETALK_BUILD_EXTENSIONS"
 SOURCES = {
+    "affine": ["affine.c"],
     "base64": ["base64.c"],
     "crc32c": ["crc32c.c"],
     "h264": ["h264.c", "h264_skips.c"],
     "lines": ["lines.c", "crc32c.c"],
     "paste": ["paste.c", "rows.c"],
+    "soft_mask": ["soft_mask.c"],
     "tone_map": ["tone_map.c"],
     "yuv": ["yuv.c", "rows.c"],
 }

@@ -12,9 +12,9 @@ import av
 import cv2
 import numpy as np
 
-from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.face import find_face
+from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.media.image import Still, load_still
 from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture, SourceRun

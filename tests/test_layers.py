@@ -43,7 +43,7 @@ ALLOWED = {
 SAME_NAME = {
     *{"__init__", "plan", "render", "segment", "join", "batch", "bench", "config", "run"},
     *{"base64", "buffers", "crc32c", "h264", "lines", "paste", "yuv", "speech"},
-    "tone_map",
+    *{"affine", "soft_mask", "tone_map"},
     *{"frames", "infer"},
 }
 """Module names that may stand in more than one package: commands and the steps that they run,

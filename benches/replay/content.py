@@ -10,10 +10,10 @@ import numpy as np
 
 from benches.replay.workload import CROPS, Workload
 from musetalk_fast.engines.preview import render
-from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import MouthPose, make_mouth, pose_mouth
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.face import find_face
+from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.media.image import load_still
 from musetalk_fast.types import AvatarOptions, Box, Face
 

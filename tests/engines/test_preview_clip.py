@@ -14,17 +14,17 @@ from PIL import Image
 
 from musetalk_fast.engines.base import never_cancelled
 from musetalk_fast.engines.preview import reference
-from musetalk_fast.engines.preview.anatomy import LOWER_OUTER, UPPER_OUTER
 from musetalk_fast.engines.preview.clip import ClipAvatar, prepare_clip
 from musetalk_fast.engines.preview.clip_file import steadied
-from musetalk_fast.engines.preview.crop import photo_crop, sampling
+from musetalk_fast.engines.preview.crop import photo_crop
 from musetalk_fast.engines.preview.engine import PreviewEngine
 from musetalk_fast.engines.preview.mouth import MouthPose
-from musetalk_fast.engines.preview.pixels import crop_rows, enlarged
+from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.engines.preview.render import paint
-from musetalk_fast.engines.preview.warp import displacement, influence
+from musetalk_fast.engines.preview.spline import displacement, influence
 from musetalk_fast.errors import ImageFormatError, NoFaceError
 from musetalk_fast.media.face import FaceFinder
+from musetalk_fast.media.face.anatomy import LOWER_OUTER, UPPER_OUTER
 from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.types import AvatarOptions, Box, Face, Picture
 
@@ -209,10 +209,6 @@ def test_the_quick_forms_do_as_the_others(closed, box: Box) -> None:
     off = np.abs(rows.astype(int) - photo_crop(closed.rgb, box)[100:])
     assert off.max() <= (1 if box.height <= 256 else 40)
     assert off.mean() < 1.5  # where it shrinks, another filter
-    weights = np.random.default_rng(3).random((32, 40), np.float32)
-    across, down = sampling(0, 40, 40, 90)[0], sampling(0, 32, 32, 33)[0]
-    levels = (down @ weights @ across.T * 255 + 0.5).astype(np.uint8)
-    assert np.abs(enlarged(weights, 90, 33).astype(int) - levels).max() <= 1
 
 
 def test_the_influence_of_knots_is_the_splines() -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from musetalk_fast.engines.preview import render
-from musetalk_fast.engines.preview.anatomy import MouthSpace
 from musetalk_fast.engines.preview.interior import make_interior
 from musetalk_fast.engines.preview.light import blurred, softness
 from musetalk_fast.engines.preview.motion import FaceShape
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, pose_mouth
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.types import Crop
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])

@@ -9,17 +9,12 @@ import numpy as np
 import pytest
 
 from musetalk_fast.engines.preview import reference, render
-from musetalk_fast.engines.preview.anatomy import (
-    LOWER_INNER,
-    MIDDLE,
-    NOSE_TIP,
-    UPPER_INNER,
-    MouthSpace,
-)
 from musetalk_fast.engines.preview.motion import FaceShape
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.errors import FaceSizeError
 from musetalk_fast.media.face import find_face
+from musetalk_fast.media.face.anatomy import LOWER_INNER, MIDDLE, NOSE_TIP, UPPER_INNER
 from musetalk_fast.types import AvatarOptions, Box, Crop
 
 POSES = [

@@ -7,7 +7,8 @@ import pytest
 
 from musetalk_fast.engines.preview.crop import photo_crop, sampling
 from musetalk_fast.engines.preview.mouth import MouthPose, pose_mouth
-from musetalk_fast.engines.preview.warp import OPENINGS, WIDTHS, displacement
+from musetalk_fast.engines.preview.spline import displacement
+from musetalk_fast.engines.preview.warp import OPENINGS, WIDTHS
 from musetalk_fast.types import Box
 
 

@@ -20,7 +20,13 @@ import orjson
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.musetalk.latents import LATENT_SHAPE, Latents
-from musetalk_fast.engines.preview.anatomy import BROW_OVAL, JAW, NOSE_BASE, NOSE_BRIDGE, NOSE_SIDES
+from musetalk_fast.media.face.anatomy import (
+    BROW_OVAL,
+    JAW,
+    NOSE_BASE,
+    NOSE_BRIDGE,
+    NOSE_SIDES,
+)
 from musetalk_fast.storage import AtomicFile
 from musetalk_fast.types import Box
 

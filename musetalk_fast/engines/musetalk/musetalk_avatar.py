@@ -22,10 +22,10 @@ from musetalk_fast.engines.musetalk.latent_file import (
 )
 from musetalk_fast.engines.musetalk.latents import LatentEncoder, Latents
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
-from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.errors import FaceOptionsError
 from musetalk_fast.media.avatar import AvatarSource, open_asset
 from musetalk_fast.media.face import BoxSmoother, FaceFinder, FaceTracker, find_face
+from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture, SourceRun
 
 _STILL_DETAIL, _CLIP_DETAIL = 1024, 128

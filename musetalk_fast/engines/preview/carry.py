@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from musetalk_fast.engines.preview.anatomy import (
+from musetalk_fast.engines.preview.head import Head, Mesh
+from musetalk_fast.engines.preview.mouth import Posed
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
+from musetalk_fast.engines.preview.region import NODES, Region, freedom, region_of
+from musetalk_fast.engines.preview.spline import influence
+from musetalk_fast.engines.preview.warp import Floats
+from musetalk_fast.media.face.anatomy import (
     CHIN,
     JAW,
     LOWER_INNER,
@@ -20,13 +26,8 @@ from musetalk_fast.engines.preview.anatomy import (
     STILL,
     UPPER_INNER,
     UPPER_OUTER,
-    MouthSpace,
     Points,
 )
-from musetalk_fast.engines.preview.head import Head, Mesh
-from musetalk_fast.engines.preview.mouth import Posed
-from musetalk_fast.engines.preview.region import NODES, Region, freedom, region_of
-from musetalk_fast.engines.preview.warp import Floats, influence
 from musetalk_fast.types import Box
 
 _COMMON = (*JAW, *CHIN, *STILL)

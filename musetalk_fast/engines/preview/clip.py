@@ -11,19 +11,10 @@ from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, OnFace
 from musetalk_fast.engines.face_sequence import FaceSequence
-from musetalk_fast.engines.preview.anatomy import (
-    LOWER_INNER,
-    MIDDLE,
-    NOSE_TIP,
-    SKIN,
-    UPPER_INNER,
-    MouthSpace,
-)
 from musetalk_fast.engines.preview.carry import Carrier
 from musetalk_fast.engines.preview.clip_file import ClipFile, ClipFrame
 from musetalk_fast.engines.preview.head import Head, Mesh
 from musetalk_fast.engines.preview.interior import Interior
-from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import (
     Mouth,
     MouthPose,
@@ -32,6 +23,7 @@ from musetalk_fast.engines.preview.mouth import (
     mouth_of,
     pose_mouth,
 )
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.media.avatar import AvatarSource
@@ -42,10 +34,20 @@ from musetalk_fast.media.face import (
     Landmarks,
     TrackedFace,
 )
+from musetalk_fast.media.face.anatomy import (
+    LOWER_INNER,
+    MIDDLE,
+    NOSE_TIP,
+    SKIN,
+    UPPER_INNER,
+)
+from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Box, Crop, Face
 
 _MASK_DETAIL = 128
+_SHIFT = 0.25
+"""Of a box: how far smoothing may put its edges beyond where they were found."""
 _SPARE_ROWS = 16
 """Rows of a crop that are kept above those that its mask and the nose need."""
 _GAP_COST, _YAW_COST, _SIZE_COST = 4.0, 1.0, 0.5
@@ -176,8 +178,9 @@ class _Seen:
         if not is_held:
             return _Seen(picture, (0, 0), found.landmarks)
         box = found.box
-        left, top = max(0, box.x - box.width // 2), max(0, box.y - box.height // 2)
-        right, bottom = left + 2 * box.width, top + 2 * box.height
+        across, down = (round(side * _SHIFT) for side in box[2:])
+        left, top = max(0, box.x - across), max(0, box.y - down)
+        right, bottom = box.x + box.width + across, box.y + box.height + down
         return _Seen(picture[top:bottom, left:right].copy(), (left, top), found.landmarks)
 
     def rows(self, box: Box, first: int) -> Crop:

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
-from musetalk_fast.engines.preview.anatomy import (
+from musetalk_fast.engines.preview.head import RIGID, Mesh
+from musetalk_fast.media.face.anatomy import (
     BROW_OVAL,
     CHIN,
     JAW,
@@ -34,7 +35,6 @@ from musetalk_fast.engines.preview.anatomy import (
     UPPER_INNER,
     UPPER_OUTER,
 )
-from musetalk_fast.engines.preview.head import RIGID, Mesh
 from musetalk_fast.types import CROP_SIZE, Box, Crop
 
 KEPT = sorted(

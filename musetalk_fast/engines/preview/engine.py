@@ -20,12 +20,12 @@ from musetalk_fast.engines.base import (
 )
 from musetalk_fast.engines.fingerprint import FACES, fingerprint
 from musetalk_fast.engines.preview.clip import prepare_clip
-from musetalk_fast.engines.preview.mask import jaw_mask
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, Posed, make_mouth, pose_mouth
 from musetalk_fast.engines.preview.render import paint
 from musetalk_fast.engines.preview.speech import mouth_track, pose_at
 from musetalk_fast.media.avatar import AvatarSource, open_asset
 from musetalk_fast.media.face import FaceFinder, find_face
+from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Face, Pcm
 
 NAME = "preview"

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview.anatomy import (
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
+from musetalk_fast.media.face.anatomy import (
     CHIN_TIP,
     LOWER_INNER,
     LOWER_OUTER,
     UPPER_INNER,
     UPPER_OUTER,
-    MouthSpace,
     Points,
 )
 from musetalk_fast.types import Box

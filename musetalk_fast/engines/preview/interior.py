@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview.anatomy import MouthSpace, Points
 from musetalk_fast.engines.preview.light import Light, blurred
 from musetalk_fast.engines.preview.motion import FaceShape
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
+from musetalk_fast.media.face.anatomy import Points
 from musetalk_fast.types import CROP_SIZE, Crop
 
 _CAVITY = (0.21, 0.09, 0.08)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview.anatomy import SKIN, MouthSpace, Points
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
+from musetalk_fast.media.face.anatomy import SKIN, Points
 from musetalk_fast.types import CROP_SIZE, Crop
 
 Colour = NDArray[np.float32]

@@ -1,7 +1,7 @@
 """How lips, jaw and chin move with two numbers: `open` 0..1 and `wide` -1 (rounded)..1 (spread).
 
-All places are in coordinates of the mouth (see `anatomy.MouthSpace`). The proportions were set by
-eye on portraits with closed mouths and with smiles.
+All places are in coordinates of the mouth (see `mouth_space.MouthSpace`). The proportions were set
+by eye on portraits with closed mouths and with smiles.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musetalk_fast.engines.preview.anatomy import (
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
+from musetalk_fast.media.face.anatomy import (
     CHIN,
     CHIN_TIP,
     JAW,
@@ -20,7 +21,6 @@ from musetalk_fast.engines.preview.anatomy import (
     STILL,
     UPPER_INNER,
     UPPER_OUTER,
-    MouthSpace,
     Points,
 )
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, never_cancelled
-from musetalk_fast.engines.preview.anatomy import MouthSpace
 from musetalk_fast.engines.preview.crop import photo_crop
 from musetalk_fast.engines.preview.interior import Interior, make_interior
 from musetalk_fast.engines.preview.light import softness
 from musetalk_fast.engines.preview.motion import FaceShape
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.engines.preview.region import NODES, Region, freedom, region_of
 from musetalk_fast.engines.preview.warp import (
     OPENINGS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from musetalk_fast.media.partial_picture import PictureLike
@@ -32,12 +31,6 @@ def crop_rows(picture: PictureLike, box: Box, first: int) -> Crop:
     place = (margin, upper, margin + box.width, box.y + box.height - top)
     size = (CROP_SIZE, CROP_SIZE - first)
     return np.array(Image.fromarray(piece).resize(size, Image.Resampling.BILINEAR, place))
-
-
-def enlarged(weights: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
-    """(h, w) weights 0..1 -> (height, width) levels 0..255, not fewer, with bilinear samples."""
-    larger = Image.fromarray(weights).resize((width, height), Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(larger) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def _padded(picture: PictureLike, left: int, top: int, right: int, bottom: int) -> Picture:

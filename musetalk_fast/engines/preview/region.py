@@ -7,14 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview.anatomy import (
-    JAW,
-    NOSE_BASE,
-    NOSE_TIP,
-    UPPER_OUTER,
-    MouthSpace,
-    Points,
-)
+from musetalk_fast.engines.preview.mouth_space import MouthSpace
+from musetalk_fast.media.face.anatomy import JAW, NOSE_BASE, NOSE_TIP, UPPER_OUTER, Points
 from musetalk_fast.types import CROP_SIZE
 
 NODES = 33

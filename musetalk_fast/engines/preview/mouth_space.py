@@ -1,63 +1,17 @@
-"""Which of the 478 points are lips, jaw, chin and nose, and the coordinates of the mouth.
-
-Numbers are those of MediaPipe's Face Mesh (`face_mesh_connections.py` and the canonical face
-model of google-ai-edge/mediapipe). Rows of points run from the picture's left to its right.
-"""
+"""The coordinates of a mouth."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musetalk_fast.errors import FaceSizeError
+from musetalk_fast.media.face.anatomy import UPPER_INNER, Points
 from musetalk_fast.types import CROP_SIZE, Box
 
-Points = NDArray[np.float64]
-"""(N, 2) float64: x, y, or across, down."""
-
-UPPER_OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
-UPPER_INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-LOWER_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-LOWER_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
-MIDDLE = 5
-"""Place of the middle of the mouth in each of the four rows."""
-
-JAW = (
-    *(234, 93, 132, 58, 172, 136, 150, 149, 176, 148),
-    152,
-    *(377, 400, 378, 379, 365, 397, 288, 361, 323, 454),
-)
-"""The lower face oval, ear to ear."""
-
-BROW_OVAL = (356, 389, 251, 284, 332, 297, 338, 10, 109, 67, 103, 54, 21, 162, 127)
-"""The upper face oval; closes `JAW` to a ring."""
-
-CHIN = (32, 208, 199, 428, 262, 140, 171, 175, 396, 369, 201, 200, 421)
-"""Skin over the chin bone, which moves with the jaw as one piece."""
-
-CHIN_TIP = 152
 MIN_MOUTH = 6
 """Pixels of the picture."""
-
-NOSE_BRIDGE = 195
-NOSE_TIP = 4
-NOSE_BASE = 2
-NOSE_SIDES = (129, 358)
-"""Outer edges of the nostrils' wings."""
-
-STILL = (
-    *(1, 2, 4, 5, 19, 94, 98, 97, 326, 327, 64, 294, 129, 358),  # nose
-    *(6, 168, 195, 197),  # bridge
-    *(33, 133, 159, 145, 362, 263, 386, 374),  # eyes
-    *(117, 118, 50, 101, 346, 347, 280, 330),  # cheek bones
-    *(127, 356, 162, 389),  # temples
-)
-"""What stays where it is, however the mouth moves."""
-
-SKIN = (50, 280, 205, 425, 199)
-"""Cheeks and chin: where the colour of skin is taken from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +25,21 @@ class MouthSpace:
         origin: pixels of the picture.
         axes: (2, 2) rows are the unit's vectors across and down, pixels.
         box: MuseTalk's box, whose 256 x 256 picture is the crop.
+        inverse: (2, 2) the inverse of `axes`.
+        corner, size: the box's, (2,) pixels of the picture.
     """
 
     origin: Points
     axes: Points
     box: Box
+    inverse: Points = field(init=False, repr=False)
+    corner: Points = field(init=False, repr=False)
+    size: Points = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inverse", np.linalg.inv(self.axes))
+        object.__setattr__(self, "corner", np.array(self.box[:2], np.float64))
+        object.__setattr__(self, "size", np.array(self.box[2:], np.float64))
 
     @staticmethod
     def of(points: Points, box: Box) -> MouthSpace:
@@ -97,7 +61,7 @@ class MouthSpace:
 
     def from_picture(self, points: Points) -> Points:
         """Pixels of the picture -> coordinates of the mouth."""
-        return np.asarray((points - self.origin) @ np.linalg.inv(self.axes))
+        return np.asarray((points - self.origin) @ self.inverse)
 
     def to_picture(self, places: Points) -> Points:
         """Coordinates of the mouth -> pixels of the picture."""
@@ -105,13 +69,11 @@ class MouthSpace:
 
     def to_crop(self, places: Points) -> Points:
         """Coordinates of the mouth -> columns and rows of the crop; pixel 0's centre is 0."""
-        corner, size = np.array(self.box[:2]), np.array(self.box[2:])
-        return np.asarray((self.to_picture(places) - corner) * (CROP_SIZE / size) - 0.5)
+        return np.asarray((self.to_picture(places) - self.corner) * (CROP_SIZE / self.size) - 0.5)
 
     def from_crop(self, places: Points) -> Points:
         """Columns and rows of the crop -> coordinates of the mouth."""
-        corner, size = np.array(self.box[:2]), np.array(self.box[2:])
-        return self.from_picture((places + 0.5) * (size / CROP_SIZE) + corner)
+        return self.from_picture((places + 0.5) * (self.size / CROP_SIZE) + self.corner)
 
     @property
     def pixels(self) -> float:

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview.anatomy import LOWER_INNER, MIDDLE, NOSE_TIP
-from musetalk_fast.engines.preview.mask import blur_kernel, jaw_mask
-from musetalk_fast.types import Box
+from musetalk_fast.media.face import FaceFinder, FoundFace, find_face
+from musetalk_fast.media.face.anatomy import LOWER_INNER, MIDDLE, NOSE_TIP
+from musetalk_fast.media.face.mask import blur_kernel, jaw_mask
+from musetalk_fast.types import AvatarOptions, Box, Picture
 
 
-def full_mask(portrait, box: Box | None = None) -> np.ndarray:
+@dataclass(frozen=True)
+class Portrait:
+    rgb: Picture
+    found: FoundFace
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        return self.found.landmarks.points[:, :2].astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def smiling(astronaut: Picture, finder: FaceFinder) -> Portrait:
+    return Portrait(astronaut, find_face(astronaut, AvatarOptions(), finder))
+
+
+@pytest.fixture(scope="module")
+def closed(hopper: Picture, finder: FaceFinder) -> Portrait:
+    return Portrait(hopper, find_face(hopper, AvatarOptions(), finder))
+
+
+@pytest.fixture(params=["smiling", "closed"])
+def portrait(request: pytest.FixtureRequest) -> Portrait:
+    found: Portrait = request.getfixturevalue(request.param)
+    return found
+
+
+def full_mask(portrait: Portrait, box: Box | None = None) -> np.ndarray:
     """The mask laid into its picture."""
     height, width = portrait.rgb.shape[:2]
     place, mask = jaw_mask(portrait.points, box or portrait.found.box, width, height)
@@ -27,13 +57,13 @@ def test_the_blur_is_that_of_the_offline_path(width: int, height: int, kernel: i
     assert kernel % 2 == 1
 
 
-def test_nothing_above_the_middle_of_the_box_but_the_blur(portrait) -> None:
+def test_nothing_above_the_middle_of_the_box_but_the_blur(portrait: Portrait) -> None:
     box = portrait.found.box
     middle = box.y + box.height // 2
     assert not full_mask(portrait)[: middle - blur_kernel(box) // 2 - 1].any()
 
 
-def test_it_lies_in_the_box_and_fits_tightly(portrait) -> None:
+def test_it_lies_in_the_box_and_fits_tightly(portrait: Portrait) -> None:
     box = portrait.found.box
     place, mask = jaw_mask(portrait.points, box, portrait.rgb.shape[1], portrait.rgb.shape[0])
     assert mask.shape == (place.height, place.width)
@@ -47,7 +77,7 @@ def test_it_lies_in_the_box_and_fits_tightly(portrait) -> None:
         assert edge.any()
 
 
-def test_it_takes_mouth_and_chin_and_leaves_nose_and_background(portrait) -> None:
+def test_it_takes_mouth_and_chin_and_leaves_nose_and_background(portrait: Portrait) -> None:
     mask, box = full_mask(portrait), portrait.found.box
 
     def at(point: np.ndarray) -> int:
@@ -61,14 +91,14 @@ def test_it_takes_mouth_and_chin_and_leaves_nose_and_background(portrait) -> Non
     assert mask[box.y + box.height - 1, box.x + box.width - 1] == 0
 
 
-def test_it_is_soft(portrait) -> None:
+def test_it_is_soft(portrait: Portrait) -> None:
     mask = full_mask(portrait).astype(int)
     limit = 255 * 4 / blur_kernel(portrait.found.box)
     inside = mask[:, portrait.found.box.x + 1 : portrait.found.box.x + portrait.found.box.width]
     assert np.abs(np.diff(inside, axis=1)).max() <= limit
 
 
-def test_a_box_beyond_the_picture_is_cut(smiling) -> None:
+def test_a_box_beyond_the_picture_is_cut(smiling: Portrait) -> None:
     height, width = smiling.rgb.shape[:2]
     points = smiling.points + np.array([width - smiling.points[4, 0], 0])
     box = Box(*(int(v) for v in points.min(axis=0)), 91, 124)
@@ -77,12 +107,12 @@ def test_a_box_beyond_the_picture_is_cut(smiling) -> None:
     assert mask.shape == (place.height, place.width)
 
 
-def test_a_face_outside_the_picture_has_an_empty_mask(smiling) -> None:
+def test_a_face_outside_the_picture_has_an_empty_mask(smiling: Portrait) -> None:
     place, mask = jaw_mask(smiling.points + 5000, Box(5180, 5064, 91, 124), 512, 512)
     assert (place.width, place.height, mask.size) == (0, 0, 0)
 
 
-def test_a_large_face_has_the_same_mask_only_larger(closed) -> None:
+def test_a_large_face_has_the_same_mask_only_larger(closed: Portrait) -> None:
     box, (height, width) = closed.found.box, closed.rgb.shape[:2]
     large = Box(*(each * 12 for each in box))
     place, mask = jaw_mask(closed.points * 12, large, width * 12, height * 12)

@@ -14,7 +14,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview.anatomy import (
+from musetalk_fast.kernels.soft_mask import soft_mask
+from musetalk_fast.media.face.anatomy import (
     BROW_OVAL,
     JAW,
     NOSE_BASE,
@@ -22,7 +23,6 @@ from musetalk_fast.engines.preview.anatomy import (
     NOSE_SIDES,
     Points,
 )
-from musetalk_fast.engines.preview.pixels import enlarged
 from musetalk_fast.types import Box, Mask
 
 UPPER_BOUNDARY = 0.5
@@ -50,27 +50,25 @@ def jaw_mask(
     Returns:
         The rectangle of the picture where the mask is not zero, and its uint8 weights.
     """
-    soft = _blurred(_jaw(points, box, detail), box)
-    return _cut(enlarged(soft, box.width, box.height), box, width, height)
+    scale = min(1.0, detail / max(box.width, box.height))
+    size = (max(1, round(box.width * scale)), max(1, round(box.height * scale)))
+    corner, shrink = np.array(box[:2]), np.array(size) / np.array(box[2:])
+    nose = points[[NOSE_BRIDGE, NOSE_SIDES[0], NOSE_BASE, NOSE_SIDES[1]]]
+    levels = soft_mask(
+        (_grown(points, box) - corner) * shrink,
+        (nose - corner) * shrink,
+        size=size,
+        first=int(size[1] * UPPER_BOUNDARY),
+        taps=_taps(box, size[1] / box.height),
+        wanted=(box.width, box.height),
+    )
+    return _cut(levels, box, width, height)
 
 
 def blur_kernel(box: Box) -> int:
     """Pixels of the Gaussian kernel's side for a box."""
     side = 2 * int(max(box.width, box.height) // 2 * _EXPAND)
     return int(0.05 * side // 2 * 2) + 1
-
-
-def _jaw(points: Points, box: Box, detail: int) -> NDArray[np.float32]:
-    """The sharp mask at working size: 1 inside the jaw, below the box's middle, beside the nose."""
-    scale = min(1.0, detail / max(box.width, box.height))
-    size = (max(1, round(box.width * scale)), max(1, round(box.height * scale)))
-    corner, shrink = np.array(box[:2]), np.array(size) / np.array(box[2:])
-    ring = _grown(points, box)
-    inside = _filled((ring - corner) * shrink, *size)
-    nose = points[[NOSE_BRIDGE, NOSE_SIDES[0], NOSE_BASE, NOSE_SIDES[1]]]
-    inside &= ~_filled((nose - corner) * shrink, *size)
-    inside[: int(size[1] * UPPER_BOUNDARY)] = False
-    return inside.astype(np.float32)
 
 
 def _grown(points: Points, box: Box) -> Points:
@@ -83,44 +81,13 @@ def _grown(points: Points, box: Box) -> Points:
     return np.asarray(ring + away * shift)
 
 
-def _filled(ring: Points, width: int, height: int) -> NDArray[np.bool_]:
-    """Pixels whose centres lie inside a polygon (even-odd rule)."""
-    ends = np.roll(ring, -1, axis=0)
-    y = np.arange(height)[:, None] + 0.5
-    row, edge = np.nonzero((ring[:, 1] <= y) != (ends[:, 1] <= y))
-    start, end = ring[edge], ends[edge]
-    x = start[:, 0] + (row + 0.5 - start[:, 1]) * (end - start)[:, 0] / (end - start)[:, 1]
-    first = np.clip(np.floor(x - 0.5).astype(np.intp) + 1, 0, width)
-    crossings = np.zeros((height, width + 1), np.intp)
-    np.add.at(crossings, (row, first), 1)
-    return np.asarray(crossings[:, :width].cumsum(axis=1) % 2 == 1)
-
-
-def _blurred(sharp: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    """OpenCV's Gaussian of that kernel, scaled to working size; outside the box is zero."""
+def _taps(box: Box, scale: float) -> NDArray[np.float32]:
+    """OpenCV's Gaussian of the box's kernel, for a mask of another size."""
     kernel = blur_kernel(box)
-    sigma = (0.3 * ((kernel - 1) * 0.5 - 1) + 0.8) * sharp.shape[0] / box.height
-    reach = max(1, math.ceil((kernel // 2) * sharp.shape[0] / box.height))
+    sigma = (0.3 * ((kernel - 1) * 0.5 - 1) + 0.8) * scale
+    reach = max(1, math.ceil((kernel // 2) * scale))
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    taps = (taps / taps.sum()).astype(np.float32)
-    for axis in (0, 1):
-        sharp = _convolved(sharp, taps, axis)
-    return sharp
-
-
-def _convolved(
-    values: NDArray[np.float32], taps: NDArray[np.float32], axis: int
-) -> NDArray[np.float32]:
-    reach = len(taps) // 2
-    padding = [(0, 0), (0, 0)]
-    padding[axis] = (reach, reach)
-    padded = np.pad(values, padding)
-    out = np.zeros_like(values)
-    length = values.shape[axis]
-    for start, tap in enumerate(taps):
-        window = slice(start, start + length)
-        out += tap * (padded[window] if axis == 0 else padded[:, window])
-    return out
+    return np.asarray(taps / taps.sum(), np.float32)
 
 
 def _cut(levels: Mask, box: Box, width: int, height: int) -> tuple[Box, Mask]:
