@@ -39,6 +39,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   │   └── ServerLimitError       beyond what it, or a proxy before it, takes
 │   ├── ServerBusyError        75  429 or 503: try later
 │   ├── NotAuthorisedError     77
+│   ├── JobCancelledError          410: somebody ended the request on the server
 │   ├── FacesDifferError           409: the faces are not those the render began with
 │   ├── EngineDiffersError         another engine or model than the render began with
 │   ├── ServerSlowError            far behind the others, or silent
@@ -411,6 +412,13 @@ class NotAuthorisedError(ServerError):
     token = "MTF-SERVER-AUTH"
     exit_code = 77
     default_hint = "give the server's key with --api-key-file FILE or in MUSETALK_API_KEY"
+
+
+class JobCancelledError(ServerError):
+    """410: somebody cancelled the request on the server."""
+
+    token = "MTF-JOB-CANCELLED"
+    default_hint = "ask the server's owner; the same command again continues from the parts"
 
 
 class FacesDifferError(ServerError):

@@ -81,12 +81,15 @@ def accepting(accept: str) -> dict[str, str]:
     return {"Accept": accept}
 
 
+DELETE = "DELETE /v1/jobs/{id}"
 PUT, HEAD = "PUT /v1/assets/{sha256}", "HEAD /v1/assets/{sha256}"
 POSTS = {"POST /v1/avatars": AVATAR, "POST /v1/frames": FRAMES, "POST /infer": INFER}
 
 CASES = [
     Case("GET /health", 200),
     Case("GET /v1/info", 200),
+    Case("GET /v1/jobs", 200),
+    Case(DELETE, 404, name="0123456789abcdef"),
     Case(HEAD, 200),
     Case(HEAD, 400, name="x"),
     Case(HEAD, 404, name=UNKNOWN),
@@ -121,7 +124,7 @@ CASES = [
     Case("POST /infer", 422, INFER | {"image": text(ASSETS["@video"])}),
     Case("POST /infer", 500, INFER | {"image": text(BREAKING)}),
 ]
-BUSY = [Case(post, 429, body) for post, body in POSTS.items()]
+BUSY = [Case("GET /v1/jobs", 200), *(Case(post, 429, body) for post, body in POSTS.items())]
 DRAINING = [
     Case("GET /health", 200),
     Case("GET /v1/info", 503),
@@ -131,13 +134,17 @@ DRAINING = [
 KEYLESS = [
     Case("GET /health", 200),
     Case("GET /v1/info", 401),
+    Case("GET /v1/jobs", 401),
+    Case(DELETE, 401, name="0123456789abcdef"),
     Case(HEAD, 401),
     Case(PUT, 401, STILL),
     *(Case(post, 401, body) for post, body in POSTS.items()),
 ]
 """Of a server that has a key, which the request lacks."""
-UNTRIED = {408}
-"""Statuses that take long to provoke; tests/server/test_slow_clients.py does, with other limits."""
+UNTRIED = {408, 410}
+"""Statuses that take long to provoke; test_slow_clients.py and test_jobs.py in tests/server do."""
+UNTRIED_OF = {(PUT, 429)}
+"""Needs a key with a quota; tests/server/test_users.py has one."""
 
 
 # Members of a body that both the file and the server refuse, or take.

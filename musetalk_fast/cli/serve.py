@@ -14,18 +14,16 @@ if TYPE_CHECKING:
     import ssl
 
     from musetalk_fast.server.run import ServerOptions
-
-_SIZES = {"k": 10, "m": 20, "g": 30, "t": 40}
+    from musetalk_fast.server.users import KeyRing
 
 
 def _bytes(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
-    """A number of bytes: `10000000`, `512M`, `4G`."""
-    text = value.lower()
-    shift = _SIZES.get(text[-1:], 0)
-    digits = text[:-1] if shift else text
-    if not digits.isascii() or not digits.isdigit() or int(digits[:20]) << shift < 1 << 20:
-        raise click.BadParameter(f"{value!r} is no size of at least 1M, such as 512M or 4G")
-    return int(digits[:20]) << shift
+    from musetalk_fast.config.byte_size import BYTE_SIZE
+
+    try:
+        return int(BYTE_SIZE.parse(value))
+    except ValueError as error:
+        raise click.BadParameter(f"it {error}") from None
 
 
 _EXAMPLES = """\b
@@ -33,6 +31,7 @@ Examples:
   musetalk-fast serve --port 8000
   musetalk-fast serve --unix server.sock
   musetalk-fast serve --host 0.0.0.0 --api-key-file key.txt
+  musetalk-fast serve --host 0.0.0.0 --keys-file keys.toml
   musetalk-fast serve --engine musetalk --models-dir MuseTalk/models
 """
 
@@ -96,6 +95,11 @@ Examples:
     help="Serve only requests that have the API key in this file.",
 )  # fmt: skip
 @click.option(
+    "--keys-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Serve only requests that have one of the API keys in this TOML file, each with a name "
+    "and limits: see docs/server.md.",
+)  # fmt: skip
+@click.option(
     "--allow-host", "allow_hosts", multiple=True, metavar="NAME",
     help="Answer to this name too, in the Host header of requests; may be given several times.",
 )  # fmt: skip
@@ -127,8 +131,8 @@ def serve(
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
 
-    Running streams may finish; a second one ends them. Without --api-key-file or --tls-client-ca
-    anyone reaching the port can use the server.
+    Running streams may finish; a second one ends them. Without --api-key-file,
+    --keys-file or --tls-client-ca anyone reaching the port can use the server.
     """
     _leave_processors_to_others()
     from musetalk_fast.cli.signals import Stopped, unwind_on_signals
@@ -161,6 +165,7 @@ def _server_options(
     socket: Path | None,
     store_dir: Path | None,
     api_key_file: Path | None,
+    keys_file: Path | None,
     allow_hosts: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -169,12 +174,12 @@ def _server_options(
     lifeline_fd: int | None,
 ) -> ServerOptions:
     """Where it listens and who may use it; warns if everybody may."""
-    from musetalk_fast.config.api_key import read_key_file
     from musetalk_fast.server.run import ServerOptions
 
+    keys = _keys(api_key_file, keys_file)
     tls = _tls(socket, tls_cert, tls_key, tls_client_ca)
     if not (socket or _is_loopback(host)):
-        _warn(host, is_open=not (api_key_file or tls_client_ca), is_http=tls is None)
+        _warn(host, is_open=not (keys or tls_client_ca), is_http=tls is None)
     return ServerOptions(
         host=host,
         port=port,
@@ -182,10 +187,23 @@ def _server_options(
         store_dir=store_dir,
         runtime_dir=runtime_dir,
         lifeline=lifeline_fd,
-        api_key=read_key_file(api_key_file) if api_key_file else None,
+        keys=keys,
         tls=tls,
         allow_hosts=allow_hosts,
     )
+
+
+def _keys(api_key_file: Path | None, keys_file: Path | None) -> KeyRing | None:
+    from musetalk_fast.config.api_key import read_key_file
+    from musetalk_fast.errors import UsageError
+    from musetalk_fast.server.key_file import read_keys
+    from musetalk_fast.server.users import KeyRing
+
+    if api_key_file and keys_file:
+        raise UsageError("--api-key-file and --keys-file exclude each other")
+    if keys_file:
+        return read_keys(keys_file)
+    return KeyRing.of_one(read_key_file(api_key_file)) if api_key_file else None
 
 
 def _leave_processors_to_others() -> None:

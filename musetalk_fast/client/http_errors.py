@@ -29,7 +29,7 @@ def _leaves(kind: type[errors.MuseTalkError]) -> Iterator[type[errors.MuseTalkEr
 
 
 _BY_TOKEN = {kind.token: kind for kind in _leaves(errors.InputError)} | {
-    errors.FacesDifferError.token: errors.FacesDifferError
+    kind.token: kind for kind in (errors.FacesDifferError, errors.JobCancelledError)
 }
 """What a server may say in our own words: it found the fault in what we sent."""
 

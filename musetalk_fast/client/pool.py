@@ -17,6 +17,7 @@ _POLL_INTERVAL_SECS = 0.25
 
 _PERMANENT = (
     errors.NotAuthorisedError,
+    errors.JobCancelledError,
     errors.FacesDifferError,
     errors.EngineDiffersError,
     errors.ServerLimitError,

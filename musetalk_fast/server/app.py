@@ -8,20 +8,21 @@ from pathlib import Path
 from aiohttp import web
 
 from musetalk_fast.engines.base import MakeEngine
-from musetalk_fast.server.auth import KEY, check_access
+from musetalk_fast.server.auth import KEYS, check_access
 from musetalk_fast.server.error_responses import answer_refusals
 from musetalk_fast.server.hosts import HOSTS, Hosts, check_host
 from musetalk_fast.server.http_connection import HEADERS, close_unread
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.routes import assets, avatars, frames, health, infer
+from musetalk_fast.server.routes import assets, avatars, frames, health, infer, jobs
 from musetalk_fast.server.services import SERVICES, open_services
+from musetalk_fast.server.users import KeyRing
 
 
 def create_app(
     make_engine: MakeEngine,
     store_dir: Path,
     limits: Limits | None = None,
-    api_key: str | None = None,
+    keys: KeyRing | None = None,
     hosts: Hosts | None = None,
 ) -> web.Application:
     """Everything between a socket and an engine.
@@ -32,7 +33,7 @@ def create_app(
     Args:
         make_engine: called once, in a worker thread; until it returns `/health` says `loading`.
         store_dir: folder of the assets, of this server alone.
-        api_key: what requests must carry; None: everybody may come in.
+        keys: requests must carry one of them; None: everybody may come in.
         hosts: the names that it answers to; None: all.
     """
 
@@ -46,12 +47,12 @@ def create_app(
         response.headers.update(HEADERS | own)
 
     app = web.Application(middlewares=[close_unread, answer_refusals, check_host, check_access])
-    if api_key is not None:
-        app[KEY] = api_key
+    if keys is not None:
+        app[KEYS] = keys
     if hosts is not None:
         app[HOSTS] = hosts
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(services)
-    for resource in (health, assets, avatars, frames, infer):
+    for resource in (health, assets, avatars, frames, infer, jobs):
         app.add_routes(resource.ROUTES)
     return app

@@ -1,38 +1,41 @@
-"""Authorises requests by the server's key."""
+"""Finds out who sends a request, by the key that it carries or by where it comes from."""
 
 from __future__ import annotations
 
-import hmac
+import ipaddress
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.hosts import is_loopback
+from musetalk_fast.server.users import LOCAL, KeyRing, User
 
-KEY = web.AppKey("key", str)
-"""The server's key; where the application has none, everybody may come in."""
+KEYS = web.AppKey("keys", KeyRing)
+"""The server's keys; where the application has none, everybody may come in."""
+
+USER = web.RequestKey("user", User)
+"""Who sends a request; not there where it carries no key and the route needs none."""
 
 _OPEN = frozenset(("/health",))
 """Load balancers have no key; what is answered without one is up to the route."""
 
 
 def has_access(request: web.Request) -> bool:
-    """Whether a request carries the server's key, or none is needed."""
-    key = request.app.get(KEY)
-    if key is None:
-        return True
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # In constant time: how long it takes reveals nothing about the key.
-    right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), key.encode())
-    return right and scheme.lower() == "bearer"
+    """Whether a request carries a key of the server, or none is needed."""
+    return USER in request
 
 
 @web.middleware
 async def check_access(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Refuse requests without the key, before anything of their bodies is read."""
-    if request.path not in _OPEN and not has_access(request):
+    """Refuse requests without a key, before anything of their bodies is read."""
+    keys = request.app.get(KEYS)
+    user = _from_where(request) if keys is None else _by_key(request, keys)
+    if user is not None:
+        request[USER] = user
+    elif request.path not in _OPEN:
         raise RefusalError(
             401,
             "MTF-SERVER-AUTH",
@@ -41,3 +44,19 @@ async def check_access(
             {"WWW-Authenticate": "Bearer"},
         )
     return await handler(request)
+
+
+def _by_key(request: web.Request, keys: KeyRing) -> User | None:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    return keys.user(given.strip().encode("utf-8", "surrogateescape"))
+
+
+def _from_where(request: web.Request) -> User:
+    """By address, each its own user; this machine's own programs see all."""
+    address = request.remote or ""
+    if not address or is_loopback(address):
+        return User(LOCAL, is_admin=True)
+    found = ipaddress.ip_address(address)
+    return User(str(getattr(found, "ipv4_mapped", None) or found))

@@ -1,10 +1,13 @@
-"""One thread that makes crops for all streams: fair, in batches, never ahead of a slow client."""
+"""One thread that makes crops for all streams: fair, in batches, never ahead of a slow client.
+
+Each user's streams have the same share together, whatever their number.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,11 +21,18 @@ _Batch = list[tuple["CropStream", CropRequest]]
 
 
 class CropStream:
-    """The crops of one request, in order. Made by `Batcher.open`; a context that cancels them."""
+    """The crops of one request, in order. Made by `Batcher.open`; a context that cancels them.
+
+    Attributes:
+        user: whose share of the engine it takes.
+        made: how many crops the engine was asked for.
+    """
 
     def __init__(
-        self, batcher: Batcher, requests: Iterator[CropRequest], count: int, limit: int
+        self, batcher: Batcher, requests: Iterator[CropRequest], count: int, user: str, limit: int
     ) -> None:
+        self.user = user
+        self.made = 0
         self._batcher = batcher
         self._requests = requests
         self._wanted = count  # not yet asked of the engine
@@ -67,6 +77,7 @@ class CropStream:
             return None
         self._wanted -= 1
         self._capacity -= 1
+        self.made += 1
         return next(self._requests)
 
     def release(self) -> None:
@@ -97,17 +108,17 @@ class Batcher:
         self._engine = engine
         self._loop = loop
         self._max_batch = engine.describe().max_batch
-        self._streams: deque[CropStream] = deque()
+        self._users: OrderedDict[str, deque[CropStream]] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="infer", daemon=True)
         self._thread.start()
 
-    def open(self, requests: Iterator[CropRequest], count: int) -> CropStream:
+    def open(self, requests: Iterator[CropRequest], count: int, user: str) -> CropStream:
         """A stream of `count` crops; while two batches of it wait to be sent, no more are made."""
-        stream = CropStream(self, requests, count, 2 * self._max_batch)
+        stream = CropStream(self, requests, count, user, 2 * self._max_batch)
         with self._changed:
-            self._streams.append(stream)
+            self._users.setdefault(user, deque()).append(stream)
             self._changed.notify()
         return stream
 
@@ -121,8 +132,11 @@ class Batcher:
         """A stream is finished, or its client has gone: what it still wanted is dropped."""
         with self._changed:
             stream.give_up()
-            if stream in self._streams:
-                self._streams.remove(stream)
+            streams = self._users.get(stream.user, deque())
+            if stream in streams:
+                streams.remove(stream)
+            if not streams:
+                self._users.pop(stream.user, None)
 
     def close(self) -> None:
         """End the thread, after the batch it is at."""
@@ -147,18 +161,18 @@ class Batcher:
         return None
 
     def _collect(self) -> _Batch:
-        """One crop of each stream in turn, until the batch is full or none wants more."""
+        """One crop of each user in turn, until the batch is full or none wants more."""
         batch: _Batch = []
         idle = 0
-        while len(batch) < self._max_batch and idle < len(self._streams):
-            stream = self._streams[0]
-            self._streams.rotate(-1)
-            request = stream.next_request()
-            if request is None:
+        while len(batch) < self._max_batch and idle < len(self._users):
+            user, streams = next(iter(self._users.items()))
+            self._users.move_to_end(user)
+            found = _next_of(streams)
+            if found is None:
                 idle += 1
             else:
                 idle = 0
-                batch.append((stream, request))
+                batch.append(found)
         return batch
 
     def _infer(self, batch: _Batch) -> list[_Result]:
@@ -176,6 +190,17 @@ class Batcher:
         if len(shares) == 1:
             return [(batch[0][0], [], error)]
         return [result for share in shares.values() for result in self._infer(share)]
+
+
+def _next_of(streams: deque[CropStream]) -> tuple[CropStream, CropRequest] | None:
+    """One crop of one user's streams, which take turns; None if none of them wants one."""
+    for _ in range(len(streams)):
+        stream = streams[0]
+        streams.rotate(-1)
+        request = stream.next_request()
+        if request is not None:
+            return stream, request
+    return None
 
 
 _Result = tuple[CropStream, list[Crop], Exception | None]

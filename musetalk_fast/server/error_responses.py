@@ -35,6 +35,7 @@ class RefusalError(Exception):
         code: stable token.
         hint: what the client can do about it.
         headers: of the response, beside `Retry-After`.
+        retry_secs: after which to try again, where the status asks to.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class RefusalError(Exception):
         message: str,
         hint: str | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        retry_secs: int = _RETRY_SECS,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -52,7 +55,7 @@ class RefusalError(Exception):
         self.hint = hint
         self.headers = dict(headers or {})
         if status in (429, 503):
-            self.headers["Retry-After"] = str(_RETRY_SECS)
+            self.headers["Retry-After"] = str(retry_secs)
 
     @property
     def retryable(self) -> bool:

@@ -25,6 +25,7 @@ from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.server.sockets import Listener, open_listener
 from musetalk_fast.server.store_directory import StoreDirectory, store_directory
+from musetalk_fast.server.users import KeyRing
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class ServerOptions:
         store_dir: None: a directory in `runtime_dir`.
         runtime_dir: removed with the process, its Unix socket in it; None: a temporary one.
         lifeline: read end of a pipe; the server stops when the other end closes.
-        api_key: what requests must carry; None: no key is needed.
+        keys: requests must carry one of them; None: no key is needed.
         tls: serve https at the TCP address.
         allow_hosts: names in requests that are served beside those of loopback. At an address that
             other machines reach all names are, if none is given here.
@@ -53,7 +54,7 @@ class ServerOptions:
     store_dir: Path | None = None
     runtime_dir: Path | None = None
     lifeline: int | None = None
-    api_key: str | None = field(default=None, repr=False)
+    keys: KeyRing | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     allow_hosts: tuple[str, ...] = ()
 
@@ -97,7 +98,7 @@ async def _serve(
     with open_listener(options.host, options.port, options.socket, scheme) as listener:
         is_open = not (listener.is_local or options.allow_hosts)
         hosts = None if is_open or options.socket else named
-        app = create_app(make_engine, folder.path, limits, options.api_key, hosts)
+        app = create_app(make_engine, folder.path, limits, options.keys, hosts)
         async with serving(app, listener, options.tls, limits):
             services = app[SERVICES]
             if await stop.unless(services.ready):

@@ -16,8 +16,10 @@ from musetalk_fast.server.audio_cache import Recordings, recording_cache
 from musetalk_fast.server.avatar_cache import Avatars, avatar_cache
 from musetalk_fast.server.batcher import Batcher
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.job_registry import Jobs
 from musetalk_fast.server.limiter import ByteBudget, Limiter
 from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.quotas import Quotas
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.threads import run_in_thread, thread_errors
 
@@ -46,6 +48,8 @@ class Services:
         self.limits = limits
         self.store = AssetStore(store_dir, limits.store_bytes, limits.max_asset_bytes)
         self.limiter = Limiter(limits.max_streams)
+        self.quotas = Quotas()
+        self.jobs = Jobs()
         self.bodies = ByteBudget(limits.max_body_bytes)
         self.encoders = ThreadPoolExecutor(_ENCODERS, "encode")
         self.draining = False

@@ -14,6 +14,8 @@ from musetalk_fast.server.asset_verifier import AssetVerifier
 from musetalk_fast.server.asset_writing import write_asset
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.store_files import DRAFT, is_foreign, remove_asset, scan
+from musetalk_fast.server.store_shares import StoreShares, check_asset_length, quota_full
+from musetalk_fast.server.users import User
 from musetalk_fast.storage import AtomicFile, sync_file
 from musetalk_fast.threads import run_in_thread
 
@@ -21,14 +23,15 @@ from musetalk_fast.threads import run_in_thread
 class _Reservation:
     """Disk space for an asset being received: as much as has come."""
 
-    def __init__(self, reserve: Callable[[int, int], None]) -> None:
+    def __init__(self, reserve: Callable[[int, int, User], None], user: User) -> None:
         self._reserve = reserve
+        self._user = user
         self.size = 0
 
     def cover(self, length: int) -> None:
         """Reserve that many bytes in total; raises what the store refuses."""
         if length > self.size:
-            self._reserve(length, length - self.size)
+            self._reserve(length, length - self.size, self._user)
             self.size = length
 
 
@@ -63,6 +66,7 @@ class AssetStore:
         self._longest = min(longest, budget)
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._leases: Counter[str] = Counter()
+        self._shares = StoreShares()
         self._verifier = AssetVerifier(folder)
         self._bytes = 0
         self._incoming = 0
@@ -101,6 +105,10 @@ class AssetStore:
         with self.lease(name):
             return await self._is_whole(name)
 
+    def claim(self, name: str, user: User) -> None:
+        """An asset that is here is used by somebody; one that an earlier server left is theirs."""
+        self._shares.add(name, self._sizes[name], user)
+
     async def verify(self, name: str) -> None:
         """Read a leased asset before it is used.
 
@@ -110,21 +118,25 @@ class AssetStore:
         if not await self._is_whole(name):
             raise _unknown(name)
 
-    async def receive(self, name: str, chunks: AsyncIterator[bytes], size: int | None) -> int:
+    async def receive(
+        self, name: str, chunks: AsyncIterator[bytes], size: int | None, user: User
+    ) -> int:
         """Take an asset in.
 
         Args:
             name: SHA-256 of its bytes.
             size: how many bytes are announced, or None.
+            user: whose quota it counts in.
 
         Returns:
             How many there were.
 
         Raises:
-            RefusalError: 413 too long, 409 not the bytes of that name, 503 no space now.
+            RefusalError: 413 too long, 409 not the bytes of that name, 503 no space now, 429 no
+                space in the user's quota.
         """
-        self._check_announced(name, size or 0)
-        with self._reservation() as reservation:
+        self._check_announced(name, size or 0, user)
+        with self._reservation(user) as reservation:
             file = AtomicFile(self._folder / name, error_context=_no_space, mode=0o600)
             try:
                 length = await write_asset(name, chunks, file, reservation.cover)
@@ -134,19 +146,19 @@ class AssetStore:
             except BaseException:
                 file.discard()
                 raise
-        self._add(name, length)
+        self._add(name, length, user)
         return length
 
     @contextmanager
-    def draft(self) -> Iterator[Draft]:
+    def draft(self, user: User) -> Iterator[Draft]:
         """A place to make an asset in; what was not adopted goes with the context."""
         with (
-            self._reservation() as reservation,
+            self._reservation(user) as reservation,
             TemporaryDirectory(dir=self._folder, prefix=DRAFT) as folder,
         ):
             yield Draft(Path(folder), reservation.cover)
 
-    async def adopt(self, name: str, path: Path) -> None:
+    async def adopt(self, name: str, path: Path, user: User) -> None:
         """Take a finished file of a draft in.
 
         Args:
@@ -159,18 +171,21 @@ class AssetStore:
         with _no_space(path):
             length = await run_in_thread(partial(sync_file, path))
             _publish(path, self._folder / name)
-        self._add(name, length)
+        self._add(name, length, user)
 
-    def _add(self, name: str, length: int) -> None:
+    def _add(self, name: str, length: int, user: User) -> None:
         """Count an asset whose bytes were hashed when they were written."""
         self._bytes += length - self._sizes.pop(name, 0)
         self._sizes[name] = length
+        self._shares.add(name, length, user)
         self._verifier.add(name)
 
     def _remove(self, name: str) -> None:
         remove_asset(self._folder / name)
         self._verifier.forget(name)
-        self._bytes -= self._sizes.pop(name, 0)
+        length = self._sizes.pop(name, 0)
+        self._shares.forget(name, length)
+        self._bytes -= length
 
     async def _is_whole(self, name: str) -> bool:
         """Read an asset; remove it if it is damaged."""
@@ -180,24 +195,27 @@ class AssetStore:
         return is_whole
 
     @contextmanager
-    def _reservation(self) -> Iterator[_Reservation]:
-        reservation = _Reservation(self._reserve)
+    def _reservation(self, user: User) -> Iterator[_Reservation]:
+        reservation = _Reservation(self._reserve, user)
         try:
             yield reservation
         finally:
             self._bytes -= reservation.size
             self._incoming -= reservation.size
+            self._shares.count(user.name, -reservation.size)
 
-    def _reserve(self, size: int, more: int) -> None:
-        self._check_length(size)
+    def _reserve(self, size: int, more: int, user: User) -> None:
+        check_asset_length(size, self._longest, user)
+        self._make_space_of(user, more)
         self._make_space(more)
+        self._shares.count(user.name, more)
         self._bytes += more
         self._incoming += more
 
-    def _check_announced(self, name: str, size: int) -> None:
+    def _check_announced(self, name: str, size: int, user: User) -> None:
         """Refuse what cannot be kept before any of it comes; nothing is evicted for a promise."""
         self._check_place(name)
-        self._check_length(size)
+        check_asset_length(size, self._longest, user)
         in_use = sum(length for kept, length in self._sizes.items() if self._leases[kept])
         if self._incoming + in_use + size > self._budget:
             raise store_full("all assets are in use")
@@ -206,11 +224,15 @@ class AssetStore:
         if is_foreign(self._folder / name):
             raise store_full("something else has its name in the store folder")
 
-    def _check_length(self, length: int) -> None:
-        if length > self._longest:
-            raise RefusalError(
-                413, "MTF-REQUEST-SIZE", f"the asset is longer than {self._longest} bytes"
-            )
+    def _make_space_of(self, user: User, size: int) -> None:
+        """Remove the user's own assets until `size` more are within the quota."""
+        for name in list(self._sizes):
+            if self._shares.fits(size, user):
+                return
+            if self._shares.belongs(name, user) and not self._leases[name]:
+                self._remove(name)
+        if not self._shares.fits(size, user):
+            raise quota_full(user)
 
     def _make_space(self, size: int) -> None:
         for name in list(self._sizes):

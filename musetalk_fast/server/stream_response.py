@@ -13,6 +13,7 @@ from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError, refusal_of
 from musetalk_fast.server.limits import Limits
+from musetalk_fast.threads import run_in_thread
 from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES, accepted_by
 from musetalk_fast.wire.messages import Heartbeat, Message, Progress
 from musetalk_fast.wire.stream_encoder import StreamEncoder
@@ -71,6 +72,7 @@ class MessageResponse:
         self._last_write = self._loop.time()
         self._encoding = threading.Lock()
         self._encoded: list[bytes] = []
+        self._is_over = False
 
     async def run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
         """Do the work that writes here; an error becomes the stream's last message.
@@ -85,6 +87,8 @@ class MessageResponse:
         except Exception as error:
             if not self._response.prepared:
                 raise
+            for piece in await run_in_thread(self._stop_encoding):
+                await self._write(piece)
             await self._write(self._encoder.encode(refusal_of(error).to_message()))
         await self._response.write_eof()
         return self._response
@@ -115,10 +119,22 @@ class MessageResponse:
         until = time.monotonic() + _TICK_SECS
         for message in messages:
             with self._encoding:
+                if self._is_over:
+                    return False
                 self._encoded.append(self._encoder.encode(message))
             if time.monotonic() >= until:
                 return True
         return False
+
+    def _stop_encoding(self) -> list[bytes]:
+        """What was encoded and not yet written; nothing is encoded after it. In a thread.
+
+        The work may have been cancelled while messages were made.
+        """
+        with self._encoding:
+            self._is_over = True
+            pieces, self._encoded = self._encoded, []
+        return pieces
 
     async def _write_encoded(self, *, with_heartbeat: bool) -> None:
         # The encoder counts messages in the order in which they are sent. It is not waited for.

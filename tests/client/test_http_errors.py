@@ -66,6 +66,13 @@ async def test_a_status_with_our_words(status: int) -> None:
     assert error.hint == OUR_HINTS.get(status, "free space")
 
 
+async def test_a_job_that_was_cancelled() -> None:
+    body = b'{"code": "MTF-JOB-CANCELLED", "message": "it was cancelled", "hint": null}'
+    error = await _refused(status=410, body=body, content_type="application/json")
+    assert type(error) is errors.JobCancelledError
+    assert error.exit_code == 69
+
+
 _AT = "Wed, 25 Nov 2026 10:00:00 GMT"
 
 

@@ -93,6 +93,7 @@ async def test_streams_that_fail_together_fail_once() -> None:
     [
         errors.NotAuthorisedError("no"),
         errors.FacesDifferError("no"),
+        errors.JobCancelledError("no"),
         errors.EngineDiffersError("no"),
         errors.NoFaceError("no"),
         errors.ServerLimitError("no"),

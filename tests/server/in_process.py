@@ -13,12 +13,14 @@ from typing import Any
 from pattern_engine import PatternEngine
 from server_process import Client, client_of
 
+from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.app import create_app
 from musetalk_fast.server.hosts import Hosts
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.run import serving
 from musetalk_fast.server.services import SERVICES, Services
 from musetalk_fast.server.sockets import open_listener
+from musetalk_fast.server.users import KeyRing
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,16 @@ class Server:
 
 @asynccontextmanager
 async def server_in(
-    folder: Path, api_key: str | None = None, hosts: Iterable[str] | None = None, **limits: Any
+    folder: Path,
+    keys: KeyRing | None = None,
+    hosts: Iterable[str] | None = None,
+    engine: MakeEngine = PatternEngine,
+    **limits: Any,
 ) -> AsyncIterator[Server]:
     """A server with the pattern engine whose store is in `folder`."""
     bounds = Limits(**limits)
     names = None if hosts is None else Hosts(hosts)
-    app = create_app(PatternEngine, folder / "store", bounds, api_key, names)
+    app = create_app(engine, folder / "store", bounds, keys, names)
     with open_listener("127.0.0.1", 0, None) as listener:
         async with serving(app, listener, None, bounds), client_of(listener.address) as client:
             await app[SERVICES].ready

@@ -14,6 +14,7 @@ from musetalk_fast.config.api_key import read_key_file
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.run import ServerOptions, serve
 from musetalk_fast.server.tls import server_context
+from musetalk_fast.server.users import KeyRing
 
 
 def main(text: str) -> int:
@@ -22,8 +23,10 @@ def main(text: str) -> int:
     for name in ("socket", "store_dir"):
         if name in options:
             options[name] = Path(options[name])
+    if "api_key" in asked:
+        options["keys"] = KeyRing.of_one(asked["api_key"])
     if "api_key_file" in asked:
-        options["api_key"] = read_key_file(Path(asked["api_key_file"]))
+        options["keys"] = KeyRing.of_one(read_key_file(Path(asked["api_key_file"])))
     if "tls" in asked:
         files = (asked["tls"].get(name) for name in ("cert", "key", "client_ca"))
         options["tls"] = server_context(*(name and Path(name) for name in files))

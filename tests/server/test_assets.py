@@ -15,7 +15,9 @@ from server_process import Client, avatar, client_of, running, sha256, speech, u
 
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.store import AssetStore
+from musetalk_fast.server.users import User
 
+USER = User("a")
 KIB = 1 << 10
 
 
@@ -29,7 +31,7 @@ def _names(folder: Path) -> set[str]:
 
 
 async def _add(store: AssetStore, data: bytes, size: int | None = None) -> str:
-    await store.receive(sha256(data), _pieces(data), size)
+    await store.receive(sha256(data), _pieces(data), size, USER)
     return sha256(data)
 
 
@@ -170,7 +172,7 @@ async def test_uploads_on_their_way_count(tmp_path: Path) -> None:
         yield slow
         await gate.wait()
 
-    upload = asyncio.ensure_future(store.receive(sha256(slow), chunks(), len(slow)))
+    upload = asyncio.ensure_future(store.receive(sha256(slow), chunks(), len(slow), USER))
     await until(lambda: store.size == 800 * KIB)
     with pytest.raises(RefusalError):
         await _add(store, b"x" * 300 * KIB, 300 * KIB)
@@ -207,7 +209,7 @@ async def test_what_is_evicted_is_not_counted_as_there(tmp_path: Path) -> None:
         await gate.wait()
         yield data
 
-    second = asyncio.ensure_future(store.receive(sha256(data), late(), len(data)))
+    second = asyncio.ensure_future(store.receive(sha256(data), late(), len(data), USER))
     await asyncio.sleep(0)
     await _add(store, data, len(data))
     gate.set()

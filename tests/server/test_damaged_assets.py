@@ -13,6 +13,7 @@ from server_process import Client, avatar, sha256, speech
 from musetalk_fast.server.asset_verifier import AssetVerifier
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.store import AssetStore
+from musetalk_fast.server.users import User
 
 KIB = 1 << 10
 
@@ -106,7 +107,7 @@ async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     for number, name in enumerate(names):
         assert not await opened.holds(name)
         with pytest.raises(RefusalError, match="something else has its name") as caught:
-            await opened.receive(name, _once(bytes([number])), 1)
+            await opened.receive(name, _once(bytes([number])), 1, User("a"))
         assert caught.value.status == 503
     assert sorted(path.name for path in store.iterdir()) == before
     assert [path.name for path in outside.iterdir()] == ["notes"]
@@ -115,7 +116,7 @@ async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
 async def test_a_pipe_in_place_of_an_asset_is_not_waited_for(tmp_path: Path) -> None:
     opened = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
     name = sha256(b"a")
-    await opened.receive(name, _once(b"a"), 1)
+    await opened.receive(name, _once(b"a"), 1, User("a"))
     (tmp_path / name).unlink()
     os.mkfifo(tmp_path / name)
     async with asyncio.timeout(60):

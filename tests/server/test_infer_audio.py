@@ -13,6 +13,7 @@ from server_process import sha256
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.infer_audio import decode_speech
 from musetalk_fast.server.store import AssetStore, Draft
+from musetalk_fast.server.users import User
 
 SECS = 1800
 WAV_BYTES = SECS * 32_000
@@ -34,10 +35,10 @@ def _names(folder: Path) -> list[str]:
 
 async def test_it_becomes_an_asset(tmp_path: Path) -> None:
     store = AssetStore(tmp_path, 1 << 30, 1 << 30)
-    with store.draft() as draft:
+    with store.draft(User("a")) as draft:
         speech = await decode_speech(draft, _recording, SECS)
         assert store.size > WAV_BYTES
-        await store.adopt(speech.wav_sha256, speech.wav)
+        await store.adopt(speech.wav_sha256, speech.wav, User("a"))
     assert speech.duration == SECS
     assert _names(tmp_path) == [speech.wav_sha256]
     with store.lease(speech.wav_sha256) as path:
@@ -50,7 +51,7 @@ async def test_it_becomes_an_asset(tmp_path: Path) -> None:
 async def test_who_goes_ends_it(tmp_path: Path) -> None:
     store = AssetStore(tmp_path, 1 << 30, 1 << 30)
     begun = asyncio.Event()
-    with store.draft() as draft:
+    with store.draft(User("a")) as draft:
 
         def cover(length: int) -> None:
             draft.cover(length)
@@ -70,7 +71,7 @@ async def test_who_goes_ends_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("budget", "longest"), [(WAV_BYTES // 2, SECS), (1 << 30, SECS / 2)])
 async def test_what_is_too_much_is_refused(tmp_path: Path, budget: int, longest: float) -> None:
     store = AssetStore(tmp_path, budget, budget)
-    with store.draft() as draft, pytest.raises(RefusalError) as caught:
+    with store.draft(User("a")) as draft, pytest.raises(RefusalError) as caught:
         await decode_speech(draft, _recording, longest)
     assert caught.value.status == 413
     assert store.size == 0

@@ -14,6 +14,7 @@ from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limiter import ByteBudget
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.upload_pace import UploadPace
+from musetalk_fast.server.users import KeyRing
 
 JSON = "application/json"
 DATA = b"an asset"
@@ -185,7 +186,7 @@ async def _flood(server: Server, request: bytes) -> tuple[int, Answer]:
 async def test_a_refused_body_closes_the_connection(
     tmp_path: Path, request_head: bytes, status: int, key: str | None
 ) -> None:
-    async with server_in(tmp_path, api_key=key) as server:
+    async with server_in(tmp_path, keys=KeyRing.of_one(key)) as server:
         sent, answer = await _flood(server, request_head)
     assert answer.status == status
     assert answer.headers["connection"] == "close"
@@ -194,7 +195,7 @@ async def test_a_refused_body_closes_the_connection(
 
 async def test_a_refused_body_is_not_asked_for(tmp_path: Path) -> None:
     expecting = {"Content_Length": 1000, "Expect": "100-continue"}
-    async with server_in(tmp_path, api_key="a key") as server, wire_to(server) as wire:
+    async with server_in(tmp_path, keys=KeyRing.of_one("a key")) as server, wire_to(server) as wire:
         await wire.send(head("PUT", ASSET, **expecting))
         assert (await wire.answer()).status == 401
     async with server_in(tmp_path) as server, wire_to(server) as wire:

@@ -19,6 +19,7 @@ from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
+from musetalk_fast.server.users import User
 from musetalk_fast.types import AvatarOptions
 from musetalk_fast.wire.messages import End
 from musetalk_fast.wire.requests import Info
@@ -47,7 +48,7 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 
 async def test_a_disk_that_is_full_while_a_video_is_prepared(tmp_path: Path) -> None:
     store, data = AssetStore(tmp_path / "store", 1 << 20, 1 << 20), avatar()
-    await store.receive(sha256(data), _once(data), len(data))
+    await store.receive(sha256(data), _once(data), len(data), User("a"))
     with ThreadPoolExecutor(1) as thread:
         avatars = avatar_cache(_FullDisk(), store, thread, Limits())
         with pytest.raises(RefusalError, match="No space left") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
+from musetalk_fast.server.auth import USER
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.request_body import expect_later, read_chunks
 from musetalk_fast.server.services import SERVICES
@@ -21,21 +22,23 @@ async def head_asset(request: web.Request) -> web.Response:
     name, store = _name(request), request.app[SERVICES].store
     await store.holds(name)
     with store.lease(name):
+        store.claim(name, request[USER])
         return web.Response()
 
 
 @ROUTES.put(_PATH, expect_handler=expect_later)
 async def put_asset(request: web.Request) -> web.Response:
     """Store the body: 201, or 200 if it was here already."""
-    services = request.app[SERVICES]
+    services, user = request.app[SERVICES], request[USER]
     if services.draining:
         raise RefusalError(503, "MTF-DRAINING", "the server is draining", "try again later")
     name = _name(request)
     if await services.store.holds(name):
         with services.store.lease(name):  # used last now
+            services.store.claim(name, user)
             return await _kept(request, name)
     chunks = read_chunks(request)
-    length = await services.store.receive(name, chunks, request.content_length)
+    length = await services.store.receive(name, chunks, request.content_length, user)
     document = {"sha256": name, "bytes": length}
     return web.Response(status=201, body=orjson.dumps(document), content_type="application/json")
 

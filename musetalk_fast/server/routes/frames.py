@@ -9,14 +9,17 @@ from aiohttp import web
 
 from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.errors import FacesDifferError
+from musetalk_fast.server.auth import USER
 from musetalk_fast.server.avatar_cache import ReadyAvatar
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.job_registry import Job
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.request_body import expect_later, read_json
 from musetalk_fast.server.services import SERVICES, Loaded
 from musetalk_fast.server.stream_response import MessageResponse, wire_encoder
 from musetalk_fast.types import ALL_ROWS, Crop
 from musetalk_fast.wire.crop_codec import encode_crop
+from musetalk_fast.wire.job_state import JobKind
 from musetalk_fast.wire.messages import Frame, Message, Start
 from musetalk_fast.wire.requests import MAX_REQUEST_BYTES, FramesRequest
 
@@ -26,16 +29,24 @@ ROUTES = web.RouteTableDef()
 @ROUTES.post("/v1/frames", expect_handler=expect_later)
 async def post_frames(request: web.Request) -> web.StreamResponse:
     """Stream `start`, a `frame` for every index in order, `end`; heartbeats in between."""
-    services = request.app[SERVICES]
+    services, user = request.app[SERVICES], request[USER]
     loaded, store = services.loaded, services.store
+    services.quotas.check(user)
     asked = FramesRequest.from_json(await read_json(request, MAX_REQUEST_BYTES))
     _check_rate(asked, services.limits)
 
     async def work(response: MessageResponse) -> None:
-        with services.limiter.take(), store.lease(asked.avatar), store.lease(asked.audio):
-            ready = await _avatar(response, loaded, asked)
+        with (
+            services.limiter.take(),
+            services.quotas.stream(user),
+            store.lease(asked.avatar),
+            store.lease(asked.audio),
+            services.jobs.open(JobKind.FRAMES, user, asked.avatar, asked.audio) as job,
+            services.quotas.frames(user, asked.stop - asked.start, lambda: job.made),
+        ):
+            ready = await _avatar(response, job, loaded, asked)
             recording = await response.during(loaded.recordings.get(asked.audio))
-            await _send_frames(response, loaded, ready, recording, asked)
+            await _send_frames(response, job, loaded, ready, recording, asked)
 
     encoder = wire_encoder(request)
     return await MessageResponse(request, encoder, services.limits, services.encoders).run(work)
@@ -49,10 +60,12 @@ def _check_rate(asked: FramesRequest, limits: Limits) -> None:
         )  # fmt: skip
 
 
-async def _avatar(response: MessageResponse, loaded: Loaded, asked: FramesRequest) -> ReadyAvatar:
+async def _avatar(
+    response: MessageResponse, job: Job, loaded: Loaded, asked: FramesRequest
+) -> ReadyAvatar:
     key = (asked.avatar, asked.options)
     avatars = loaded.avatars
-    ready = await response.during(avatars.get(key), lambda: avatars.progress(key))
+    ready = await response.during(avatars.get(key), lambda: job.prepares(avatars.progress(key)))
     if asked.faces is not None and asked.faces != ready.digest:
         raise FacesDifferError(
             "the faces are not those of the request",
@@ -64,6 +77,7 @@ async def _avatar(response: MessageResponse, loaded: Loaded, asked: FramesReques
 
 async def _send_frames(
     response: MessageResponse,
+    job: Job,
     loaded: Loaded,
     ready: ReadyAvatar,
     recording: object,
@@ -81,10 +95,12 @@ async def _send_frames(
     )
     count = asked.stop - asked.start
     due = frame_sources(asked)
-    with loaded.batcher.open(_requests(asked, ready, recording), count) as crops:
+    with loaded.batcher.open(_requests(asked, ready, recording), count, job.user) as crops:
+        job.streams(count, lambda: crops.made)
         while batch := await response.during(crops.take()):
             shown = list(islice(due, len(batch)))
             await response.send_all(_messages(asked, ready, shown, batch))
+            job.sent(len(batch))
     await response.end(count)
 
 

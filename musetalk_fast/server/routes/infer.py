@@ -18,18 +18,22 @@ from aiohttp import web
 from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.image import load_still
+from musetalk_fast.server.auth import USER
 from musetalk_fast.server.avatar_cache import ReadyAvatar
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.full_frame_paster import FullFramePaster
 from musetalk_fast.server.infer_audio import decode_speech
 from musetalk_fast.server.infer_encoder import InferEncoder
+from musetalk_fast.server.job_registry import Job
 from musetalk_fast.server.request_body import expect_later, open_json
 from musetalk_fast.server.services import SERVICES, Loaded, Services
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.server.stream_response import MessageResponse
+from musetalk_fast.server.users import User
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import AvatarOptions, Crop, CropEncoding, Face, Picture, SourceRun
 from musetalk_fast.wire.infer_request import InferInput, read_infer_request
+from musetalk_fast.wire.job_state import JobKind
 from musetalk_fast.wire.messages import Frame, Message, Start
 
 ROUTES = web.RouteTableDef()
@@ -52,28 +56,33 @@ class _Asked:
 @ROUTES.post("/infer", expect_handler=expect_later)
 async def post_infer(request: web.Request) -> web.StreamResponse:
     """Respond with every frame of the recording as a full PNG; streamed, not buffered."""
-    services = request.app[SERVICES]
+    services, user = request.app[SERVICES], request[USER]
     loaded, limits, started = services.loaded, services.limits, time.monotonic()
+    services.quotas.check(user)
     with ExitStack() as slot:
         async with AsyncExitStack() as memory:
             with services.limiter.expect():
                 body = await memory.enter_async_context(open_json(request, limits.max_infer_bytes))
                 given = await run_in_thread(partial(read_infer_request, body, limits.max_fps))
                 slot.enter_context(services.limiter.take())
+                slot.enter_context(services.quotas.stream(user))
             response = MessageResponse(
                 request, InferEncoder(given.fps, started), limits, services.encoders
             )
-            work = _Work(response, services, loaded)
+            work = _Work(response, services, loaded, user)
             return await response.run(lambda _response: work.run(given, memory))
 
 
 class _Work:
     """What a request is answered with, once its body is read."""
 
-    def __init__(self, response: MessageResponse, services: Services, loaded: Loaded) -> None:
+    def __init__(
+        self, response: MessageResponse, services: Services, loaded: Loaded, user: User
+    ) -> None:
         self._response = response
         self._services = services
         self._loaded = loaded
+        self._user = user
 
     async def run(self, given: InferInput, memory: AsyncExitStack) -> None:
         """Keep the files in the store, then make frames of them.
@@ -82,19 +91,24 @@ class _Work:
             memory: of the body; free once its files are in the store.
         """
         response = self._response
-        with ExitStack() as leases:
+        with (
+            ExitStack() as leases,
+            self._services.jobs.open(JobKind.INFER, self._user) as job,
+        ):
             asked = await response.during(self._keep(given, leases))
+            job.avatar, job.audio = asked.image, asked.wav
             await memory.aclose()
-            await self._make(asked)
+            with self._services.quotas.frames(self._user, asked.frames, lambda: job.made):
+                await self._make(asked, job)
 
     async def _keep(self, given: InferInput, leases: ExitStack) -> _Asked:
         """Store the files of the body; they stay there as long as `leases`."""
         store, longest_secs = self._services.store, self._services.limits.max_infer_secs
-        image = await _keep_picture(store, given.files.pop("image"))
+        image = await _keep_picture(store, given.files.pop("image"), self._user)
         path = leases.enter_context(store.lease(image))
-        with store.draft() as draft:
+        with store.draft(self._user) as draft:
             speech = await decode_speech(draft, partial(given.files.pop, "audio"), longest_secs)
-            await store.adopt(speech.wav_sha256, speech.wav)
+            await store.adopt(speech.wav_sha256, speech.wav, self._user)
             leases.enter_context(store.lease(speech.wav_sha256))
         return _Asked(
             image=image,
@@ -105,21 +119,21 @@ class _Work:
             options=AvatarOptions(bbox_shift=given.bbox_shift),
         )
 
-    async def _make(self, asked: _Asked) -> None:
+    async def _make(self, asked: _Asked, job: Job) -> None:
         response, loaded = self._response, self._loaded
         await response.during(self._services.store.verify(asked.image))
         picture = await response.during(asyncio.to_thread(_picture, asked.path))
         ready = await response.during(loaded.avatars.get((asked.image, asked.options)))
         pasting = FullFramePaster(picture, _only_face(ready))
         recording = await response.during(loaded.recordings.get(asked.wav))
-        await _send(response, loaded, asked, _requests(ready, recording, asked), pasting)
+        await _send(response, job, loaded, asked, _requests(ready, recording, asked), pasting)
 
 
-async def _keep_picture(store: AssetStore, data: memoryview) -> str:
+async def _keep_picture(store: AssetStore, data: memoryview, user: User) -> str:
     """Its name in the store."""
     name = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
     if not await store.holds(name):
-        await store.receive(name, _pieces(data), len(data))
+        await store.receive(name, _pieces(data), len(data), user)
     return name
 
 
@@ -148,6 +162,7 @@ def _only_face(ready: ReadyAvatar) -> Face:
 
 async def _send(
     response: MessageResponse,
+    job: Job,
     loaded: Loaded,
     asked: _Asked,
     requests: Iterator[CropRequest],
@@ -156,10 +171,12 @@ async def _send(
     info = loaded.info
     await response.send(Start(engine=info.name, model=info.model, start=0, stop=asked.frames))
     sent = 0
-    with loaded.batcher.open(requests, asked.frames) as crops:
+    with loaded.batcher.open(requests, asked.frames, job.user) as crops:
+        job.streams(asked.frames, lambda: crops.made)
         while batch := await response.during(crops.take()):
             await response.send_all(_frames(pasting, sent, batch))
             sent += len(batch)
+            job.sent(len(batch))
     await response.end(sent)
 
 

@@ -1,0 +1,203 @@
+"""Several keys: their file, their quotas, and their share of the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from in_process import server_in
+from pattern_engine import PatternAvatar, PatternEngine
+from server_process import sha256
+
+from musetalk_fast.engines.base import CropRequest
+from musetalk_fast.errors import InvalidSettingError
+from musetalk_fast.server.batcher import Batcher
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.key_file import read_keys
+from musetalk_fast.server.quotas import Quotas
+from musetalk_fast.server.users import KeyRing, Quota, User
+
+FILE = """
+[anna]
+key = "the-key-of-anna"
+streams = 4
+frames_per_minute = 3000
+stored_bytes = "2G"
+
+[owner]
+key = "the-key-of-the-owner"
+admin = true
+"""
+
+
+def test_a_file_of_keys(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text(FILE)
+    keys = read_keys(path)
+    quota = Quota(streams=4, frames_per_minute=3000, stored_bytes=2 << 30)
+    assert keys.user(b"the-key-of-anna") == User("anna", quota)
+    assert keys.user(b"the-key-of-the-owner") == User("owner", is_admin=True)
+    for wrong in (b"", b"the-key-of-ann", b"the-key-of-annaa", b"anna"):
+        assert keys.user(wrong) is None
+    assert "the-key" not in repr(vars(keys))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "there is no key in it"),
+        ("[anna\nkey = 'SECRET'", "no TOML (at line"),
+        ("key = 'SECRET'", "there is no key in this table"),
+        ("[anna]\nstreams = 3", "there is no key in this table"),
+        ("[anna]\nkey = 'SECRET WITH SPACES'", "key must be 1 to 1024 visible"),
+        ("[anna]\nkey = 5", "key must be 1 to 1024 visible"),
+        ("[anna]\nkey = 'SECRET'\nstreams = 0", "streams must be an integer from 1"),
+        ("[anna]\nkey = 'SECRET'\nstored_bytes = '12x'", "stored_bytes must be a size"),
+        ("[anna]\nkey = 'SECRET'\nadmin = 1", "admin must be"),
+        ("[anna]\nkey = 'SECRET'\nframes = 1", "there is no member 'frames'"),
+        ("['an na']\nkey = 'SECRET'", "a key's name has"),
+        ("[anna]\nkey = 'SECRET'\n[ben]\nkey = 'SECRET'", "the same key as [anna]"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_without_the_key(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidSettingError) as caught:
+        read_keys(path)
+    said = f"{caught.value.where} {caught.value.message} {caught.value.hint}"
+    assert words in said
+    assert str(path) in said
+    assert "SECRET" not in said
+
+
+def test_streams_and_frames_of_a_key_are_counted() -> None:
+    now = 0.0
+    quotas = Quotas(lambda: now)
+    user = User("anna", Quota(streams=2, frames_per_minute=600))
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(quotas.stream(user))
+        with pytest.raises(RefusalError, match="all 2 streams of the key anna"):
+            quotas.check(user)
+        quotas.check(User("ben", user.quota))  # another key
+    with quotas.frames(user, 900, lambda: 900):
+        with pytest.raises(RefusalError, match="600 frames a minute") as caught:
+            quotas.check(user)
+        # 301 frames until one is left, ten a second.
+        assert (caught.value.status, caught.value.headers["Retry-After"]) == (429, "31")
+    now = 30.0
+    with pytest.raises(RefusalError):
+        quotas.check(user)
+    now = 30.2
+    quotas.check(user)
+    with quotas.frames(user, 1 << 32, lambda: 1):
+        pass  # its client went after the first frame: the others do not count
+    now = 30.4
+    quotas.check(user)
+    now = 1e6
+    quotas.check(user)
+    with quotas.frames(user, 600, lambda: 600), pytest.raises(RefusalError):
+        quotas.check(user)  # no more than a minute's frames are saved up
+
+
+async def test_a_quota_is_answered_with_429_and_its_time(tmp_path: Path) -> None:
+    keys = KeyRing({"k": User("anna", Quota(streams=1, frames_per_minute=60)), "l": User("ben")})
+    async with server_in(tmp_path, keys=keys) as server:
+        client = server.client
+        client.session.headers["Authorization"] = "Bearer k"
+        body = await client.frames_body(0, 61)
+        await client.messages("/v1/frames", body)
+        for path in ("/v1/frames", "/v1/avatars", "/infer"):
+            async with client.post(path, body) as refused:
+                assert refused.status == 429
+                assert 1 <= int(refused.headers["Retry-After"]) <= 2
+                document = await refused.json()
+                assert document["code"] == "MTF-QUOTA"
+                assert "anna" in document["message"]
+        client.session.headers["Authorization"] = "Bearer l"
+        await client.messages("/v1/frames", body)
+
+
+async def test_a_key_keeps_as_many_bytes_as_it_may_and_its_oldest_go(tmp_path: Path) -> None:
+    keys = KeyRing({"k": User("anna", Quota(stored_bytes=2500)), "l": User("ben")})
+    async with server_in(tmp_path, keys=keys) as server:
+        client, store = server.client, server.services.store
+        session = client.session.headers
+        session["Authorization"] = "Bearer l"
+        bens = [await client.put(bytes([each]) * 1000) for each in range(4)]
+        session["Authorization"] = "Bearer k"
+        await client.put(bytes([0]) * 1000)  # ben's: it is there already, and does not count
+        annas = [await client.put(bytes([each]) * 1000) for each in (10, 11, 12)]
+        assert [name in store for name in annas] == [False, True, True]
+        assert all(name in store for name in bens)
+        async with client.session.put(
+            f"{client.base}/v1/assets/{sha256(bytes(2501))}", data=bytes(2501)
+        ) as refused:
+            assert refused.status == 413
+            assert "2500 bytes" in (await refused.json())["message"]
+        with store.lease(annas[1]), store.lease(annas[2]):
+            async with client.session.put(
+                f"{client.base}/v1/assets/{sha256(bytes(600))}", data=bytes(600)
+            ) as refused:
+                assert refused.status == 429
+                assert (await refused.json())["code"] == "MTF-QUOTA"
+
+
+class _Gate(PatternEngine):
+    """Waits before its second batch, and notes whose frames each batch has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+        self.batches: list[Counter[Any]] = []
+
+    def infer(self, batch: Sequence[CropRequest]) -> Any:
+        self.batches.append(Counter(request.source for request in batch))
+        if len(self.batches) == 1:
+            assert self.open.wait(30)
+        return super().infer(batch)
+
+
+async def test_users_share_the_engine_whatever_the_number_of_their_streams() -> None:
+    engine = _Gate()
+    batcher = Batcher(engine, asyncio.get_running_loop())
+
+    def requests(source: int) -> Any:
+        still = PatternAvatar(64, 64, ())
+        pcm = np.zeros(1, np.int16)
+        return (CropRequest(still, source, pcm, frame, (25, 1)) for frame in range(100))
+
+    try:
+        with ExitStack() as stack:
+            owners = {0: "anna", 1: "anna", 2: "anna", 3: "ben", 4: "chris"}
+            streams = [
+                stack.enter_context(batcher.open(requests(source), 100, user))
+                for source, user in owners.items()
+            ]
+            engine.open.set()
+            taken = 0
+            while taken < 60:
+                for stream in streams[3:]:
+                    taken += len(await stream.take())
+                for stream in streams[:3]:
+                    await stream.take()
+    finally:
+        await asyncio.to_thread(batcher.close)
+    second, third = engine.batches[1:3]
+    by_user = Counter[str]()
+    for batch in (second, third):
+        for source, count in batch.items():
+            by_user[owners[source]] += count
+    # Eight crops for three users: anna's three streams have no more than one other's.
+    assert max(by_user.values()) == 3
+    assert min(by_user.values()) == 2
+    assert len(by_user) == 3
