@@ -20,7 +20,8 @@ from musetalk_fast.cli.verbosity import Verbosity
 from musetalk_fast.system_limits import limit_error
 
 COMMANDS = (
-    "render", "batch", "plan", "segment", "join", "farm", "serve", "config", "doctor", "bench"
+    "render", "batch", "plan", "segment", "join", "farm", "serve", "models",
+    "config", "doctor", "bench"
 )  # fmt: skip
 """Each is the command of that name in the module of that name."""
 
