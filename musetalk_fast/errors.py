@@ -53,9 +53,14 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 ├── EngineLoadError            78  the engine cannot run here
 │   ├── WeightsMissingError        weights that are not there
 │   ├── WeightsFormatError         damaged, cut, or of another network
+│   ├── WeightsDifferError         not the files that were published, or that were pulled
 │   └── DeviceError                no GPU that can be used, where one was asked for
 ├── DeviceMemoryError          75  the GPU has no more memory
 ├── CropNumbersError           70  the networks gave no numbers
+├── HubError                   69  what weights come from is no hub, or lacks them
+│   ├── HubUnreachableError        no connection, a cut one, or its own fault (5xx)
+│   ├── HubAccessError         77  401 or 403
+│   └── HubBusyError           75  429 or 503: try later
 ├── ThreadLimitError           75  the system starts no more threads
 ├── MemoryLimitError           75  the system gives no more memory
 ├── FileLimitError             78  the system opens no more files
@@ -502,8 +507,8 @@ class WeightsMissingError(EngineLoadError):
 
     token = "MTF-WEIGHTS-MISSING"
     default_hint = (
-        "name the folder that holds musetalkV15, sd-vae and whisper, as MuseTalk's "
-        "download_weights.sh makes it, with --models-dir"
+        "get them with `musetalk-fast models pull`, or name the folder that holds musetalkV15, "
+        "sd-vae and whisper, as MuseTalk's download_weights.sh makes it, with --models-dir"
     )
 
 
@@ -511,7 +516,20 @@ class WeightsFormatError(EngineLoadError):
     """A file that holds no weights, or those of another network."""
 
     token = "MTF-WEIGHTS"
-    default_hint = "download the file again: MuseTalk's README names where it comes from"
+    default_hint = (
+        "move the file away and get it again with `musetalk-fast models pull`; `musetalk-fast "
+        "models verify` finds damage"
+    )
+
+
+class WeightsDifferError(EngineLoadError):
+    """Files that are not the published ones, or no longer those that were pulled."""
+
+    token = "MTF-WEIGHTS-DIFFER"
+    default_hint = (
+        "move them away and run `musetalk-fast models pull` again, or name another folder with "
+        "--models-dir; weights of your own need no pull"
+    )
 
 
 class DeviceError(EngineLoadError):
@@ -533,6 +551,55 @@ class CropNumbersError(MuseTalkError):
 
     token = "MTF-CROP-NUMBERS"
     default_hint = "the weights may be damaged: download them again; or compute with --half off"
+
+
+class HubError(MuseTalkError):
+    """What weights come from is no hub, lacks them, or sends other bytes than it says."""
+
+    token = "MTF-HUB"
+    exit_code = 69
+    default_hint = "HF_ENDPOINT names the hub; without it, it is https://huggingface.co"
+
+
+class HubUnreachableError(HubError):
+    """No connection to the hub, one that broke, or a fault of its own."""
+
+    token = "MTF-HUB-UNREACHABLE"
+    default_hint = (
+        "run the same command again: what came is kept. HTTPS_PROXY names a proxy, HF_ENDPOINT a "
+        "mirror; a folder that was filled elsewhere can be copied here"
+    )
+
+
+class HubAccessError(HubError):
+    """401 or 403."""
+
+    token = "MTF-HUB-ACCESS"
+    exit_code = 77
+    default_hint = "correct HF_TOKEN, or unset it: the weights are public"
+
+
+class HubBusyError(HubError):
+    """429 or 503.
+
+    Args:
+        retry_after: seconds the hub asked us to wait, or None.
+    """
+
+    token = "MTF-HUB-BUSY"
+    exit_code = 75
+    default_hint = "run the same command again later: what came is kept"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.retry_after = retry_after
 
 
 class ThreadLimitError(MuseTalkError):

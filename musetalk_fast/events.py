@@ -123,6 +123,23 @@ class ProgressEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsEvent:
+    """Bytes of weights so far, of all files together, and the file that is at work.
+
+    Attributes:
+        stage: `verify` (files that are there are read) or `pull`.
+        bytes_per_sec, eta_secs: of a pull; None in its first moments.
+    """
+
+    stage: str
+    file: str
+    done: int
+    total: int
+    bytes_per_sec: float | None = None
+    eta_secs: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WarningEvent:
     """Something the user should know; the render goes on."""
 
@@ -197,6 +214,7 @@ Event: TypeAlias = (
     | UploadEvent
     | SegmentEvent
     | ProgressEvent
+    | WeightsEvent
     | WarningEvent
     | DoneEvent
 )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from musetalk_fast.cli import formatting
 from musetalk_fast.cli.display import MAX_LENGTH, TextDisplay
-from musetalk_fast.events import Event, ProgressEvent, UploadEvent
+from musetalk_fast.events import Event, ProgressEvent, UploadEvent, WeightsEvent
 from musetalk_fast.wire.printable import printable
 
 _PERIOD_SECS = 0.1
@@ -74,6 +74,9 @@ class BarDisplay(TextDisplay):
             sent = sum(sent for sent, _ in self._sent.values())
             total = sum(total for _, total in self._sent.values())
             self._move(Bar("send", sent, total, [formatting.sent(sent, total)]))
+        elif isinstance(event, WeightsEvent):
+            facts = formatting.weights_facts(event)
+            self._move(Bar(event.stage, event.done, event.total, facts))
         elif isinstance(event, ProgressEvent):
             self._move(Bar(event.stage, event.done, event.total, formatting.progress_facts(event)))
 

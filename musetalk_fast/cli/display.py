@@ -24,6 +24,7 @@ from musetalk_fast.events import (
     ServerEvent,
     UploadEvent,
     WarningEvent,
+    WeightsEvent,
 )
 from musetalk_fast.wire.printable import printable
 
@@ -179,6 +180,9 @@ class LineDisplay(TextDisplay):
             stage = f"sending {event.asset} to {event.server}"
             facts = [formatting.sent(event.sent, event.total)]
             self._advance(stage, event.sent, event.total, facts)
+        elif isinstance(event, WeightsEvent):
+            stage = formatting.STAGES[event.stage]
+            self._advance(stage, event.done, event.total, formatting.weights_facts(event))
         elif isinstance(event, ProgressEvent) and (
             event.stage != "encode" or event.done == event.total
         ):

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
         ServerEvent,
         StillRowsFigures,
         WarningEvent,
+        WeightsEvent,
     )
     from musetalk_fast.planning import Plan
 
 STAGES = {
+    "verify": "verifying",
+    "pull": "downloading",
     "load": "loading",
     "convert": "converting",
     "send": "sending",
@@ -131,6 +134,16 @@ def progress_facts(event: ProgressEvent) -> list[str]:
     if event.fps:
         facts.append(f"{event.fps:.0f} fps")
     return [*facts, f"{event.done}/{event.total}"]
+
+
+def weights_facts(event: WeightsEvent) -> list[str]:
+    """`1:04 left`, `1.2 GB of 3.9 GB`, `41.0 MB/s`, `musetalkV15/unet.pth`: the same order."""
+    facts = [sent(event.done, event.total)]
+    if event.bytes_per_sec:
+        facts.append(f"{size(int(event.bytes_per_sec))}/s")
+    if event.eta_secs is not None and event.done < event.total:
+        facts.insert(0, f"{clock(event.eta_secs)} left")
+    return [*facts, event.file]
 
 
 def done_line(event: DoneEvent) -> str:

@@ -20,8 +20,8 @@ from musetalk_fast.cli.verbosity import Verbosity
 from musetalk_fast.system_limits import limit_error
 
 COMMANDS = (
-    "render", "batch", "plan", "segment", "join", "farm", "serve", "jobs", "config", "doctor",
-    "bench",
+    "render", "batch", "plan", "segment", "join", "farm", "serve", "models", "jobs",
+    "config", "doctor", "bench",
 )  # fmt: skip
 """Each is the command of that name in the module of that name."""
 

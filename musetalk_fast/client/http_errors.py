@@ -62,7 +62,7 @@ async def raise_for_refusal(
         raise known
     if status in (429, 503):
         raise errors.ServerBusyError(
-            message, where=where, hint=hint, retry_after=_seconds(response.headers)
+            message, where=where, hint=hint, retry_after=retry_after_secs(response.headers)
         )
     raise refusal(status, message, hint, where)
 
@@ -169,7 +169,7 @@ def first_line(body: bytes) -> str:
     return next(filter(None, (line.strip() for line in lines)), "")
 
 
-def _seconds(headers: Mapping[str, str]) -> float | None:
+def retry_after_secs(headers: Mapping[str, str]) -> float | None:
     """What `Retry-After` asks for: a number of seconds, or a time of the server's own clock."""
     value = headers.get("Retry-After", "")
     try:

@@ -169,7 +169,7 @@ class AtomicFile:
         """
         size = self.sync()
         with self._error_context(self.path), self._file:
-            is_first = _moved_first(self.unfinished, self.path)
+            is_first = move_if_absent(self.unfinished, self.path)
             self.unfinished.unlink(missing_ok=True)
             sync_folder(self.path.parent)
         return size if is_first else None
@@ -219,8 +219,12 @@ def sync_file(path: Path) -> int:
         return file.seek(0, os.SEEK_END)
 
 
-def _moved_first(path: Path, target: Path) -> bool:
-    """Rename a file, unless the new name exists."""
+def move_if_absent(path: Path, target: Path) -> bool:
+    """Rename a file, unless the new name exists: whether it was renamed.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
     try:
         os.link(path, target)
     except FileExistsError:

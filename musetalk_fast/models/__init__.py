@@ -1,0 +1,1 @@
+"""The weights of the MuseTalk engine: where they come from, and whether they are whole."""

@@ -1,0 +1,170 @@
+"""What a models folder holds, without a network: which files, and whether they are as recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from musetalk_fast.engines.musetalk.model_folder import default_models_dir
+from musetalk_fast.errors import WeightsMissingError
+from musetalk_fast.models.converted import converted_name
+from musetalk_fast.models.digest import sha256_of
+from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15, PublishedFile
+from musetalk_fast.models.record import RecordedFile, read_record
+
+__all__ = ["FileState", "InventoryEntry", "default_models_dir", "faults", "inventory", "verify"]
+
+_PART = ".part"
+
+
+class FileState(StrEnum):
+    """Of a file that a models folder may hold."""
+
+    THERE = "there"
+    """Not compared with anything."""
+    WHOLE = "whole"
+    """As it was recorded."""
+    CHANGED = "changed"
+    """Other bytes than were recorded."""
+    UNREADABLE = "unreadable"
+    CONVERTED = "converted"
+    """Not there itself, but as safetensors."""
+    PARTIAL = "partial"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryEntry:
+    """A file.
+
+    Attributes:
+        name: its path in the folder.
+        size: bytes that are there.
+        of_bytes: about how many it has.
+        origin: where it is from, as far as that is known.
+        recorded: whether a pull has compared it, or `models convert` made it.
+    """
+
+    name: str
+    state: FileState
+    size: int
+    of_bytes: int
+    origin: str
+    recorded: bool
+
+
+def inventory(folder: Path) -> list[InventoryEntry]:
+    """The files that MuseTalk 1.5 needs, in their order, and others of ours that are there.
+
+    Raises:
+        errors.WeightsFormatError: the record cannot be read.
+    """
+    record = read_record(folder)
+    return list(_entries(folder, record))
+
+
+def verify(folder: Path) -> Iterator[InventoryEntry]:
+    """As `inventory`, all that is recorded being read.
+
+    Raises:
+        errors.WeightsFormatError: the record cannot be read.
+    """
+    record = read_record(folder)
+    for entry in _entries(folder, record):
+        if entry.state is not FileState.THERE or not entry.recorded:
+            yield entry
+            continue
+        known = record[entry.name]
+        state = _compared(folder / entry.name, known)
+        yield replace(entry, state=state)
+
+
+def faults(entries: Sequence[InventoryEntry]) -> str:
+    """What is wrong with the files of a folder, in words; empty if nothing is."""
+    bad = {
+        FileState.CHANGED: "changed since they were recorded",
+        FileState.UNREADABLE: "cannot be read",
+        FileState.MISSING: "missing",
+        FileState.PARTIAL: "not complete",
+    }
+    said = []
+    for state, words in bad.items():
+        names = [entry.name for entry in entries if entry.state is state]
+        if names:
+            said.append(f"{words}: {', '.join(names)}")
+    unknown = [
+        entry.name for entry in entries if entry.state is FileState.THERE and not entry.recorded
+    ]
+    if unknown:
+        said.append(
+            f"never compared with the hub, which `musetalk-fast models pull` does: "
+            f"{', '.join(unknown)}"
+        )
+    return "; ".join(said)
+
+
+def _entries(folder: Path, record: dict[str, RecordedFile]) -> Iterator[InventoryEntry]:
+    for file in MUSETALK_15:
+        yield _needed(folder, file, record)
+    converted = [name for file in MUSETALK_15 if (name := converted_name(file.name))]
+    for name in (*converted, MUSETALK_10_UNET.name, *_others(record, converted)):
+        if (folder / name).is_file() or name in record:
+            yield _more(folder, name, record)
+
+
+def _others(record: dict[str, RecordedFile], converted: list[str]) -> list[str]:
+    known = {file.name for file in MUSETALK_15} | {MUSETALK_10_UNET.name, *converted}
+    return sorted(record.keys() - known)
+
+
+def _needed(folder: Path, file: PublishedFile, record: dict[str, RecordedFile]) -> InventoryEntry:
+    path, other = folder / file.name, converted_name(file.name)
+    known = record.get(file.name)
+    size = path.stat().st_size if path.is_file() else 0
+    state = FileState.THERE if path.is_file() else FileState.MISSING
+    if state is FileState.MISSING and other and (folder / other).is_file():
+        state = FileState.CONVERTED
+    elif state is FileState.MISSING and (part := _part(path)) is not None:
+        state, size = FileState.PARTIAL, part.stat().st_size
+    return InventoryEntry(
+        name=file.name,
+        state=state,
+        size=size,
+        of_bytes=known.size if known else file.about_bytes,
+        origin=known.origin if known else "not compared" if size else file.origin,
+        recorded=known is not None,
+    )
+
+
+def _part(path: Path) -> Path | None:
+    """What an interrupted pull has left of a file."""
+    try:
+        found = [each for each in path.parent.glob(f"{path.name}.*{_PART}") if each.is_file()]
+    except OSError:
+        return None
+    return max(found, key=lambda each: each.stat().st_size, default=None)
+
+
+def _more(folder: Path, name: str, record: dict[str, RecordedFile]) -> InventoryEntry:
+    known, path = record.get(name), folder / name
+    size = path.stat().st_size if path.is_file() else 0
+    return InventoryEntry(
+        name=name,
+        state=FileState.THERE if path.is_file() else FileState.MISSING,
+        size=size,
+        of_bytes=known.size if known else size,
+        origin=known.origin if known else "not compared",
+        recorded=known is not None,
+    )
+
+
+def _compared(path: Path, known: RecordedFile) -> FileState:
+    try:
+        if path.stat().st_size != known.size:
+            return FileState.CHANGED
+        same = sha256_of(path) == known.sha256
+    except (OSError, WeightsMissingError):
+        return FileState.UNREADABLE
+    return FileState.WHOLE if same else FileState.CHANGED
