@@ -90,6 +90,7 @@ def test_python_recipe_runs(recipe: str, folder: Path, preview_server: str) -> N
     [
         ("sh serve", "sh server", "http://127.0.0.1:8000"),
         ("sh serve", "sh infer", "http://127.0.0.1:8000"),
+        ("sh serve", "sh jobs", "http://127.0.0.1:8000"),
         ("sh socket", "sh nearby", "unix:server.sock"),
         ("sh guard", "sh guarded", "https://127.0.0.1:8443"),
     ],

@@ -44,6 +44,6 @@ def soft_mask(
     if not len(taps) % 2 or not len(outline) or not len(hole):
         raise ValueError("corners or taps are missing")
     levels = np.empty(wanted[::-1], np.uint8)
-    corners = [np.ascontiguousarray(each, np.float64) for each in (outline, hole)]
-    _make(*corners, *size, first, np.ascontiguousarray(taps, np.float32), *wanted, levels)
+    corners, inner = (np.ascontiguousarray(each, np.float64) for each in (outline, hole))
+    _make(corners, inner, *size, first, np.ascontiguousarray(taps, np.float32), *wanted, levels)
     return levels
