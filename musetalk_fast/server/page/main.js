@@ -165,7 +165,8 @@ const perform = step(async () => {
   try {
     const ended = ending(player);
     const asked = { png, wav: recording.wav, face, encodings: info.encodings, fps: FPS, count };
-    const arriving = receive(player, speak(client, asked, streaming.signal));
+    const onRetry = () => say("The server is gone; asking again…");
+    const arriving = receive(player, speak(client, asked, streaming.signal, onRetry));
     await Promise.race([ended, arriving.then(() => ended)]);
     say("Done.");
   } finally {

@@ -3,7 +3,7 @@
 import { Refusal, ServerGone } from "./wire.js";
 
 const MOST_FACES = 8;
-const TRIES = 3;
+const TRIES = 5;
 const ENCODINGS = ["jpeg", "png", "raw"]; // the shortest first
 
 /**
@@ -38,9 +38,10 @@ export function largestFace(faces) {
 
 /**
  * The frames of a recording, in order. A stream that is cut is asked for again from the next frame
- * on, with what the server may have lost.
+ * on, with what the server may have lost; `onRetry` hears of it.
  */
-export async function* speak(client, { png, wav, face, encodings, fps, count }, signal) {
+export async function* speak(client, asked, signal, onRetry = () => {}) {
+  const { png, wav, face, encodings, fps, count } = asked;
   const encoding = ENCODINGS.find((each) => encodings.includes(each));
   let next = 0;
   for (let failures = 0; next < count; ) {
@@ -56,7 +57,9 @@ export async function* speak(client, { png, wav, face, encodings, fps, count }, 
       }
     } catch (error) {
       failures += 1;
-      if (!(error instanceof ServerGone) || failures === TRIES) throw error;
+      const mayPass = error instanceof ServerGone || error.status === 503;
+      if (!mayPass || failures === TRIES || signal?.aborted) throw error;
+      onRetry(error);
       await new Promise((done) => setTimeout(done, 1000 * failures));
     }
   }
