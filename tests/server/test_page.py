@@ -21,8 +21,10 @@ import musetalk_fast
 from musetalk_fast.cli.serve import _server_options
 from musetalk_fast.cli.serve import serve as command
 from musetalk_fast.server.routes.page import PATHS
+from musetalk_fast.server.users import KeyRing
 
 ROOT = Path(__file__).parents[2]
+KEYS = KeyRing.of_one("open sesame")
 FOLDER = Path(musetalk_fast.__file__).parent / "server/page"
 FILES = {
     "/" if path.name == "index.html" else f"/page/{path.name}": path for path in FOLDER.iterdir()
@@ -60,7 +62,7 @@ async def test_it_is_served_strictly_and_opens_no_door_to_other_sites(tmp_path: 
 
 
 async def test_a_key_guards_the_wire_and_not_the_page(tmp_path: Path) -> None:
-    async with server_in(tmp_path, "open sesame", has_page=True) as server:
+    async with server_in(tmp_path, KEYS, has_page=True) as server:
         for path in FILES:
             assert (await _get(server, path)).status == 200
         for path in ("/v1/info", "/page/nothing", "/pages", "//"):
@@ -68,8 +70,8 @@ async def test_a_key_guards_the_wire_and_not_the_page(tmp_path: Path) -> None:
 
 
 async def test_a_server_without_it(tmp_path: Path) -> None:
-    for key, status in ((None, 404), ("open sesame", 401)):
-        async with server_in(tmp_path, key) as server:
+    for keys, status in ((None, 404), (KEYS, 401)):
+        async with server_in(tmp_path, keys) as server:
             for path in ("/", "/page/main.js"):
                 assert (await _get(server, path)).status == status
     given = command.make_context("serve", ["--no-page"]).params
@@ -181,7 +183,7 @@ async def test_its_client_speaks_the_wire(tmp_path: Path) -> None:
         (tmp_path / name).write_text(script)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "program.js").write_text(PROGRAM)
-    async with server_in(tmp_path, "open sesame") as server:
+    async with server_in(tmp_path, KEYS) as server:
         base = f"http://127.0.0.1:{server.port}"
         node = await asyncio.create_subprocess_exec(
             "node", tmp_path / "program.js",

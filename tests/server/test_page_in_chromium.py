@@ -270,7 +270,7 @@ async def test_a_stream_that_is_cut_goes_on(page: Page) -> None:
 
 
 async def test_a_key_is_asked_for_and_kept_nowhere(page: Page) -> None:
-    with running(options={"api_key": "open-sesame"}) as process:
+    with running(api_key="open-sesame") as process:
         await page.open(f"{process.address}/")
         await page.until("!document.querySelector('#key-form').hidden")
         assert await page.run("document.activeElement.id") == "key"
