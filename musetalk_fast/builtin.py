@@ -135,7 +135,7 @@ def _last_error(log: Iterable[str]) -> MuseTalkError | None:
 async def _spawn(runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
-        *("serve", "--engine", "preview", *_listen_at(runtime_dir)),
+        *("serve", "--no-page", "--engine", "preview", *_listen_at(runtime_dir)),
         *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

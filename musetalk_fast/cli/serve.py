@@ -104,6 +104,10 @@ Examples:
     help="Answer to this name too, in the Host header of requests; may be given several times.",
 )  # fmt: skip
 @click.option(
+    "--page/--no-page", "has_page", default=True,
+    help="Show a page for browsers at / to try the server with (default).",
+)  # fmt: skip
+@click.option(
     "--tls-cert", type=click.Path(path_type=Path), metavar="FILE",
     help="Speak https with this certificate (PEM).",
 )  # fmt: skip
@@ -167,6 +171,7 @@ def _server_options(
     api_key_file: Path | None,
     keys_file: Path | None,
     allow_hosts: tuple[str, ...],
+    has_page: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
@@ -190,6 +195,7 @@ def _server_options(
         keys=keys,
         tls=tls,
         allow_hosts=allow_hosts,
+        has_page=has_page,
     )
 
 

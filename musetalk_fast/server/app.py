@@ -8,12 +8,12 @@ from pathlib import Path
 from aiohttp import web
 
 from musetalk_fast.engines.base import MakeEngine
-from musetalk_fast.server.auth import KEYS, check_access
+from musetalk_fast.server.auth import KEYS, OPEN_PATHS, check_access
 from musetalk_fast.server.error_responses import answer_refusals
 from musetalk_fast.server.hosts import HOSTS, Hosts, check_host
 from musetalk_fast.server.http_connection import HEADERS, close_unread
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.routes import assets, avatars, frames, health, infer, jobs
+from musetalk_fast.server.routes import assets, avatars, frames, health, infer, jobs, page
 from musetalk_fast.server.services import SERVICES, open_services
 from musetalk_fast.server.users import KeyRing
 
@@ -24,6 +24,8 @@ def create_app(
     limits: Limits | None = None,
     keys: KeyRing | None = None,
     hosts: Hosts | None = None,
+    *,
+    has_page: bool = False,
 ) -> web.Application:
     """Everything between a socket and an engine.
 
@@ -35,6 +37,7 @@ def create_app(
         store_dir: folder of the assets, of this server alone.
         keys: requests must carry one of them; None: everybody may come in.
         hosts: the names that it answers to; None: all.
+        has_page: show the page for browsers at `/`.
     """
 
     async def services(app: web.Application) -> AsyncIterator[None]:
@@ -53,6 +56,9 @@ def create_app(
         app[HOSTS] = hosts
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(services)
+    app[OPEN_PATHS] = health.PATHS | (page.PATHS if has_page else frozenset())
+    if has_page:
+        app.add_routes(page.ROUTES)
     for resource in (health, assets, avatars, frames, infer, jobs):
         app.add_routes(resource.ROUTES)
     return app

@@ -17,8 +17,8 @@ KEYS = web.AppKey("keys", KeyRing)
 USER = web.RequestKey("user", User)
 """Who sends a request; not there where it carries no key and the route needs none."""
 
-_OPEN = frozenset(("/health",))
-"""Load balancers have no key; what is answered without one is up to the route."""
+OPEN_PATHS = web.AppKey("open_paths", frozenset[str])
+"""Load balancers and browsers have no key; what is answered without one is up to the route."""
 
 
 def has_access(request: web.Request) -> bool:
@@ -35,7 +35,7 @@ async def check_access(
     user = _from_where(request) if keys is None else _by_key(request, keys)
     if user is not None:
         request[USER] = user
-    elif request.path not in _OPEN:
+    elif request.path not in request.app[OPEN_PATHS]:
         raise RefusalError(
             401,
             "MTF-SERVER-AUTH",

@@ -46,6 +46,7 @@ class ServerOptions:
         tls: serve https at the TCP address.
         allow_hosts: names in requests that are served beside those of loopback. At an address that
             other machines reach all names are, if none is given here.
+        has_page: show the page for browsers.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +58,7 @@ class ServerOptions:
     keys: KeyRing | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     allow_hosts: tuple[str, ...] = ()
+    has_page: bool = True
 
 
 def serve(
@@ -98,7 +100,9 @@ async def _serve(
     with open_listener(options.host, options.port, options.socket, scheme) as listener:
         is_open = not (listener.is_local or options.allow_hosts)
         hosts = None if is_open or options.socket else named
-        app = create_app(make_engine, folder.path, limits, options.keys, hosts)
+        app = create_app(
+            make_engine, folder.path, limits, options.keys, hosts, has_page=options.has_page
+        )
         async with serving(app, listener, options.tls, limits):
             services = app[SERVICES]
             if await stop.unless(services.ready):

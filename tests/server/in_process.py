@@ -38,12 +38,14 @@ async def server_in(
     keys: KeyRing | None = None,
     hosts: Iterable[str] | None = None,
     engine: MakeEngine = PatternEngine,
+    *,
+    has_page: bool = False,
     **limits: Any,
 ) -> AsyncIterator[Server]:
     """A server with the pattern engine whose store is in `folder`."""
     bounds = Limits(**limits)
     names = None if hosts is None else Hosts(hosts)
-    app = create_app(engine, folder / "store", bounds, keys, names)
+    app = create_app(engine, folder / "store", bounds, keys, names, has_page=has_page)
     with open_listener("127.0.0.1", 0, None) as listener:
         async with serving(app, listener, None, bounds), client_of(listener.address) as client:
             await app[SERVICES].ready

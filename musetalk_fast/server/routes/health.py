@@ -17,6 +17,9 @@ from musetalk_fast.wire.requests import Health, Info
 
 ROUTES = web.RouteTableDef()
 
+PATHS = frozenset(("/health",))
+"""What needs no key."""
+
 _NOT_YET = EngineInfo(name="", model="", is_preview=False)
 
 

@@ -1,0 +1,198 @@
+/** Shows frames in step with their sound, while they arrive; the sound is the clock. */
+
+import { decodeCrop } from "./portrait.js";
+
+const DECODED_AHEAD = 8;
+const FEWEST_TO_START = 10;
+const MOST_BYTES = 64 * 2 ** 20;
+const LEAD_SECS = 0.1;
+
+/**
+ * One performance. Events: `frame` with `{index, lateness}` in seconds where one was drawn,
+ * `playing` and `waiting` where the sound begins or pauses, `ended`.
+ */
+export class Player extends EventTarget {
+  #waiting = new Map(); // frames that are not shown yet, by index
+  #bytes = 0;
+  #received = 0;
+  #firstAt = 0;
+  #shown = -1;
+  #begins = null; // when the sound begins, on the context's clock
+  #room = () => {};
+  #stopped = false;
+
+  /** `output`: an AudioContext and, if the browser has it, a recorder of what is shown. */
+  constructor(compositor, sound, output, fps, count) {
+    super();
+    Object.assign(this, { compositor, sound, output, fps, count });
+    this.context = output.context;
+    this.isHeld = true;
+    requestAnimationFrame(this.#tick);
+  }
+
+  /** Takes a `frame` message; waits while too many are here. */
+  async add(frame) {
+    this.#firstAt ||= performance.now();
+    this.#received += 1;
+    this.#bytes += frame.data.length;
+    this.#waiting.set(frame.index, frame);
+    if (this.#bytes > MOST_BYTES) await new Promise((done) => (this.#room = done));
+  }
+
+  /** Frames a second that arrive. */
+  get rate() {
+    const secs = (performance.now() - this.#firstAt) / 1000;
+    return this.#received > 1 && secs > 0 ? (this.#received - 1) / secs : 0;
+  }
+
+  get received() {
+    return this.#received;
+  }
+
+  get shown() {
+    return this.#shown + 1;
+  }
+
+  /** Seconds of sound that have been heard. */
+  get position() {
+    if (this.#begins === null) return 0;
+    return this.context.currentTime - (this.context.outputLatency || 0) - this.#begins;
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.source?.stop();
+    this.#room();
+    this.#waiting.clear();
+  }
+
+  #tick = () => {
+    if (this.#stopped) return;
+    if (this.isHeld) {
+      if (this.#hasEnough()) this.#play();
+    } else {
+      this.#show();
+    }
+    requestAnimationFrame(this.#tick);
+  };
+
+  /** Whether the rest can be shown without a pause, at the rate at which it arrives. */
+  #hasEnough() {
+    const left = this.count - this.shown;
+    if (this.#waiting.size >= left || this.#bytes > MOST_BYTES) return true;
+    const missing = Math.max(0, 1 - this.rate / this.fps) * left;
+    return this.#waiting.size >= Math.max(FEWEST_TO_START, missing * 1.1);
+  }
+
+  async #play() {
+    this.isHeld = false;
+    await this.context.resume();
+    if (this.#begins === null) {
+      await this.output.start();
+      if (this.#stopped) return;
+      this.#begins = this.context.currentTime + LEAD_SECS;
+      this.source = new AudioBufferSourceNode(this.context, { buffer: this.sound });
+      this.output.connect(this.source);
+      this.source.start(this.#begins);
+    } else {
+      this.output.resume();
+    }
+    this.#tell("playing");
+  }
+
+  #hold() {
+    this.isHeld = true;
+    this.context.suspend();
+    this.output.pause();
+    this.#tell("waiting");
+  }
+
+  #show() {
+    if (this.#begins === null || this.position < 0) return;
+    const due = Math.min(this.count - 1, Math.floor(this.position * this.fps));
+    for (let index = due; index < due + DECODED_AHEAD; index += 1) this.#decode(index);
+    const frame = this.#waiting.get(due);
+    if (due > this.#shown) {
+      if (!frame) return this.#hold();
+      if (frame.bitmap) this.#draw(frame);
+    }
+    if (this.position >= this.sound.duration && this.#shown === this.count - 1) {
+      this.#stopped = true;
+      this.#tell("ended");
+    }
+  }
+
+  #decode(index) {
+    const frame = this.#waiting.get(index);
+    if (!frame || frame.decoding) return;
+    frame.decoding = decodeCrop(frame).then((bitmap) => (frame.bitmap = bitmap));
+  }
+
+  #draw(frame) {
+    this.compositor.draw(frame.bitmap, frame.rows[0]);
+    this.#tell("frame", { index: frame.index, lateness: this.position - frame.index / this.fps });
+    for (const [index, old] of this.#waiting) {
+      if (index > frame.index) break;
+      old.bitmap?.close();
+      this.#bytes -= old.data.length;
+      this.#waiting.delete(index);
+    }
+    this.#shown = frame.index;
+    if (this.#bytes <= MOST_BYTES) this.#room();
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** Where sound goes: to the ears and, with the canvas's pictures, into a file. */
+export class Output {
+  constructor(context, canvas) {
+    this.context = context;
+    this.parts = [];
+    if (!canvas.captureStream || !window.MediaRecorder) return;
+    const sink = context.createMediaStreamDestination();
+    // Pictures are drawn when their sound is heard, which is later than when it is mixed.
+    this.delay = new DelayNode(context);
+    this.delay.connect(sink);
+    this.tracks = [canvas.captureStream(), sink.stream].flatMap((stream) => stream.getTracks());
+    const mimeType = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"].find((type) =>
+      MediaRecorder.isTypeSupported(type),
+    );
+    const settings = { mimeType, videoBitsPerSecond: 6_000_000 };
+    this.recorder = new MediaRecorder(new MediaStream(this.tracks), settings);
+    this.recorder.ondataavailable = ({ data }) => this.parts.push(data);
+  }
+
+  connect(source) {
+    source.connect(this.context.destination);
+    if (this.delay) source.connect(this.delay);
+  }
+
+  async start() {
+    if (!this.recorder) return;
+    this.delay.delayTime.value = this.context.outputLatency || 0;
+    const started = new Promise((done) => (this.recorder.onstart = done));
+    this.recorder.start(1000);
+    await Promise.race([started, new Promise((done) => setTimeout(done, 500))]);
+  }
+
+  pause() {
+    if (this.recorder?.state === "recording") this.recorder.pause();
+  }
+
+  resume() {
+    if (this.recorder?.state === "paused") this.recorder.resume();
+  }
+
+  /** The file, or null. */
+  async finish() {
+    if (!this.recorder || this.recorder.state === "inactive") return null;
+    const stopped = new Promise((done) => (this.recorder.onstop = done));
+    this.recorder.stop();
+    await stopped;
+    for (const track of this.tracks) track.stop();
+    return new Blob(this.parts, { type: this.recorder.mimeType });
+  }
+}
