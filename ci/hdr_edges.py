@@ -44,9 +44,8 @@ SPACES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photo", type=Path, nargs="*", default=PHOTOS)
-    print(
-        f"{'photo':20} {'space':5} {'':4} {'median':>6} {'95 %':>5} {'99.9 %':>6} {'most':>5} above 4"
-    )
+    heads = ("median", "95 %", "99.9 %", "most")
+    print(" " * 31, *(f"{head:>6}" for head in heads), "above 4")
     with tempfile.TemporaryDirectory() as folder:
         for photo in parser.parse_args().photo:
             for name, tags in SPACES.items():
@@ -98,10 +97,9 @@ def _measure(photo: Path, name: str, clip: Path) -> None:
         before, after = (each.samples(number)[part].astype(int) for each in (own, made))
         change = np.abs(after - before)[bright[::every, ::every]]
         middle, most, nearly = np.percentile(change, (50, 95, 99.9))
-        print(
-            f"{photo.name:20} {name:5} {label:4} {middle:6.0f} {most:5.0f} {nearly:6.0f} "
-            f"{change.max():5} {(change > 4).mean():7.2%}"
-        )
+        figures = (middle, most, nearly, change.max())
+        print(f"{photo.name:20} {name:5} {label:4}", *(f"{each:6.0f}" for each in figures), end="")
+        print(f" {(change > 4).mean():7.2%}")
 
 
 if __name__ == "__main__":
