@@ -20,7 +20,12 @@ from musetalk_fast.kernels.paste_tables import Grid, Tables, tables
 from musetalk_fast.kernels.planes import MAX_SIDE, PixelLayout, Planes, check_size
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.kernels.tone_map import CropTable
-from musetalk_fast.kernels.yuv_matrix import Recolouring, conversion, recoloured_conversion
+from musetalk_fast.kernels.yuv_matrix import (
+    Recolouring,
+    conversion,
+    recoloured_conversion,
+    recoloured_levels,
+)
 from musetalk_fast.types import CROP_SIZE, Box, Crop, Face, Rows
 
 _Native = getattr(native.load("paste"), "Paste", None)
@@ -38,8 +43,7 @@ class Paste:
         matrix: `bt709` or `bt601`.
         full_range: codes from 0 to the top instead of the limited (video) range.
         sharp: scale with Lanczos-3 instead of bilinear.
-        table: converts crops in place of the matrix, for a frame that is not SDR; then they are not
-            recoloured.
+        table: converts crops in place of the matrix, for a frame that is not SDR.
 
     Raises:
         ProtocolError: a face whose mask does not fit its rectangle, its box or the frame.
@@ -60,6 +64,7 @@ class Paste:
     ) -> None:
         check_size(width, height)
         self._table = table
+        self._levels: NDArray[np.uint8] | None = None
         _check_face(face, width, height)
         self._size = (layout, width, height)
         self._planes: Planes | None = None
@@ -133,6 +138,8 @@ class Paste:
         assert planes is not None
         assert avatar is not None
         assert prepared is not None
+        if self._levels is not None:
+            pixels = np.stack([self._levels[k][pixels[..., k]] for k in range(3)], axis=-1)
         components = table.components(pixels)
         if self._native is not None:
             self._native.paste_components(components, len(pixels), first_row, share)
@@ -140,12 +147,15 @@ class Paste:
             reference.paste_components(prepared, components, first_row, avatar, planes, share)
 
     def recolour(self, recoloured: Recolouring) -> None:
-        """Paste the next crops in other colours; costs a paste nothing.
+        """Paste the next crops in other colours; costs a paste nothing, but where there is a table.
 
         Raises:
             RuntimeError: another thread is inside this `Paste`.
         """
         if self._tables is None:
+            return
+        if self._table is not None:
+            self._levels = recoloured_levels(recoloured)
             return
         colours = self._colours(recoloured=recoloured)
         if self._native is not None:

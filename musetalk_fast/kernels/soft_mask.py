@@ -44,6 +44,7 @@ def soft_mask(
     if not len(taps) % 2 or not len(outline) or not len(hole):
         raise ValueError("corners or taps are missing")
     levels = np.empty(wanted[::-1], np.uint8)
-    corners, inner = (np.ascontiguousarray(each, np.float64) for each in (outline, hole))
-    _make(corners, inner, *size, first, np.ascontiguousarray(taps, np.float32), *wanted, levels)
+    around, out_of = (np.ascontiguousarray(each, np.float64) for each in (outline, hole))
+    weights = np.ascontiguousarray(taps, np.float32)
+    _make(around, out_of, size[0], size[1], first, weights, wanted[0], wanted[1], levels)
     return levels

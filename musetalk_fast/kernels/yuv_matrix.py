@@ -130,6 +130,12 @@ def recoloured_conversion(
     return _quantised(exact * recoloured.gain, offsets + exact @ recoloured.offset, depth)
 
 
+def recoloured_levels(recoloured: Recolouring) -> NDArray[np.uint8]:
+    """(3, 256): what recolouring makes of each level of red, green and blue."""
+    levels = recoloured.gain[:, None] * np.arange(256) + recoloured.offset[:, None]
+    return np.rint(levels).clip(0, 255).astype(np.uint8)
+
+
 def _quantised(exact: NDArray[np.float64], offsets: NDArray[np.float64], depth: int) -> Conversion:
     scale = 1 << (BITS - depth + COEFFICIENT_BITS)
     coefficients = np.rint(exact * scale)

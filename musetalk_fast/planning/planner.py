@@ -71,7 +71,7 @@ def plan_render(
         **_background_fields(inputs),
         sound=planned_sound(inputs, container, settings, frames / fps, on_event),
         silence=_silence(inputs, settings.avatar.silence, on_event),
-        match_colour=_match_colour(avatar, settings.output.match_colour, on_event),
+        match_colour=settings.output.match_colour,
         **_settings_fields(settings),
         frame_names=output.name if container.is_sequence else None,
     )
@@ -199,12 +199,4 @@ def _silence(inputs: Inputs, asked: Silence, on_event: OnEvent) -> Silence:
         )
         on_event(WarningEvent(message=message))
         return Silence.MODEL
-    return asked
-
-
-def _match_colour(avatar: AvatarSource, asked: bool, on_event: OnEvent) -> bool:
-    if asked and avatar.tone_curve is not None:
-        message = "--match-colour is left out: it knows nothing of the colours of HDR"
-        on_event(WarningEvent(message=message))
-        return False
     return asked

@@ -116,8 +116,13 @@ class Codings:
         # What shrinks a crop further than to its box must not alias.
         shrinks = avatar.placement is not None and avatar.placement.shrinks
         sharp, match = _sharp(plan) or shrinks, plan.match_colour
-        table = None if avatar.tone_curve is None else crop_table(avatar.tone_curve)
-        return VideoCompositor(shown, *look, sharp=sharp, match_colour=match, table=table)
+        curve = avatar.tone_curve
+        if curve is None:
+            return VideoCompositor(shown, *look, sharp=sharp, match_colour=match)
+        table, levels = crop_table(curve), curve.levels
+        return VideoCompositor(
+            shown, *look, sharp=sharp, match_colour=match, table=table, to_levels=levels
+        )
 
     def _band_compositor(self, band: StillBand) -> BandCompositor:
         if not hasattr(self._of_thread, "band"):

@@ -6,6 +6,7 @@ judged by its own crop alone, so that it is the same in any segment and on any m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ from musetalk_fast.types import CROP_SIZE, Box, Crop, Face
 
 Levels: TypeAlias = NDArray[np.float64]
 """(3, n) float64: red, green and blue of places at the rim."""
+ToLevels: TypeAlias = Callable[[NDArray[np.float64]], Levels]
+"""What an engine sees, 0 to 255, of (3, n) code values of luma and chroma in the planes' depth."""
 
 RIM = (8, 128)
 """Weights of the mask that count as its rim: least and most."""
@@ -44,16 +47,12 @@ class ColourMatch:
     Args:
         face: where crops go, and their mask.
         layout: of the avatar's planes.
-        coding: what its code values mean.
+        to_levels: what its code values look like.
     """
 
-    def __init__(self, face: Face, layout: PixelLayout, coding: Coding) -> None:
+    def __init__(self, face: Face, layout: PixelLayout, to_levels: ToLevels) -> None:
         self._rows, self._columns, self._places = _rim(face)
-        self._layout = layout
-        exact, self._zero = exact_conversion(
-            coding["matrix"], layout.depth, full_range=coding["full_range"]
-        )
-        self._to_rgb = np.linalg.inv(exact)
+        self._layout, self._to_levels = layout, to_levels
 
     def avatar_levels(self, avatar: Planes) -> Levels:
         """What a source frame shows under the rim."""
@@ -63,7 +62,7 @@ class ColourMatch:
             x, y = (layout.chroma_x, layout.chroma_y) if component else (0, 0)
             samples = avatar.samples(component)[rows >> y, columns >> x]
             codes[component] = samples >> layout.shift
-        return np.asarray(self._to_rgb @ (codes - self._zero[:, None]))
+        return self._to_levels(codes)
 
     def match(self, crop: Crop | memoryview, first_row: int, avatar: Levels) -> Recolouring:
         """Gain and offset of a crop's three channels; 1 and 0 where the rim is too small.
@@ -81,6 +80,13 @@ class ColourMatch:
         unusual = np.abs(difference - _median(difference)[:, None]).max(axis=0)
         alike = unusual <= max(_OUTSIDE * float(_median(unusual)), _ALIKE)
         return _fitted(own[:, alike], avatar[:, alike])
+
+
+def by_matrix(coding: Coding, depth: int) -> ToLevels:
+    """Of SDR with `depth` bits."""
+    exact, zero = exact_conversion(coding["matrix"], depth, full_range=coding["full_range"])
+    to_rgb = np.linalg.inv(exact)
+    return lambda codes: np.asarray(to_rgb @ (codes - zero[:, None]))
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import ColourTags, Face
-from musetalk_fast.video.colour_match import ColourMatch
+from musetalk_fast.video.colour_match import ColourMatch, by_matrix
 from musetalk_fast.video.mouth_motion import mouth_grid
 from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame, FullFrame
@@ -89,8 +89,9 @@ class StillCompositor:
         width, height, layout = avatar.width, avatar.height, avatar.layout
         coding = coding_of(colour)
         self._paste = Paste(face, width, height, layout, **coding, sharp=sharp)
-        self._match = ColourMatch(face, layout, coding) if match_colour else None
-        if self._match is not None:
+        self._match: ColourMatch | None = None
+        if match_colour:
+            self._match = ColourMatch(face, layout, by_matrix(coding, layout.depth))
             self._rim = self._match.avatar_levels(avatar)
         self._grid = mouth_grid(face.mask_box, width, height)
         self._frame = blank_frame(width, height, layout.name, fps, colour)

@@ -14,7 +14,7 @@ from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.tone_map import CropTable
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.types import ColourTags, Face
-from musetalk_fast.video.colour_match import ColourMatch
+from musetalk_fast.video.colour_match import ColourMatch, ToLevels, by_matrix
 from musetalk_fast.video.compositor import NoCrop, blank_frame, planes_of
 from musetalk_fast.video.mouth_motion import mouth_points
 from musetalk_fast.wire.crop_codec import CropReader
@@ -50,6 +50,7 @@ class VideoCompositor:
         sharp: scale crops with Lanczos-3 instead of bilinear.
         match_colour: give crops the avatar's colours, see `ColourMatch`.
         table: brings crops to these code values, in place of the matrix of `colour`.
+        to_levels: the other way, in place of that matrix.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class VideoCompositor:
         sharp: bool = False,
         match_colour: bool = False,
         table: CropTable | None = None,
+        to_levels: ToLevels | None = None,
     ) -> None:
         self._shown = shown
         self._table = table
@@ -74,6 +76,7 @@ class VideoCompositor:
         self._now: ShownFrame | None = None
         self._paste: Paste | None = None
         self._matches = match_colour
+        self._to_levels = to_levels or by_matrix(self._coding, layout.depth)
         self._match: ColourMatch | None = None
         self._look = b""
 
@@ -136,7 +139,7 @@ class VideoCompositor:
                 table=self._table,
             )
             if self._matches:
-                self._match = ColourMatch(face, self._layout, self._coding)
+                self._match = ColourMatch(face, self._layout, self._to_levels)
                 self._rim = self._match.avatar_levels(now.planes)
         return self._paste
 

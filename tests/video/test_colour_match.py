@@ -13,7 +13,7 @@ from PIL import Image
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.kernels.yuv_matrix import MAX_GAIN, coding_of
 from musetalk_fast.types import BT709, CROP_SIZE, Box, Crop, Face
-from musetalk_fast.video.colour_match import RIM, ColourMatch
+from musetalk_fast.video.colour_match import RIM, ColourMatch, by_matrix
 from musetalk_fast.video.compositor import StillCompositor, planes_of
 
 SIZE = 160
@@ -94,7 +94,7 @@ def test_what_has_moved_is_no_measure() -> None:
 
 
 def _match(crop: Crop) -> NDArray[np.float64]:
-    match = ColourMatch(FACE, LAYOUTS["yuv444p"], coding_of(BT709))
+    match = ColourMatch(FACE, LAYOUTS["yuv444p"], by_matrix(coding_of(BT709), 8))
     avatar = match.avatar_levels(avatar_planes(PORTRAIT, "yuv444p"))
     return np.array(match.match(crop, 0, avatar))
 
@@ -109,7 +109,7 @@ def test_it_is_bounded() -> None:
 
 def test_a_mask_without_a_rim_leaves_colours_alone() -> None:
     hard = Face(0, BOX, INNER, np.full((INNER.height, INNER.width), 255, np.uint8))
-    match = ColourMatch(hard, LAYOUTS["yuv420p"], coding_of(BT709))
+    match = ColourMatch(hard, LAYOUTS["yuv420p"], by_matrix(coding_of(BT709), 8))
     avatar = match.avatar_levels(avatar_planes(PORTRAIT, "yuv420p"))
     gain, offset = match.match(_off(*OFF["darker"]), 0, avatar)
     assert (gain == 1).all()

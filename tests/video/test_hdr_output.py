@@ -25,6 +25,7 @@ from musetalk_fast.types import (
     CropEncoding,
     Face,
     Mastering,
+    Picture,
     Rows,
     SourceRun,
 )
@@ -74,6 +75,17 @@ def _write(path: Path, transfer: int) -> Path:
     return path
 
 
+def _message(crop: Picture, index: int) -> Frame:
+    return Frame(
+        index=index,
+        source=0,
+        encoding=CropEncoding.RAW,
+        data=crop.tobytes(),
+        rows=Rows(0, 256),
+        width=256,
+    )
+
+
 @pytest.fixture(scope="module", params=[HLG, PQ], ids=["hlg", "pq"])
 def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _write(tmp_path_factory.mktemp("hdr") / "clip.mkv", request.param)
@@ -102,14 +114,7 @@ def test_an_untouched_crop_changes_little_and_the_output_is_tagged(
     x, y = BOX.x, BOX.y
     crop = np.ascontiguousarray(picture[y : y + 256, x : x + 256])
     for index in range(2):
-        message = Frame(
-            index=index,
-            source=0,
-            encoding=CropEncoding.RAW,
-            data=crop.tobytes(),
-            rows=Rows(0, 256),
-            width=256,
-        )
+        message = _message(crop, index)
         frame = compositor.compose(message, index)
         part.encode(frame)
     for number in range(3):
@@ -127,6 +132,38 @@ def test_an_untouched_crop_changes_little_and_the_output_is_tagged(
         assert (tags.name, tags.pix_fmt) == ("hevc", DEEP.name)
         found = tags.colorspace, tags.color_range, tags.color_primaries, tags.color_trc
         assert found == (9, 1, 9, colour.transfer)
+
+
+def test_crops_are_matched_to_colours_of_hdr(clip: Path) -> None:
+    """A model's error of colour shows at the rim without a match, and hardly with one."""
+    source = VideoSource(clip, keeps_hdr=True)
+    curve = source.tone_curve
+    assert curve is not None
+    (own,) = source.planes(SourceRun(0, 1, 1), DEEP)
+    away = np.minimum(np.arange(256), 255 - np.arange(256))
+    mask = np.minimum(4 * np.minimum(away[:, None], away), 255).astype(np.uint8)
+    right = source.picture(0)[BOX.y : BOX.y + 256, BOX.x : BOX.x + 256]
+    wrong = np.clip(right * [0.9, 1.0, 1.1] + [14, -6, 3], 0, 255).astype(np.uint8)
+    message = _message(wrong, 0)
+
+    def off(*, match: bool) -> float:
+        compositor = VideoCompositor(
+            iter([ShownFrame(0, own, replace(FACE, mask=mask))]),
+            SIZE,
+            DEEP,
+            FPS,
+            source.colour,
+            match_colour=match,
+            table=crop_table(curve),
+            to_levels=curve.levels,
+        )
+        made = planes_of(compositor.compose(message, 0))
+        rim = (mask > 0) & (mask < 255) & (right.max(axis=-1) >= 32)
+        place = np.s_[BOX.y : BOX.y + 256, BOX.x : BOX.x + 256]
+        return float(np.abs(made.samples(0)[place].astype(int) - own.samples(0)[place])[rim].mean())
+
+    assert off(match=True) < 2.5
+    assert off(match=False) > 3 * off(match=True)
 
 
 DISPLAY = Mastering(

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musetalk_fast.kernels.yuv_matrix import LUMA_WEIGHTS
 from musetalk_fast.media.picture.colour_space import SRGB, ColourSpace, Floats, of_code_points
@@ -70,6 +71,10 @@ class ToneCurve:
             light = light * (eetf(brightest, self.peak) / brightest)
         shown: Floats = np.clip(light, 0, 1) ** (1 / _GAMMA)
         return shown
+
+    def levels(self, codes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(3, n) codes of 10 bits -> (3, n) R'G'B' of BT.709 in levels of 8 bits, not rounded."""
+        return np.asarray(255 * self.rgb(*codes).T, np.float64)
 
     def codes(self, rgb: Floats) -> Floats:
         """(..., 3) R'G'B' of BT.709, 0 to 1 -> (..., 3) Y'CbCr of the source in codes of 10 bits.
