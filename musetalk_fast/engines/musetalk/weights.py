@@ -130,8 +130,9 @@ def _load_pickle(path: Path) -> Any:
 def _is_entry(item: tuple[object, object]) -> bool:
     """Whether it is a name with numbers: not sparse, and not only a shape."""
     name, tensor = item
-    is_tensor = isinstance(name, str) and isinstance(tensor, torch.Tensor)
-    return is_tensor and tensor.layout == torch.strided and not tensor.is_meta
+    if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+        return False
+    return bool(tensor.layout == torch.strided and not tensor.is_meta)
 
 
 def _first_line(error: Exception) -> str:
