@@ -1,4 +1,4 @@
-"""The built-in preview server: a child process on a private address that dies with its parent."""
+"""A server as a child process, on a private address, that dies with its parent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -42,10 +42,21 @@ _MAX_SOCKET_PATH = 100
 
 
 class BuiltinServer:
-    """Runs `serve --engine preview` while the context is open; `address` is for `-s`."""
+    """Runs `serve` while the context is open; `address` is for `-s`.
 
-    def __init__(self) -> None:
+    Args:
+        engine: the options of `serve` that choose it.
+        start_secs: longest time until it listens.
+    """
+
+    def __init__(
+        self,
+        engine: Sequence[str] = ("--engine", "preview"),
+        start_secs: float = _START_SECS,
+    ) -> None:
         self.address = ""
+        self._engine = engine
+        self._start_secs = start_secs
         self._process: asyncio.subprocess.Process | None = None
         self._lifeline = -1
         self._runtime_dir: Path | None = None
@@ -84,7 +95,7 @@ class BuiltinServer:
             # The child exits when this pipe closes: the kernel does that even after a kill -9.
             read_end, self._lifeline = os.pipe()
             try:
-                self._process = await _spawn(runtime_dir, read_end)
+                self._process = await _spawn(self._engine, runtime_dir, read_end)
             finally:
                 os.close(read_end)
         except OSError as error:  # EAGAIN: the limit of processes is reached
@@ -92,10 +103,10 @@ class BuiltinServer:
             raise limit_error(error) or failed from error
         self._readers.append(asyncio.create_task(self._keep_log(self._process)))
         try:
-            async with asyncio.timeout(_START_SECS):
+            async with asyncio.timeout(self._start_secs):
                 self.address = await self._listening(self._process)
         except TimeoutError:
-            raise self._failed(f"did not listen within {_START_SECS:.0f} s") from None
+            raise self._failed(f"did not listen within {self._start_secs:.0f} s") from None
 
     async def _listening(self, process: asyncio.subprocess.Process) -> str:
         assert process.stdout is not None
@@ -111,6 +122,11 @@ class BuiltinServer:
         assert process.stderr is not None
         async for line in process.stderr:
             self._log.append(line.decode(errors="replace").rstrip())
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The last lines that it has written to stderr."""
+        return tuple(self._log)
 
     def _failed(self, what: str) -> MuseTalkError:
         if (said := _last_error(self._log)) is not None:
@@ -132,10 +148,12 @@ def _last_error(log: Iterable[str]) -> MuseTalkError | None:
     return said
 
 
-async def _spawn(runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
+async def _spawn(
+    engine: Sequence[str], runtime_dir: Path, lifeline: int
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
-        *("serve", "--no-page", "--engine", "preview", *_listen_at(runtime_dir)),
+        *("serve", "--no-page", *engine, *_listen_at(runtime_dir)),
         *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

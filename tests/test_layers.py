@@ -34,7 +34,7 @@ ALLOWED = {
         *{"config", "kernels", "wire", "media", "client", "video", "planning", "rendering"},
     },
     "engines": {"kernels", "media"},
-    "models": {"client", "engines"},
+    "models": {"client", "engines", "config", "rendering", "builtin"},
     "server": {"config", "kernels", "wire", "media", "engines"},
     "__init__": {"config", "planning", "rendering"},
     "__main__": {"cli"},

@@ -157,6 +157,62 @@ def convert(ctx: click.Context, folder: Path) -> None:
         click.echo(json_line({"folder": str(folder), "files": [asdict(each) for each in done]}))
 
 
+@models.command(short_help="Show the real model beside the preview.")
+@_models_dir
+@click.option(
+    "-i", "--avatar", type=click.Path(path_type=Path), metavar="FILE",
+    help="A portrait or a video. Default: the sample.",
+)  # fmt: skip
+@click.option(
+    "-a", "--audio", type=click.Path(path_type=Path), metavar="FILE",
+    help="A recording. Default: the sample.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    default=Path("selftest"), show_default=True, help="Where videos, sheet and report go.",
+)  # fmt: skip
+@click.option(
+    "--duration", type=click.FloatRange(0.2), metavar="SECS",
+    help="Seconds of the recording. Default: all; on a CPU a second takes minutes.",
+)  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["auto", "cuda", "cpu"]), help="As `serve` has it.",
+)  # fmt: skip
+@click.option(
+    "--half", type=click.Choice(["auto", "fp16", "bf16", "off"]), help="As `serve` has it.",
+)  # fmt: skip
+@verbosity_options
+@click.pass_context
+def selftest(
+    ctx: click.Context,
+    folder: Path,
+    avatar: Path | None,
+    audio: Path | None,
+    output: Path,
+    duration: float | None,
+    device: str | None,
+    half: str | None,
+) -> None:
+    """Render the sample with the preview and with MuseTalk, and show them side by side.
+
+    Look at side-by-side.mp4 (the preview on the left) and sheet.png: whether lips follow the
+    speech, are sharp, and have the face's colours. The figures are of the mouth's place in both;
+    no range is right for every face. Files of these names in FOLDER are replaced.
+    """
+    from musetalk_fast.cli.display_selection import open_display
+    from musetalk_fast.cli.selftest_text import selftest_text
+    from musetalk_fast.cli.signals import run
+    from musetalk_fast.models.selftest import run_selftest, sample
+
+    inputs = (avatar, audio) if avatar and audio else sample()
+    inputs = avatar or inputs[0], audio or inputs[1]
+    options = [(flag, value) for flag, value in (("--device", device), ("--half", half)) if value]
+    flat = tuple(word for pair in options for word in pair)
+    with open_display(verbosity_of(ctx)) as display:
+        done = run(run_selftest(folder, inputs, output, display, options=flat, duration=duration))
+        display.result("selftest", asdict(done), selftest_text(done))
+
+
 def _as_json(folder: Path, entries: list[InventoryEntry]) -> str:
     return json_line({"folder": str(folder), "files": [asdict(each) for each in entries]})
 

@@ -58,7 +58,7 @@ def test_nothing_there(run, tmp_path: Path) -> None:
     assert listed.returncode == 0
     assert {line.split()[0] for line in listed.stdout.splitlines()[1:]} == {"missing"}
     assert not (tmp_path / "nowhere").exists()
-    for command in ("verify", "convert"):
+    for command in ("verify", "convert", "selftest"):
         assert run("models", command, "--models-dir", "nowhere").returncode == 78
     absent = run("models", "pull", HF_ENDPOINT="http://127.0.0.1:1")
     assert absent.returncode == 69

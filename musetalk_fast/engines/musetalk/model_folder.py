@@ -9,12 +9,14 @@ models/
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from musetalk_fast.errors import WeightsFormatError, WeightsMissingError
 
+_LOG = logging.getLogger(__name__)
 _LFS_MARK = b"version https://git-lfs"
 _LEAST_BYTES = 16
 
@@ -83,9 +85,9 @@ def find_models(folder: Path, version: ModelVersion | None = None) -> ModelFiles
     unet = _network([folder / _UNET_FOLDERS[version]], _UNET_FILES[version], _UNET_CONFIGS)
     vae = _network([folder / each for each in _VAE_FOLDERS], _VAE_FILES)
     whisper = _network([folder / "whisper"], _WHISPER_FILES)
-    missing = [str(each) for each in (unet, vae, whisper) if isinstance(each, Path)]
+    missing = [each for each in (unet, vae, whisper) if isinstance(each, Path)]
     if missing:
-        names = ", ".join(str(Path(each).relative_to(folder)) for each in missing)
+        names = ", ".join(f"{each.relative_to(folder)}{_instead(each)}" for each in missing)
         raise WeightsMissingError(f"missing weights: {names}", where=str(folder))
     assert isinstance(unet, NetworkFiles)
     assert isinstance(vae, NetworkFiles)
@@ -95,7 +97,9 @@ def find_models(folder: Path, version: ModelVersion | None = None) -> ModelFiles
 
 def _version_in(folder: Path) -> ModelVersion:
     for version, name in _UNET_FOLDERS.items():
-        if any((folder / name / file).is_file() for file in _UNET_FILES[version]):
+        if any(_is_file(folder / name / file) for file in _UNET_FILES[version]):
+            if version is not ModelVersion.V15:
+                _LOG.warning("%s holds MuseTalk %s, not %s", folder, version, ModelVersion.V15)
             return version
     return ModelVersion.V15
 
@@ -107,13 +111,33 @@ def _network(
     for folder in folders:
         for name in files:
             path = folder / name
-            if path.is_file():
+            if _is_file(path):
                 _check_start(path)
-                config = next(
-                    (folder / each for each in configs if (folder / each).is_file()), None
-                )
+                config = next((folder / each for each in configs if _is_file(folder / each)), None)
                 return NetworkFiles(path, config)
     return folders[0] / files[-1]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a regular file is there, or a link to one.
+
+    Raises:
+        errors.WeightsMissingError: its folder lets nobody look.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
+
+
+def _instead(path: Path) -> str:
+    """What is in place of a file, in brackets; empty if nothing is."""
+    if path.is_dir():
+        return " (a folder is there)"
+    if path.is_symlink() and not path.exists():
+        return " (a link is there that leads nowhere)"
+    return " (no regular file is there)" if path.exists() else ""
 
 
 def _check_start(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -24,16 +25,17 @@ def write_safetensors(source: Path, target: Path) -> int:
         errors.OutputWriteError: it cannot be written.
     """
     tensors = _apart(read_weights(source))
-    with AtomicFile(target) as file:
+    with AtomicFile(target) as file, write_errors(target):
+        mode = stat.S_IMODE(file.unfinished.stat().st_mode)
         try:
+            # It may replace the file of this name by another one, which only its owner may read.
             save_file(tensors, file.unfinished, metadata={"format": "pt"})
         except SafetensorError as error:
             raise OutputWriteError(f"cannot be written: {error}", where=str(target)) from error
-        with write_errors(target):
-            sync_file(file.unfinished)
-        size = file.commit_if_absent()
-    if size is None:
-        raise OutputExistsError("a file came here meanwhile", where=str(target))
+        file.unfinished.chmod(mode)
+        size = sync_file(file.unfinished)
+        if file.commit_if_absent() is None:
+            raise OutputExistsError("a file came here meanwhile", where=str(target))
     return size
 
 
@@ -42,7 +44,8 @@ def _apart(tensors: Tensors) -> Tensors:
     seen: set[int] = set()
     apart = {}
     for name, tensor in tensors.items():
-        place = tensor.untyped_storage().data_ptr()
-        apart[name] = tensor.clone() if place in seen else tensor.contiguous()
+        own = tensor.contiguous()
+        place = own.untyped_storage().data_ptr()
+        apart[name] = own.clone() if place in seen else own
         seen.add(place)
     return apart

@@ -25,7 +25,10 @@ Tensors: TypeAlias = dict[str, Any]
 _SAMPLES = 64
 """Numbers of each tensor that its fingerprint is taken of."""
 _MAX_NAMED = 3
-_ZIP = b"PK\x03\x04"
+_MAX_WORDS = 200
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_REASON = re.compile(r"Unsupported \w+:? (?:GLOBAL )?\S+|WeightsUnpickler error: .*")
+"""What torch has refused, in the midst of what it says to programmers."""
 _OLD_ATTENTION = re.compile(r"(?<=attentions\.)(\d+)\.(query|key|value|proj_attn)\.")
 _NEW_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
@@ -46,8 +49,9 @@ def read_weights(path: Path) -> Tensors:
         reason = error.strerror or str(error)
         raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
     except pickle.UnpicklingError as error:
+        reason = found[0] if (found := _REASON.search(str(error))) else _first_line(error)
         raise WeightsFormatError(
-            f"holds more than weights, or is damaged: {_first_line(error)}", where=str(path)
+            f"holds more than weights, or is damaged: {reason[:_MAX_WORDS]}", where=str(path)
         ) from error
     except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
         raise WeightsFormatError(
@@ -117,17 +121,23 @@ def fingerprint(*networks: Any) -> str:
 
 def _load_pickle(path: Path) -> Any:
     with path.open("rb") as file:
-        is_mappable = file.read(len(_ZIP)) == _ZIP
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
+        start = file.read(len(_ZIP))
+    if start != _ZIP and start[:1] != _PICKLE:
+        raise WeightsFormatError("no weights of torch: another kind of file", where=str(path))
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
 
 
 def _is_entry(item: tuple[object, object]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+    """Whether it is a name with numbers: not sparse, and not only a shape."""
+    name, tensor = item
+    if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+        return False
+    return bool(tensor.layout == torch.strided and not tensor.is_meta)
 
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    return lines[0][:_MAX_WORDS]
 
 
 def _named(names: list[str]) -> str:
