@@ -9,7 +9,7 @@ const LEAD_SECS = 0.1;
 
 /**
  * One performance. Events: `frame` with `{index, lateness}` in seconds where one was drawn,
- * `playing` and `waiting` where the sound begins or pauses, `ended`.
+ * `playing` and `waiting` where the sound begins or pauses, `ended`, `damaged`.
  */
 export class Player extends EventTarget {
   #waiting = new Map(); // frames that are not shown yet, by index
@@ -127,7 +127,10 @@ export class Player extends EventTarget {
     for (let index = first; index < first + DECODED_AHEAD; index += 1) {
       const frame = this.#waiting.get(index);
       if (!frame || frame.decoding) continue;
-      frame.decoding = decodeCrop(frame).then((bitmap) => (frame.bitmap = bitmap));
+      frame.decoding = decodeCrop(frame).then(
+        (bitmap) => (frame.bitmap = bitmap),
+        () => this.#tell("damaged"),
+      );
     }
     await this.#waiting.get(first)?.decoding;
   }
