@@ -307,7 +307,7 @@ async def test_a_key_is_asked_for_and_kept_nowhere(page: Page) -> None:
         await page.until("!document.querySelector('#key-form').hidden")
         assert await page.run("document.activeElement.id") == "key"
         for key, until in (
-            ("wrong", "document.querySelector('#status').textContent.includes('not this server')"),
+            ("wrong", "document.querySelector('#key-note').textContent.includes('not this')"),
             ("open-sesame", "!document.querySelector('#engine').hidden"),
         ):
             await page.call("Input.insertText", text=key)

@@ -69,7 +69,8 @@ const connect = step(async () => {
 });
 
 function askForKey() {
-  say(client.key ? "That is not this server's key." : "");
+  byId("key-note").textContent = client.key ? "That is not this server's key." : "";
+  say("");
   client.key = "";
   byId("key-form").hidden = false;
   byId("key").focus();
