@@ -157,7 +157,8 @@ def serve(
     }
     make_engine = find_engine(engine, {name: each for name, each in given.items() if each})
     unwind_on_signals()
-    number = serve(make_engine, options, limits, partial(_announce, engine), _say_that_it_drains)
+    announce = partial(_announce, engine, has_page=options.has_page)
+    number = serve(make_engine, options, limits, announce, _say_that_it_drains)
     if number is not None:
         raise Stopped(number)
 
@@ -220,13 +221,15 @@ def _leave_processors_to_others() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _announce(engine: str, address: str) -> None:
+def _announce(engine: str, address: str, *, has_page: bool) -> None:
     from musetalk_fast.cli.display import print_error, print_out
 
     # Programs that start a server read this line.
     print_out(f"listening on {address}")
     if engine == "preview":
         print_error("engine preview: a preview, not MuseTalk")
+    if has_page and not address.startswith("unix:"):
+        print_error(f"to try it in a browser, open {address}/")
 
 
 def _say_that_it_drains() -> None:

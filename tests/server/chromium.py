@@ -128,10 +128,10 @@ class Page:
         pairs = [dict(zip(("name", "value"), each.split(":"), strict=True)) for each in wanted]
         await self.call("Emulation.setEmulatedMedia", features=pairs)
 
-    async def picture(self, path: Path) -> None:
-        """A screenshot of the whole page."""
-        shot = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
+    async def shot(self) -> bytes:
+        """A picture of the whole page, as a PNG."""
+        answer = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(answer["data"])
 
 
 @asynccontextmanager

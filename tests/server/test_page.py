@@ -18,7 +18,7 @@ from PIL import Image
 from server_process import sha256, speech
 
 import musetalk_fast
-from musetalk_fast.cli.serve import _server_options
+from musetalk_fast.cli.serve import _announce, _server_options
 from musetalk_fast.cli.serve import serve as command
 from musetalk_fast.server.routes.page import PATHS
 from musetalk_fast.server.users import KeyRing
@@ -78,7 +78,22 @@ async def test_a_server_without_it(tmp_path: Path) -> None:
     names = _server_options.__kwdefaults__ or _server_options.__annotations__
     asked = {name: given[name] for name in names if name in given}
     assert not _server_options(**asked).has_page
-    assert _server_options(**asked | {"has_page": True}).has_page
+    assert command.make_context("serve", []).params["has_page"]
+
+
+@pytest.mark.parametrize(
+    ("address", "has_page", "said"),
+    [
+        ("http://127.0.0.1:8000", True, "to try it in a browser, open http://127.0.0.1:8000/\n"),
+        ("http://127.0.0.1:8000", False, ""),
+        ("unix:/tmp/socket", True, ""),
+    ],
+)
+def test_its_address_is_said(
+    address: str, has_page: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _announce("musetalk", address, has_page=has_page)
+    assert capsys.readouterr() == (f"listening on {address}\n", said)
 
 
 def test_all_of_it_is_in_the_package() -> None:

@@ -2,48 +2,50 @@
 
 const byId = (id) => document.getElementById(id);
 const IDS = ["wait", "arriving", "showing", "lateness"];
+const RECENT_SECS = 2;
 
 export function showFigures(isShown) {
   byId("timeline").hidden = byId("figures").hidden = !isShown;
 }
 
 export class Figures {
-  #latest = []; // when the frames of the last second were drawn
-  #lateness = 0;
+  #frames = []; // when each was drawn, and how late
 
   /** `began`: when the button was pressed. Shows the numbers of a player until `finish`. */
   constructor(player, began) {
     this.player = player;
-    this.began = began;
     for (const id of IDS) byId(id).textContent = "–";
     showFigures(true);
-    player.addEventListener("frame", ({ detail }) => this.#add(detail));
-    this.timer = setInterval(() => this.#show(), 250);
+    player.addEventListener("frame", ({ detail }) => {
+      const now = performance.now() / 1000;
+      if (!this.#frames.length) byId("wait").textContent = `${(now - began / 1000).toFixed(2)} s`;
+      this.#frames.push({ time: now, lateness: detail.lateness });
+    });
+    this.timer = setInterval(() => this.#show(this.#recent()), 250);
   }
 
+  /** What is shown then stands for all of it. */
   finish() {
     clearInterval(this.timer);
-    this.#show();
+    this.#show(this.#frames);
   }
 
-  #add({ lateness }) {
-    const now = performance.now();
-    if (!this.#latest.length) {
-      byId("wait").textContent = `${((now - this.began) / 1000).toFixed(2)} s`;
-    }
-    this.#latest = [...this.#latest.filter((each) => now - each < 1000), now];
-    this.#lateness = lateness;
+  #recent() {
+    const now = performance.now() / 1000;
+    return this.#frames.filter(({ time }) => now - time < RECENT_SECS);
   }
 
-  #show() {
+  #show(frames) {
     const { player } = this;
     if (player.received < player.count) {
       byId("arriving").textContent = `${player.rate.toFixed(0)} fps`;
     }
-    if (this.#latest.length > 1) {
-      const secs = (this.#latest.at(-1) - this.#latest[0]) / 1000;
-      byId("showing").textContent = `${((this.#latest.length - 1) / secs).toFixed(1)} fps`;
-      byId("lateness").textContent = `${Math.max(0, this.#lateness * 1000).toFixed(0)} ms`;
+    if (frames.length > 1) {
+      const secs = frames.at(-1).time - frames[0].time;
+      const lateness = frames.map((frame) => frame.lateness).sort((a, b) => a - b);
+      const middle = lateness[lateness.length >> 1];
+      byId("showing").textContent = `${((frames.length - 1) / secs).toFixed(1)} fps`;
+      byId("lateness").textContent = `${Math.max(0, 1000 * middle).toFixed(0)} ms`;
     }
     byId("received").style.transform = `scaleX(${player.received / player.count})`;
     byId("played").style.transform = `scaleX(${player.shown / player.count})`;

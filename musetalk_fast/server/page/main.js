@@ -1,6 +1,6 @@
 /** The page: what was chosen, what is going on, and what may be done next. */
 
-import { Client } from "./wire.js";
+import { Client, WireError } from "./wire.js";
 import { Compositor, InputProblem, openPortrait } from "./portrait.js";
 import { Microphone, drawWave, openRecording } from "./recording.js";
 import { Output, Player } from "./player.js";
@@ -69,7 +69,8 @@ const connect = step(async () => {
 });
 
 function askForKey() {
-  say(client.key ? "That is not this server's key." : "");
+  byId("key-note").textContent = client.key ? "That is not this server's key." : "";
+  say("");
   client.key = "";
   byId("key-form").hidden = false;
   byId("key").focus();
@@ -189,6 +190,7 @@ function ending(player) {
   player.addEventListener("waiting", () => say("Waiting for more frames…"));
   return new Promise((done, fail) => {
     player.addEventListener("ended", done);
+    player.addEventListener("damaged", () => fail(new WireError("a frame cannot be decoded")));
     halt = () => fail(new DOMException("stopped", "AbortError"));
   });
 }

@@ -9,7 +9,7 @@ const LEAD_SECS = 0.1;
 
 /**
  * One performance. Events: `frame` with `{index, lateness}` in seconds where one was drawn,
- * `playing` and `waiting` where the sound begins or pauses, `ended`.
+ * `playing` and `waiting` where the sound begins or pauses, `ended`, `damaged`.
  */
 export class Player extends EventTarget {
   #waiting = new Map(); // frames that are not shown yet, by index
@@ -88,7 +88,7 @@ export class Player extends EventTarget {
     this.isHeld = false;
     await this.context.resume();
     if (this.#begins === null) {
-      await this.output.start();
+      await Promise.all([this.output.start(), this.#decodeFrom(0)]);
       if (this.#stopped) return;
       this.#begins = this.context.currentTime + LEAD_SECS;
       this.source = new AudioBufferSourceNode(this.context, { buffer: this.sound });
@@ -110,7 +110,7 @@ export class Player extends EventTarget {
   #show() {
     if (this.#begins === null || this.position < 0) return;
     const due = Math.min(this.count - 1, Math.floor(this.position * this.fps));
-    for (let index = due; index < due + DECODED_AHEAD; index += 1) this.#decode(index);
+    this.#decodeFrom(due);
     const frame = this.#waiting.get(due);
     if (due > this.#shown) {
       if (!frame) return this.#hold();
@@ -122,10 +122,17 @@ export class Player extends EventTarget {
     }
   }
 
-  #decode(index) {
-    const frame = this.#waiting.get(index);
-    if (!frame || frame.decoding) return;
-    frame.decoding = decodeCrop(frame).then((bitmap) => (frame.bitmap = bitmap));
+  /** Decodes a few frames before they are due; resolved when they are. */
+  async #decodeFrom(first) {
+    for (let index = first; index < first + DECODED_AHEAD; index += 1) {
+      const frame = this.#waiting.get(index);
+      if (!frame || frame.decoding) continue;
+      frame.decoding = decodeCrop(frame).then(
+        (bitmap) => (frame.bitmap = bitmap),
+        () => this.#tell("damaged"),
+      );
+    }
+    await this.#waiting.get(first)?.decoding;
   }
 
   #draw(frame) {
