@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 FPS = 25
 PAGE_COLOUR = (30, 160, 90)
 _MOST_SHOWN = 2.0
-_PATIENCE_SECS = 300
+_PATIENCE_SECS = 900
 
 Pixels = NDArray[np.uint8]
 
@@ -57,8 +57,19 @@ const once = (target, name) => new Promise((done, failed) => {
   target.addEventListener("error", () => failed(target.error), {once: true});
 });
 const within = (promise, secs, what) => Promise.race([promise, new Promise((_, failed) =>
-  setTimeout(() => failed(new Error("no " + what)), 1000 * secs))]);
+  setTimeout(() => failed(new Error("no " + what)), 10000 * secs))]);
 const send = (path, body) => fetch(path, {method: "POST", body});
+async function presented(video, index, fps) {
+  let shown;
+  for (let tries = 0; tries < 500; tries++) {  // it may come after the event that says so
+    const frame = new VideoFrame(video);
+    shown = Math.round(frame.timestamp / 1e6 * fps);
+    if (shown === index) return frame;
+    frame.close();
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  throw new Error("frame " + shown + " is shown in the place of frame " + index);
+}
 async function look({name, frames, fps, colour}) {
   const video = document.createElement("video");
   video.muted = true;
@@ -75,7 +86,7 @@ async function look({name, frames, fps, colour}) {
     const seeked = once(video, "seeked");
     video.currentTime = (index + 0.5) / fps;
     await within(seeked, 30, "frame " + index);
-    const frame = new VideoFrame(video);
+    const frame = await presented(video, index, fps);
     const format = frame.format, shown = new Uint8Array(frame.allocationSize());
     const planes = await frame.copyTo(shown);
     frame.close();
@@ -123,7 +134,7 @@ def decoded(video: Path) -> list[av.VideoFrame]:
     """The frames as PyAV has them, alpha included."""
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
-        if stream.metadata.get("alpha_mode") != "1":
+        if {**stream.metadata}.keys().isdisjoint(("alpha_mode", "ALPHA_MODE")):
             return list(container.decode(stream))
         context: Any = av.CodecContext.create("libvpx-vp9", "r")
         packets = [packet for packet in container.demux(stream) if packet.size]
@@ -182,7 +193,7 @@ async def watch(chromium: str, videos: list[Path]) -> list[Seen]:
         return web.Response()
 
     async def say(request: web.Request) -> web.Response:
-        said = await request.json(content_type=None)
+        said = json.loads(await request.text())
         seen[said["name"]].said = said
         return web.Response()
 

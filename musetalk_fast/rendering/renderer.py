@@ -217,7 +217,8 @@ class Renderer:
         progress = JoinProgress(frames, lambda event: call_in_loop(loop, partial(on_event, event)))
         on_event(progress.event(0))
         join = partial(
-            *(join_parts, job.plan, parts, job.state.jobdir, engine, flag.check, job.states),
+            join_parts,
+            *(job.plan, parts, job.state.jobdir, engine, flag.check, job.states),
             on_frames=progress,
         )
         joined = await run_in_thread(join, flag.set)

@@ -203,7 +203,8 @@ class _Block:
         yield clean
 
 
-def _samples(frame: av.AudioFrame) -> NDArray[np.floating[Any]]:
-    """(n * channels,) of a frame of packed floats; its buffer may be longer."""
-    kind = np.float32 if frame.format.name == "flt" else np.float64
-    return np.frombuffer(frame.planes[0], kind, frame.samples * frame.layout.nb_channels)
+def _samples(frame: av.AudioFrame) -> NDArray[Any]:
+    """(n * channels,) float32 or float64 of a frame of packed floats; its buffer may be longer."""
+    kind: type[Any] = np.float32 if frame.format.name == "flt" else np.float64
+    plane: Any = frame.planes[0]
+    return np.frombuffer(plane, kind, frame.samples * frame.layout.nb_channels)
