@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from musetalk_fast.batching.output_files import output_bytes, output_sha256
 from musetalk_fast.batching.report import JobRecord
 from musetalk_fast.errors import InputError
-from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.planning import Plan
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.provenance import is_of
@@ -26,14 +26,11 @@ class FinishedVideos:
     def holds(self, plan: Plan, engine: EngineIdentity) -> bool:
         """Whether the video of this plan is in its place, whole and by this engine.
 
-        A file whose size is not that of the record was changed since.
+        What has another size than the record says was changed since.
         """
         record = self._records.get(plan.output.absolute())
-        try:
-            size = plan.output.stat().st_size
-        except OSError:
-            return False
-        if record is not None and record.bytes not in (None, size):
+        size = output_bytes(plan.output)
+        if size is None or (record is not None and record.bytes not in (None, size)):
             return False
         return is_of(plan.output, engine, plan.identity) or (
             record is not None and _is_recorded(record, plan, engine)
@@ -41,11 +38,11 @@ class FinishedVideos:
 
 
 def _is_recorded(record: JobRecord, plan: Plan, engine: EngineIdentity) -> bool:
-    """Of a container without metadata: the record knows the hash of the file."""
+    """Of a container without metadata, or a sequence: the record knows its hash."""
     known = (record.identity, record.engine, record.model)
     if record.sha256 is None or known != (plan.identity, engine.name, engine.model):
         return False
     try:
-        return file_sha256(plan.output) == record.sha256
+        return output_sha256(plan.output) == record.sha256
     except InputError:
         return False

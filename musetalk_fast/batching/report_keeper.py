@@ -11,6 +11,7 @@ from typing import Any
 
 from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.outcome import Outcome
+from musetalk_fast.batching.output_files import output_bytes, output_files
 from musetalk_fast.batching.report import JobRecord, JobState, Report
 from musetalk_fast.batching.report_folder import ReportFolder
 from musetalk_fast.events import (
@@ -49,7 +50,7 @@ class ReportKeeper:
         self._folder = folder
         self._began = time.monotonic()
         self._began_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._earlier = {path: each for path, each in earlier.items() if path.is_file()}
+        self._earlier = {path: each for path, each in earlier.items() if output_files(path)}
         self._jobs = {job.name: job for job in jobs}
         self._records = {job.name: self._record(job, JobState.WAITING) for job in jobs}
         self._drafts: dict[str, _Draft] = {}
@@ -143,7 +144,7 @@ class ReportKeeper:
             "fps": str(plan.fps),
             "width": plan.width,
             "height": plan.height,
-            "bytes": plan.output.stat().st_size,
+            "bytes": output_bytes(plan.output),
         }
         record = self._record(job, JobState.KEPT)
         if known is not None and known.identity == plan.identity:

@@ -6,15 +6,16 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
 
 from musetalk_fast.batching.batch_job import Job
+from musetalk_fast.batching.output_files import output_files, output_sha256
 from musetalk_fast.batching.report import Report, report_to_json
 from musetalk_fast.batching.report_folder import ReportFolder
 from musetalk_fast.batching.report_keeper import ReportKeeper
 from musetalk_fast.batching.report_page import report_to_html
 from musetalk_fast.batching.thumbnail import thumbnail
 from musetalk_fast.errors import InputError, OutputError
-from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.video.provenance import is_ours
 
 _PERIOD_SECS = 2.0
@@ -88,11 +89,11 @@ class ReportWriter:
             self._look(self._finished.popleft())
 
     def _look(self, job: Job) -> None:
-        if len(self._thumbnails) < _MOST_THUMBNAILS and (jpeg := thumbnail(job.output)):
+        if len(self._thumbnails) < _MOST_THUMBNAILS and (jpeg := _thumbnail(job.output)):
             self._thumbnails[job.name] = jpeg
         with suppress(InputError):
             if not is_ours(job.output):
-                self._keeper.hashed(job, file_sha256(job.output))
+                self._keeper.hashed(job, output_sha256(job.output))
 
     def _write(self, report: Report) -> None:
         with self._lock:
@@ -106,3 +107,8 @@ class ReportWriter:
                 self.error = error
             else:
                 self.error = None
+
+
+def _thumbnail(output: Path) -> bytes | None:
+    files = output_files(output)
+    return thumbnail(files[len(files) // 2]) if files else None

@@ -6,6 +6,7 @@ file is silence of the same length at the same place in both.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -149,13 +150,11 @@ class AudioDecoder:
             errors.AudioLengthError: it is longer than ten hours, gaps included, or begins behind
                 the recording's end.
         """
-        start, secs = self.excerpt.start, self.excerpt.secs
+        bounds: tuple[int, int] | None = None
         for frame in self._all():
+            bounds = bounds or self._bounds()  # made once: fractions are slow
             at = self._position - frame.samples
-            first = max(0, round(start * self.rate) - at)
-            last = frame.samples
-            if secs is not None:
-                last = min(last, round(start * self.rate) + round(secs * self.rate) - at)
+            first, last = max(0, bounds[0] - at), min(frame.samples, bounds[1] - at)
             if last > first:
                 self.samples += last - first
                 self._check_length(self.secs)
@@ -163,8 +162,13 @@ class AudioDecoder:
             if last < frame.samples:
                 self.is_cut = True
                 return
-        if start and not self.samples:
+        if self.excerpt.start and not self.samples:
             raise self._is_behind()
+
+    def _bounds(self) -> tuple[int, int]:
+        """The excerpt's first sample, and the one behind its last."""
+        first, secs = round(self.excerpt.start * self.rate), self.excerpt.secs
+        return first, sys.maxsize if secs is None else first + round(secs * self.rate)
 
     def _all(self) -> Iterator[av.AudioFrame]:
         """What follows one another from where reading begins."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from musetalk_fast.errors import AudioFormatError
@@ -53,7 +54,7 @@ class PacketDecoder:
     def __init__(self, source: AudioFile, skip: Fraction = _NOTHING) -> None:
         self._source = source
         self.clock = PacketClock(source.track)
-        self._skipped = skip * self.clock.rate
+        self._skipped = ceil(skip * self.clock.rate)
         self.begins = 0
         self._untimed = source.format in UNTIMED
         self._bytes = self._missing_bytes = 0

@@ -46,6 +46,10 @@ class PacketClock:
         self._frame = context.frame_size or _frame_samples(self._codec, context.extradata)
         self._first: Any = None
         self._next = 0
+        # Made once: fractions are slow, and there is a packet every 20 ms.
+        per_tick = Fraction(track.time_base or 0) * self.rate
+        self._per_tick = per_tick.numerator, per_tick.denominator
+        self._is_fine = track.time_base is not None and per_tick <= 1
         self._has_ended = False
 
     def place(self, packet: Any) -> tuple[int, int]:
@@ -58,11 +62,11 @@ class PacketClock:
         self.is_cut |= self._has_ended or bool(skipped and not is_first)
         self._has_ended = bool(dropped)
         frame = self._frame or _opus_samples(self._codec, packet)
-        samples = self._stamped(packet.duration or 0, packet) or frame
-        if not self._is_fine(packet):
+        samples = self._stamped(packet.duration or 0) or frame
+        if not self._is_fine:
             samples = frame or samples
             if not frame and packet.pts is not None and self._first is not None:
-                self._next = self._stamped(packet.pts - self._first, packet) - self.priming
+                self._next = self._stamped(packet.pts - self._first) - self.priming
         if dropped and samples == frame:
             samples = max(0, samples - dropped)
         if is_first and self._codec == "vorbis" and not skipped:
@@ -72,11 +76,10 @@ class PacketClock:
         self.is_cut |= packet.is_discard and self.end > 0
         return start, samples
 
-    def _is_fine(self, packet: Any) -> bool:
-        return packet.time_base is not None and packet.time_base * self.rate <= 1
-
-    def _stamped(self, ticks: int, packet: Any) -> int:
-        return round(ticks * Fraction(packet.time_base or 0) * self.rate)
+    def _stamped(self, ticks: int) -> int:
+        """The nearest number of samples."""
+        numerator, denominator = self._per_tick
+        return (2 * ticks * numerator + denominator) // (2 * denominator)
 
 
 def _trims(packet: Any) -> tuple[int, int]:

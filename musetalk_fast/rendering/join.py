@@ -31,6 +31,7 @@ def join_parts(
     engine: EngineIdentity,
     check: Callable[[], None] = lambda: None,
     states: Iterable[FileState | None] = (),
+    on_frames: Callable[[int], None] = lambda _done: None,
 ) -> Joined:
     """Join all parts of a plan, add the sound, move the video to its place.
 
@@ -39,6 +40,7 @@ def join_parts(
     Args:
         check: called often, and before the video is moved; may raise to stop.
         states: as `RenderJob` has them.
+        on_frames: called often with the number of frames so far.
 
     Raises:
         errors.InputNotFoundError, errors.InputUnreadableError: an input is not there any more.
@@ -51,7 +53,7 @@ def join_parts(
         each.check()
     in_order = [parts[segment.number] for segment in plan.segments]
     if CONTAINERS[plan.encoder.format].pictures is not None:
-        joined = _join_pictures(plan, in_order, jobdir, engine, check)
+        joined = _join_pictures(plan, in_order, jobdir, engine, check, on_frames)
     else:
         with sound_track(plan, inputs) as sound:
             joined = join(
@@ -64,6 +66,7 @@ def join_parts(
                 folder=jobdir.path,
                 overwrite=plan.overwrite,
                 check=check,
+                on_frames=on_frames,
             )
     jobdir.done()
     discard_archives(jobdir)
@@ -118,6 +121,7 @@ def _join_pictures(
     jobdir: JobDirectory,
     engine: EngineIdentity,
     check: Callable[[], None],
+    on_frames: Callable[[int], None],
 ) -> Joined:
     """The parts' frames as a moving picture, or as the files of a sequence."""
     container = CONTAINERS[plan.encoder.format]
@@ -128,6 +132,7 @@ def _join_pictures(
             folder=jobdir.path,
             overwrite=plan.overwrite,
             check=check,
+            on_frames=on_frames,
         )
     names = FrameNames.parse(plan.frame_names)
     assert names is not None
@@ -138,4 +143,5 @@ def _join_pictures(
         threads=processors(),
         overwrite=plan.overwrite,
         check=check,
+        on_frames=on_frames,
     )

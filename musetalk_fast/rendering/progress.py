@@ -102,6 +102,27 @@ def foreign_event(jobdir: JobDirectory, names: list[str]) -> WarningEvent:
     return WarningEvent(message=message, token="MTF-PARTS-FOREIGN")
 
 
+class JoinProgress:
+    """Emits how far joining is, about a hundred times; called with the number of frames so far.
+
+    Its beginning and its end are the caller's to emit: nothing has begun, all is in its place.
+    """
+
+    def __init__(self, frames: int, emit: Callable[[Event], None]) -> None:
+        self._frames, self._emit = frames, emit
+        self._step = self._next = max(1, frames // 100)
+
+    def event(self, done: int) -> ProgressEvent:
+        """So many frames are joined."""
+        return ProgressEvent(stage="join", done=done, total=self._frames)
+
+    def __call__(self, done: int) -> None:
+        """Emit that, if it is news."""
+        if self._next <= done < self._frames:
+            self._next = done + self._step
+            self._emit(self.event(done))
+
+
 class Counts(Protocol):
     """Frames so far."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import MuseTalkError, PlanError
-from musetalk_fast.events import OnEvent, ProgressEvent
+from musetalk_fast.events import OnEvent
 from musetalk_fast.media.piped_input import STANDARD
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
@@ -21,6 +21,7 @@ from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
 from musetalk_fast.rendering.loading import RenderRequest, load_job
 from musetalk_fast.rendering.progress import (
+    JoinProgress,
     foreign_event,
     plan_event,
     still_event,
@@ -29,7 +30,7 @@ from musetalk_fast.rendering.progress import (
 from musetalk_fast.rendering.result import RenderResult, StageClock, done_event, make_result
 from musetalk_fast.rendering.resume import missing_segments
 from musetalk_fast.rendering.sending import send_as_made
-from musetalk_fast.threads import CancelFlag, in_threads, run_in_thread
+from musetalk_fast.threads import CancelFlag, call_in_loop, in_threads, run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.containers import place_of
 from musetalk_fast.video.mouth_motion import is_still
@@ -211,13 +212,17 @@ class Renderer:
 
     async def _join(self, job: RenderJob, parts: dict[int, Part], on_event: OnEvent) -> Joined:
         assert job.state.manifest is not None
-        on_event(ProgressEvent(stage="join", done=0, total=1))
         flag, engine = CancelFlag(), job.state.manifest.engine
+        loop, frames = asyncio.get_running_loop(), job.plan.frames
+        progress = JoinProgress(frames, lambda event: call_in_loop(loop, partial(on_event, event)))
+        on_event(progress.event(0))
         join = partial(
-            join_parts, job.plan, parts, job.state.jobdir, engine, flag.check, job.states
+            join_parts,
+            *(job.plan, parts, job.state.jobdir, engine, flag.check, job.states),
+            on_frames=progress,
         )
         joined = await run_in_thread(join, flag.set)
-        on_event(ProgressEvent(stage="join", done=1, total=1))
+        on_event(progress.event(frames))
         return joined
 
     def _start_servers(self) -> None:

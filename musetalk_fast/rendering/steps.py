@@ -32,7 +32,7 @@ from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_jo
 from musetalk_fast.rendering.join import join_parts
 from musetalk_fast.rendering.ownership import check_entries
 from musetalk_fast.rendering.planned_input import has_changed
-from musetalk_fast.rendering.progress import foreign_event, plan_event
+from musetalk_fast.rendering.progress import JoinProgress, foreign_event, plan_event
 from musetalk_fast.rendering.resume import adopt, missing_segments
 from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.storage import temporary_folder
@@ -89,7 +89,7 @@ def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple
     """Join the parts of a plan into the video and remove them.
 
     Args:
-        on_event: called with a warning if the job directory must stay.
+        on_event: called with its progress, and a warning if the job directory must stay.
 
     Raises:
         errors.PartsError: parts are missing; their segments are named.
@@ -110,7 +110,10 @@ def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple
         missing = [each.number for each in plan.segments if each.number not in parts]
         if missing or state.manifest is None:
             raise _lacking(missing, plan_file, jobdir)
-        joined = join_parts(plan, parts, jobdir, state.manifest.engine)
+        progress = JoinProgress(plan.frames, on_event)
+        on_event(progress.event(0))
+        joined = join_parts(plan, parts, jobdir, state.manifest.engine, on_frames=progress)
+        on_event(progress.event(plan.frames))
     if names := jobdir.foreign():
         on_event(foreign_event(jobdir, names))
     return plan, joined

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import av
 import numpy as np
 from av.container import OutputContainer
+from numpy.typing import NDArray
 
 from musetalk_fast.errors import AudioFormatError, EncoderError, SoundFormatError
 from musetalk_fast.types import PlacedPacket
@@ -22,6 +23,7 @@ Timed: TypeAlias = tuple[float, Encoded]
 _OPUS_RATE = 48_000
 _LAST_RATE = 48_000
 _BITS_PER_SAMPLE = 2
+_BLOCK_SAMPLES = 1 << 14
 _MAX_BITS = {"aac": 80_000, "libopus": 64_000}
 """Bits a second and channel; transparent for speech."""
 
@@ -127,12 +129,17 @@ class EncodedTrack:
 
     def _cleaned(self) -> Iterator[av.AudioFrame]:
         """Float recordings may hold NaN or enormous values; encoders refuse both."""
+        block = _Block()
         for frame in self._frames:
-            if frame.format.name.startswith(("flt", "dbl")):
-                # Packed: PyAV's arrays of planes are wrong from eight channels on.
-                yield from map(_finite, self._packed(frame))
-            else:
+            if not frame.format.name.startswith(("flt", "dbl")):
                 yield frame
+                continue
+            # Packed: PyAV's arrays of planes are wrong from eight channels on.
+            for packed in self._packed(frame):
+                if not block.takes(packed):
+                    yield from block.flush()
+                block.add(packed)
+        yield from block.flush()
 
     def _packed(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
         try:
@@ -164,10 +171,40 @@ def _rate(encoder: str, rate: int) -> int:
     return min((known for known in known if known >= rate), default=_LAST_RATE)
 
 
-def _finite(frame: av.AudioFrame) -> av.AudioFrame:
-    samples = np.nan_to_num(frame.to_ndarray(), nan=0.0, posinf=1.0, neginf=-1.0)
-    clean = av.AudioFrame.from_ndarray(
-        np.clip(samples, -1, 1), format=frame.format.name, layout=frame.layout.name
-    )
-    clean.sample_rate = frame.sample_rate
-    return clean
+class _Block:
+    """Frames of packed floats that become one: what each call costs is then paid once for many."""
+
+    def __init__(self) -> None:
+        self._frames: list[av.AudioFrame] = []
+        self._samples = 0
+
+    def takes(self, frame: av.AudioFrame) -> bool:
+        """Whether a frame fits behind the others."""
+        form = (frame.format.name, frame.sample_rate, frame.layout.name)
+        return self._samples < _BLOCK_SAMPLES and (not self._frames or form == self._form)
+
+    def add(self, frame: av.AudioFrame) -> None:
+        """Keep a frame."""
+        self._frames.append(frame)
+        self._samples += frame.samples
+        self._form = (frame.format.name, frame.sample_rate, frame.layout.name)
+
+    def flush(self) -> Iterator[av.AudioFrame]:
+        """The frame of all samples, without what is no number; nothing where there are none."""
+        if not self._frames:
+            return
+        form, rate, layout = self._form
+        samples = np.concatenate([_samples(each) for each in self._frames])
+        self._frames, self._samples = [], 0
+        np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+        np.clip(samples, -1, 1, out=samples)
+        clean = av.AudioFrame.from_ndarray(samples[None], format=form, layout=layout)
+        clean.sample_rate = rate
+        yield clean
+
+
+def _samples(frame: av.AudioFrame) -> NDArray[Any]:
+    """(n * channels,) float32 or float64 of a frame of packed floats; its buffer may be longer."""
+    kind: type[Any] = np.float32 if frame.format.name == "flt" else np.float64
+    plane: Any = frame.planes[0]
+    return np.frombuffer(plane, kind, frame.samples * frame.layout.nb_channels)

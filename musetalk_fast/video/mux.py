@@ -53,6 +53,7 @@ def join(
     folder: Path | None = None,
     overwrite: bool = True,
     check: Callable[[], None] = lambda: None,
+    on_frames: Callable[[int], None] = lambda _done: None,
 ) -> Joined:
     """Copy the parts behind one another, add the sound, move the file to its place.
 
@@ -67,6 +68,7 @@ def join(
         metadata: of the container: `title`, `comment`.
         folder: where the file is written before it is moved; None: beside the output.
         check: called with each packet, and before the file is moved; may raise to stop.
+        on_frames: called now and then with the number of frames so far.
 
     Raises:
         errors.EncoderError: the parts were not made by one encoder with one setting.
@@ -80,7 +82,7 @@ def join(
             container = CONTAINERS[encoder.format]
             delay = max(part.delay for part in parts)
             ways = container, container.muxer_options, delay
-            _write(parts, file.url, sound, fps, ways, metadata, check)
+            _write(_noted(parts, on_frames), file.url, sound, fps, ways, metadata, check)
         check()
         size = commit_file(file, overwrite=overwrite)
     return joined_parts(parts, size, fps)
@@ -151,6 +153,14 @@ def commit_file(file: AtomicFile, *, overwrite: bool) -> int:
     if size is None:
         raise OutputExistsError("this file has come meanwhile", where=str(file.path))
     return size
+
+
+def _noted(parts: Iterable[Part], on_frames: Callable[[int], None]) -> Iterator[Part]:
+    done = 0
+    for part in parts:
+        on_frames(done)
+        yield part
+        done += part.frames
 
 
 def check_parts(parts: Sequence[Part]) -> None:

@@ -38,6 +38,7 @@ def check_output(
     if frame_names(output, format) is not None:
         return _check_sequence(output, overwrite=overwrite, inputs=inputs)
     with write_errors(output):
+        _check_no_pipe(output)
         output = _linked(output)
         if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
             raise OutputPlaceError("this is one of the inputs", where=str(output))
@@ -48,6 +49,14 @@ def check_output(
         if output.exists():
             _check_replaceable(output, overwrite=overwrite)
     return output
+
+
+def _check_no_pipe(output: Path) -> None:
+    """Refuse a pipe or a device, whatever leads to it: /dev/stdout is a link that names no file."""
+    if output.exists() and not output.is_file() and not output.is_dir():
+        message = "this is a pipe or a device, not a regular file"
+        hint = "name a file; -o - writes to standard output, which may be a pipe"
+        raise OutputPlaceError(message, where=str(output), hint=hint)
 
 
 def _check_folder(folder: Path) -> None:
@@ -91,8 +100,6 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
     """Whether the finished video can be moved onto a file."""
     if not overwrite:
         raise OutputExistsError("this file exists", where=str(output))
-    if not output.is_file():
-        raise OutputPlaceError("this is not a regular file", where=str(output))
     if is_mount_point(output):
         hint = "give another name, or mount the folder instead of the file"
         raise OutputPlaceError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
@@ -20,6 +21,9 @@ from musetalk_fast.video.raw_video import RAW, raw_video
 from musetalk_fast.video.rgb_frames import FrameLook, rgb_frames
 from musetalk_fast.video.sequence_folder import SequenceFolder
 
+_PASSES = {"gif": 2}
+"""How often all frames are looked at, where that is more than once: for a palette, before."""
+
 
 def join_animation(
     parts: Sequence[Part],
@@ -31,11 +35,12 @@ def join_animation(
     folder: Path,
     overwrite: bool = True,
     check: Callable[[], None] = lambda: None,
+    on_frames: Callable[[int], None] = lambda _done: None,
 ) -> Joined:
     """Make one file of the frames of all parts, move it to its place.
 
     Args:
-        parts, output, folder, overwrite, check: as `mux.join` has them.
+        parts, output, folder, overwrite, check, on_frames: as `mux.join` has them.
         look: of the parts' frames.
 
     Raises:
@@ -44,13 +49,15 @@ def join_animation(
     """
     count = _checked(parts, container, look, fps)
     assert container.pictures is not None
+    passes = _PASSES.get(container.pictures, 1)
+    step = _counting(check, on_frames, passes)
     with AtomicFile(output, folder) as file:
         if container.pictures in RAW:
             for content in raw_video(parts, container.pictures, look, fps):
-                check()
+                step()
                 file.write(content)
         else:
-            frames = partial(_frames, parts, look, animation_format(container, look), check)
+            frames = partial(_frames, parts, look, animation_format(container, look), step)
             write_animation(frames, count, file, container, look, fps)
         check()
         size = commit_file(file, overwrite=overwrite)
@@ -70,6 +77,7 @@ def join_sequence(
     threads: int,
     overwrite: bool = True,
     check: Callable[[], None] = lambda: None,
+    on_frames: Callable[[int], None] = lambda _done: None,
 ) -> Joined:
     """Make a file of each frame of all parts, move their folder to its place.
 
@@ -80,6 +88,7 @@ def join_sequence(
         folder: where the files are written before, on the same file system; nothing else is in it.
         comment: who made them.
         threads: that compress, at most.
+        check, on_frames: as `mux.join` has them.
 
     Raises:
         errors.OutputPlaceError: something that is not ours is there.
@@ -87,7 +96,8 @@ def join_sequence(
     """
     _checked(parts, container, look, fps)
     assert container.pictures is not None
-    frames = _frames(parts, look, file_format(look), check)
+    step = _counting(check, on_frames)
+    frames = _frames(parts, look, file_format(look), step)
     sequence = SequenceFolder(folder / "frames", names, comment)
     for content in FILES[container.pictures](frames, look, threads):
         sequence.add(content)
@@ -105,8 +115,21 @@ def _checked(
 
 
 def _frames(
-    parts: Sequence[Part], look: FrameLook, pix_fmt: str, check: Callable[[], None]
+    parts: Sequence[Part], look: FrameLook, pix_fmt: str, step: Callable[[], None]
 ) -> Iterator[av.VideoFrame]:
     for frame in rgb_frames(parts, look, pix_fmt):
-        check()
+        step()
         yield frame
+
+
+def _counting(
+    check: Callable[[], None], on_frames: Callable[[int], None], passes: int = 1
+) -> Callable[[], None]:
+    """What is called with each frame of each pass: checks, and says how many are done."""
+    frames = itertools.count()
+
+    def step() -> None:
+        check()
+        on_frames(next(frames) // passes)
+
+    return step

@@ -126,21 +126,51 @@ def check_sequence_place(place: Path, *, overwrite: bool) -> None:
         raise OutputExistsError("this sequence exists", where=str(place))
 
 
+def sequence_files(output: Path) -> list[Path]:
+    """The files of a finished sequence of ours, in order; none if one of them is missing.
+
+    Args:
+        output: the pattern of their names, in their folder.
+    """
+    said = _said(output.parent)
+    if said is None or said[0].pattern != output.name:
+        return []
+    names, frames = said
+    try:
+        present = _regular_files(output.parent)
+    except OSError:
+        return []
+    files = [names.name(frame) for frame in range(frames)] if frames <= len(present) else []
+    return [output.parent / name for name in files] if present.issuperset(files) else []
+
+
 def _ours(place: Path) -> set[str]:
     """The names of the files in a folder that we have written, its marker included."""
+    said = _said(place)
+    if said is None:
+        return set()
+    names, frames = said
+    numbered = {name: names.frame(name) for name in _regular_files(place)}
+    ours = {name for name, frame in numbered.items() if frame is not None and frame < frames}
+    return ours | {MARKER}
+
+
+def _said(place: Path) -> tuple[FrameNames, int] | None:
+    """What the marker of a folder says: how its files are named, and how many there are."""
     try:
         with os.fdopen(open_regular(place / MARKER), "rb") as file:
             said = json.loads(file.read(_MAX_MARKER))
         names, frames = FrameNames.parse(said["names"]), said["frames"]
     except (OSError, OutputPlaceError, ValueError, KeyError, TypeError):
-        return set()
+        return None
     if names is None or not isinstance(frames, int) or not 0 <= frames <= _MAX_FRAMES:
-        return set()
+        return None
+    return names, frames
+
+
+def _regular_files(place: Path) -> set[str]:
     with os.scandir(place) as entries:
-        files = [each.name for each in entries if each.is_file(follow_symlinks=False)]
-    numbered = {name: names.frame(name) for name in files}
-    ours = {name for name, frame in numbered.items() if frame is not None and frame < frames}
-    return ours | {MARKER}
+        return {each.name for each in entries if each.is_file(follow_symlinks=False)}
 
 
 def _remove(old: Path) -> None:

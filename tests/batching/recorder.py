@@ -98,9 +98,9 @@ def speak(path: Path, secs: float) -> None:
             file.writeframes(frames)
 
 
-def run(jobs: Sequence[Job], **options: object) -> Recorder:
-    """Run a batch whose report is in the folder of the first job's video."""
-    folder = ReportFolder(jobs[0].output.parent)
+def run(jobs: Sequence[Job], reports: Path | None = None, **options: object) -> Recorder:
+    """Run a batch whose report is in that folder, or in that of the first job's video."""
+    folder = ReportFolder(reports or jobs[0].output.parent)
     recorder = Recorder(jobs, folder)
     finished = FinishedVideos(folder.records())
     asyncio.run(render_all(jobs, recorder, finished, BatchOptions(**options)))

@@ -91,6 +91,29 @@ def test_a_video_without_metadata_is_known_by_its_hash(batch: tuple[Job, ...]) -
     assert run([cleo]).states == {"cleo": "done"}
 
 
+def test_a_finished_sequence_is_known_by_its_hash(tmp_path: Path, preview_server: str) -> None:
+    output = OutputSettings(resolution=(256, 256))
+    settings = replace(small(preview_server), output=output)
+    anna = job(tmp_path, "anna", settings, 0.16)
+    anna = replace(anna, output=tmp_path / "frames/anna/%03d.jpg")
+    folder = anna.output.parent
+    first = run([anna], tmp_path)
+    assert first.states == {"anna": "done"}, first.outcomes["anna"].error
+    frames = ["000.jpg", "001.jpg", "002.jpg", "003.jpg"]
+    assert sorted(each.name for each in folder.glob("*.jpg")) == frames
+    again = run([anna], tmp_path)
+    assert again.states == {"anna": "kept"}
+    record = again.keeper.report.jobs[0]
+    assert record.bytes == sum((folder / each).stat().st_size for each in frames)
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert len(document["jobs"][0]["sha256"]) == 64
+    content = (folder / "002.jpg").read_bytes()
+    (folder / "002.jpg").write_bytes(content[:-1] + b"!")
+    assert run([anna], tmp_path).states == {"anna": "done"}, "a frame is another one"
+    (folder / "001.jpg").unlink()
+    assert run([anna], tmp_path).states == {"anna": "done"}, "a frame is missing"
+
+
 def _strip(path: Path) -> None:
     """Copy a video without its metadata onto itself."""
     bare = path.with_name("bare.mp4")

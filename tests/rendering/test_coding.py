@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -33,8 +34,9 @@ from musetalk_fast.video.band_quality import band_quality
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.first_frame import FirstFrameCompositor
-from musetalk_fast.video.mux import join
+from musetalk_fast.video.mux import join, join_into_pipe
 from musetalk_fast.video.parts import Part, read_part
+from musetalk_fast.video.pipe_file import PipeFile
 from musetalk_fast.video.still_rows import choose_band
 from musetalk_fast.wire.messages import Frame
 
@@ -156,6 +158,20 @@ def test_segments_of_bands_show_the_avatar_and_the_crops(
         np.testing.assert_array_equal(picture[BAND.stop :], shown[0][0][BAND.stop :])
         assert _error(picture, wanted) < 3
         assert _error(picture[MASK_ROWS], wanted[MASK_ROWS]) < 6 < _error(wanted[MASK_ROWS], 128)
+    for other in (*map(tmp_path.joinpath, ("out.mov", "out.mkv")), _piped(parts, tmp_path)):
+        if not other.exists():
+            encoder = replace(ENCODER, format=other.suffix[1:])
+            join(parts, other, sound=None, fps=plan.fps, encoder=encoder, metadata={})
+        same = zip(_decoded(other), shown, strict=True)
+        assert all(np.array_equal(theirs, ours) for (theirs, _), (ours, _) in same)
+
+
+def _piped(parts: list[Part], folder: Path) -> Path:
+    """A file that was written as a pipe is: once, from its beginning to its end."""
+    path = folder / "piped.mp4"
+    pipe = PipeFile(os.open(path, os.O_WRONLY | os.O_CREAT))
+    join_into_pipe(parts, pipe, sound=None, fps=PLAN.fps, encoder=ENCODER, metadata={})
+    return path
 
 
 def test_the_same_segment_is_the_same_bytes_on_every_try(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from musetalk_fast.events import Event, ProgressEvent
-from musetalk_fast.rendering.progress import ProgressReporter
+from musetalk_fast.rendering.progress import JoinProgress, ProgressReporter
 
 
 @pytest.mark.parametrize("moment", range(5))
@@ -54,3 +54,12 @@ async def test_a_listener_that_fails_is_not_hidden() -> None:
 
     with pytest.raises(OSError, match="printer"):
         await job()
+
+
+def test_joining_is_reported_about_a_hundred_times_and_its_end_by_nobody_else() -> None:
+    reported: list[Event] = []
+    progress = JoinProgress(1000, reported.append)
+    for done in range(1001):
+        progress(done)
+    assert reported == [progress.event(done) for done in range(10, 1000, 10)]
+    assert reported[0] == ProgressEvent(stage="join", done=10, total=1000)

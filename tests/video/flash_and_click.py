@@ -1,7 +1,11 @@
-"""Films that flash and recordings that click at the same moments, of any length at little cost."""
+"""Films that flash and recordings that click at the same moments, of any length at little cost.
+
+A recording may have the clicks of several films, which flash at different moments.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -38,8 +42,10 @@ SOUNDS = {
 """Encoder, samples and length of a packet, by the ending of the file; both have priming."""
 
 _SIDE = 64
-_EDGE = 40
-"""Packets at each end that hold a click; between them one packet of silence is repeated."""
+_EDGE_SECS = 4
+"""Of a film, at each end, with a flash; between them ten dark seconds are repeated."""
+_MARGIN = 10
+"""Packets around the clicks at each end; between them one packet of silence is repeated."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,18 @@ class Film:
     fps: Fraction
     flashes: tuple[int, int]
 
+    @property
+    def moments(self) -> tuple[Fraction, Fraction]:
+        """When it flashes, in seconds."""
+        first, last = (flash / self.fps for flash in self.flashes)
+        return first, last
 
-def make_film(folder: Path, fps: Fraction, secs: float) -> Film:
-    """Two seconds with a flash at each end, and ten dark ones repeated between them."""
+
+def make_film(folder: Path, fps: Fraction, secs: float, first: float = 1.0) -> Film:
+    """About as long as that, with a flash near each end, the first one at `first` seconds."""
     settings = OutputSettings(preset="ultrafast")
     encoder = resolve(settings, folder / "o.mp4", _SIDE, _SIDE, fps, BT709)
-    edge, dark, flash = round(2 * fps), round(10 * fps), round(fps)
+    edge, dark, flash = round(_EDGE_SECS * fps), round(10 * fps), round(first * fps)
     repeats = max(0, round((secs * fps - 2 * edge) / dark))
     end = _part(folder / f"end-{float(fps):.3f}.mp4", encoder, fps, edge, flash)
     between = _part(folder / f"dark-{float(fps):.3f}.mp4", encoder, fps, dark, None)
@@ -81,14 +93,14 @@ def _part(
     return part.finish()
 
 
-def make_recording(path: Path, rate: int, film: Film) -> Path:
-    """Clicks as the film flashes, to the sample; MP3 or AAC, with priming as encoders make it."""
+def make_recording(path: Path, rate: int, *films: Film) -> Path:
+    """Clicks as the films flash, to the sample; MP3 or AAC, with priming as encoders make it."""
     codec, form, frame, options = SOUNDS[path.suffix[1:]]
-    first, last = (round(index / film.fps * rate) for index in film.flashes)
-    edge = max(_EDGE, first // frame + 10)
-    repeats = max(0, last // frame - edge - 10)
-    clicks = (first, last - repeats * frame)
-    packets = clicks[1] // frame + 10
+    firsts, lasts = ([round(each * rate) for each in ends] for ends in _ends(films))
+    edge = max(firsts) // frame + _MARGIN
+    repeats = max(0, min(lasts) // frame - edge - _MARGIN)
+    clicks = [*firsts, *(last - repeats * frame for last in lasts)]
+    packets = max(clicks) // frame + _MARGIN
     sound = np.zeros(packets * frame, np.float32)
     for click in clicks:
         sound[click : click + 64] = 0.9
@@ -110,6 +122,11 @@ def make_recording(path: Path, rate: int, film: Film) -> Path:
             packet.duration = frame
             container.mux(packet)
     return path
+
+
+def _ends(films: Sequence[Film]) -> Iterator[list[Fraction]]:
+    for end in range(2):
+        yield [film.moments[end] for film in films]
 
 
 def _frame(block: Any, form: str, rate: int, at: int) -> av.AudioFrame:
@@ -134,15 +151,19 @@ def _join(film: Film, sound: SoundTrack, output: Path) -> None:
     join(film.parts, output, sound=sound, fps=film.fps, encoder=film.encoder, metadata={})
 
 
-def seen_and_heard(path: Path, after: float) -> tuple[Fraction, Fraction]:
-    """When the first flash and the first click after a moment are, in seconds."""
+def seen(path: Path, after: Fraction) -> Fraction:
+    """When the first flash after a moment is, in seconds."""
     with av.open(str(path)) as container:
-        flash = _flash(container, after)
-    with av.open(str(path)) as container:
-        return flash, _click(container, after)
+        return _flash(container, after)
 
 
-def _flash(container: Any, after: float) -> Fraction:
+def heard(path: Path, after: Fraction) -> Fraction:
+    """When the first click after a moment is, in seconds."""
+    with av.open(str(path)) as container:
+        return _click(container, after)
+
+
+def _flash(container: Any, after: Fraction) -> Fraction:
     stream = container.streams.video[0]
     container.seek(int(after / stream.time_base), stream=stream)
     for frame in container.decode(stream):
@@ -151,7 +172,7 @@ def _flash(container: Any, after: float) -> Fraction:
     raise AssertionError("no flash")
 
 
-def _click(container: Any, after: float) -> Fraction:
+def _click(container: Any, after: Fraction) -> Fraction:
     stream = container.streams.audio[0]
     container.seek(int(after / stream.time_base), stream=stream)
     for frame in container.decode(stream):

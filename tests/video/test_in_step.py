@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from flash_and_click import RATES, joined, make_film, make_recording, seen_and_heard
+from flash_and_click import RATES, heard, joined, make_film, make_recording, seen
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def test_a_flash_and_its_click_are_one_moment(
     film = make_film(tmp_path, RATES[fps], 14)
     recording = make_recording(tmp_path / f"a.{suffix}", rate, film)
     output = joined(film, recording, tmp_path / "o.mp4", is_copied=is_copied)
-    for flash in film.flashes:
-        seen, heard = seen_and_heard(output, max(0.0, float(flash / film.fps) - 0.5))
-        assert seen == flash / film.fps
-        assert abs(heard - seen) <= 2 / rate, "a sample for the click's place, one for the codec"
+    for moment in film.moments:
+        assert seen(output, moment - Fraction(1, 2)) == moment
+        apart = heard(output, moment - Fraction(1, 2)) - moment
+        assert abs(apart) <= 2 / rate, "a sample for the click's place, one for the codec"

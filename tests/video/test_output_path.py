@@ -64,8 +64,14 @@ def test_a_closed_folder_is_named(tmp_path: Path) -> None:
 def test_what_is_no_regular_file_stays(tmp_path: Path) -> None:
     output = tmp_path / "o.mp4"
     os.mkfifo(output)
-    with pytest.raises(OutputPlaceError, match="not a regular file"):
-        check_output(output, None, overwrite=True)
+    read, write = os.pipe()
+    (tmp_path / "stdout.mp4").symlink_to(f"/proc/self/fd/{write}")  # as /dev/stdout is
+    for each in (output, tmp_path / "stdout.mp4"):
+        with pytest.raises(OutputPlaceError, match="not a regular file") as caught:
+            check_output(each, None, overwrite=True)
+        assert "-o - writes to standard output" in str(caught.value.hint)
+    os.close(read)
+    os.close(write)
 
 
 def test_a_link_that_leads_nowhere_can_be_replaced(tmp_path: Path) -> None:

@@ -123,7 +123,10 @@ def test_a_moving_picture_shows_every_frame_in_time(
     parts, look = of_alpha[alpha]
     assert [read_part(part.path, FPS) for part in parts] == parts
     output = tmp_path / f"o.{name}"
-    joined = join_animation(parts, output, CONTAINERS[name], look, FPS, folder=tmp_path)
+    ways = {"folder": tmp_path, "on_frames": (done := []).append}
+    joined = join_animation(parts, output, CONTAINERS[name], look, FPS, **ways)
+    assert {*done} == {*range(FRAMES)}
+    assert done == sorted(done)
     assert (joined.frames, joined.bytes) == (FRAMES, output.stat().st_size)
     shown = list(_shown(output))
     assert [_number(rgba) for rgba, _ in shown] == [*range(FRAMES)]

@@ -235,7 +235,9 @@ def _alpha_decoder(track: av.VideoStream) -> av.VideoCodecContext | None:
     import av
 
     name = _WITH_ALPHA.get(track.codec_context.name)
-    if name is None or track.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+    # In capitals where the file has it as a tag, too, as recipes for FFmpeg say.
+    tags = {key.lower(): value for key, value in track.metadata.items()}
+    if name is None or tags.get("alpha_mode") != "1" or name not in av.codecs_available:
         return None
     decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.VideoCodecContext)

@@ -54,6 +54,8 @@ def write_alpha(path: Path, name: str, alphas: list[NDArray[np.uint8]]) -> Path:
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pix_fmt
+        if name == "vp8.webm":  # as many recipes say, and joined videos have it: read as ALPHA_MODE
+            stream.metadata["alpha_mode"] = "1"
         context = stream.codec_context
         context.thread_count = 1
         context.colorspace, context.color_range = (BT709.matrix, BT709.range)
