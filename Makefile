@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MUSETALK := .venv-musetalk/bin
 
-.PHONY: demo test test-musetalk lint types check bench weights
+.PHONY: demo test test-musetalk lint types check bench weights wheel
 
 demo: $(BIN)/.installed
 	$(BIN)/musetalk-fast render -s builtin -i examples/portrait.png -a examples/speech.wav -o demo.mp4
@@ -29,6 +29,10 @@ check:
 bench: $(BIN)/.tested
 	$(BIN)/python -m pytest benches --rows build/bench.json --bars
 	@echo "The table is $(CURDIR)/build/bench.json"
+
+# sdist and wheel in dist/, as a release has them, tested where there is no compiler.
+wheel:
+	ci/wheel.sh
 
 weights: $(BIN)/.installed
 	$(BIN)/python ci/mouth/train.py
