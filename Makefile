@@ -2,8 +2,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 MUSETALK := .venv-musetalk/bin
+DOCS := .venv-docs/bin
 
-.PHONY: demo test test-musetalk lint types check bench weights
+.PHONY: demo test test-musetalk lint types check bench weights wheel docs
 
 demo: $(BIN)/.installed
 	$(BIN)/musetalk-fast render -s builtin -i examples/portrait.png -a examples/speech.wav -o demo.mp4
@@ -30,6 +31,14 @@ bench: $(BIN)/.tested
 	$(BIN)/python -m pytest benches --rows build/bench.json --bars
 	@echo "The table is $(CURDIR)/build/bench.json"
 
+# sdist and wheel in dist/, as a release has them, tested where there is no compiler.
+wheel:
+	ci/wheel.sh
+
+# The site in build/site; strict.
+docs: $(DOCS)/.installed
+	$(DOCS)/python -m build_steps.site
+
 weights: $(BIN)/.installed
 	$(BIN)/python ci/mouth/train.py
 	$(BIN)/python ci/mouth/evaluate.py
@@ -49,4 +58,10 @@ $(BIN)/.tested: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
 $(MUSETALK)/.tested: pyproject.toml setup.py $(wildcard ext/*)
 	test -x $(MUSETALK)/python || $(PYTHON) -m venv .venv-musetalk
 	$(MUSETALK)/python -m pip install --quiet -e ".[test,musetalk]"
+	@touch $@
+
+# No kernels: nothing is rendered for a page.
+$(DOCS)/.installed: pyproject.toml
+	test -x $(DOCS)/python || $(PYTHON) -m venv .venv-docs
+	MUSETALK_BUILD_EXTENSIONS=off $(DOCS)/python -m pip install --quiet -e ".[docs]"
 	@touch $@

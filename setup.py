@@ -1,13 +1,22 @@
-"""Compile the kernels in ext/; everything else stands in pyproject.toml.
+"""Compile the kernels in ext/, and make man pages and completion; all else is in pyproject.toml.
 
 MUSETALK_BUILD_EXTENSIONS decides what a missing or failing compiler means: `auto` (the default)
 installs without native kernels, the NumPy references doing their work; `require` fails; `off`
 compiles nothing. MUSETALK_EXTRA_CFLAGS are appended to the compiler's flags (ci/sanitize.sh).
+
+The kernels use only Python's stable interface (abi3), so that one wheel serves 3.11 and all later.
 """
 
 import os
+import sys
+import sysconfig
+from pathlib import Path
 
 from setuptools import Extension, setup
+
+sys.path.insert(0, str(Path(__file__).parent))  # an isolated build has no folder of its own there
+
+from build_steps.setup_commands import COMMANDS
 
 VARIABLE = "MUSETALK_BUILD_EXTENSIONS"
 SOURCES = {
@@ -34,6 +43,8 @@ SHARED = (
 HEADERS = [f"ext/{name}" for name in (*SHARED, *(f"{kernel}.h" for kernel in SOURCES))]
 FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden"]
 FLAGS += os.environ.get("MUSETALK_EXTRA_CFLAGS", "").split()
+# Measured over the kernels of a frame: 0.5 % (binary) to 1 % (NDJSON) more than without it.
+STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")  # which has no stable interface yet
 
 
 def extensions(mode: str) -> list[Extension]:
@@ -51,6 +62,8 @@ def extensions(mode: str) -> list[Extension]:
             include_dirs=["ext"],
             depends=HEADERS,
             extra_compile_args=FLAGS,
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE else [],
+            py_limited_api=STABLE,
         )
         for kernel, sources in SOURCES.items()
     ]
@@ -62,5 +75,10 @@ def extensions(mode: str) -> list[Extension]:
 
 setup(
     ext_modules=extensions(os.environ.get(VARIABLE, "auto")),
-    options={"build_ext": {"parallel": min(len(SOURCES), os.cpu_count() or 1)}},
+    cmdclass=COMMANDS,
+    data_files=[("share", [])],  # which ones: setup_commands.InstallCommandFiles
+    options={
+        "build_ext": {"parallel": min(len(SOURCES), os.cpu_count() or 1)},
+        "bdist_wheel": {"py_limited_api": "cp311" if STABLE else False},
+    },
 )

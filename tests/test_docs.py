@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -192,8 +192,31 @@ def test_what_stays_after_uninstalling_is_named(monkeypatch: pytest.MonkeyPatch)
     assert f"`{str(config_path(os.environ)[0]).replace('/home/anna', '~')}`" in page
 
 
-def test_links_lead_somewhere() -> None:
-    for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
-            if not target.startswith("http"):
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)", README):
+        assert target.startswith("http") or (REPOSITORY / target).exists(), target
+
+
+PAGES = sorted((REPOSITORY / "docs").glob("tutorial/*.md")) + sorted(
+    (REPOSITORY / "docs/how-to").glob("*.md")
+)
+ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_runs_from_top_to_bottom(page: Path, folder: Path) -> None:
+    shutil.copy(REPOSITORY / "examples/speech.wav", folder / "examples")
+    chosen: dict[str, str] = {}
+    with ExitStack() as servers:
+        for block in BLOCK.finditer(page.read_text()):
+            text = ADDRESS.sub(lambda found: chosen.get(found[1], found[0]), block["text"])
+            if block["kind"] == "sh serve":
+                port = re.findall(r"--port (\d+)", text)[0]
+                chosen[port] = servers.enter_context(_serving(text, folder))
+            elif block["kind"] in ("sh", "sh server"):
+                done = _run(["bash", "-euo", "pipefail", "-c", text], folder)
+                assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+            elif block["kind"] == "python":
+                done = _run([sys.executable, "-c", text], folder)
+                assert done.returncode == 0, done.stderr

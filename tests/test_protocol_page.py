@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent / "server"))
 
 from server_process import Process, avatar, running, sha256, speech
 
+import musetalk_fast
 from musetalk_fast import errors
 from musetalk_fast.kernels.crc32c import crc32c as fast_crc32c
 from musetalk_fast.kernels.paste import window
@@ -508,7 +509,7 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
 
 
 def test_every_code_of_the_server_stands_in_the_page() -> None:
-    sources = (REPOSITORY / "musetalk_fast/server").rglob("*.py")
+    sources = (Path(musetalk_fast.__file__).parent / "server").rglob("*.py")
     codes = {code for path in sources for code in re.findall(r'"(MTF-[A-Z-]+)"', path.read_text())}
     codes |= {"MTF-LOADING", "MTF-DRAINING"}  # put together from the status
     codes |= {errors.ProtocolError.token, errors.FacesDifferError.token, errors.UsageError.token}

@@ -31,7 +31,8 @@ Examples:
 def doctor(ctx: click.Context) -> int:
     """Look at the program, its packages, kernels and encoders, the settings and the server.
 
-    Each problem comes with a fix. The exit code is 0 if renders can work, else 1.
+    Each problem comes with a fix. The last line says that renders can work (exit code 0), or what
+    to do first (exit code 1).
     """
     from musetalk_fast.cli.doctor_checks import PROBLEM, check_all
 
@@ -41,10 +42,23 @@ def doctor(ctx: click.Context) -> int:
         checks.append(check)
         if spoken:
             click.echo(_line(check))
-    usable = all(check.state != PROBLEM for check in checks)
-    if not spoken:
-        click.echo(json_line({"usable": usable, "checks": [asdict(check) for check in checks]}))
-    return 0 if usable else 1
+    problems = [check for check in checks if check.state == PROBLEM]
+    if spoken:
+        click.echo(_last_line(problems))
+    else:
+        found = [asdict(check) for check in checks]
+        click.echo(json_line({"usable": not problems, "checks": found}))
+    return 1 if problems else 0
+
+
+def _last_line(problems: list[Check]) -> str:
+    if not problems:
+        return "ready"
+    from musetalk_fast.wire.printable import printable
+
+    first, *others = problems
+    more = f" ({len(others)} more above)" if others else ""
+    return f"not ready: {first.name}: {printable(first.fix or first.detail)}{more}"
 
 
 def _line(check: Check) -> str:

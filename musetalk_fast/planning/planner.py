@@ -156,7 +156,7 @@ def make_plan(
     Raises:
         errors.InputError, errors.OutputError: what would stop the render.
 
-    Example:
+    Examples:
         >>> from musetalk_fast import plan
         >>> planned = plan("portrait.png", "speech.wav", "out.mp4")
         >>> planned.frames, planned.width, planned.fps

@@ -35,7 +35,7 @@ async def render_async(
 ) -> RenderResult:
     """Render one video on the running event loop; see `render`.
 
-    Example:
+    Examples:
         >>> import asyncio
         >>> from musetalk_fast import ServerSettings, Settings, render_async
         >>> settings = Settings(server=ServerSettings(url="builtin"))
@@ -72,7 +72,7 @@ def render(
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong, where, and what to do.
 
-    Example:
+    Examples:
         >>> from musetalk_fast import ServerSettings, Settings, render
         >>> settings = Settings(server=ServerSettings(url="builtin"))
         >>> render("portrait.png", "speech.wav", "out.mp4", settings).duration_secs
@@ -99,7 +99,7 @@ def write_plan(
     Raises:
         errors.InputError, errors.OutputError: what would stop the render.
 
-    Example:
+    Examples:
         >>> from musetalk_fast import ProcessingSettings, Settings, write_plan
         >>> settings = Settings(processing=ProcessingSettings(segment_secs=1))
         >>> file, plan = write_plan("portrait.png", "speech.wav", "out.mp4", settings)
@@ -129,7 +129,7 @@ def segment(
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
 
-    Example:
+    Examples:
         >>> from musetalk_fast import ServerSettings, Settings, segment
         >>> settings = Settings(server=ServerSettings(url="builtin"))
         >>> [part.frames for part in segment("out.mp4.parts", [0, 2], settings)]
@@ -147,7 +147,7 @@ def join(plan: Path | str, *, on_event: OnEvent = _ignore) -> Joined:
         errors.PlanError: avatar or recording have changed since the plan was made.
         errors.MuseTalkError: the leaf that says what else went wrong.
 
-    Example:
+    Examples:
         >>> from musetalk_fast import ServerSettings, Settings, join, segment
         >>> settings = Settings(server=ServerSettings(url="builtin"))
         >>> parts = segment("out.mp4.parts", settings=settings)

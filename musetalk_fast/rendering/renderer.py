@@ -50,7 +50,7 @@ class Renderer:
         fallback: use the built-in engine if no server was chosen and the default does not answer.
         slots: what renders at work at the same time share; None: there is one at a time.
 
-    Example:
+    Examples:
         >>> import asyncio
         >>> from pathlib import Path
         >>> from musetalk_fast import Renderer, ServerSettings, Settings

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+import musetalk_fast
 from musetalk_fast.batching import JobListDefaults, collect_jobs
 from musetalk_fast.batching.report import JobState
 from musetalk_fast.cli.main import cli
@@ -35,7 +36,9 @@ def test_what_it_names_is_there() -> None:
     assert set(re.findall(r"`(--[a-z-]+)", PAGE)) <= known
     assert set(re.findall(r"^  +(--[a-z-]+)", PAGE, re.MULTILINE)) <= known
     assert all(f"`{state}`" in PAGE for state in JobState)
-    sources = "".join(path.read_text() for path in (REPOSITORY / "musetalk_fast").rglob("*.py"))
+    sources = "".join(
+        path.read_text() for path in Path(musetalk_fast.__file__).parent.rglob("*.py")
+    )
     for token in re.findall(r"`(MTF-[A-Z-]+)`", PAGE):
         assert f'"{token}"' in sources
     assert (REPOSITORY / "ci/batch_throughput.py").exists()

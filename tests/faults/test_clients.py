@@ -28,6 +28,7 @@ from workload import (
     unfinished,
 )
 
+import musetalk_fast
 from musetalk_fast import errors
 from musetalk_fast.events import SegmentEvent
 
@@ -278,7 +279,7 @@ def _jumps(site: Path, python: str) -> bool:
 
 @pytest.mark.parametrize("package", ["client", "planning", "rendering", "server", "video", "wire"])
 def test_no_package_reads_the_wall_clock(package: str) -> None:
-    files = [*(REPOSITORY / "musetalk_fast" / package).rglob("*.py")]
+    files = [*(Path(musetalk_fast.__file__).parent / package).rglob("*.py")]
     assert files
     for path in files:
         text = path.read_text()
