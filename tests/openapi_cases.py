@@ -88,6 +88,7 @@ POSTS = {"POST /v1/avatars": AVATAR, "POST /v1/frames": FRAMES, "POST /infer": I
 CASES = [
     Case("GET /health", 200),
     Case("GET /v1/info", 200),
+    Case("GET /metrics", 200),
     Case("GET /v1/jobs", 200),
     Case(DELETE, 404, name="0123456789abcdef"),
     Case(HEAD, 200),
@@ -126,7 +127,7 @@ CASES = [
 ]
 BUSY = [Case("GET /v1/jobs", 200), *(Case(post, 429, body) for post, body in POSTS.items())]
 DRAINING = [
-    Case("GET /health", 200),
+    Case("GET /health", 503),
     Case("GET /v1/info", 503),
     Case(PUT, 503, b"too late", name=sha256(b"too late")),
     *(Case(post, 503, body) for post, body in POSTS.items()),
@@ -135,6 +136,7 @@ KEYLESS = [
     Case("GET /health", 200),
     Case("GET /v1/info", 401),
     Case("GET /v1/jobs", 401),
+    Case("GET /metrics", 401),
     Case(DELETE, 401, name="0123456789abcdef"),
     Case(HEAD, 401),
     Case(PUT, 401, STILL),
@@ -143,8 +145,8 @@ KEYLESS = [
 """Of a server that has a key, which the request lacks."""
 UNTRIED = {408, 410}
 """Statuses that take long to provoke; test_slow_clients.py and test_jobs.py in tests/server do."""
-UNTRIED_OF = {(PUT, 429)}
-"""Needs a key with a quota; tests/server/test_users.py has one."""
+UNTRIED_OF = {(PUT, 429), ("GET /metrics", 403)}
+"""Needs several keys; tests/server/test_users.py and test_metrics.py have them."""
 
 
 # Members of a body that both the file and the server refuse, or take.

@@ -29,6 +29,7 @@ PACKAGES = {
     "uvloop": "uvloop",
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "numba": "numba",
+    "prometheus_client": "prometheus_client",
     "click": "click",
     "platformdirs": "platformdirs",
 }

@@ -139,6 +139,9 @@ def _read(body: bytes, status: int) -> tuple[str, str, str | None]:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         document = None
+    if status == 503 and isinstance(document, dict) and isinstance(document.get("status"), str):
+        # What /health says of a server that cannot work now.
+        return "", f"the server is {printable(document['status'], 40).replace('_', ' ')}", None
     if not isinstance(document, dict) or not isinstance(document.get("message"), str):
         words = _detail(document) or first_line(body)
         words = words.removeprefix(str(status)).lstrip(" :-")

@@ -20,7 +20,6 @@ async def list_jobs(connection: Connection) -> tuple[JobState, ...]:
     Raises:
         errors.ServerError: it cannot be asked, or has no such list.
     """
-    await connection.health()
     document = await connection.document(_PATH)
     if document is None:
         raise errors.ServerRefusedError(

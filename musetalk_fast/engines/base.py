@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,27 @@ class CropRequest(NamedTuple):
     audio: object
     frame: int
     fps: tuple[int, int]
+
+
+class EngineFigures(NamedTuple):
+    """What an engine measures of itself.
+
+    Attributes:
+        gpu_memory: bytes in use and in all, of each device by its name.
+        stage_secs: seconds spent in each of its stages since it was loaded.
+    """
+
+    gpu_memory: Mapping[str, tuple[int, int]]
+    stage_secs: Mapping[str, float]
+
+
+@runtime_checkable
+class ReportsFigures(Protocol):
+    """An engine that has figures for `/metrics`; none has to."""
+
+    def figures(self) -> EngineFigures:
+        """What it measures; called in any thread, at any time, and takes milliseconds at most."""
+        ...
 
 
 class Engine(Protocol):

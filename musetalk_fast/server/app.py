@@ -13,9 +13,12 @@ from musetalk_fast.server.error_responses import answer_refusals
 from musetalk_fast.server.hosts import HOSTS, Hosts, check_host
 from musetalk_fast.server.http_connection import HEADERS, close_unread
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.routes import assets, avatars, frames, health, infer, jobs, page
+from musetalk_fast.server.request_metrics import count_requests
+from musetalk_fast.server.routes import assets, avatars, frames, health, infer, jobs, metrics, page
 from musetalk_fast.server.services import SERVICES, open_services
 from musetalk_fast.server.users import KeyRing
+
+MIDDLEWARES = (close_unread, answer_refusals, count_requests, check_host, check_access)
 
 
 def create_app(
@@ -41,7 +44,9 @@ def create_app(
     """
 
     async def services(app: web.Application) -> AsyncIterator[None]:
-        async with open_services(make_engine, store_dir, limits or Limits()) as opened:
+        async with open_services(
+            make_engine, store_dir, limits or Limits(), names_users=keys is not None
+        ) as opened:
             app[SERVICES] = opened
             yield
 
@@ -49,7 +54,7 @@ def create_app(
         own = {"Cache-Control": response.headers.get("Cache-Control", HEADERS["Cache-Control"])}
         response.headers.update(HEADERS | own)
 
-    app = web.Application(middlewares=[close_unread, answer_refusals, check_host, check_access])
+    app = web.Application(middlewares=MIDDLEWARES)
     if keys is not None:
         app[KEYS] = keys
     if hosts is not None:
@@ -59,6 +64,6 @@ def create_app(
     app[OPEN_PATHS] = health.PATHS | (page.PATHS if has_page else frozenset())
     if has_page:
         app.add_routes(page.ROUTES)
-    for resource in (health, assets, avatars, frames, infer, jobs):
+    for resource in (health, assets, avatars, frames, infer, jobs, metrics):
         app.add_routes(resource.ROUTES)
     return app

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from musetalk_fast.engines.base import Engine
 from musetalk_fast.media.wav import open_speech
+from musetalk_fast.server.avatar_cache import OnStage
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
 
@@ -15,11 +16,14 @@ Recordings = SingleFlight[str, object]
 """By the SHA-256 of the asset: what the engine's `infer` needs."""
 
 
-def recording_cache(engine: Engine, store: AssetStore, thread: Executor, keep: int) -> Recordings:
+def recording_cache(
+    engine: Engine, store: AssetStore, thread: Executor, keep: int, on_stage: OnStage
+) -> Recordings:
     """Prepares recordings in a thread, one after the other, and keeps the last ones."""
 
     def prepare(path: Path, watch: JobControl) -> object:
-        return engine.prepare_audio(open_speech(path), watch.check)
+        with on_stage("prepare_recording"):
+            return engine.prepare_audio(open_speech(path), watch.check)
 
     async def make(name: str, watch: JobControl) -> object:
         with store.lease(name) as path:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -69,15 +71,24 @@ class ReadyAvatar:
                 )
 
 
-def avatar_cache(engine: Engine, store: AssetStore, thread: Executor, limits: Limits) -> Avatars:
+OnStage = Callable[[str], AbstractContextManager[None]]
+"""Entered, in the engine's thread, around a stage of that name."""
+
+
+def avatar_cache(
+    engine: Engine, store: AssetStore, thread: Executor, limits: Limits, on_stage: OnStage
+) -> Avatars:
     """Prepares avatars in a thread, one after the other, and keeps the last ones."""
+
+    def prepare(path: Path, options: AvatarOptions, watch: JobControl) -> ReadyAvatar:
+        with on_stage("prepare_avatar"):
+            return _Preparation(watch, limits.max_source_frames).run(engine, path, options)
 
     async def make(key: AvatarKey, watch: JobControl) -> ReadyAvatar:
         name, options = key
         with store.lease(name) as path:
             await store.verify(name)
-            preparation = _Preparation(watch, limits.max_source_frames)
-            work = partial(preparation.run, engine, path, options)
+            work = partial(prepare, path, options, watch)
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     return SingleFlight(make, limits.avatars, _source_frames, limits.prepared_frames)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -96,18 +97,26 @@ class CropStream:
         self._news.set()
 
 
+OnBatch = Callable[[Counter[str], float, Exception | None], None]
+"""Called in the batcher's thread with the crops of each user, the seconds, and why it failed."""
+
+
 class Batcher:
     """Makes crops with an engine in one thread.
+
+    Attributes:
+        max_batch: most crops of one batch.
 
     Args:
         engine: `infer` is called in the batcher's thread only.
         loop: where crops are taken.
     """
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, on_batch: OnBatch) -> None:
+        self._on_batch = on_batch
         self._engine = engine
         self._loop = loop
-        self._max_batch = engine.describe().max_batch
+        self.max_batch = engine.describe().max_batch
         self._users: OrderedDict[str, deque[CropStream]] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
@@ -116,7 +125,7 @@ class Batcher:
 
     def open(self, requests: Iterator[CropRequest], count: int, user: str) -> CropStream:
         """A stream of `count` crops; while two batches of it wait to be sent, no more are made."""
-        stream = CropStream(self, requests, count, user, 2 * self._max_batch)
+        stream = CropStream(self, requests, count, user, 2 * self.max_batch)
         with self._changed:
             self._users.setdefault(user, deque()).append(stream)
             self._changed.notify()
@@ -164,7 +173,7 @@ class Batcher:
         """One crop of each user in turn, until the batch is full or none wants more."""
         batch: _Batch = []
         idle = 0
-        while len(batch) < self._max_batch and idle < len(self._users):
+        while len(batch) < self.max_batch and idle < len(self._users):
             user, streams = next(iter(self._users.items()))
             self._users.move_to_end(user)
             found = _next_of(streams)
@@ -176,10 +185,14 @@ class Batcher:
         return batch
 
     def _infer(self, batch: _Batch) -> list[_Result]:
+        began = perf_counter()
+        users = Counter(stream.user for stream, _ in batch)
         try:
             crops = _checked(self._engine.infer([request for _, request in batch]), len(batch))
         except Exception as error:  # noqa: BLE001 - an engine may raise anything; clients get it as an error
+            self._on_batch(users, perf_counter() - began, error)
             return self._infer_alone(batch, error)
+        self._on_batch(users, perf_counter() - began, None)
         return [(stream, [crop], None) for (stream, _), crop in zip(batch, crops, strict=True)]
 
     def _infer_alone(self, batch: _Batch, error: Exception) -> list[_Result]:

@@ -9,10 +9,12 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast import errors
+from musetalk_fast.system_limits import limit_error
 from musetalk_fast.wire.messages import ErrorMessage
 
 _LOG = logging.getLogger(__name__)
-_RETRY_SECS = 2
+RETRY_SECS = 2
+"""What `Retry-After` says where nothing better is known."""
 
 _STATUS: tuple[tuple[type[errors.MuseTalkError], int], ...] = (
     (errors.ProtocolError, 400),
@@ -21,6 +23,7 @@ _STATUS: tuple[tuple[type[errors.MuseTalkError], int], ...] = (
     (errors.UsageError, 422),
     (errors.DeviceMemoryError, 503),
     (errors.MemoryLimitError, 503),
+    (errors.FileLimitError, 503),
     (errors.CropNumbersError, 500),
 )
 
@@ -46,7 +49,7 @@ class RefusalError(Exception):
         hint: str | None = None,
         headers: Mapping[str, str] | None = None,
         *,
-        retry_secs: int = _RETRY_SECS,
+        retry_secs: int = RETRY_SECS,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -83,6 +86,7 @@ def refusal_of(error: Exception) -> RefusalError:
     """What an error of any kind says to the client; our own faults are logged, not shown."""
     if isinstance(error, RefusalError):
         return error
+    error = limit_error(error) or error
     for kind, status in _STATUS:
         if isinstance(error, kind):
             # An input's name is a path of this server, which clients must not see.

@@ -120,6 +120,11 @@ class Jobs:
         finally:
             del self._jobs[job.id]
 
+    @property
+    def all(self) -> list[Job]:
+        """Every job, the oldest first."""
+        return list(self._jobs.values())
+
     def seen_by(self, user: User) -> list[Job]:
         """The jobs that a user may see and cancel, the oldest first."""
         return [job for job in self._jobs.values() if user.is_admin or job.user == user.name]

@@ -62,8 +62,9 @@ def _tables(path: Path) -> Mapping[str, Any]:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise InvalidSettingError(
-            f"the file of keys cannot be read: {error.strerror}", where=str(path)
-        ) from error
+            f"the file of keys cannot be read: {error.strerror}", where=str(path),
+            hint="name one that the server may read with --keys-file",
+        ) from error  # fmt: skip
     if len(data) > _MAX_BYTES:
         raise InvalidSettingError(f"it is longer than {_MAX_BYTES} bytes", where=str(path))
     try:

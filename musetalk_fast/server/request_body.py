@@ -85,6 +85,7 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
             raise RefusalError(400, "MTF-REQUEST", "the body's chunks are damaged") from None
         pace.add(clock() - since, len(chunk))
         if chunk:
+            request.app[SERVICES].metrics.received(len(chunk))
             yield chunk
 
 

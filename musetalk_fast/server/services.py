@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from musetalk_fast.engines.base import EngineInfo, MakeEngine
+from musetalk_fast.engines.base import Engine, EngineInfo, MakeEngine
 from musetalk_fast.server.audio_cache import Recordings, recording_cache
 from musetalk_fast.server.avatar_cache import Avatars, avatar_cache
 from musetalk_fast.server.batcher import Batcher
@@ -19,6 +20,8 @@ from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.job_registry import Jobs
 from musetalk_fast.server.limiter import ByteBudget, Limiter
 from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.memory_watch import MemoryWatch
+from musetalk_fast.server.metrics import Metrics
 from musetalk_fast.server.quotas import Quotas
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.threads import run_in_thread, thread_errors
@@ -31,6 +34,7 @@ _ENCODERS = 2
 class Loaded:
     """What there is once the engine is loaded."""
 
+    engine: Engine
     info: EngineInfo
     avatars: Avatars
     recordings: Recordings
@@ -42,9 +46,13 @@ class Services:
 
     Args:
         store_dir: folder of the assets.
+        names_users: users have names, by which their frames are counted.
     """
 
-    def __init__(self, store_dir: Path, limits: Limits) -> None:
+    def __init__(self, store_dir: Path, limits: Limits, *, names_users: bool = False) -> None:
+        self.metrics = Metrics()
+        self.memory = MemoryWatch()
+        self.names_users = names_users
         self.limits = limits
         self.store = AssetStore(store_dir, limits.store_bytes, limits.max_asset_bytes)
         self.limiter = Limiter(limits.max_streams)
@@ -57,10 +65,17 @@ class Services:
 
     @property
     def status(self) -> str:
-        """`healthy`, `loading` or `draining`."""
+        """One of `requests.STATUSES`."""
         if self.draining:
             return "draining"
-        return "healthy" if self.ready.done() else "loading"
+        if not self.ready.done():
+            return "loading"
+        return "out_of_memory" if self.memory.is_short else "healthy"
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the engine is ready."""
+        return self.ready.done() and self.ready.exception() is None
 
     @property
     def loaded(self) -> Loaded:
@@ -69,11 +84,29 @@ class Services:
         Raises:
             RefusalError: 503 while loading or draining.
         """
-        if self.status != "healthy":
+        if self.status in ("loading", "draining"):
             raise RefusalError(
                 503, f"MTF-{self.status.upper()}", f"the server is {self.status}", "try again later"
             )
         return self.ready.result()
+
+    def on_batch(self, users: Counter[str], secs: float, error: Exception | None) -> None:
+        """Count a batch of the engine; from its thread."""
+        if error is not None:
+            self.memory.failed(error)
+            return
+        self.memory.worked()
+        self.metrics.made(users if self.names_users else Counter({"": users.total()}), secs)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage of the engine, in its thread."""
+        try:
+            with self.metrics.stage(name):
+                yield
+        except Exception as error:
+            self.memory.failed(error)
+            raise
 
 
 SERVICES = web.AppKey("services", Services)
@@ -81,13 +114,13 @@ SERVICES = web.AppKey("services", Services)
 
 @asynccontextmanager
 async def open_services(
-    make_engine: MakeEngine, store_dir: Path, limits: Limits
+    make_engine: MakeEngine, store_dir: Path, limits: Limits, *, names_users: bool = False
 ) -> AsyncIterator[Services]:
     """Open the store at once and load the engine in the background.
 
     The engine's verbs each have one thread: none is called twice at once.
     """
-    services = Services(store_dir, limits)
+    services = Services(store_dir, limits, names_users=names_users)
     threads = (ThreadPoolExecutor(1, "avatar"), ThreadPoolExecutor(1, "recording"))
     loading = asyncio.ensure_future(_load(services, make_engine, threads))
     try:
@@ -110,15 +143,18 @@ async def _load(
         with thread_errors():
             engine = await loop.run_in_executor(avatar_thread, make_engine)
             info = engine.describe()
-            batcher = Batcher(engine, loop)
+            batcher = Batcher(engine, loop, services.on_batch)
     except Exception as error:  # noqa: BLE001 - reported by the process that serves
         services.ready.set_exception(error)
         return
     services.ready.set_result(
         Loaded(
+            engine=engine,
             info=info,
-            avatars=avatar_cache(engine, store, avatar_thread, limits),
-            recordings=recording_cache(engine, store, recording_thread, limits.recordings),
+            avatars=avatar_cache(engine, store, avatar_thread, limits, services.stage),
+            recordings=recording_cache(
+                engine, store, recording_thread, limits.recordings, services.stage
+            ),
             batcher=batcher,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,10 @@ from musetalk_fast.server.store_files import DRAFT, is_foreign, remove_asset, sc
 from musetalk_fast.server.store_shares import StoreShares, check_asset_length, quota_full
 from musetalk_fast.server.users import User
 from musetalk_fast.storage import AtomicFile, sync_file
+from musetalk_fast.system_limits import limit_error
 from musetalk_fast.threads import run_in_thread
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Reservation:
@@ -79,6 +83,11 @@ class AssetStore:
     def size(self) -> int:
         """Bytes on disk and on their way."""
         return self._bytes
+
+    @property
+    def count(self) -> int:
+        """How many assets there are."""
+        return len(self._sizes)
 
     @contextmanager
     def lease(self, name: str) -> Iterator[Path]:
@@ -143,8 +152,10 @@ class AssetStore:
                 # On the loop: nothing is evicted between this and being counted as there. What a
                 # power cut takes back is uploaded again.
                 file.publish()
-            except BaseException:
+            except BaseException as error:
                 file.discard()
+                if _is_full_disk(error):
+                    self._give_way(max(size or 0, reservation.size))
                 raise
         self._add(name, length, user)
         return length
@@ -243,6 +254,15 @@ class AssetStore:
         if self._bytes + size > self._budget:
             raise store_full("all assets are in use")
 
+    def _give_way(self, size: int) -> None:
+        """Remove so many bytes, so that who tries again finds the disk less full than it was."""
+        wanted = self._bytes - size
+        for name in list(self._sizes):
+            if self._bytes <= wanted:
+                return
+            if not self._leases[name]:
+                self._remove(name)
+
     def _scan(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         for name, size in scan(self._folder):
@@ -262,7 +282,11 @@ def _no_space(_path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise store_full(error.strerror or str(error)) from error
+        raise limit_error(error) or store_full(error.strerror or str(error)) from error
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    return getattr(error.__cause__, "errno", None) in _NO_SPACE
 
 
 def store_full(reason: str) -> RefusalError:

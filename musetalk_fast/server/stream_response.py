@@ -6,13 +6,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError, refusal_of
-from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.services import Services
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES, accepted_by
 from musetalk_fast.wire.messages import Heartbeat, Message, Progress
@@ -51,15 +50,13 @@ class MessageResponse:
     Args:
         request: which it responds to.
         encoder: how messages look as bytes.
-        threads: where frames and masks are encoded.
     """
 
-    def __init__(
-        self, request: web.Request, encoder: Encoder, limits: Limits, threads: Executor
-    ) -> None:
+    def __init__(self, request: web.Request, encoder: Encoder, services: Services) -> None:
         self._request = request
-        self._limits = limits
-        self._threads = threads
+        self._limits = services.limits
+        self._threads = services.encoders
+        self._metrics = services.metrics
         self._encoder = encoder
         self._response = web.StreamResponse(
             headers={
@@ -87,9 +84,11 @@ class MessageResponse:
         except Exception as error:
             if not self._response.prepared:
                 raise
+            refusal = refusal_of(error)
+            self._metrics.refused(refusal.code)
             for piece in await run_in_thread(self._stop_encoding):
                 await self._write(piece)
-            await self._write(self._encoder.encode(refusal_of(error).to_message()))
+            await self._write(self._encoder.encode(refusal.to_message()))
         await self._response.write_eof()
         return self._response
 
@@ -116,7 +115,10 @@ class MessageResponse:
 
     def _encode_some(self, messages: Iterator[Message]) -> bool:
         """Those that can be had in a short time, or one; whether there may be more. In a thread."""
-        until = time.monotonic() + _TICK_SECS
+        with self._metrics.stage("encode"):
+            return self._encode_until(messages, time.monotonic() + _TICK_SECS)
+
+    def _encode_until(self, messages: Iterator[Message], until: float) -> bool:
         for message in messages:
             with self._encoding:
                 if self._is_over:
@@ -192,6 +194,7 @@ class MessageResponse:
             await self._response.write(piece)
         finally:
             guard.cancel()
+        self._metrics.sent(len(piece))
         self._last_write = self._loop.time()
 
     def _drop(self) -> None:

@@ -17,6 +17,9 @@ from musetalk_fast.wire.messages import PROTOCOL
 INFER_ENGINE = INFER.name
 """The engine's name where a server does not report one."""
 _INFER_STATUS = {"ok": "healthy"}
+HEALTHY = "healthy"
+STATUSES = (HEALTHY, "loading", "draining", "out_of_memory")
+"""What `/health` says of a server; all but the first come with 503."""
 MAX_REQUEST_BYTES = 1 << 20
 """Most bytes of a request's body."""
 MAX_RUNS = 10_000
@@ -143,7 +146,7 @@ class Health:
     """`GET /health`.
 
     Attributes:
-        status: `healthy`, `loading` or `draining`.
+        status: one of `STATUSES`.
     """
 
     status: str

@@ -148,12 +148,12 @@ class Client:
 
 
 @asynccontextmanager
-async def client_of(address: str) -> AsyncIterator[Client]:
-    """A session; `address` as the server prints it."""
+async def client_of(address: str, secs: float | None = 60.0) -> AsyncIterator[Client]:
+    """A session; `address` as the server prints it. No request takes longer than `secs`."""
     path = address.removeprefix("unix:")
     connector = aiohttp.UnixConnector(path) if path != address else None
     base = "http://localhost" if path != address else address
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=secs)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield Client(session, base)
     await asyncio.sleep(0)  # sockets close in the next round of the loop

@@ -131,16 +131,19 @@ async def test_an_upload_of_what_is_there_counts_as_use() -> None:
 async def test_a_full_disk_is_a_full_store(tmp_path: Path, beyond: int) -> None:
     limit = 50 * KIB
     store = AssetStore(tmp_path, budget=10_000 * KIB, longest=10_000 * KIB)
+    used, idle = await _add(store, b"used"), await _add(store, bytes(5 * KIB))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        with pytest.raises(RefusalError) as caught:
+        with store.lease(used), pytest.raises(RefusalError) as caught:
             await _add(store, os.urandom(limit + beyond * KIB))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (caught.value.status, caught.value.code) == (503, "MTF-STORE-FULL")
-    assert _names(tmp_path) == set()
-    assert store.size == 0
+    # What nobody uses has made way for the next try.
+    assert idle not in store
+    assert _names(tmp_path) == {used}
+    assert store.size == 4
 
 
 async def test_what_is_in_use_stays(tmp_path: Path) -> None:

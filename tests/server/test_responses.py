@@ -23,7 +23,6 @@ from musetalk_fast.errors import (
 )
 from musetalk_fast.server.error_responses import refusal_of
 from musetalk_fast.server.infer_encoder import InferEncoder
-from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.stream_response import MessageResponse
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.media_types import NDJSON
@@ -99,7 +98,6 @@ class _Watched:
 async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
     """A response whose frames take their time, as those of a very large picture."""
     watched = _Watched(encoder)
-    limits = Limits(heartbeat_secs=0.6)
 
     async def work(response: MessageResponse) -> None:
         await response.send(Start(engine="e", model="1", start=0, stop=2))
@@ -107,7 +105,7 @@ async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
         await response.end(2)
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        response = MessageResponse(request, watched, limits, server.services.encoders)  # type: ignore[arg-type]
+        response = MessageResponse(request, watched, server.services)  # type: ignore[arg-type]
         return await response.run(work)
 
     runner = web.ServerRunner(web.Server(handler))
@@ -123,7 +121,7 @@ async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
 
 
 async def test_frames_that_take_their_time_do_not_fall_silent(tmp_path: Path) -> None:
-    async with server_in(tmp_path) as server:
+    async with server_in(tmp_path, heartbeat_secs=0.6) as server:
         infer, ndjson = await asyncio.gather(
             _sent(server, InferEncoder(Fraction(25), time.monotonic())),
             _sent(server, StreamEncoder(NDJSON)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -202,3 +204,24 @@ async def test_a_refused_body_is_not_asked_for(tmp_path: Path) -> None:
         await server.client.put(DATA)
         await wire.send(head("PUT", ASSET, **expecting | {"Content_Length": len(DATA)}))
         assert (await wire.answer()).status == 200
+
+
+async def test_without_files_to_open_a_request_is_told_so_and_streams_go_on(
+    tmp_path: Path,
+) -> None:
+    async with server_in(tmp_path) as server, wire_to(server) as wire:
+        body = await server.client.frames_body(0, 100_000)
+        async with server.client.post("/v1/frames", body) as stream:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            probe = os.open(os.devnull, os.O_RDONLY)
+            os.close(probe)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (probe, hard))
+            try:
+                await wire.send(head("PUT", ASSET, Content_Length=len(DATA)) + DATA)
+                answer = await wire.answer()
+                assert len(await stream.content.readexactly(1 << 20)) == 1 << 20
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert (answer.status, answer.document["code"]) == (503, "MTF-FILES")
+        assert answer.headers["retry-after"] == "2"
+        await server.client.put(DATA)

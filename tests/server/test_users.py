@@ -169,7 +169,7 @@ class _Gate(PatternEngine):
 
 async def test_users_share_the_engine_whatever_the_number_of_their_streams() -> None:
     engine = _Gate()
-    batcher = Batcher(engine, asyncio.get_running_loop())
+    batcher = Batcher(engine, asyncio.get_running_loop(), lambda *_batch: None)
 
     def requests(source: int) -> Any:
         still = PatternAvatar(64, 64, ())

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -50,7 +51,7 @@ async def test_a_disk_that_is_full_while_a_video_is_prepared(tmp_path: Path) -> 
     store, data = AssetStore(tmp_path / "store", 1 << 20, 1 << 20), avatar()
     await store.receive(sha256(data), _once(data), len(data), User("a"))
     with ThreadPoolExecutor(1) as thread:
-        avatars = avatar_cache(_FullDisk(), store, thread, Limits())
+        avatars = avatar_cache(_FullDisk(), store, thread, Limits(), lambda _stage: nullcontext())
         with pytest.raises(RefusalError, match="No space left") as caught:
             await avatars.get((sha256(data), AvatarOptions()))
     assert (caught.value.status, caught.value.code) == (503, "MTF-STORE-FULL")

@@ -46,8 +46,7 @@ async def post_avatars(request: web.Request) -> web.StreamResponse:
             )
             await _send_faces(response, job, loaded.info, ready, asked)
 
-    encoder = wire_encoder(request)
-    return await MessageResponse(request, encoder, services.limits, services.encoders).run(work)
+    return await MessageResponse(request, wire_encoder(request), services).run(work)
 
 
 async def _send_faces(

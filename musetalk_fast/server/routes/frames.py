@@ -48,8 +48,7 @@ async def post_frames(request: web.Request) -> web.StreamResponse:
             recording = await response.during(loaded.recordings.get(asked.audio))
             await _send_frames(response, job, loaded, ready, recording, asked)
 
-    encoder = wire_encoder(request)
-    return await MessageResponse(request, encoder, services.limits, services.encoders).run(work)
+    return await MessageResponse(request, wire_encoder(request), services).run(work)
 
 
 def _check_rate(asked: FramesRequest, limits: Limits) -> None:

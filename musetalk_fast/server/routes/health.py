@@ -10,10 +10,11 @@ from aiohttp import web
 from musetalk_fast._version import __version__
 from musetalk_fast.engines.base import EngineInfo
 from musetalk_fast.server.auth import has_access
+from musetalk_fast.server.error_responses import RETRY_SECS
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.types import CROP_SIZE, CropEncoding
 from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES
-from musetalk_fast.wire.requests import Health, Info
+from musetalk_fast.wire.requests import HEALTHY, Health, Info
 
 ROUTES = web.RouteTableDef()
 
@@ -25,9 +26,9 @@ _NOT_YET = EngineInfo(name="", model="", is_preview=False)
 
 @ROUTES.get("/health")
 async def get_health(request: web.Request) -> web.Response:
-    """Whether the server can work; always 200. Without the server's key it says nothing else."""
+    """Whether the server can work: 200, else 503. Without a key it says nothing else."""
     services = request.app[SERVICES]
-    loaded = services.ready.done()
+    loaded = services.is_loaded
     known = has_access(request)
     info = services.ready.result().info if loaded and known else _NOT_YET
     health = Health(
@@ -38,7 +39,12 @@ async def get_health(request: web.Request) -> web.Response:
         gpu_name=info.gpu_name,
         engine=info.name,
     )
-    return _json(health.to_json())
+    if health.status == HEALTHY:
+        return _json(health.to_json())
+    response = _json(health.to_json())
+    response.set_status(503)
+    response.headers["Retry-After"] = str(RETRY_SECS)
+    return response
 
 
 @ROUTES.get("/v1/info")

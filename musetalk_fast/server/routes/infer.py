@@ -66,9 +66,7 @@ async def post_infer(request: web.Request) -> web.StreamResponse:
                 given = await run_in_thread(partial(read_infer_request, body, limits.max_fps))
                 slot.enter_context(services.limiter.take())
                 slot.enter_context(services.quotas.stream(user))
-            response = MessageResponse(
-                request, InferEncoder(given.fps, started), limits, services.encoders
-            )
+            response = MessageResponse(request, InferEncoder(given.fps, started), services)
             work = _Work(response, services, loaded, user)
             return await response.run(lambda _response: work.run(given, memory))
 
