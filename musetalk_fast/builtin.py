@@ -1,4 +1,4 @@
-"""The built-in preview server: a child process on a private address that dies with its parent."""
+"""A server as a child process that dies with its parent: the built-in preview, or another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -42,10 +42,21 @@ _MAX_SOCKET_PATH = 100
 
 
 class BuiltinServer:
-    """Runs `serve --engine preview` while the context is open; `address` is for `-s`."""
+    """Runs `serve` while the context is open; `address` is for `-s`.
 
-    def __init__(self) -> None:
+    Args:
+        engine: that it has.
+        listen: options of `serve` that say where it listens; none: a private address.
+        name: how messages call it.
+    """
+
+    def __init__(
+        self, engine: str = "preview", listen: Sequence[str] = (), name: str = _NAME
+    ) -> None:
         self.address = ""
+        self._engine = engine
+        self._listen = listen
+        self._name = name
         self._process: asyncio.subprocess.Process | None = None
         self._lifeline = -1
         self._runtime_dir: Path | None = None
@@ -84,7 +95,7 @@ class BuiltinServer:
             # The child exits when this pipe closes: the kernel does that even after a kill -9.
             read_end, self._lifeline = os.pipe()
             try:
-                self._process = await _spawn(runtime_dir, read_end)
+                self._process = await self._spawn(runtime_dir, read_end)
             finally:
                 os.close(read_end)
         except OSError as error:  # EAGAIN: the limit of processes is reached
@@ -96,6 +107,29 @@ class BuiltinServer:
                 self.address = await self._listening(self._process)
         except TimeoutError:
             raise self._failed(f"did not listen within {_START_SECS:.0f} s") from None
+
+    async def _spawn(self, runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
+            *(
+                "serve",
+                "--no-page",
+                "--engine",
+                self._engine,
+                *(self._listen or _listen_at(runtime_dir)),
+            ),
+            *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=(lifeline,),
+            start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
+        )
+
+    async def wait(self) -> None:
+        """Return when it has ended."""
+        assert self._process is not None
+        await self._process.wait()
 
     async def _listening(self, process: asyncio.subprocess.Process) -> str:
         assert process.stdout is not None
@@ -113,36 +147,25 @@ class BuiltinServer:
             self._log.append(line.decode(errors="replace").rstrip())
 
     def _failed(self, what: str) -> MuseTalkError:
-        if (said := _last_error(self._log)) is not None:
+        if (said := _last_error(self._log, self._name)) is not None:
             return said
         tail = "; ".join(list(self._log)[-3:])
         hint = "try again; `musetalk-fast doctor` finds out what may be missing"
-        return ServerFailedError(f"{what}{': ' + tail if tail else ''}", where=_NAME, hint=hint)
+        return ServerFailedError(
+            f"{what}{': ' + tail if tail else ''}", where=self._name, hint=hint
+        )
 
 
-def _last_error(log: Iterable[str]) -> MuseTalkError | None:
+def _last_error(log: Iterable[str], name: str) -> MuseTalkError | None:
     """What the child has said that it ended with: asked again, it would say the same."""
     said: MuseTalkError | None = None
     for line in log:
         if found := _ERROR.fullmatch(line):
             kind = error_class(found[2])
-            said = kind(found[1], where=_NAME) if kind is not None else None
+            said = kind(found[1], where=name) if kind is not None else None
         elif said is not None and line.startswith("  hint: "):
             said.hint = line.removeprefix("  hint: ")
     return said
-
-
-async def _spawn(runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
-        *("serve", "--no-page", "--engine", "preview", *_listen_at(runtime_dir)),
-        *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        pass_fds=(lifeline,),
-        start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
-    )
 
 
 def _listen_at(runtime_dir: Path) -> tuple[str, ...]:

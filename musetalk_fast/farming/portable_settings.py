@@ -1,4 +1,4 @@
-"""The settings of an export as a file that its tasks read, on whichever machine."""
+"""Settings that mean the same on whichever machine: as a file of an export, or as values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from musetalk_fast.config import Loaded, SettingValue
+from musetalk_fast.config import Loaded, Settings, SettingValue
 from musetalk_fast.media.background import background_file
 
 
@@ -24,6 +24,18 @@ def portable_settings(loaded: Loaded) -> str:
 
 
 _FILES = {("server", key) for key in ("api_key_file", "ca_file", "cert", "key")}
+
+
+def absolute_files(settings: Settings) -> Settings:
+    """Settings whose files are named by absolute paths."""
+    server = settings.server
+    for _, key in _FILES:
+        if (path := getattr(server, key)) is not None:
+            server = replace(server, **{key: str(Path(path).absolute())})
+    avatar = settings.avatar
+    if (file := background_file(avatar.background)) is not None:
+        avatar = replace(avatar, background=str(file.absolute()))
+    return replace(settings, server=server, avatar=avatar)
 
 
 def _absolute(item: SettingValue) -> SettingValue:
