@@ -13,7 +13,8 @@ from typing import Any
 import ray
 
 from musetalk_fast import errors
-from musetalk_fast.farming.ray.event_actor import EventActor, Message
+from musetalk_fast.farming.ray.event_actor import EventActor
+from musetalk_fast.farming.ray.job_tasks import Message
 from musetalk_fast.farming.ray.server_actor import RESOURCE, ServerActor, end_server
 
 _TASK_PROCESSORS = 2

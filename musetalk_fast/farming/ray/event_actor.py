@@ -7,43 +7,17 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import ray
 
 from musetalk_fast.events import Event, ProgressEvent
+from musetalk_fast.farming.ray.job_tasks import Begun, Message
 
 _MOST = 20_000
 """Events that wait; the oldest go first. They are fetched four times a second."""
 _PERIOD_SECS = 0.25
 _ACKNOWLEDGED_SECS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A task begins, for the first time or again.
-
-    Attributes:
-        where: `host, process 123`.
-    """
-
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a task says.
-
-    Attributes:
-        job: name of its job.
-        piece: number of the task in its job.
-        node: of the cluster.
-    """
-
-    job: str
-    piece: int
-    content: Event | Begun
 
 
 class EventActor:

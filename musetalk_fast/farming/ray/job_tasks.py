@@ -1,15 +1,40 @@
-"""What the tasks of a job say, as if one had made it."""
+"""What the tasks of a job say, passed on as if one task had made it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.events import Event, PlanEvent, ProgressEvent, ServerEvent, WarningEvent
-from musetalk_fast.farming.ray.event_actor import Begun, Message
 
 OnEvent = Callable[[Job | None, Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A task begins, for the first time or again.
+
+    Attributes:
+        where: `host, process 123`.
+    """
+
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a task says.
+
+    Attributes:
+        job: name of its job.
+        piece: number of the task in its job; 0: it makes it all, or the steps before and after.
+    """
+
+    job: str
+    piece: int
+    content: Event | Begun
 
 
 class JobTasks:
@@ -75,3 +100,10 @@ class JobTasks:
             fps=sum(rates) if rates else None,
             eta_secs=max((each.eta_secs or 0.0 for each in known.values()), default=None),
         )
+
+
+def shares(segments: int, pieces: int) -> Iterator[range]:
+    """Segments shared out evenly, each share one run."""
+    pieces = min(segments, pieces)
+    cuts = [segments * each // pieces for each in range(pieces + 1)]
+    return (range(start, stop) for start, stop in pairwise(cuts))

@@ -22,7 +22,7 @@ from musetalk_fast.batching.stopping import FailedFastError, loses_servers, serv
 from musetalk_fast.events import Event, ServerEvent, WarningEvent
 from musetalk_fast.farming.ray import remote_tasks
 from musetalk_fast.farming.ray.cluster import Cluster
-from musetalk_fast.farming.ray.job_tasks import JobTasks
+from musetalk_fast.farming.ray.job_tasks import JobTasks, shares
 from musetalk_fast.farming.ray.server_actor import address_of
 from musetalk_fast.farming.ray.work import Work, portable
 from musetalk_fast.planning import Plan
@@ -192,7 +192,7 @@ class _RayBatch:
         laps.append(time.monotonic())
         await run_all(*(
             self._segments(job, piece, numbers)
-            for piece, numbers in enumerate(_shares(planned, tasks.pieces), 1)
+            for piece, numbers in enumerate(shares(planned, tasks.pieces), 1)
         ))  # fmt: skip
         laps.append(time.monotonic())
         with self._work(job) as work:
@@ -252,13 +252,6 @@ def _outcome(job: Job, made: RenderResult | Plan) -> Outcome:
     if isinstance(made, Plan):
         return Outcome(job, kept=made)
     return Outcome(job, result=made)
-
-
-def _shares(segments: int, pieces: int) -> Iterator[range]:
-    """Segments shared out evenly, each share one run."""
-    pieces = min(segments, pieces)
-    cuts = [segments * each // pieces for each in range(pieces + 1)]
-    return (range(start, stop) for start, stop in pairwise(cuts))
 
 
 def _timed(result: RenderResult, laps: Sequence[float]) -> RenderResult:
