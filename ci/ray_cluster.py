@@ -31,7 +31,7 @@ RAY = Path(sys.executable).with_name("ray")
 INSIDE = "MTF_CI_INSIDE"
 PORT = 6399
 CANNOT_RUN = 77
-TIMEOUT_SECS = 240
+TIMEOUT_SECS = 480
 JOBS = 3
 
 

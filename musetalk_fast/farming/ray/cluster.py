@@ -62,6 +62,8 @@ class Cluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             ray.init(self._address, logging_level="ERROR", log_to_driver=False)
+            # Whatever `log_to_driver` says, it prints each worker's death on stdout, which is ours.
+            ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
             self._look()
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
             raise _unreachable(self._address, error) from error
