@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from musetalk_fast.config import Loaded, Settings, SettingValue
 from musetalk_fast.media.background import background_file
@@ -31,7 +32,8 @@ def absolute_files(settings: Settings) -> Settings:
     server = settings.server
     for _, key in _FILES:
         if (path := getattr(server, key)) is not None:
-            server = replace(server, **{key: str(Path(path).absolute())})
+            named: dict[str, Any] = {key: str(Path(path).absolute())}
+            server = replace(server, **named)
     avatar = settings.avatar
     if (file := background_file(avatar.background)) is not None:
         avatar = replace(avatar, background=str(file.absolute()))

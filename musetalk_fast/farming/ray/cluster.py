@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 import ray
+import ray.util.scheduling_strategies
 
 from musetalk_fast import errors
 from musetalk_fast.farming.ray.event_actor import EventActor
@@ -85,8 +86,14 @@ class Cluster:
         if most < 1:
             raise errors.ClusterError("no node of it has processors", where=self._address)
         self.processors = min(_TASK_PROCESSORS, most)
-        actor = ray.remote(EventActor)
-        self.events = actor.options(num_cpus=0, max_restarts=-1).remote()
+        # Here, where it is lost last: what was said to an actor whose node dies is lost.
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=True
+        )
+        actor = ray.remote(EventActor).options(
+            num_cpus=0, max_restarts=-1, scheduling_strategy=here
+        )
+        self.events = actor.remote()
 
     def room(self) -> int:
         """Tasks of which all can be at work at a time, at least one."""
