@@ -109,15 +109,10 @@ class BuiltinServer:
             raise self._failed(f"did not listen within {_START_SECS:.0f} s") from None
 
     async def _spawn(self, runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
+        listen = self._listen or _listen_at(runtime_dir)
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
-            *(
-                "serve",
-                "--no-page",
-                "--engine",
-                self._engine,
-                *(self._listen or _listen_at(runtime_dir)),
-            ),
+            *("serve", "--no-page", "--engine", self._engine, *listen),
             *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
