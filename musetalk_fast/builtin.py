@@ -1,4 +1,4 @@
-"""A server as a child process, on a private address, that dies with its parent."""
+"""A server as a child process that dies with its parent: the built-in preview, or another."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ _ERROR = re.compile(r"error: (.*) \((MTF-[A-Z-]+)\)")
 """The line that every command of ours ends with when it fails."""
 
 _START_SECS = 60.0
+LOAD_SECS = 900.0
+"""Longest start of an engine with weights: some 4 GB from a slow disk."""
+
 _STOP_SECS = 0.5
 _MAX_SOCKET_PATH = 100
 """`sockaddr_un` holds 108 bytes on Linux, 104 on macOS."""
@@ -46,16 +49,23 @@ class BuiltinServer:
 
     Args:
         engine: the options of `serve` that choose it.
+        listen: options of `serve` that say where it listens; none: a private address.
+        name: how messages call it.
         start_secs: longest time until it listens.
     """
 
     def __init__(
         self,
         engine: Sequence[str] = ("--engine", "preview"),
+        *,
+        listen: Sequence[str] = (),
+        name: str = _NAME,
         start_secs: float = _START_SECS,
     ) -> None:
         self.address = ""
         self._engine = engine
+        self._listen = listen
+        self._name = name
         self._start_secs = start_secs
         self._process: asyncio.subprocess.Process | None = None
         self._lifeline = -1
@@ -95,7 +105,7 @@ class BuiltinServer:
             # The child exits when this pipe closes: the kernel does that even after a kill -9.
             read_end, self._lifeline = os.pipe()
             try:
-                self._process = await _spawn(self._engine, runtime_dir, read_end)
+                self._process = await self._spawn(runtime_dir, read_end)
             finally:
                 os.close(read_end)
         except OSError as error:  # EAGAIN: the limit of processes is reached
@@ -107,6 +117,24 @@ class BuiltinServer:
                 self.address = await self._listening(self._process)
         except TimeoutError:
             raise self._failed(f"did not listen within {self._start_secs:.0f} s") from None
+
+    async def _spawn(self, runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
+        listen = self._listen or _listen_at(runtime_dir)
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
+            *("serve", "--no-page", *self._engine, *listen),
+            *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=(lifeline,),
+            start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
+        )
+
+    async def wait(self) -> None:
+        """Return when it has ended."""
+        assert self._process is not None
+        await self._process.wait()
 
     async def _listening(self, process: asyncio.subprocess.Process) -> str:
         assert process.stdout is not None
@@ -129,38 +157,25 @@ class BuiltinServer:
         return tuple(self._log)
 
     def _failed(self, what: str) -> MuseTalkError:
-        if (said := _last_error(self._log)) is not None:
+        if (said := _last_error(self._log, self._name)) is not None:
             return said
         tail = "; ".join(list(self._log)[-3:])
         hint = "try again; `musetalk-fast doctor` finds out what may be missing"
-        return ServerFailedError(f"{what}{': ' + tail if tail else ''}", where=_NAME, hint=hint)
+        return ServerFailedError(
+            f"{what}{': ' + tail if tail else ''}", where=self._name, hint=hint
+        )
 
 
-def _last_error(log: Iterable[str]) -> MuseTalkError | None:
+def _last_error(log: Iterable[str], name: str) -> MuseTalkError | None:
     """What the child has said that it ended with: asked again, it would say the same."""
     said: MuseTalkError | None = None
     for line in log:
         if found := _ERROR.fullmatch(line):
             kind = error_class(found[2])
-            said = kind(found[1], where=_NAME) if kind is not None else None
+            said = kind(found[1], where=name) if kind is not None else None
         elif said is not None and line.startswith("  hint: "):
             said.hint = line.removeprefix("  hint: ")
     return said
-
-
-async def _spawn(
-    engine: Sequence[str], runtime_dir: Path, lifeline: int
-) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
-        *("serve", "--no-page", *engine, *_listen_at(runtime_dir)),
-        *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        pass_fds=(lifeline,),
-        start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
-    )
 
 
 def _listen_at(runtime_dir: Path) -> tuple[str, ...]:

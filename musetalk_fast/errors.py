@@ -50,6 +50,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │       ├── FrameOrderError        an index that was not expected
 │       ├── FrameShapeError        a crop of another shape or encoding
 │       └── StreamCutError         the stream ended without `end`
+├── ClusterError               69  the cluster of `--on` is absent, or lost what it was doing
 ├── EngineLoadError            78  the engine cannot run here
 │   ├── WeightsMissingError        weights that are not there
 │   ├── WeightsFormatError         damaged, cut, or of another network
@@ -493,6 +494,14 @@ class StreamCutError(ProtocolError):
 
     token = "MTF-WIRE-CUT"
     default_hint = "the connection broke or the server stopped: try again, and look at its log"
+
+
+class ClusterError(MuseTalkError):
+    """The cluster that the work was given to is absent, cannot do it, or has lost it."""
+
+    token = "MTF-CLUSTER"
+    exit_code = 69
+    default_hint = "look at it with `ray status`; the same command again continues"
 
 
 class EngineLoadError(MuseTalkError):

@@ -14,8 +14,9 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.finished import FinishedVideos
 from musetalk_fast.batching.outcome import BatchListener, Outcome, failed
 from musetalk_fast.batching.recording_length import shortest_first
+from musetalk_fast.batching.stopping import FailedFastError, loses_servers, servers_gone
 from musetalk_fast.config import DEFAULT_SERVER, ServerSettings, Settings
-from musetalk_fast.errors import OutputWriteError
+from musetalk_fast.errors import MuseTalkError, OutputWriteError, ServersLostError
 from musetalk_fast.planning import Plan
 from musetalk_fast.planning.concurrency import MAX_ENCODERS, choose_concurrency, processors
 from musetalk_fast.rendering import Renderer
@@ -23,6 +24,7 @@ from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.executor import MAX_STREAMS
 from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.loading import RenderRequest
+from musetalk_fast.rendering.servers import any_answers
 from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
@@ -46,10 +48,6 @@ _BESIDE = 2
 """Jobs that load their inputs or join their parts, while others have all encoders."""
 
 
-class _FailedFastError(Exception):
-    """A job failed, and that ends the batch."""
-
-
 async def render_all(
     jobs: Sequence[Job],
     listener: BatchListener,
@@ -60,12 +58,13 @@ async def render_all(
 
     Raises:
         errors.ServerError: servers cannot be opened; if none was chosen, the default one.
+        errors.ServersLostError: after a job has failed, none of its servers answers.
         errors.OutputWriteError: a folder for the videos cannot be made.
     """
     async with AsyncExitStack() as stack:
         batch = _Batch(stack, listener, finished, options, jobs)
         await batch.open_servers(jobs)
-        await run_in_thread(partial(_make_folders, {job.output.parent for job in jobs}))
+        await run_in_thread(partial(make_folders, {job.output.parent for job in jobs}))
         waiting = deque(await run_in_thread(partial(shortest_first, jobs)))
         count = min(batch.at_once, len(jobs))
         workers = [asyncio.ensure_future(batch.work(waiting)) for _ in range(count)]
@@ -74,11 +73,11 @@ async def render_all(
             for worker in workers:
                 if worker.done():
                     worker.result()
-        except asyncio.CancelledError:
+        except FailedFastError:
+            listener.interrupt()
+        except (asyncio.CancelledError, ServersLostError):
             listener.interrupt()
             raise
-        except _FailedFastError:
-            listener.interrupt()
         finally:
             await cancel_and_wait(workers)
 
@@ -121,8 +120,15 @@ class _Batch:
             self._listener.begin(job)
             outcome = await self._render(job)
             self._listener.end(outcome)
-            if outcome.error is not None and self._options.fail_fast:
-                raise _FailedFastError
+            if outcome.error is not None:
+                await self._check(job, outcome.error)
+
+    async def _check(self, job: Job, error: MuseTalkError) -> None:
+        """Whether to go on after this job has failed."""
+        if loses_servers(error) and not await any_answers(job.settings):
+            raise servers_gone(error)
+        if self._options.fail_fast:
+            raise FailedFastError
 
     async def _render(self, job: Job) -> Outcome:
         try:
@@ -164,7 +170,12 @@ def _segments_at_once(jobs: Iterable[Job]) -> int:
     return min(MAX_STREAMS, max(encoders, len(servers)))
 
 
-def _make_folders(folders: Iterable[Path]) -> None:
+def make_folders(folders: Iterable[Path]) -> None:
+    """Make the folders for the videos.
+
+    Raises:
+        errors.OutputWriteError: one cannot be made.
+    """
     for folder in folders:
         make_folder(folder)
 

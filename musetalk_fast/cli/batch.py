@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from musetalk_fast.cli.batch_place import ClusterAddress, render_with
 from musetalk_fast.cli.overwriting import ask_before_replacing
 from musetalk_fast.cli.setting_options import (
     DescribedArgument,
@@ -19,7 +21,8 @@ from musetalk_fast.cli.setting_options import (
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:
-    from musetalk_fast.batching import BatchOptions, Job, ReportFolder
+    from musetalk_fast.batching import Job, ReportFolder
+    from musetalk_fast.cli.batch_place import Render
 
 _EXAMPLES = """\b
 Examples:
@@ -28,6 +31,7 @@ Examples:
   musetalk-fast batch 'day*/**/*.wav' --avatar anna.png -o rendered
   musetalk-fast batch jobs.csv -o rendered --dry-run
   musetalk-fast batch jobs.jsonl -o /shared/rendered --shard 1/4
+  musetalk-fast batch jobs.jsonl -o /shared/rendered --on ray --serve musetalk
 """
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -88,6 +92,16 @@ _OPTIONS = (
         metavar="NUMBER", help="Jobs at work at a time. Default: by processors and servers.",
     ),
     click.option(
+        "--on", "cluster", cls=GroupedOption, group="Cluster", type=ClusterAddress(),
+        metavar="ray[://HOST:PORT]", help="Make the videos on a Ray cluster: that of RAY_ADDRESS "
+        "or of this machine, or the one at this address. All nodes need the same folders.",
+    ),
+    click.option(
+        "--serve", "engine", cls=GroupedOption, group="Cluster", metavar="ENGINE",
+        help="Have the cluster run servers with this engine: one for each `musetalk` of its "
+        "resources, which are to be its GPUs.",
+    ),
+    click.option(
         "--fail-fast", cls=GroupedOption, group="Jobs", is_flag=True,
         help="Stop at the first job that fails.",
     ),
@@ -120,6 +134,8 @@ def batch(
     shard: tuple[int, int] | None,
     limit: int | None,
     at_once: int | None,
+    cluster: str | None,
+    engine: str | None,
     fail_fast: bool,
     fresh: bool,
     dry_run: bool,
@@ -140,6 +156,7 @@ def batch(
     )
 
     settings = load(ctx)
+    renders = render_with(cluster, engine, settings)
     defaults = JobListDefaults(settings, outputs, avatar, fresh)
     found = collect_jobs(inputs, defaults, recursive=recursive)
     jobs = Selection(only, shard, limit).of(found.jobs)
@@ -148,7 +165,7 @@ def batch(
     if dry_run:
         return _list_jobs(ctx, jobs, found.left_over, place)
     options = BatchOptions(at_once, fail_fast)
-    return _render(ctx, jobs, found.left_over, place, options)
+    return _render(ctx, jobs, found.left_over, place, partial(renders, options=options))
 
 
 def _list_jobs(
@@ -171,9 +188,8 @@ def _render(
     jobs: tuple[Job, ...],
     left_over: tuple[str, ...],
     place: ReportFolder,
-    options: BatchOptions,
+    render: Render,
 ) -> int:
-    from musetalk_fast.batching import FinishedVideos, render_all
     from musetalk_fast.cli.batch_display_selection import open_batch_display
     from musetalk_fast.cli.batch_follower import BatchFollower
     from musetalk_fast.cli.signals import run
@@ -189,5 +205,5 @@ def _render(
         for reason in left_over:
             display.warn(reason, "MTF-LEFT-OVER")
         with BatchFollower(display, jobs, place, earlier) as follower:
-            run(render_all(jobs, follower, FinishedVideos(earlier), options))
+            run(render(jobs, follower, earlier))
         return follower.summarise()

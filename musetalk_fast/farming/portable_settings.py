@@ -1,12 +1,13 @@
-"""The settings of an export as a file that its tasks read, on whichever machine."""
+"""Settings that mean the same on whichever machine: as a file of an export, or as values."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-from musetalk_fast.config import Loaded, SettingValue
+from musetalk_fast.config import Loaded, Settings, SettingValue
 from musetalk_fast.media.background import background_file
 
 
@@ -24,6 +25,19 @@ def portable_settings(loaded: Loaded) -> str:
 
 
 _FILES = {("server", key) for key in ("api_key_file", "ca_file", "cert", "key")}
+
+
+def absolute_files(settings: Settings) -> Settings:
+    """Settings whose files are named by absolute paths."""
+    server = settings.server
+    for _, key in _FILES:
+        if (path := getattr(server, key)) is not None:
+            named: dict[str, Any] = {key: str(Path(path).absolute())}
+            server = replace(server, **named)
+    avatar = settings.avatar
+    if (file := background_file(avatar.background)) is not None:
+        avatar = replace(avatar, background=str(file.absolute()))
+    return replace(settings, server=server, avatar=avatar)
 
 
 def _absolute(item: SettingValue) -> SettingValue:

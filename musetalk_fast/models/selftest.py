@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from musetalk_fast.builtin import BuiltinServer
+from musetalk_fast.builtin import LOAD_SECS, BuiltinServer
 from musetalk_fast.config import BUILTIN, ProcessingSettings, ServerSettings, Settings
 from musetalk_fast.engines.musetalk.model_folder import find_models
 from musetalk_fast.errors import OutputPlaceError, UsageError
@@ -25,8 +25,6 @@ from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.threads import run_in_thread
 
 _SAMPLE = Path(__file__).parents[2] / "examples"
-_LOAD_SECS = 900.0
-"""Some 4 GB from a slow disk."""
 _AGAIN = re.compile(r"(\d+) crops were no numbers")
 
 
@@ -122,7 +120,7 @@ async def run_selftest(
     preview = await make(BUILTIN, "preview.mp4")
     began = time.monotonic()
     engine = ("--engine", "musetalk", "--models-dir", str(models_dir), *options)
-    async with BuiltinServer(engine, _LOAD_SECS) as server:
+    async with BuiltinServer(engine, start_secs=LOAD_SECS) as server:
         load_secs = time.monotonic() - began
         real = await make(server.address, "musetalk.mp4")
         said = server.log

@@ -18,7 +18,12 @@ from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.manifest import Manifest
 from musetalk_fast.rendering.shown_frames import shown_frames
 from musetalk_fast.types import Box, Face, Scaling, SourceRun, StillRowsMode
-from musetalk_fast.video.band_segment import BandCompositor, BandSegmentEncoder, StillBand
+from musetalk_fast.video.band_segment import (
+    BandCompositor,
+    BandSegmentEncoder,
+    StillBand,
+    encode_rows,
+)
 from musetalk_fast.video.compositor import Compositor, StillCompositor
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.first_frame import FirstFrameCompositor
@@ -148,19 +153,15 @@ class Codings:
         choice = choose_band(plan.encoder, face, plan.width, plan.height)
         if choice is None:
             return None, None
+        key = choice, plan.fps, plan.colour
         try:
-            band = StillBand.encode(
-                choice,
-                planes,
-                face,
-                plan.fps,
-                plan.colour,
-                sharp=_sharp(plan),
-                match_colour=plan.match_colour,
+            rows = self._job.avatars.still_rows(
+                avatar, key, lambda: encode_rows(choice, planes, plan.fps, plan.colour)
             )
         except UnsupportedStreamError:
             return choice, None
-        return choice, band
+        look = plan.fps, plan.colour, _sharp(plan), plan.match_colour
+        return choice, StillBand(choice, planes, face, rows, *look)
 
 
 def open_compositor(

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ from musetalk_fast.rendering.face_table import FaceTable, open_face_table
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.faceless import FacelessFrames
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
+from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
 from musetalk_fast.rendering.planned_input import FileState
 from musetalk_fast.threads import run_in_thread
@@ -149,12 +150,14 @@ class RenderJob:
     Attributes:
         picture: the avatar as servers get it.
         states: of the plan's inputs' files before they were read; none if they are not known.
+        avatars: what other renders know of their avatars.
     """
 
     state: JobState
     inputs: Inputs
     picture: Asset
     states: tuple[FileState | None, ...] = ()
+    avatars: KnownAvatars = field(default_factory=KnownAvatars)
 
     @property
     def plan(self) -> Plan:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from musetalk_fast.events import Event, OnEvent
 from musetalk_fast.media.avatar import AvatarSource
@@ -13,7 +14,15 @@ from musetalk_fast.media.background import background_file
 from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import AvatarWanted, SeenAvatar, see_avatar
 from musetalk_fast.rendering.planned_input import FileState, file_state
+from musetalk_fast.types import ColourTags
+from musetalk_fast.video.band_encoder import StillRows
+from musetalk_fast.video.still_rows import BandChoice
 
+RowsKey = tuple[BandChoice, Fraction, ColourTags]
+"""What the rows of a still that never change are encoded by."""
+
+_MOST_ROWS = 4
+"""Of an avatar: videos of other sizes of its band, or by other settings."""
 _MOST = 4
 """Avatars in memory that no render may need any more: a still of 4K takes about 40 MB."""
 
@@ -28,6 +37,7 @@ class _Known:
     seen: SeenAvatar | None = None
     asset: Asset | None = None
     said: list[Event] = field(default_factory=list)
+    still_rows: list[tuple[RowsKey, StillRows]] = field(default_factory=list)
 
 
 class KnownAvatars:
@@ -55,14 +65,36 @@ class KnownAvatars:
 
     def asset(self, avatar: AvatarSource) -> Asset:
         """What a server gets of it."""
-        with self._lock:
-            entries = tuple(self._known.values())
-        known = next((each for each in entries if each.avatar is avatar), None)
+        known = self._of(avatar)
         if known is None:  # it was forgotten meanwhile
             return avatar.asset()
         with known.packing:
             known.asset = known.asset or avatar.asset()
             return known.asset
+
+    def still_rows(
+        self, avatar: AvatarSource, key: RowsKey, encode: Callable[[], StillRows]
+    ) -> StillRows:
+        """The rows of a still that never change, encoded once for all videos that show them.
+
+        Raises:
+            UnsupportedStreamError: as `encode`.
+        """
+        known = self._of(avatar)
+        if known is None:
+            return encode()
+        with known.packing:
+            for there, rows in known.still_rows:
+                if there == key:
+                    return rows
+            rows = encode()
+            known.still_rows = [(key, rows), *known.still_rows][:_MOST_ROWS]
+            return rows
+
+    def _of(self, avatar: AvatarSource) -> _Known | None:
+        with self._lock:
+            entries = tuple(self._known.values())
+        return next((each for each in entries if each.avatar is avatar), None)
 
     def _entry(self, key: Hashable) -> _Known:
         with self._lock:
@@ -75,7 +107,7 @@ class KnownAvatars:
 
 def _seen(known: _Known, wanted: AvatarWanted, on_event: OnEvent) -> SeenAvatar:
     def opened(avatar: AvatarSource) -> None:
-        known.avatar, known.asset = avatar, None
+        known.avatar, known.asset, known.still_rows = avatar, None, []
         wanted.on_avatar(avatar)
 
     def say(event: Event) -> None:

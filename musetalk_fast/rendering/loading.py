@@ -112,4 +112,4 @@ def _load(
             return plan
         request.check_replacing()
         plan = adopt(plan, jobdir, emit, fresh=request.fresh)
-    return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result(), states)
+    return RenderJob(JobState(plan, jobdir), inputs, pictures[0].result(), states, request.avatars)

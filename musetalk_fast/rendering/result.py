@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from musetalk_fast.events import DoneEvent, MouthFigures, StillRowsFigures
-from musetalk_fast.rendering.job import RenderJob
+from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.video.mux import Joined
 from musetalk_fast.video.parts import Part
 
@@ -68,22 +68,31 @@ def make_result(
     job: RenderJob, joined: Joined, clock: StageClock, made: Collection[Part]
 ) -> RenderResult:
     """The result of a render that made these parts anew."""
-    assert job.state.manifest is not None
-    engine = job.state.manifest.engine
+    return replace(
+        joined_result(job.state, joined),
+        fps=sum(part.frames for part in made) / max(1e-9, clock.stages.get("generate", 0.0)),
+        wall_secs=clock.total(),
+        still_rows=_still_rows(part.still_rows for part in made),
+        stages=clock.stages,
+    )
+
+
+def joined_result(state: JobState, joined: Joined) -> RenderResult:
+    """What is known of a video whose parts others have made: nothing of the time that it took."""
+    assert state.manifest is not None
+    engine = state.manifest.engine
     return RenderResult(
-        output=job.plan.output,
+        output=state.plan.output,
         bytes=joined.bytes,
         frames=joined.frames,
         duration_secs=float(joined.duration),
-        fps=sum(part.frames for part in made) / max(1e-9, clock.stages.get("generate", 0.0)),
-        wall_secs=clock.total(),
+        fps=0.0,
+        wall_secs=0.0,
         engine=engine.name,
         model=engine.model,
-        identity=job.plan.identity,
+        identity=state.plan.identity,
         mouth=joined.mouth,
-        still_rows=_still_rows(part.still_rows for part in made),
-        faceless=job.state.faceless.count(job.plan.sources),
-        stages=clock.stages,
+        faceless=state.faceless.count(state.plan.sources),
     )
 
 

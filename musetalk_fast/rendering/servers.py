@@ -10,7 +10,7 @@ from musetalk_fast.client.negotiate import NegotiatedServer, open_server, probe
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.client.server_link import ServerLink
 from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
-from musetalk_fast.errors import ServerUnreachableError
+from musetalk_fast.errors import ServerError, ServerUnreachableError
 from musetalk_fast.events import OnEvent, WarningEvent
 from musetalk_fast.rendering.progress import failure_event
 
@@ -39,6 +39,22 @@ async def open_servers(
     ])  # fmt: skip
     await pool.open(lambda _member, error, secs: on_event(failure_event(error, secs)))
     return pool
+
+
+async def any_answers(settings: Settings) -> bool:
+    """Whether anything answers at one of the chosen servers' addresses, or at the default one."""
+    for url in settings.server.url or (DEFAULT_SERVER,):
+        if url == BUILTIN:
+            return True
+        async with AsyncExitStack() as stack:
+            try:
+                await open_server(url, settings.server, stack, builtin=False)
+            except ServerUnreachableError:
+                continue
+            except ServerError:
+                pass
+            return True
+    return False
 
 
 async def _connect(url: str, settings: Settings, stack: AsyncExitStack) -> NegotiatedServer:

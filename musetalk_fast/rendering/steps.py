@@ -26,6 +26,7 @@ from musetalk_fast.planning import (
 )
 from musetalk_fast.planning.avatar_opening import open_planned
 from musetalk_fast.planning.inputs import picture_progress
+from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.executor import make_parts
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
@@ -64,7 +65,12 @@ def write_plan(
 
 
 async def render_segments(
-    plan_file: Path, choice: SegmentChoice, settings: Settings, *, on_event: OnEvent
+    plan_file: Path,
+    choice: SegmentChoice,
+    settings: Settings,
+    *,
+    on_event: OnEvent,
+    slots: EncoderSlots | None = None,
 ) -> list[Part]:
     """Make the parts of some segments; those that are finished are not made again.
 
@@ -74,6 +80,7 @@ async def render_segments(
         plan_file: as `write_plan` made it.
         choice: which segments.
         settings: servers and retries; how the video looks is the plan's.
+        slots: for its encoders; None: as many as the machine has processors.
 
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
@@ -81,7 +88,7 @@ async def render_segments(
     state, segments = await run_in_thread(partial(_open_job_state, plan_file, choice))
     there = await run_in_thread(partial(state.finished, segments))
     missing = missing_segments(segments, there, on_event)
-    made = await _make(state, missing, settings, on_event) if missing else {}
+    made = await _make(state, missing, settings, on_event, slots) if missing else {}
     return [(there | made)[segment.number] for segment in segments]
 
 
@@ -140,7 +147,11 @@ def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
 
 
 async def _make(
-    state: JobState, segments: list[Segment], settings: Settings, on_event: OnEvent
+    state: JobState,
+    segments: list[Segment],
+    settings: Settings,
+    on_event: OnEvent,
+    slots: EncoderSlots | None,
 ) -> dict[int, Part]:
     async with AsyncExitStack() as stack:
         workdir = stack.enter_context(temporary_folder())
@@ -149,7 +160,8 @@ async def _make(
         inputs, picture = await run_in_thread(load, flag.set)
         pool = await open_servers(settings, stack, on_event, fallback=False)
         job = RenderJob(state, inputs, picture)
-        return await make_parts(job, pool, segments, settings.processing.max_retries, on_event)
+        retries = settings.processing.max_retries
+        return await make_parts(job, pool, segments, retries, on_event, slots)
 
 
 def _open_job_state(plan_file: Path, choice: SegmentChoice) -> tuple[JobState, list[Segment]]:

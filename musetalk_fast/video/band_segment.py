@@ -180,8 +180,8 @@ class StillBand:
     still: StillRows
     fps: Fraction
     colour: ColourTags
-    sharp: bool
-    match_colour: bool
+    sharp: bool = False
+    match_colour: bool = False
 
     @classmethod
     def encode(
@@ -191,18 +191,14 @@ class StillBand:
         face: Face,
         fps: Fraction,
         colour: ColourTags,
-        *,
-        sharp: bool = False,
-        match_colour: bool = False,
     ) -> StillBand:
-        """Encode the rows that do not change.
+        """With its rows that do not change.
 
         Raises:
-            UnsupportedStreamError: pictures cannot be composed of this encoder's streams.
+            UnsupportedStreamError: as `encode_rows`.
         """
-        with _failures():
-            still = encode_still_rows(choice.encoder, avatar, choice.layout, fps, colour)
-        return cls(choice, avatar, face, still, fps, colour, sharp, match_colour)
+        still = encode_rows(choice, avatar, fps, colour)
+        return cls(choice, avatar, face, still, fps, colour)
 
     def compositor(self) -> BandCompositor:
         """Makes the band of the frames of one thread."""
@@ -220,6 +216,16 @@ class StillBand:
         """Encodes what the compositor makes of a segment, `number` of the render."""
         settings = self.choice.encoder
         return BandSegmentEncoder(settings, self.still, compositor, self.fps, self.colour, number)
+
+
+def encode_rows(choice: BandChoice, avatar: Planes, fps: Fraction, colour: ColourTags) -> StillRows:
+    """Encode the rows that do not change.
+
+    Raises:
+        UnsupportedStreamError: pictures cannot be composed of this encoder's streams.
+    """
+    with _failures():
+        return encode_still_rows(choice.encoder, avatar, choice.layout, fps, colour)
 
 
 @contextmanager

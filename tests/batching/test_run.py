@@ -5,22 +5,36 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 from PIL import Image, ImageOps
-from recorder import REPOSITORY, job, run, small, speak
+from recorder import REPOSITORY, Recorder, job, run, small, speak
 
 from musetalk_fast import errors
-from musetalk_fast.batching import Job, plan_all
+from musetalk_fast.batching import (
+    BatchOptions,
+    FinishedVideos,
+    Job,
+    Outcome,
+    ReportFolder,
+    plan_all,
+    render_all,
+)
 from musetalk_fast.batching.run import make_folder
-from musetalk_fast.config import OutputSettings, ProcessingSettings, Settings
+from musetalk_fast.config import AvatarSettings, OutputSettings, ProcessingSettings, Settings
 from musetalk_fast.events import FacesEvent, SegmentEvent, UploadEvent
 from musetalk_fast.planning.segment_choice import SegmentChoice
 from musetalk_fast.rendering import known_avatars
 from musetalk_fast.rendering.steps import render_segments, write_plan
+
+sys.path.insert(0, str(REPOSITORY / "tests/server"))
+
+import server_process
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +193,30 @@ def test_a_server_that_is_not_there_stops_the_batch_before_it_begins(tmp_path: P
     with pytest.raises(errors.ServerUnreachableError):
         run([lone])
     assert not lone.output.parent.exists()
+
+
+def test_a_batch_ends_when_no_server_answers_any_more(tmp_path: Path) -> None:
+    with server_process.running() as server:
+        settings = small(server.address)
+        settings = replace(
+            settings,
+            avatar=AvatarSettings(face_check=False),
+            processing=ProcessingSettings(max_retries=0),
+        )
+        jobs = [job(tmp_path, name, settings) for name in "abcd"]
+        recorder = Recorder(jobs, ReportFolder(tmp_path / "out"))
+        keep = recorder.end
+
+        def kill_and_keep(outcome: Outcome) -> None:
+            server.stop(signal.SIGKILL)
+            keep(outcome)
+
+        recorder.end = kill_and_keep  # type: ignore[method-assign]
+        with pytest.raises(errors.ServersLostError, match="no server answers any more") as caught:
+            asyncio.run(render_all(jobs, recorder, FinishedVideos({}), BatchOptions(at_once=1)))
+        recorder.close()
+    assert (caught.value.exit_code, recorder.interrupted) == (69, True)
+    assert list(recorder.states.values()) == ["done", "failed", "waiting", "waiting"]
 
 
 def test_the_output_folder_is_made(tmp_path: Path) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+from musetalk_fast.cli.batch_place import render_with
+from musetalk_fast.config import ServerSettings, Settings
+from musetalk_fast.errors import UsageError
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL = ("--resolution", "256x256", "--preset", "ultrafast")
@@ -123,3 +128,20 @@ def test_quiet_says_the_errors(run, tmp_path: Path) -> None:
     assert "(MTF-IMAGE-FORMAT)" in done.stderr.splitlines()[0]
     assert "lone" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cluster_needs_an_address_a_server_and_ray(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run("batch", "clips", "-o", "out", "--on", "slurm", "-s", "builtin")
+    assert done.returncode == 2
+    assert "'slurm' is neither ray nor ray://HOST:PORT (PORT is 10001" in done.stderr
+    named, unnamed = Settings(server=ServerSettings(url="http://gpu:8000")), Settings()
+    with pytest.raises(UsageError) as no_server:
+        render_with("auto", None, unnamed)
+    assert "--serve ENGINE" in str(no_server.value.hint)
+    for cluster, engine, settings in ((None, "preview", unnamed), ("auto", "preview", named)):
+        with pytest.raises(UsageError, match="--serve"):
+            render_with(cluster, engine, settings)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError) as not_installed:
+        render_with("ray://head:10001", "preview", unnamed)
+    assert "pip install 'musetalk-fast[ray]'" in str(not_installed.value.hint)
