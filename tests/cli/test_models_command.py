@@ -85,7 +85,9 @@ def test_nothing_there(models: Models, tmp_path: Path) -> None:
     assert {line.split()[0] for line in out.splitlines()[1:]} == {"missing"}
     assert not (tmp_path / "nowhere").exists()
     for command in ("verify", "convert", "selftest"):
-        assert models(command, "--models-dir", "nowhere")[0] == 78
+        code, _, err = models(command, "--models-dir", "nowhere")
+        assert code == 78
+        assert "(MTF-WEIGHTS-MISSING)" in err
     code, _, err = models("pull", HF_ENDPOINT="http://127.0.0.1:1")
     assert code == 69
     assert "no connection" in err
