@@ -77,7 +77,8 @@ def pull(ctx: click.Context, folder: Path) -> None:
 def _pulled_text(done: Pulled) -> str:
     from musetalk_fast.cli.formatting import size
 
-    came = f"{len(done.brought)} files came ({size(done.bytes)})"
+    count = len(done.brought)
+    came = f"{count} file{'s' * (count != 1)} came ({size(done.bytes)})"
     kept = f"{len(done.kept)} were there"
     facts = ", ".join([came] * bool(done.brought) + [kept] * bool(done.kept))
     return f"Weights: {done.folder}, complete: {facts}"
@@ -113,8 +114,7 @@ def verify(ctx: click.Context, folder: Path) -> None:
     No network is used. Files that no pull has compared are only named: `models pull` compares
     them with the hub.
     """
-    from musetalk_fast.errors import WeightsDifferError
-    from musetalk_fast.models.inventory import faults, verify
+    from musetalk_fast.models.inventory import raise_for_faults, verify
 
     entries, spoken = [], not verbosity_of(ctx).json
     for entry in verify(folder):
@@ -123,8 +123,7 @@ def verify(ctx: click.Context, folder: Path) -> None:
             click.echo(_line(entry))
     if not spoken:
         click.echo(_as_json(folder, entries))
-    if found := faults(entries):
-        raise WeightsDifferError(found, where=str(folder))
+    raise_for_faults(folder, entries)
 
 
 @models.command(short_help="Print where the weights are.")

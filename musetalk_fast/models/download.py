@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from functools import partial
@@ -18,6 +19,8 @@ from musetalk_fast.models.partial_file import PartialFile
 from musetalk_fast.models.published import PublishedFile
 from musetalk_fast.models.transfer_progress import TransferProgress
 from musetalk_fast.threads import CancelFlag, run_in_thread
+
+_HELD_SECS = 0.5
 
 
 class Download:
@@ -100,14 +103,15 @@ class Download:
 
 
 async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """In lengths that are worth a thread; before a failure what came until then."""
-    held, failure = bytearray(), None
+    """In lengths that are worth a thread, or what came in half a second, or before a failure."""
+    held, failure, began = bytearray(), None, time.monotonic()
     try:
         async for piece in pieces:
             held += piece
-            if len(held) >= CHUNK_BYTES:
+            if len(held) >= CHUNK_BYTES or time.monotonic() - began >= _HELD_SECS:
                 yield bytes(held)
                 held.clear()
+                began = time.monotonic()
     except (aiohttp.ClientError, OSError) as error:
         failure = error
     if held:

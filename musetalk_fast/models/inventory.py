@@ -8,13 +8,21 @@ from enum import StrEnum
 from pathlib import Path
 
 from musetalk_fast.engines.musetalk.model_folder import default_models_dir
-from musetalk_fast.errors import WeightsMissingError
+from musetalk_fast.errors import WeightsDifferError, WeightsMissingError
 from musetalk_fast.models.converted import converted_name
 from musetalk_fast.models.digest import sha256_of
 from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15, PublishedFile
 from musetalk_fast.models.record import RecordedFile, read_record
 
-__all__ = ["FileState", "InventoryEntry", "default_models_dir", "faults", "inventory", "verify"]
+__all__ = [
+    "FileState",
+    "InventoryEntry",
+    "default_models_dir",
+    "faults",
+    "inventory",
+    "raise_for_faults",
+    "verify",
+]
 
 _PART = ".part"
 
@@ -103,6 +111,22 @@ def faults(entries: Sequence[InventoryEntry]) -> str:
             f"{', '.join(unknown)}"
         )
     return "; ".join(said)
+
+
+def raise_for_faults(folder: Path, entries: Sequence[InventoryEntry]) -> None:
+    """Return if all that is needed is there, and as it was recorded.
+
+    Raises:
+        errors.WeightsMissingError: something lacks.
+        errors.WeightsDifferError: something has changed, or was never compared.
+    """
+    if not (found := faults(entries)):
+        return
+    lacking = (FileState.MISSING, FileState.PARTIAL, FileState.UNREADABLE)
+    wrong = [each for each in entries if each.state not in (*lacking, FileState.WHOLE)]
+    if any(each.state is not FileState.CONVERTED for each in wrong):
+        raise WeightsDifferError(found, where=str(folder))
+    raise WeightsMissingError(found, where=str(folder))
 
 
 def _entries(folder: Path, record: dict[str, RecordedFile]) -> Iterator[InventoryEntry]:

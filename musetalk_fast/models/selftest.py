@@ -12,7 +12,7 @@ from musetalk_fast.builtin import LOAD_SECS, BuiltinServer
 from musetalk_fast.config import BUILTIN, ProcessingSettings, ServerSettings, Settings
 from musetalk_fast.engines.musetalk.model_folder import find_models
 from musetalk_fast.errors import OutputPlaceError, UsageError
-from musetalk_fast.events import MouthFigures, OnEvent
+from musetalk_fast.events import MouthFigures, OnEvent, ProgressEvent
 from musetalk_fast.models.side_by_side import (
     MouthPicture,
     mouth_picture,
@@ -118,6 +118,7 @@ async def run_selftest(
         return await render_async(*inputs, output / name, settings, fresh=True, on_event=on_event)
 
     preview = await make(BUILTIN, "preview.mp4")
+    on_event(ProgressEvent(stage="load", done=0, total=1))
     began = time.monotonic()
     engine = ("--engine", "musetalk", "--models-dir", str(models_dir), *options)
     async with BuiltinServer(engine, start_secs=LOAD_SECS) as server:
