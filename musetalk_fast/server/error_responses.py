@@ -21,6 +21,7 @@ _STATUS: tuple[tuple[type[errors.MuseTalkError], int], ...] = (
     (errors.UsageError, 422),
     (errors.DeviceMemoryError, 503),
     (errors.MemoryLimitError, 503),
+    (errors.WorkerError, 503),
     (errors.CropNumbersError, 500),
 )
 
