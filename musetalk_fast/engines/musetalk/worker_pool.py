@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice
 from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions
+from musetalk_fast.engines.musetalk.compute_worker import Worker
 from musetalk_fast.engines.musetalk.latents import Latents
 from musetalk_fast.engines.musetalk.speech_encoder import Floats
-from musetalk_fast.engines.musetalk.worker import Worker
 from musetalk_fast.errors import DeviceError, MuseTalkError, UsageError, WorkerError
 from musetalk_fast.types import Crop
 
