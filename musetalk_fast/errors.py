@@ -58,6 +58,7 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   └── DeviceError                no GPU that can be used, where one was asked for
 ├── DeviceMemoryError          75  the GPU has no more memory
 ├── CropNumbersError           70  the networks gave no numbers
+├── WorkerError                75  a process that computes on a GPU ended
 ├── HubError                   69  what weights come from is no hub, or lacks them
 │   ├── HubUnreachableError        no connection, a cut one, or its own fault (5xx)
 │   ├── HubAccessError         77  401 or 403
@@ -609,6 +610,14 @@ class HubBusyError(HubError):
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.retry_after = retry_after
+
+
+class WorkerError(MuseTalkError):
+    """A process that computes on one GPU ended, and is being started again."""
+
+    token = "MTF-WORKER"
+    exit_code = 75
+    default_hint = "try again; if it happens again, look at the server's log and at `nvidia-smi`"
 
 
 class ThreadLimitError(MuseTalkError):

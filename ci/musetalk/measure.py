@@ -11,6 +11,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ from musetalk_fast.engines.musetalk.accelerator import (
 from musetalk_fast.engines.musetalk.architecture import MUSETALK, SCALING_FACTOR, Architecture
 from musetalk_fast.engines.musetalk.crop_maker import CropMaker, decode
 from musetalk_fast.engines.musetalk.latents import LatentEncoder
-from musetalk_fast.engines.musetalk.networks import Networks, build_networks, fold_time
+from musetalk_fast.engines.musetalk.networks import (
+    Networks,
+    build_draft,
+    build_networks,
+    fold_time,
+)
 from musetalk_fast.engines.musetalk.recording import WINDOW_SAMPLES
-from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
-from musetalk_fast.errors import DeviceMemoryError
+from musetalk_fast.engines.musetalk.speech_encoder import SpeechEncoder
+from musetalk_fast.errors import DeviceMemoryError, MemoryLimitError
 
 PEAKS = {"H200": 989, "H100": 989, "A100": 312, "L40": 181, "4090": 165, "3090": 71, "V100": 125}
 """Dense half-precision TFLOP/s by NVIDIA's data sheets."""
@@ -49,6 +55,7 @@ TINY = Architecture(
     {**MUSETALK.unet, **_TINY_UNET},
     {**MUSETALK.vae, **_TINY_VAE},
     {**MUSETALK.whisper, **_TINY_WHISPER},
+    {**MUSETALK.draft, "decoder_block_out_channels": [8] * 4},
 )
 
 
@@ -59,14 +66,15 @@ class Bench:
         self.accelerator = accelerator
         self.repeats = repeats
         self.width = architecture.token_width
-        unet, vae, whisper = (_random(each, accelerator) for each in build_networks(architecture))
+        built = (*build_networks(architecture), build_draft(architecture))
+        unet, vae, whisper, self.draft = (_random(each, accelerator) for each in built)
         self.plain = Networks(unet, vae, whisper.float(), self.width, "", "")
 
     def ours(self, memory_format: Any = torch.channels_last) -> Networks:
         """The networks as the engine has them."""
         own = self.plain
         fold_time(torch.nn.Module.to(own.unet, "cpu", torch.float32))
-        for network in (own.unet, own.vae):
+        for network in (own.unet, own.vae, self.draft):
             torch.nn.Module.to(
                 network,
                 self.accelerator.device,
@@ -116,12 +124,19 @@ def main() -> None:
     bench = Bench(accelerator, TINY if asked.tiny else MUSETALK, asked.repeats)
     with torch.inference_mode():
         rows = [plain_row(bench, batch) for batch in asked.plain_batches]
+        published = plain_crops(bench, _STAGE_BATCH)()
         networks = bench.ours()
+        away = difference(bench, networks, published)
         flops = count_flops(bench, networks)
         rows += [row for batch in asked.batches if (row := own_row(bench, networks, batch))]
+        drafts = replace(networks, draft=bench.draft)
+        rows += [own_row(bench, drafts, batch, "draft") for batch in asked.plain_batches]
         rows += variants(bench, networks) + stages(bench, networks)
+        rows = [row for row in rows if row]
+        draft_flops = count_flops(bench, drafts)
     peak = asked.peak_tflops or _peak(accelerator.gpu_name)
-    report = finish(rows, flops, peak) | {
+    report = finish(rows, flops, draft_flops, peak) | {
+        "levels_away_from_plain": away,
         "device": accelerator.gpu_name or "CPU",
         "numbers": accelerator.numbers,
         "torch": torch.__version__,
@@ -134,6 +149,12 @@ def main() -> None:
 
 def plain_row(bench: Bench, batch: int) -> dict[str, Any]:
     """The loop of the published scripts."""
+    secs = bench.secs(plain_crops(bench, batch))
+    return {"what": f"plain loop, batch {batch}", "batch": batch, "secs": secs}
+
+
+def plain_crops(bench: Bench, batch: int) -> Callable[[], list[np.ndarray]]:
+    """What makes crops with diffusers' networks as they are, as the published scripts do."""
     device, dtype = bench.accelerator.device, bench.accelerator.dtype
     latents, tokens = (torch.from_numpy(each) for each in bench.inputs(batch))
     networks = bench.plain
@@ -146,24 +167,35 @@ def plain_row(bench: Bench, batch: int) -> dict[str, Any]:
         image = (image / 2 + 0.5).clamp(0, 1).cpu().permute(0, 2, 3, 1).float().numpy()
         return list((image * 255).round().astype("uint8")[..., ::-1])
 
-    return {"what": f"plain loop, batch {batch}", "batch": batch, "secs": bench.secs(run)}
+    return run
 
 
-def own_row(bench: Bench, networks: Networks, batch: int) -> dict[str, Any] | None:
-    """The engine's own loop, from latents in memory to crops in memory."""
+def difference(bench: Bench, networks: Networks, published: list[np.ndarray]) -> dict[str, float]:
+    """How far the engine's crops are from the plain loop's, in levels of 255."""
     given = bench.accelerator
-    own = Accelerator(given.device, given.dtype, given.gpu_name, batch)
-    maker = CropMaker(networks, own)
-    latents, tokens = bench.inputs(batch)
+    maker = CropMaker(networks, replace(given, batch=len(published)))
+    crops = maker.make(*bench.inputs(len(published)))
+    away = np.abs(crops.astype(int) - np.stack(published)[..., ::-1])
+    return {"mean": float(away.mean()), "most": float(away.max())}
+
+
+def own_row(
+    bench: Bench, networks: Networks, batch: int, name: str = "engine"
+) -> dict[str, Any] | None:
+    """The engine's own loop, from latents in memory to crops in memory: two runs a call."""
+    given = bench.accelerator
+    maker = CropMaker(networks, replace(given, batch=batch))
+    count = batch if given.gpu_name is None else 2 * batch
+    latents, tokens = bench.inputs(count)
     if given.gpu_name is not None:
         torch.cuda.reset_peak_memory_stats()
     try:
-        secs = bench.secs(lambda: maker.make(latents, tokens))
-    except DeviceMemoryError:
+        secs = bench.secs(lambda: maker.make(latents, tokens)) * batch / count
+    except (DeviceMemoryError, MemoryLimitError):
         return None
     if maker.batch != batch:
         return None
-    row = {"what": f"engine, batch {batch}", "batch": batch, "secs": secs}
+    row = {"what": f"{name}, batch {batch}", "batch": batch, "secs": secs}
     if given.gpu_name is not None:
         row["peak_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
     return row
@@ -180,17 +212,22 @@ def stages(bench: Bench, networks: Networks) -> list[dict[str, Any]]:
     painted = latents[:, :4].contiguous(memory_format=torch.channels_last)
     faces = list(np.random.default_rng(1).integers(0, 256, (_STAGE_BATCH, 256, 256, 3), np.uint8))
     sound = np.random.default_rng(1).normal(size=WINDOW_SAMPLES).astype(np.float32) / 9
-    encoder = LatentEncoder(networks.vae, bench.accelerator)
-    speech = SpeechFeatures(networks.whisper, device)
+    encoder = LatentEncoder(networks, bench.accelerator)
+    speech = SpeechEncoder(networks.whisper, device)
     works: dict[str, Callable[[], Any]] = {
         f"U-Net, batch {_STAGE_BATCH}": lambda: networks.unet(
             latents, step, encoder_hidden_states=tokens
         ),
         f"VAE decoder, batch {_STAGE_BATCH}": lambda: networks.vae.decode(painted),
+        f"draft decoder, batch {_STAGE_BATCH}": lambda: bench.draft(painted),
         f"VAE encoder, {_STAGE_BATCH} faces": lambda: encoder.encode(faces),
         "log-mel and Whisper, 30 s": lambda: speech.encode(sound),
     }
-    return [{"what": name, "secs": bench.secs(work)} for name, work in works.items()]
+    rows = [{"what": name, "secs": bench.secs(work)} for name, work in works.items()]
+    unet, decoder = rows[0]["secs"], rows[1]["secs"]
+    rows[0]["share_of_both"] = unet / (unet + decoder)
+    rows[1]["share_of_both"] = decoder / (unet + decoder)
+    return rows
 
 
 def variants(bench: Bench, networks: Networks) -> list[dict[str, Any]]:
@@ -226,7 +263,9 @@ def count_flops(bench: Bench, networks: Networks) -> float:
     return float(counter.get_total_flops())
 
 
-def finish(rows: list[dict[str, Any]], flops: float, peak: float | None) -> dict[str, Any]:
+def finish(
+    rows: list[dict[str, Any]], flops: float, draft_flops: float, peak: float | None
+) -> dict[str, Any]:
     """Crops a second, the ratio to the better plain loop, and the share of the peak."""
     plain = max(row["batch"] / row["secs"] for row in rows if row["what"].startswith("plain"))
     for row in rows:
@@ -234,8 +273,14 @@ def finish(rows: list[dict[str, Any]], flops: float, peak: float | None) -> dict
             rate = row["crops_a_second"] = row["batch"] / row["secs"]
             row["ratio"] = rate / plain
             if peak:
-                row["share_of_peak"] = rate * flops / (peak * 1e12)
-    return {"gflop_a_crop": flops / 1e9, "peak_tflops": peak, "rows": rows}
+                own = draft_flops if row["what"].startswith("draft") else flops
+                row["share_of_peak"] = rate * own / (peak * 1e12)
+    return {
+        "gflop_a_crop": flops / 1e9,
+        "gflop_a_draft": draft_flops / 1e9,
+        "peak_tflops": peak,
+        "rows": rows,
+    }
 
 
 def show(report: dict[str, Any]) -> None:
@@ -244,14 +289,21 @@ def show(report: dict[str, Any]) -> None:
         *(f"{name}: {report[name]}" for name in ("device", "numbers", "torch", "networks")),
         sep="\n",
     )
-    print(f"GFLOP a crop: {report['gflop_a_crop']:.1f}; peak TFLOP/s: {report['peak_tflops']}\n")
-    print(f"{'':28}{'ms':>10}{'crops/s':>10}{'ratio':>8}{'peak':>8}{'MiB':>8}")
+    away = report["levels_away_from_plain"]
+    print(
+        f"crops against the plain loop's: {away['mean']:.3f} levels on average, {away['most']:.0f}"
+    )
+    print(f"GFLOP a crop: {report['gflop_a_crop']:.1f}, a draft: {report['gflop_a_draft']:.1f}")
+    print(f"peak TFLOP/s: {report['peak_tflops']}\n")
+    print(f"{'':28}{'ms':>10}{'crops/s':>10}{'ratio':>8}{'peak':>8}{'of both':>8}{'MiB':>8}")
     for row in report["rows"]:
         rate, ratio, share = (row.get(key) for key in ("crops_a_second", "ratio", "share_of_peak"))
+        both = row.get("share_of_both")
         print(
             f"{row['what']:28}{row['secs'] * 1000:10.2f}"
             f"{f'{rate:.1f}' if rate else '':>10}{f'{ratio:.2f}' if ratio else '':>8}"
-            f"{f'{share:.1%}' if share else '':>8}{row.get('peak_mib', ''):>8}"
+            f"{f'{share:.1%}' if share else '':>8}{f'{both:.0%}' if both else '':>8}"
+            f"{row.get('peak_mib', ''):>8}"
         )
 
 

@@ -72,7 +72,28 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--batch-size", type=click.IntRange(1, 128), metavar="NUMBER",
-    help="Crops that the engine musetalk makes at a time. Default: 16 on a GPU, 1 on a CPU.",
+    help="Crops that the engine musetalk makes at a time. Default: what a GPU's memory holds, up "
+    "to 16; 1 on a CPU.",
+)  # fmt: skip
+@click.option(
+    "--gpus", metavar="LIST",
+    help="GPUs of the engine musetalk, each with a process of its own: all, or 0,1 (cpu is a "
+    "share of the processors). Default: one, in the server's process.",
+)  # fmt: skip
+@click.option(
+    "--draft", is_flag=True,
+    help="Decode with TAESD, a tiny network: faster, and not MuseTalk's picture. Its videos say "
+    "that they are drafts.",
+)  # fmt: skip
+@click.option(
+    "--overlap-speech", is_flag=True,
+    help="Let Whisper hear pieces of 30 s that overlap, so that there is no seam between them. "
+    "Default: as MuseTalk, one behind the other.",
+)  # fmt: skip
+@click.option(
+    "--sample-latents", is_flag=True,
+    help="Draw the avatar's latents from the VAE's posterior, as MuseTalk's own scripts do; the "
+    "noise follows from the picture. Default: the posterior's mode.",
 )  # fmt: skip
 @click.option(
     "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024), metavar="NUMBER",
@@ -131,6 +152,10 @@ def serve(
     device: str | None,
     half: str | None,
     batch_size: int | None,
+    gpus: str | None,
+    draft: bool,
+    overlap_speech: bool,
+    sample_latents: bool,
     **listening: Any,
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
@@ -154,10 +179,14 @@ def serve(
         "device": device,
         "half": half,
         "batch_size": batch_size,
+        "gpus": gpus,
+        "draft": draft,
+        "overlap_speech": overlap_speech,
+        "sample_latents": sample_latents,
     }
     make_engine = find_engine(engine, {name: each for name, each in given.items() if each})
     unwind_on_signals()
-    announce = partial(_announce, engine, has_page=options.has_page)
+    announce = partial(_announce, engine, has_page=options.has_page, is_draft=draft)
     number = serve(make_engine, options, limits, announce, _say_that_it_drains)
     if number is not None:
         raise Stopped(number)
@@ -221,7 +250,7 @@ def _leave_processors_to_others() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _announce(engine: str, address: str, *, has_page: bool) -> None:
+def _announce(engine: str, address: str, *, has_page: bool, is_draft: bool) -> None:
     from musetalk_fast.cli.display import print_error, print_out
 
     # Programs that start a server read this line.
@@ -230,6 +259,8 @@ def _announce(engine: str, address: str, *, has_page: bool) -> None:
         print_error("engine preview: a preview, not MuseTalk")
     if has_page and not address.startswith("unix:"):
         print_error(f"to try it in a browser, open {address}/")
+    if is_draft:
+        print_error("drafts: TAESD decodes the mouths, which are not MuseTalk's picture")
 
 
 def _say_that_it_drains() -> None:

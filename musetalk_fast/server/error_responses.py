@@ -24,6 +24,7 @@ _STATUS: tuple[tuple[type[errors.MuseTalkError], int], ...] = (
     (errors.DeviceMemoryError, 503),
     (errors.MemoryLimitError, 503),
     (errors.FileLimitError, 503),
+    (errors.WorkerError, 503),
     (errors.CropNumbersError, 500),
 )
 

@@ -55,7 +55,7 @@ def conv(x: Array, w: Weights, stride: int = 1, pad: tuple[int, int] | None = No
     x = np.pad(x, ((0, 0), *[pad or (size // 2, size // 2)] * 2))
     windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
     out = np.einsum("chwij,dcij->dhw", windows[:, ::stride, ::stride], kernel, optimize=True)
-    return out + np.asarray(w.bias)[:, None, None]
+    return out + np.reshape(w.bias, (-1, 1, 1))
 
 
 def group_norm(x: Array, w: Weights, groups: int, eps: float) -> Array:
@@ -189,6 +189,24 @@ def vae_decoder(x: Array, w: Weights, groups: int) -> Array:
         if "upsamplers" in block:
             x = upsample(x, block["upsamplers.0"])
     return conv(silu(group_norm(x, own["conv_norm_out"], groups, 1e-6)), own["conv_out"])
+
+
+def tiny_decoder(x: Array, w: Weights) -> Array:
+    """TAESD's: (4, h, w) -> (3, 8h, 8w). Its layers are counted, those without weights too."""
+    x = conv(3 * np.tanh(x.astype(np.float64) / 3), w["layers.0"])
+    x = np.maximum(x, 0)
+    last = max(number for number in range(99) if f"layers.{number}" in w)
+    for number in range(2, last + 1):
+        layer = w[f"layers.{number}"]
+        if "conv" in layer:  # a block: three convolutions beside what they are added to
+            hidden = np.maximum(conv(x, layer["conv.0"]), 0)
+            hidden = conv(np.maximum(conv(hidden, layer["conv.2"]), 0), layer["conv.4"])
+            x = np.maximum(x + hidden, 0)
+        elif f"layers.{number}" in w:
+            x = conv(x, layer)
+        else:
+            x = x.repeat(2, axis=1).repeat(2, axis=2)
+    return 2 * x - 1
 
 
 def _middle(x: Array, w: Weights, groups: int) -> Array:

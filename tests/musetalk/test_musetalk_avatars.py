@@ -12,38 +12,35 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from tiny_models import random_weights, tiny_architecture
+from tiny_models import tiny_networks
 
 from musetalk_fast.engines.base import never_cancelled
 from musetalk_fast.engines.musetalk.accelerator import Accelerator
+from musetalk_fast.engines.musetalk.compute import LocalCompute
 from musetalk_fast.engines.musetalk.lanczos import mouth_input
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache
-from musetalk_fast.engines.musetalk.latents import LatentEncoder
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
 from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer
-from musetalk_fast.engines.musetalk.networks import build_networks
 from musetalk_fast.errors import NoFaceError, OutputPlaceError
 from musetalk_fast.types import AvatarOptions, Box, Face
 
 
-class Counting(LatentEncoder):
+class Counting(LocalCompute):
     """Knows how many faces it encoded."""
 
     encoded = 0
 
-    def encode(self, crops: Any) -> Any:
+    def latents(self, crops: Any) -> Any:
         self.encoded += len(crops)
-        return super().encode(crops)
+        return super().latents(crops)
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Counting:
-    vae = build_networks(tiny_architecture())[1]
-    vae.load_state_dict(random_weights(vae, 0), assign=True)
-    return Counting(vae.eval(), Accelerator(torch.device("cpu"), torch.float32, None, 2))
+    return Counting(tiny_networks(), Accelerator(torch.device("cpu"), torch.float32, None, 2))
 
 
-def preparer(encoder: LatentEncoder, folder: Path, most: int = 1 << 30) -> AvatarPreparer:
+def preparer(encoder: LocalCompute, folder: Path, most: int = 1 << 30) -> AvatarPreparer:
     return AvatarPreparer(encoder, LatentCache(folder, most), ModelVersion.V15, "test")
 
 
@@ -104,8 +101,8 @@ def test_a_clip_is_followed_and_read_back_the_same(encoder, clip, tmp_path) -> N
 def test_latents_do_not_depend_on_the_neighbours_in_a_batch(encoder, clip, tmp_path) -> None:
     whole, _ = prepare(preparer(encoder, tmp_path), clip)
     rgb = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    alone = encoder.encode([rgb])[0]
-    beside = encoder.encode([rgb[::-1], rgb])[1]
+    alone = encoder.latents([rgb])[0]
+    beside = encoder.latents([rgb[::-1], rgb])[1]
     assert np.array_equal(alone, beside)
     assert not np.array_equal(whole.latents(0), whole.latents(1))
 

@@ -6,20 +6,21 @@ Tolerances are of float32: a share of the largest value.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import reference_layers as reference
 import torch
-from tiny_models import random_weights, tiny_architecture
+from tiny_models import tiny_networks
 
 from musetalk_fast.engines.musetalk.accelerator import Accelerator
-from musetalk_fast.engines.musetalk.crop_maker import to_levels
+from musetalk_fast.engines.musetalk.crop_maker import decode, to_levels
 from musetalk_fast.engines.musetalk.latents import LatentEncoder
-from musetalk_fast.engines.musetalk.networks import build_networks, fold_time
+from musetalk_fast.engines.musetalk.networks import Networks, fold_time
 from musetalk_fast.engines.musetalk.positions import positional_encoding
-from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
+from musetalk_fast.engines.musetalk.speech_encoder import SpeechEncoder
 
 EXACT = 1e-9
 """Share: of networks in float64."""
@@ -33,12 +34,8 @@ CPU = Accelerator(torch.device("cpu"), torch.float32, None, 1)
 
 
 @pytest.fixture(scope="module")
-def networks() -> Any:
-    built = build_networks(tiny_architecture())
-    for seed, network in enumerate(built):
-        network.load_state_dict(random_weights(network, seed), assign=True)
-        network.requires_grad_(False).eval()
-    return built
+def networks() -> Networks:
+    return tiny_networks(with_draft=True)
 
 
 def weights_of(network: torch.nn.Module) -> reference.Weights:
@@ -57,7 +54,7 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def test_the_unet_is_the_definition_with_and_without_its_time_folded(networks) -> None:
-    unet, folded, exact = (copy.deepcopy(networks[0]) for _ in range(3))
+    unet, folded, exact = (copy.deepcopy(networks.unet) for _ in range(3))
     fold_time(folded)
     torch.nn.Module.double(exact)
     latents, tokens = noise(8, 8, 16), noise(50, 32)
@@ -73,7 +70,7 @@ def test_the_unet_is_the_definition_with_and_without_its_time_folded(networks) -
 
 
 def test_a_crop_is_what_the_reference_paints(networks) -> None:
-    vae = networks[1]
+    vae = networks.vae
     latent = noise(4, 4, 6)
     wanted = reference.vae_decoder(latent, weights_of(vae), 8)
     exact = torch.nn.Module.double(copy.deepcopy(vae))
@@ -85,27 +82,56 @@ def test_a_crop_is_what_the_reference_paints(networks) -> None:
     assert np.abs(to_levels(found)[0].numpy() - levels).max() <= 1
 
 
+def test_a_draft_is_what_the_reference_paints(networks) -> None:
+    latent = noise(4, 4, 6) * 3
+    wanted = reference.tiny_decoder(latent, weights_of(networks.draft))
+    exact = torch.nn.Module.double(copy.deepcopy(networks.draft))
+    found = exact(torch.from_numpy(latent)[None].double())
+    assert close(found[0].numpy(), wanted, EXACT)
+    assert close(networks.draft(torch.from_numpy(latent)[None])[0].numpy(), wanted)
+    unet = torch.nn.Module.double(copy.deepcopy(networks.unet))
+    both, tokens = torch.randn(1, 8, 8, 8).double(), torch.randn(1, 50, 32).double()
+    painted = unet(both, torch.zeros(1), encoder_hidden_states=tokens).sample
+    found = decode(replace(networks, unet=unet, draft=exact), both, tokens)
+    assert torch.equal(found, exact(painted))  # latents as the U-Net has them: not unscaled
+
+
+def test_sampled_latents_are_the_posteriors_and_follow_from_the_face(networks) -> None:
+    rng = np.random.default_rng(4)
+    crops = list(rng.integers(0, 256, (2, 256, 256, 3), np.uint8))
+    modes = LatentEncoder(networks, CPU).encode(crops)
+    encoder = LatentEncoder(networks, replace(CPU, batch=2), is_sampled=True)
+    both = encoder.encode(crops)
+    assert np.array_equal(encoder.encode(crops[1:])[0], both[1])
+    values = torch.from_numpy(crops[0].astype(np.float32) / 255).permute(2, 0, 1)[None] * 2 - 1
+    spread = networks.vae.encode(values).latent_dist.std[0].numpy() * 0.18215
+    drawn = (both[0, 4:] - modes[0, 4:]) / spread
+    assert abs(drawn.mean()) < 0.05
+    assert abs(drawn.std() - 1) < 0.05
+    assert np.corrcoef(drawn.ravel(), (both[0, :4] - modes[0, :4]).ravel())[0, 1] < 0.05
+
+
 def test_latents_are_modes_of_the_masked_and_of_the_entire_face(networks) -> None:
     crop = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    found = LatentEncoder(networks[1], CPU).encode([crop])[0]
+    found = LatentEncoder(networks, CPU).encode([crop])[0]
     assert found.dtype == np.float32
-    exact = torch.nn.Module.double(copy.deepcopy(networks[1]))
+    exact = torch.nn.Module.double(copy.deepcopy(networks.vae))
     masked = crop.copy()
     masked[128:] = 0
     for part, picture in ((found[:4], masked), (found[4:], crop)):
         values = (picture.astype(np.float64) / 255).transpose(2, 0, 1) * 2 - 1
-        wanted = reference.vae_encoder(values, weights_of(networks[1]), 8) * 0.18215
+        wanted = reference.vae_encoder(values, weights_of(networks.vae), 8) * 0.18215
         mode = exact.encode(torch.from_numpy(values)[None]).latent_dist.mode()[0].numpy()
         assert close(mode * 0.18215, wanted, EXACT)
         assert close(part, wanted, ENCODER)
 
 
 def test_whisper_hears_what_the_reference_hears(networks) -> None:
-    whisper = networks[2]
+    whisper = networks.whisper
     rng = np.random.default_rng(5)
     samples = (rng.normal(size=12_345) * np.linspace(0, 0.3, 12_345)).astype(np.float32)
-    speech = SpeechFeatures(whisper, torch.device("cpu"))
-    mel = speech._extractor(samples, sampling_rate=16_000, return_tensors="np").input_features[0]
+    speech = SpeechEncoder(whisper, torch.device("cpu"))
+    mel = speech.log_mel(samples)
     own = reference.log_mel(samples)
     assert mel.shape == (80, 3000)
     assert np.abs(mel - own).max() < MEL

@@ -20,6 +20,7 @@ from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.run import serving
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.server.sockets import open_listener
+from musetalk_fast.video.provenance import read_comment
 
 FRAMES = 6
 
@@ -50,13 +51,13 @@ def frames_of(path: Path) -> np.ndarray:
         return np.stack([each.to_ndarray(format="rgb24") for each in container.decode(video=0)])
 
 
+def engine(models: Path, folder: Path, **options: object) -> MakeEngine:
+    given = {"models_dir": models, "latents_dir": folder / "latents", "device": "cpu"}
+    return find_engine("musetalk", {**given, "half": "off", "batch_size": 2, **options})
+
+
 async def test_a_still_and_a_video_speak(models, portrait, clip, speech, tmp_path) -> None:
-    make = find_engine(
-        "musetalk",
-        {"models_dir": models, "latents_dir": tmp_path / "latents", "device": "cpu"}
-        | {"half": "off", "batch_size": 2},
-    )
-    async with server_with(make, tmp_path) as address:
+    async with server_with(engine(models, tmp_path), tmp_path) as address:
         settings = Settings(server=ServerSettings(url=(address,)))
         still = await render_async(portrait, speech, tmp_path / "still.mp4", settings)
         moving = await render_async(clip, speech, tmp_path / "moving.mp4", settings)
@@ -73,3 +74,18 @@ async def test_a_still_and_a_video_speak(models, portrait, clip, speech, tmp_pat
     # Beside the frame without a face the mouth fades: half of it is left.
     away = np.abs(spoken - plain[turn]).max(axis=(1, 2, 3))
     assert [number for number, each in enumerate(away) if each > 20] == [0, 1, 3, 4, 5, 6]
+
+
+async def test_a_draft_is_called_a_draft(models, portrait, speech, tmp_path) -> None:
+    """By the result, by the video, and by whatever compares engines; two processes make it."""
+    async with server_with(
+        engine(models, tmp_path, draft=True, gpus="cpu,cpu"), tmp_path
+    ) as address:
+        settings = Settings(server=ServerSettings(url=(address,)))
+        draft = await render_async(portrait, speech, tmp_path / "draft.mp4", settings)
+    assert draft.engine == "musetalk-draft"
+    assert "engine musetalk-draft, model musetalk-draft-1.5-" in read_comment(draft.output)
+    own = np.asarray(Image.open(portrait).convert("RGB")).astype(int)
+    changed = np.abs(frames_of(tmp_path / "draft.mp4").astype(int) - own).mean(axis=(0, 3))
+    assert changed[:100].mean() < 6
+    assert changed.max() > 20

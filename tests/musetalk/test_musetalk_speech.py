@@ -9,22 +9,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import random_weights, tiny_architecture
+from tiny_models import tiny_networks
 
 from musetalk_fast.engines.base import never_cancelled
-from musetalk_fast.engines.musetalk.networks import build_networks
 from musetalk_fast.engines.musetalk.positions import positional_encoding
 from musetalk_fast.engines.musetalk.recording import Recording
+from musetalk_fast.engines.musetalk.speech_encoder import SpeechEncoder
 from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
-from musetalk_fast.engines.musetalk.speech_windows import WINDOW, feature_count, first_feature
+from musetalk_fast.engines.musetalk.speech_windows import (
+    WINDOW,
+    feature_count,
+    first_feature,
+    pieces_of,
+)
 from musetalk_fast.types import SPEECH_RATE
 
 
 @pytest.fixture(scope="module")
-def speech() -> SpeechFeatures:
-    whisper = build_networks(tiny_architecture())[2]
-    whisper.load_state_dict(random_weights(whisper, 1), assign=True)
-    return SpeechFeatures(whisper.eval(), torch.device("cpu"))
+def encoder() -> SpeechEncoder:
+    return SpeechEncoder(tiny_networks().whisper, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def speech(encoder) -> SpeechFeatures:
+    return SpeechFeatures(encoder.encode, 5, 32)
 
 
 def recording(secs: float) -> Recording:
@@ -44,9 +52,10 @@ def tokens_of_musetalk(features: np.ndarray, samples: int, fps: int) -> np.ndarr
 
 
 @pytest.mark.parametrize("fps", [25, 30])
-def test_tokens_are_musetalks_own(speech, fps) -> None:
+def test_tokens_are_musetalks_own(encoder, speech, fps) -> None:
     own = recording(30.5)  # into a second window, whose features have no context of the first
-    features = np.concatenate([speech.encode(own.window(number)) for number in (0, 1)])
+    pieces = [own.read(start, 480_000) for start in (0, 480_000)]
+    features = np.concatenate([encoder.encode(piece) for piece in pieces])
     wanted = tokens_of_musetalk(features, own.samples, fps) + positional_encoding(50, 32)
     frames = [0, 1, 2, len(wanted) // 2, 30 * fps - 3, 30 * fps, len(wanted) - 1]
     found = np.stack([speech.tokens(own, frame, (fps, 1)) for frame in frames])
@@ -60,6 +69,39 @@ def test_a_window_stays_at_its_frame_at_any_rate(fps) -> None:
     for frame in (0, 1, 17, 36_000 * fps[0] // fps[1]):
         start = Fraction(first_feature(frame, fps), 50)
         assert 0 <= frame / rate - Fraction(4, 50) - start < Fraction(1, 50)
+
+
+def test_overlapping_pieces_have_no_seam() -> None:
+    """Where pieces stand one behind the other, Whisper's features jump; half a minute of a hum."""
+    whisper = tiny_networks().whisper
+    turns = torch.arange(1500)[:, None] / 1500 * torch.arange(32)
+    whisper.embed_positions.weight[:] = torch.cos(turns)  # as smooth as those of the published one
+    encode = SpeechEncoder(whisper, torch.device("cpu")).encode
+    hum = np.sin(np.arange(45 * SPEECH_RATE) * (2 * np.pi * 150 / SPEECH_RATE)) * 9000
+    own = Recording(hum.astype(np.int16), never_cancelled)
+    steps = {}
+    for overlap in (False, True):
+        speech = SpeechFeatures(encode, 5, 32, overlap=overlap)
+        tokens = np.stack([speech.tokens(own, frame, (25, 1)) for frame in range(500, 800)])
+        steps[overlap] = np.abs(np.diff(tokens, axis=0)).mean(axis=(1, 2))
+    inside = np.median(steps[False])
+    assert steps[False].max() > 5 * inside
+    assert steps[True].max() < 2 * inside
+
+
+def test_each_feature_is_of_pieces_that_hear_it_and_what_is_around_it() -> None:
+    for count in (1, 1500, 1501, 2500, 2501, 9001):
+        last = 0
+        for place in range(count):
+            shares = pieces_of(place, count, overlap=True)
+            assert sum(share for _, share in shares) == pytest.approx(1)
+            for start, share in shares:
+                context = min(place - start, min(count, start + 1500) - 1 - place)
+                assert context >= min(200, place, count - 1 - place)
+                assert 0 < share <= 1
+            last = max(last, *(start for start, _ in shares))
+        assert last < max(1, count - 500)  # no piece that no feature needs
+    assert pieces_of(2999, 9000, overlap=False) == [(1500, 1.0)]
 
 
 @pytest.mark.parametrize("secs", [0.0, 0.01, 0.03, 0.06, 0.08])
@@ -84,8 +126,8 @@ def test_beyond_the_sound_is_silence_whatever_was_said(speech) -> None:
 
 
 def test_memory_does_not_grow_with_recordings(speech, monkeypatch) -> None:
-    monkeypatch.setattr("musetalk_fast.engines.musetalk.speech_features._KEPT_WINDOWS", 2)
-    monkeypatch.setattr(speech, "encode", lambda samples: np.full((1500, 5, 32), len(samples)))
+    monkeypatch.setattr("musetalk_fast.engines.musetalk.speech_features._KEPT_PIECES", 2)
+    monkeypatch.setattr(speech, "_encode", lambda samples: np.full((1500, 5, 32), len(samples)))
     for _ in range(4):
         speech.tokens(recording(1), 0, (25, 1))
     assert len(speech._kept) <= 2
@@ -94,5 +136,5 @@ def test_memory_does_not_grow_with_recordings(speech, monkeypatch) -> None:
 def test_a_recording_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     own = recording(0.1)
-    assert len(own.window(0)) == own.samples == 1600
+    assert len(own.read(0, 9999)) == own.samples == 1600
     assert not list(tmp_path.iterdir())

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from musetalk_fast.engines.musetalk.architecture import Architecture, read_architecture
-from musetalk_fast.engines.musetalk.networks import build_networks
+from musetalk_fast.engines.musetalk.networks import Networks, build_draft, build_networks
 
 UNET = {
     "block_out_channels": [32, 32, 64, 64],
@@ -27,6 +28,7 @@ VAE = {
     "sample_size": 256,
 }
 WHISPER = {"d_model": 32, "encoder_attention_heads": 2, "encoder_ffn_dim": 64, "vocab_size": 51865}
+DRAFT = {"decoder_block_out_channels": [8, 8, 8, 8], "num_decoder_blocks": [1, 1, 1, 1]}
 
 
 def write_models(folder: Path, *, seed: int = 0) -> Path:
@@ -35,11 +37,13 @@ def write_models(folder: Path, *, seed: int = 0) -> Path:
         "musetalkV15/musetalk.json": UNET,
         "sd-vae/config.json": VAE,
         "whisper/config.json": WHISPER,
+        "taesd/config.json": DRAFT,
     }
     for name, config in configs.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(json.dumps(config))
-    unet, vae, whisper = build_networks(read_architecture(*(folder / name for name in configs)))
+    architecture = read_architecture(*(folder / name for name in configs))
+    unet, vae, whisper = build_networks(architecture)
     torch.save(random_weights(unet, seed), folder / "musetalkV15" / "unet.pth")
     weights = with_old_names(random_weights(vae, seed + 1))
     torch.save(weights, folder / "sd-vae" / "diffusion_pytorch_model.bin")
@@ -47,6 +51,11 @@ def write_models(folder: Path, *, seed: int = 0) -> Path:
     whole = {f"model.encoder.{name}": tensor for name, tensor in encoder.items()}
     whole["model.decoder.layer_norm.weight"] = torch.ones(32)
     torch.save(whole, folder / "whisper" / "pytorch_model.bin")
+    draft = random_weights(build_draft(architecture), seed + 3)
+    save_file(
+        {f"decoder.{name}": tensor for name, tensor in draft.items()},
+        folder / "taesd" / "diffusion_pytorch_model.safetensors",
+    )
     return folder
 
 
@@ -84,5 +93,16 @@ def tiny_architecture() -> Architecture:
 
     full = read_architecture(None, None, None)
     return Architecture(
-        merged(full.unet, UNET), merged(full.vae, VAE), merged(full.whisper, WHISPER)
+        *(merged(full.unet, UNET), merged(full.vae, VAE), merged(full.whisper, WHISPER)),
+        merged(full.draft, DRAFT),
     )
+
+
+def tiny_networks(seed: int = 0, *, with_draft: bool = False) -> Networks:
+    """The same networks, loaded, in float32 on the CPU; their time is not folded."""
+    own = [*build_networks(tiny_architecture()), build_draft(tiny_architecture())]
+    for number, network in enumerate(own):
+        network.load_state_dict(random_weights(network, seed + number), assign=True)
+        network.requires_grad_(False).eval()
+    unet, vae, whisper, draft = own
+    return Networks(unet, vae, whisper, 32, "", "", draft if with_draft else None)

@@ -17,7 +17,6 @@ _LOG = logging.getLogger(__name__)
 
 _LEAST_CAPABILITY = (7, 0)
 """Of a GPU: what the present builds of torch still compile for, and what has fast fp16."""
-_GPU_BATCH = 16
 _NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
@@ -50,7 +49,7 @@ class Accelerator:
         device: a `torch.device`.
         dtype: a `torch.dtype`, of U-Net and VAE; Whisper, whose share is small, has float32.
         gpu_name: None: it is a CPU.
-        batch: crops of one run of the networks.
+        batch: crops of one run of the networks; 0: as many as the memory holds.
     """
 
     device: Any
@@ -68,7 +67,7 @@ def choose_accelerator(choice: DeviceChoice, half: Half, batch: int | None) -> A
     """The device that was asked for, or the best there is.
 
     Args:
-        batch: None: 16 on a GPU; 1 on a CPU, which gains nothing by more.
+        batch: None: what the GPU's memory holds; 1 on a CPU, which gains nothing by more.
 
     Raises:
         errors.DeviceError: there is no such device, or it cannot run this torch or these numbers.
@@ -81,7 +80,7 @@ def choose_accelerator(choice: DeviceChoice, half: Half, batch: int | None) -> A
     if numbers is Half.BF16 and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise DeviceError("this GPU does not compute in bf16", hint="use --half fp16, or off")
     name = torch.cuda.get_device_name()
-    return Accelerator(torch.device("cuda"), _DTYPES[numbers], name, batch or _GPU_BATCH)
+    return Accelerator(torch.device("cuda"), _DTYPES[numbers], name, batch or 0)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""What MuseTalk's three networks are: their definition, and how a folder's configs may differ.
+"""What MuseTalk's networks are: their definition, and how a folder's configs may differ.
 
 Sources: `musetalk.json` of TMElyralab/MuseTalk (the same for versions 1.0 and 1.5), `config.json`
-of stabilityai/sd-vae-ft-mse and of openai/whisper-tiny.
+of stabilityai/sd-vae-ft-mse, of openai/whisper-tiny, and of madebyollin/taesd.
 """
 
 from __future__ import annotations
@@ -66,11 +66,23 @@ _WHISPER: dict[str, Any] = {
     "encoder_attention_heads": 6,
     "encoder_ffn_dim": 1536,
 }
+_DRAFT: dict[str, Any] = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": LATENT_CHANNELS,
+    "act_fn": "relu",
+    "upsample_fn": "nearest",
+    "upsampling_scaling_factor": 2,
+    "decoder_block_out_channels": [64] * _STAGES,
+    "num_decoder_blocks": [3, 3, 3, 1],
+}
 _SIZES = {
     *("block_out_channels", "layers_per_block", "norm_num_groups", "cross_attention_dim"),
+    *("decoder_block_out_channels", "num_decoder_blocks"),
     *("attention_head_dim", "d_model", "encoder_attention_heads", "encoder_ffn_dim"),
 }
 """What a config may set otherwise: networks of other sizes compute the same way."""
+_COUNTS = ("layers_per_block", "num_decoder_blocks")
 _MAX_SIZE = 4096
 _MAX_LAYERS = 8
 _MAX_CONFIG_BYTES = 64 << 10
@@ -78,17 +90,19 @@ _MAX_CONFIG_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The configs of the three networks, complete and checked.
+    """The configs of the networks, complete and checked.
 
     Attributes:
         unet: arguments of diffusers' `UNet2DConditionModel`.
         vae: arguments of diffusers' `AutoencoderKL`.
         whisper: arguments of transformers' `WhisperConfig`.
+        draft: arguments of diffusers' `DecoderTiny`, as `AutoencoderTiny` names them.
     """
 
     unet: Mapping[str, Any]
     vae: Mapping[str, Any]
     whisper: Mapping[str, Any]
+    draft: Mapping[str, Any]
 
     @property
     def token_width(self) -> int:
@@ -96,12 +110,15 @@ class Architecture:
         return int(self.whisper["d_model"])
 
 
-MUSETALK = Architecture(_UNET, _VAE, _WHISPER)
+MUSETALK = Architecture(_UNET, _VAE, _WHISPER, _DRAFT)
 """As published; `*_types` and all widths are what 849,947,844 parameters stand for."""
 
 
 def read_architecture(
-    unet_config: Path | None, vae_config: Path | None, whisper_config: Path | None
+    unet_config: Path | None,
+    vae_config: Path | None,
+    whisper_config: Path | None,
+    draft_config: Path | None = None,
 ) -> Architecture:
     """The architecture that a folder's config files describe; a missing file: as published.
 
@@ -109,7 +126,10 @@ def read_architecture(
         errors.WeightsFormatError: no config, or another architecture than MuseTalk's.
     """
     found = Architecture(
-        _read(unet_config, _UNET), _read(vae_config, _VAE), _read(whisper_config, _WHISPER)
+        _read(unet_config, _UNET),
+        _read(vae_config, _VAE),
+        _read(whisper_config, _WHISPER),
+        _read(draft_config, _DRAFT),
     )
     width, wanted = found.token_width, found.unet["cross_attention_dim"]
     if width != wanted:
@@ -156,7 +176,7 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 def _is_size(value: object, wanted: object, key: str) -> bool:
     """Whether it is a number, or a list of as many, that a network may have here."""
-    most = _MAX_LAYERS if key == "layers_per_block" else _MAX_SIZE
+    most = _MAX_LAYERS if key in _COUNTS else _MAX_SIZE
     if isinstance(wanted, list):
         return (
             isinstance(value, list)

@@ -5,6 +5,7 @@ models/
   musetalk/     pytorch_model.bin (or .safetensors), musetalk.json   MuseTalk 1.0
   sd-vae/       diffusion_pytorch_model.bin (or .safetensors), config.json
   whisper/      pytorch_model.bin (or model.safetensors), config.json
+  taesd/        diffusion_pytorch_model.safetensors, or taesd_decoder.safetensors or .pth: drafts
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ _UNET_FILES = {
 _VAE_FOLDERS = ("sd-vae", "sd-vae-ft-mse")
 _VAE_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _WHISPER_FILES = ("model.safetensors", "pytorch_model.bin")
+_DRAFT_FILES = (
+    *("diffusion_pytorch_model.safetensors", "taesd_decoder.safetensors"),
+    *("diffusion_pytorch_model.bin", "taesd_decoder.pth"),
+)
 _UNET_CONFIGS = ("musetalk.json", "config.json")
 
 
@@ -53,12 +58,17 @@ class NetworkFiles:
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """All that one engine loads."""
+    """All that one engine loads.
+
+    Attributes:
+        draft: of the decoder of drafts, TAESD; None: crops are no drafts.
+    """
 
     version: ModelVersion
     unet: NetworkFiles
     vae: NetworkFiles
     whisper: NetworkFiles
+    draft: NetworkFiles | None = None
 
 
 def default_models_dir() -> Path:
@@ -68,12 +78,15 @@ def default_models_dir() -> Path:
     return Path(platformdirs.user_data_dir("musetalk-fast")) / "models"
 
 
-def find_models(folder: Path, version: ModelVersion | None = None) -> ModelFiles:
+def find_models(
+    folder: Path, version: ModelVersion | None = None, *, with_draft: bool = False
+) -> ModelFiles:
     """The files of a models folder; nothing of them is read but their beginning.
 
     Args:
         folder: in MuseTalk's usual layout.
         version: None: 1.5 if it is there, else 1.0.
+        with_draft: the decoder of drafts is wanted, too.
 
     Raises:
         errors.WeightsMissingError: a file is not there; all that are missing are named.
@@ -85,14 +98,16 @@ def find_models(folder: Path, version: ModelVersion | None = None) -> ModelFiles
     unet = _network([folder / _UNET_FOLDERS[version]], _UNET_FILES[version], _UNET_CONFIGS)
     vae = _network([folder / each for each in _VAE_FOLDERS], _VAE_FILES)
     whisper = _network([folder / "whisper"], _WHISPER_FILES)
-    missing = [each for each in (unet, vae, whisper) if isinstance(each, Path)]
+    draft = _network([folder / "taesd"], _DRAFT_FILES) if with_draft else None
+    missing = [each for each in (unet, vae, whisper, draft) if isinstance(each, Path)]
     if missing:
         names = ", ".join(f"{each.relative_to(folder)}{_instead(each)}" for each in missing)
         raise WeightsMissingError(f"missing weights: {names}", where=str(folder))
     assert isinstance(unet, NetworkFiles)
     assert isinstance(vae, NetworkFiles)
     assert isinstance(whisper, NetworkFiles)
-    return ModelFiles(version, unet, vae, whisper)
+    assert not isinstance(draft, Path)
+    return ModelFiles(version, unet, vae, whisper, draft)
 
 
 def _version_in(folder: Path) -> ModelVersion:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, OnFace
 from musetalk_fast.engines.face_sequence import FaceSequence
+from musetalk_fast.engines.musetalk.compute import Compute
 from musetalk_fast.engines.musetalk.lanczos import mouth_input
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache, latents_key
 from musetalk_fast.engines.musetalk.latent_file import (
@@ -20,7 +21,7 @@ from musetalk_fast.engines.musetalk.latent_file import (
     Layout,
     is_whole,
 )
-from musetalk_fast.engines.musetalk.latents import LatentEncoder, Latents
+from musetalk_fast.engines.musetalk.latents import Latents, latents_dtype
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
 from musetalk_fast.errors import FaceOptionsError
 from musetalk_fast.media.avatar import AvatarSource, open_asset
@@ -63,16 +64,16 @@ class AvatarPreparer:
     """Prepares avatars, for one thread; those of the same content and options only once.
 
     Args:
-        encoder: of latents.
+        compute: what encodes.
         cache: where they are kept.
         version: of MuseTalk, whose options differ.
         identity: of whatever else decides what the latents are.
     """
 
     def __init__(
-        self, encoder: LatentEncoder, cache: LatentCache, version: ModelVersion, identity: str
+        self, compute: Compute, cache: LatentCache, version: ModelVersion, identity: str
     ) -> None:
-        self._encoder = encoder
+        self._compute = compute
         self._cache = cache
         self._version = version
         self._identity = identity
@@ -88,7 +89,7 @@ class AvatarPreparer:
         check()
         key = latents_key(source.sha256, options, self._identity)
         size = (source.width, source.height)
-        layout = Layout(key, size, source.frames, self._encoder.dtype)
+        layout = Layout(key, size, source.frames, latents_dtype(self._compute.info.numbers))
         place = self._cache.path(key)
         if is_whole(place, layout):
             self._cache.touch(key)
@@ -99,7 +100,7 @@ class AvatarPreparer:
             return avatar
         self._cache.make_space(layout.bytes)
         with LatentWriter(place, layout) as writer:
-            keeper = _Keeper(self._encoder, writer, size, source.frames, on_face)
+            keeper = _Keeper(self._compute, writer, size, source.frames, on_face)
             if source.rate is None:
                 self._still(source, options, keeper)
             else:
@@ -191,13 +192,13 @@ class _Keeper:
 
     def __init__(
         self,
-        encoder: LatentEncoder,
+        compute: Compute,
         writer: LatentWriter,
         size: tuple[int, int],
         frames: int,
         on_face: OnFace,
     ) -> None:
-        self._encoder = encoder
+        self._compute = compute
         self._writer = writer
         self._size = size
         self._frames = frames
@@ -218,7 +219,7 @@ class _Keeper:
             place, mask = jaw_mask(points, box, *self._size, detail=detail)
             face = Face(source=number, box=box, mask_box=place, mask=mask)
             self._has_face = True
-        if len(self._waiting) == self._encoder.batch:
+        if len(self._waiting) == self._compute.info.batch:
             self._encode()
         self._on_face(number, self._frames, face)
 
@@ -229,7 +230,7 @@ class _Keeper:
         return self._has_face
 
     def _encode(self) -> None:
-        latents = self._encoder.encode([crop for *_, crop in self._waiting])
+        latents = self._compute.latents([crop for *_, crop in self._waiting])
         for (number, box, points, _), own in zip(self._waiting, latents, strict=True):
             self._writer.put(number, FaceFrame(box, points, own))
         self._waiting.clear()

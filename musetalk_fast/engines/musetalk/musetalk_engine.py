@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -18,29 +18,28 @@ from musetalk_fast.engines.base import (
     OnFace,
 )
 from musetalk_fast.engines.fingerprint import FACES, fingerprint
-from musetalk_fast.engines.musetalk.accelerator import (
-    Accelerator,
-    DeviceChoice,
-    Half,
-    choose_accelerator,
+from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
+from musetalk_fast.engines.musetalk.compute import (
+    Compute,
+    ComputeInfo,
+    ComputeOptions,
+    load_compute,
 )
-from musetalk_fast.engines.musetalk.crop_maker import CropMaker
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache, default_latents_dir
-from musetalk_fast.engines.musetalk.latents import LatentEncoder
 from musetalk_fast.engines.musetalk.model_folder import (
     ModelVersion,
     default_models_dir,
     find_models,
 )
 from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer, MuseTalkAvatar
-from musetalk_fast.engines.musetalk.networks import Networks, load_networks
 from musetalk_fast.engines.musetalk.recording import Recording
 from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
+from musetalk_fast.engines.musetalk.worker_pool import start_workers
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Pcm
 
 NAME = "musetalk"
+DRAFT_NAME = "musetalk-draft"
 _LATENTS_BYTES = 4 << 30
-_LOG = logging.getLogger(__name__)
 
 
 def load_engine(
@@ -50,6 +49,10 @@ def load_engine(
     device: str = "auto",
     half: str = "auto",
     batch_size: int | None = None,
+    gpus: str | None = None,
+    draft: bool = False,
+    overlap_speech: bool = False,
+    sample_latents: bool = False,
 ) -> MuseTalkEngine:
     """Load the weights and make the engine.
 
@@ -58,46 +61,79 @@ def load_engine(
         latents_dir: where prepared avatars are kept; None: in the user's cache.
         device: `auto`, `cuda` or `cpu`.
         half: `auto`, `fp16`, `bf16` or `off`: the numbers of 16 bits in which it computes.
-        batch_size: crops of one run of the networks; None: 16 on a GPU, 1 on a CPU.
+        batch_size: crops of one run of the networks; None: what a GPU's memory holds, 1 on a CPU.
+        gpus: a process for each of these: `all`, or numbers with commas between; `cpu` stands for a
+            share of the processors. None: this process computes.
+        draft: decode with TAESD: much faster, and not MuseTalk's picture.
+        overlap_speech: have Whisper hear pieces that overlap: no seam every 30 s.
+        sample_latents: draw latents from the posterior, as MuseTalk's scripts do.
 
     Raises:
         errors.WeightsMissingError, errors.WeightsFormatError: weights that cannot be used.
         errors.DeviceError: no such device.
         errors.DeviceMemoryError, errors.MemoryLimitError: the weights do not fit.
         errors.OutputPlaceError: prepared avatars cannot be kept.
+        errors.UsageError: options that contradict each other.
     """
-    files = find_models(models_dir or default_models_dir())
-    accelerator = choose_accelerator(DeviceChoice(device), Half(half), batch_size)
+    options = ComputeOptions(
+        models=models_dir or default_models_dir(),
+        device=DeviceChoice(device),
+        half=Half(half),
+        batch=batch_size,
+        draft=draft,
+        sampled=sample_latents,
+    )
+    version = find_models(options.models, with_draft=draft).version
     cache = LatentCache(latents_dir or default_latents_dir(), _LATENTS_BYTES)
-    if accelerator.gpu_name is None:
-        _LOG.warning("no GPU: MuseTalk on a CPU takes seconds for each frame")
-    networks = load_networks(files, accelerator)
-    return MuseTalkEngine(networks, accelerator, cache, files.version)
+    compute: Compute = load_compute(options) if gpus is None else start_workers(options, gpus)
+    return MuseTalkEngine(compute, cache, Variant(version, draft, overlap_speech, sample_latents))
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Which MuseTalk, and what is not as it is by default."""
+
+    version: ModelVersion
+    draft: bool = False
+    overlap_speech: bool = False
+    sample_latents: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the engine: a draft has another, so that every video says what it is."""
+        return DRAFT_NAME if self.draft else NAME
+
+    def model(self, info: ComputeInfo) -> str:
+        """Of the model: whatever makes other crops is in it."""
+        switches = [("overlap", self.overlap_speech), ("sampled", self.sample_latents)]
+        others = [word for word, is_on in switches if is_on]
+        parts = [self.name, self.version, info.digest, info.numbers, *others, _fingerprint()]
+        return "-".join(parts)
+
+    def latents(self, info: ComputeInfo) -> str:
+        """Whatever makes other latents."""
+        how = "sampled" if self.sample_latents else "mode"
+        return f"{self.version} {info.vae_digest} {info.numbers} {how} {_fingerprint()}"
 
 
 class MuseTalkEngine:
     """MuseTalk. Each verb serves one thread at a time; different verbs may be at work at once."""
 
-    def __init__(
-        self,
-        networks: Networks,
-        accelerator: Accelerator,
-        cache: LatentCache,
-        version: ModelVersion,
-    ) -> None:
+    def __init__(self, compute: Compute, cache: LatentCache, variant: Variant) -> None:
+        info = compute.info
+        self._compute = compute
         self._info = EngineInfo(
-            name=NAME,
-            model=f"{NAME}-{version}-{networks.digest}-{accelerator.numbers}-{_fingerprint()}",
+            name=variant.name,
+            model=variant.model(info),
             is_preview=False,
-            max_batch=accelerator.batch,
-            gpu_name=accelerator.gpu_name,
+            max_batch=info.max_crops,
+            gpu_name=info.gpu_name,
             takes_videos=True,
         )
-        identity = f"{version} {networks.vae_digest} {accelerator.numbers} {_fingerprint()}"
-        encoder = LatentEncoder(networks.vae, accelerator)
-        self._preparer = AvatarPreparer(encoder, cache, version, identity)
-        self._speech = SpeechFeatures(networks.whisper, accelerator.device)
-        self._maker = CropMaker(networks, accelerator)
+        self._preparer = AvatarPreparer(compute, cache, variant.version, variant.latents(info))
+        self._speech = SpeechFeatures(
+            compute.features, info.layers, info.width, overlap=variant.overlap_speech
+        )
 
     def describe(self) -> EngineInfo:
         """Name and version: MuseTalk's, of the weights, of the numbers, and of this code."""
@@ -133,10 +169,11 @@ class MuseTalkEngine:
             self._speech.tokens(cast("Recording", each.audio), each.frame, each.fps)
             for each in batch
         ]
-        return self._maker.make(np.stack(latents), np.stack(tokens))
+        return self._compute.crops(np.stack(latents), np.stack(tokens))
 
     def close(self) -> None:
-        """Nothing outlives the process."""
+        """End what computes."""
+        self._compute.close()
 
 
 def _fingerprint() -> str:

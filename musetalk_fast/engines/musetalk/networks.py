@@ -1,10 +1,10 @@
-"""MuseTalk's three networks, loaded and made ready to run."""
+"""MuseTalk's networks, loaded and made ready to run."""
 
 from __future__ import annotations
 
 import copy
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from musetalk_fast.engines.musetalk.architecture import Architecture, read_archi
 from musetalk_fast.engines.musetalk.model_folder import ModelFiles, NetworkFiles
 from musetalk_fast.engines.musetalk.weights import (
     Tensors,
+    draft_decoder_only,
     encoder_only,
     fill,
     fingerprint,
@@ -34,6 +35,7 @@ class Networks:
         token_width: numbers of a token of speech.
         digest: of the weights, eight hex digits.
         vae_digest: of the VAE's alone, on which latents depend.
+        draft: diffusers' `DecoderTiny`, which decodes in place of the VAE; None: no drafts.
     """
 
     unet: Any
@@ -42,6 +44,7 @@ class Networks:
     token_width: int
     digest: str
     vae_digest: str
+    draft: Any = None
 
 
 def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
@@ -51,21 +54,29 @@ def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
         errors.WeightsFormatError, errors.WeightsMissingError: a file that cannot be used.
         errors.DeviceMemoryError, errors.MemoryLimitError: they do not fit.
     """
-    architecture = read_architecture(files.unet.config, files.vae.config, files.whisper.config)
+    architecture = read_architecture(
+        *(files.unet.config, files.vae.config, files.whisper.config),
+        files.draft.config if files.draft else None,
+    )
     unet, vae, whisper = build_networks(architecture, files)
     _fill(unet, files.unet, read_weights(files.unet.weights))
     _fill(vae, files.vae, with_new_names(read_weights(files.vae.weights)))
     _fill(whisper, files.whisper, encoder_only(read_weights(files.whisper.weights)))
-    digest, vae_digest = fingerprint(unet, vae, whisper), fingerprint(vae)
+    draft = None
+    if files.draft is not None:
+        draft = build_draft(architecture)
+        _fill(draft, files.draft, draft_decoder_only(read_weights(files.draft.weights)))
+    own = [each for each in (unet, vae, whisper, draft) if each is not None]
+    digest, vae_digest = fingerprint(*own), fingerprint(vae)
     fold_time(unet)
     with memory_errors():
-        for network in (unet, vae):
+        for network in (unet, vae, *([] if draft is None else [draft])):
             # Not diffusers' own `to`, which warns. Convolutions are faster on channels_last.
             torch.nn.Module.to(
                 network, accelerator.device, accelerator.dtype, memory_format=torch.channels_last
             )
         whisper.to(accelerator.device, torch.float32)
-    return Networks(unet, vae, whisper, architecture.token_width, digest, vae_digest)
+    return Networks(unet, vae, whisper, architecture.token_width, digest, vae_digest, draft)
 
 
 def build_networks(
@@ -92,6 +103,23 @@ def build_networks(
     return unet, vae, whisper
 
 
+def build_draft(architecture: Architecture) -> Any:
+    """TAESD's decoder on the `meta` device: latents as the U-Net gives them -> -1..1."""
+    from diffusers.models.autoencoders.vae import DecoderTiny
+
+    config = architecture.draft
+    with torch.device("meta"):
+        return DecoderTiny(
+            in_channels=config["latent_channels"],
+            out_channels=config["out_channels"],
+            num_blocks=tuple(config["num_decoder_blocks"]),
+            block_out_channels=tuple(config["decoder_block_out_channels"]),
+            upsampling_scaling_factor=config["upsampling_scaling_factor"],
+            act_fn=config["act_fn"],
+            upsample_fn=config["upsample_fn"],
+        )
+
+
 def fold_time(unet: Any) -> None:
     """Make the time embedding, always that of step 0, part of the biases that it is added to.
 
@@ -111,22 +139,31 @@ def fold_time(unet: Any) -> None:
 
 
 class FullPrecision:
-    """The U-Net and the VAE in float32, made when they are first needed."""
+    """Networks in float32, each copied when it is first needed.
+
+    Reading an attribute raises `errors.DeviceMemoryError` or `errors.MemoryLimitError` where a copy
+    does not fit.
+    """
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
 
     @functools.cached_property
-    def networks(self) -> Networks:
-        """Copies of the networks, in float32.
+    def vae(self) -> Any:
+        """The VAE alone."""
+        return _in_full(self._networks.vae)
 
-        Raises:
-            errors.DeviceMemoryError, errors.MemoryLimitError: they do not fit.
-        """
+    @functools.cached_property
+    def networks(self) -> Networks:
+        """All that crops are made of."""
         own = self._networks
-        with memory_errors():
-            unet, vae = (torch.nn.Module.float(copy.deepcopy(each)) for each in (own.unet, own.vae))
-        return Networks(unet, vae, own.whisper, own.token_width, own.digest, own.vae_digest)
+        draft = None if own.draft is None else _in_full(own.draft)
+        return replace(own, unet=_in_full(own.unet), vae=self.vae, draft=draft)
+
+
+def _in_full(network: Any) -> Any:
+    with memory_errors():
+        return torch.nn.Module.float(copy.deepcopy(network))
 
 
 class _NoEmbedding:

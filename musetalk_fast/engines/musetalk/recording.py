@@ -24,7 +24,7 @@ class Recording:
 
     Args:
         pcm: (n,) int16, mono, 16 kHz.
-        check: called before each window is written; may raise to stop.
+        check: called before each half minute is written; may raise to stop.
 
     Attributes:
         serial: no other recording of this process has it.
@@ -41,8 +41,7 @@ class Recording:
             self._file.write(pcm[start : start + WINDOW_SAMPLES].astype("<i2").tobytes())
         self._file.flush()
 
-    def window(self, number: int) -> NDArray[np.float32]:
-        """The samples of one window, -1..1; fewer in the last one."""
-        length = 2 * WINDOW_SAMPLES
-        data = os.pread(self._file.fileno(), length, number * length)
+    def read(self, start: int, count: int) -> NDArray[np.float32]:
+        """Samples from one on, -1..1; fewer at the end."""
+        data = os.pread(self._file.fileno(), 2 * count, 2 * start)
         return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(1 << 15)

@@ -80,6 +80,22 @@ def encoder_only(tensors: Tensors) -> Tensors:
     }
 
 
+def draft_decoder_only(tensors: Tensors) -> Tensors:
+    """TAESD's decoder out of diffusers' file, or of its author's, which counts its clamp as 0."""
+    start = "decoder."
+    if any(name.startswith(start) for name in tensors):
+        return {
+            name.removeprefix(start): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(start)
+        }
+
+    def rename(name: str) -> str:
+        return re.sub(r"^\d{1,3}(?=\.)", lambda place: f"layers.{int(place[0]) - 1}", name)
+
+    return {rename(name): tensor for name, tensor in tensors.items()}
+
+
 def fill(network: Any, tensors: Tensors, path: Path) -> None:
     """Give a network that was built on the `meta` device its weights.
 

@@ -1,0 +1,135 @@
+"""Several processes that compute: the same crops as one, and what happens where one ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
+from musetalk_fast.engines.musetalk.compute import ComputeOptions, load_compute
+from musetalk_fast.engines.musetalk.worker_pool import WorkerPool, places_of, start_workers
+from musetalk_fast.errors import (
+    CropNumbersError,
+    DeviceError,
+    UsageError,
+    WeightsMissingError,
+    WorkerError,
+)
+
+CPU = DeviceChoice.CPU
+
+
+def options(models: Path) -> ComputeOptions:
+    return ComputeOptions(models=models, device=CPU, half=Half.OFF, batch=2)
+
+
+@pytest.fixture(scope="module")
+def pool(models: Path):
+    own = start_workers(options(models), "cpu,cpu")
+    yield own
+    own.close()
+
+
+def inputs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(8)
+    latents = rng.normal(size=(count, 8, 32, 32)).astype(np.float32)
+    return latents, rng.normal(size=(count, 50, 32)).astype(np.float32)
+
+
+def pids(pool: WorkerPool) -> set[int]:
+    return {worker._process.pid for worker in pool._workers.values()}
+
+
+def wait_for(what) -> None:
+    for _ in range(3000):
+        if what():
+            return
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+def test_workers_make_what_one_process_makes(pool, models) -> None:
+    alone = load_compute(options(models))
+    assert pool.info.digest == alone.info.digest
+    assert (pool.info.batch, pool.info.max_crops) == (2, 4)
+    assert pool.info.gpu_name is None
+    latents, tokens = inputs(3)
+    assert np.array_equal(pool.crops(latents, tokens), alone.crops(latents, tokens))
+    faces = list(np.random.default_rng(1).integers(0, 256, (2, 256, 256, 3), np.uint8))
+    assert np.array_equal(pool.latents(faces), alone.latents(faces))
+    sound = np.linspace(-0.3, 0.3, 1000, dtype=np.float32)
+    assert np.array_equal(pool.features(sound), alone.features(sound))
+
+
+def test_an_error_in_a_worker_is_the_same_error_here(pool) -> None:
+    latents, tokens = inputs(1)
+    tokens[0, 3, 3] = np.nan
+    before = pids(pool)
+    with pytest.raises(CropNumbersError, match="fp32 too") as caught:
+        pool.crops(latents, tokens)
+    assert caught.value.hint == CropNumbersError.default_hint
+    with pytest.raises(RuntimeError, match="in a worker"):
+        pool.crops(latents[:, :3], tokens)
+    assert pids(pool) == before
+
+
+def test_where_one_ends_another_does_its_work_and_it_is_started_again(pool, caplog) -> None:
+    latents, tokens = inputs(2)
+    wanted = pool.crops(latents, tokens)
+    before = pids(pool)
+    one = min(before)
+    os.kill(one, signal.SIGKILL)
+    for _ in range(2):  # each worker is asked
+        assert np.array_equal(pool.crops(latents, tokens), wanted)
+    assert "ended: code -9: it is started again" in caplog.text
+    wait_for(lambda: one not in pids(pool) and pool._idle.qsize() == 2)
+    assert np.array_equal(
+        pool.crops(*(np.concatenate([each] * 2) for each in inputs(2))),
+        np.concatenate([wanted] * 2),
+    )
+    for pid in pids(pool):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="ended: code -9"):
+        pool.crops(latents, tokens)
+
+
+def test_weights_that_are_missing_are_said_and_nothing_is_left(tmp_path) -> None:
+    with pytest.raises(WeightsMissingError, match="missing weights") as caught:
+        start_workers(options(tmp_path), "cpu")
+    assert caught.value.where == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible", "wanted"),
+    [
+        ("all", ["0", "1"], [("cuda", "0"), ("cuda", "1")]),
+        ("1", ["0", "1"], [("cuda", "1")]),
+        ("1, 0", ["5", "GPU-ab"], [("cuda", "GPU-ab"), ("cuda", "5")]),
+        ("cpu,cpu", [], [("cpu", ""), ("cpu", "")]),
+        ("0,cpu", ["0"], [("cuda", "0"), ("cpu", "")]),
+    ],
+)
+def test_gpus_are_named(gpus, visible, wanted) -> None:
+    found = places_of(gpus, DeviceChoice.AUTO, visible)
+    assert [(each.device, each.environment["CUDA_VISIBLE_DEVICES"]) for each in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "kind", "words"),
+    [
+        ("all", DeviceChoice.AUTO, DeviceError, "no CUDA device"),
+        ("2", DeviceChoice.AUTO, DeviceError, "no GPU 2: 0 can be used"),
+        ("", DeviceChoice.AUTO, UsageError, "numbers with commas"),
+        ("0;1", DeviceChoice.AUTO, UsageError, "numbers with commas"),
+        ("0,0", DeviceChoice.AUTO, UsageError, "twice"),
+        ("0", CPU, UsageError, "contradict"),
+    ],
+)
+def test_gpus_that_are_not_there_are_refused(gpus, device, kind, words) -> None:
+    with pytest.raises(kind, match=words):
+        places_of(gpus, device, [])
