@@ -32,6 +32,9 @@ def test_an_avatar_is_opened_again_only_if_something_is_different(tmp_path: Path
     first = see()
     assert see() is first
     assert known.asset(first) is known.asset(first)
+    rows = {key: known.still_rows(first, key, object) for key in "ab"}
+    assert rows == {key: known.still_rows(first, key, object) for key in "ab"}
+    assert rows["a"] is not rows["b"]
     assert see(crf=30) is not first
     os.utime(path, ns=(1, 1))
     assert see() is not first
