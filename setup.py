@@ -41,7 +41,8 @@ SHARED = (
     "planes.pxi",
 )
 HEADERS = [f"ext/{name}" for name in (*SHARED, *(f"{kernel}.h" for kernel in SOURCES))]
-FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden"]
+# Without debugging, whose paths would make two builds differ (the linker hashes them into an ID).
+FLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden"]
 FLAGS += os.environ.get("MUSETALK_EXTRA_CFLAGS", "").split()
 # Measured over the kernels of a frame: 0.5 % (binary) to 1 % (NDJSON) more than without it.
 STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")  # which has no stable interface yet

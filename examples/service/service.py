@@ -1,0 +1,167 @@
+"""A web service that embeds the renderer: upload a portrait and a recording, fetch the video.
+
+    pip install musetalk-fast fastapi uvicorn python-multipart
+    MUSETALK_SERVER_URL=http://gpu:8000 uvicorn service:app
+
+    curl -F avatar=@portrait.png -F audio=@speech.wav http://localhost:8000/renders
+    curl http://localhost:8000/renders/1
+    curl -o out.mp4 http://localhost:8000/renders/1/video
+
+One renderer serves all requests: it keeps connections and prepared avatars. Renders run one after
+the other, from a queue of bounded length; a full one is 503, with `Retry-After`. Uploads are bounded
+too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, UploadFile
+from fastapi.responses import FileResponse
+
+import musetalk_fast
+from musetalk_fast.events import Event, ProgressEvent
+
+MAX_WAITING = 8
+MAX_UPLOAD = 200 << 20
+CHUNK = 1 << 20
+
+
+@dataclass
+class Job:
+    """A render that was asked for.
+
+    Attributes:
+        state: `waiting`, `rendering`, `done` or `failed`.
+        done, total: frames that are encoded, of how many.
+        error: token, message and hint of what went wrong.
+    """
+
+    folder: Path = field(repr=False)
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    error: dict[str, str | None] | None = None
+
+    @property
+    def video(self) -> Path:
+        return self.folder / "out.mp4"
+
+    def listen(self, event: Event) -> None:
+        if isinstance(event, ProgressEvent) and event.stage == "encode":
+            self.done, self.total = event.done, event.total
+
+    def shown(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
+
+
+class Renders:
+    """All jobs, and the one task that works on them."""
+
+    def __init__(self, settings: musetalk_fast.Settings, folder: Path) -> None:
+        self._settings, self._folder = settings, folder
+        self._jobs: list[Job] = []
+        self._waiting: asyncio.Queue[Job] = asyncio.Queue(MAX_WAITING)
+
+    def new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._folder))
+
+    def add(self, folder: Path) -> int:
+        """Put a job into the queue; raises `asyncio.QueueFull`."""
+        job = Job(folder)
+        self._waiting.put_nowait(job)
+        self._jobs.append(job)
+        return len(self._jobs)
+
+    def find(self, number: int) -> Job:
+        if not 1 <= number <= len(self._jobs):
+            raise HTTPException(404, "there is no such render")
+        return self._jobs[number - 1]
+
+    async def work(self) -> None:
+        async with musetalk_fast.Renderer(self._settings, self._listen) as renderer:
+            while True:
+                self._now = await self._waiting.get()
+                await self._render(renderer, self._now)
+
+    def _listen(self, event: Event) -> None:
+        self._now.listen(event)
+
+    async def _render(self, renderer: musetalk_fast.Renderer, job: Job) -> None:
+        job.state = "rendering"
+        try:
+            await renderer.render(job.folder / "avatar", job.folder / "audio", job.video)
+            job.state = "done"
+        except musetalk_fast.errors.MuseTalkError as error:
+            job.state = "failed"
+            job.error = {"token": error.token, "message": error.message, "hint": error.hint}
+
+
+def make_app(settings: musetalk_fast.Settings | None = None) -> FastAPI:
+    """The service.
+
+    Args:
+        settings: None: those of environment and configuration file.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with tempfile.TemporaryDirectory() as folder:
+            app.state.renders = Renders(settings or _load_settings(), Path(folder))
+            worker = asyncio.create_task(app.state.renders.work())
+            try:
+                yield
+            finally:
+                worker.cancel()
+                with suppress(asyncio.CancelledError):
+                    await worker
+
+    app = FastAPI(title="Speaking portraits", lifespan=lifespan)
+
+    @app.post("/renders", status_code=202)
+    async def create(avatar: UploadFile, audio: UploadFile) -> dict[str, int]:
+        folder = app.state.renders.new_folder()
+        for name, upload in (("avatar", avatar), ("audio", audio)):
+            await _keep(upload, folder / name)
+        try:
+            return {"id": app.state.renders.add(folder)}
+        except asyncio.QueueFull:
+            raise HTTPException(503, "too many renders wait", {"Retry-After": "30"}) from None
+
+    @app.get("/renders/{number}")
+    async def show(number: int) -> dict[str, Any]:
+        return app.state.renders.find(number).shown()
+
+    @app.get("/renders/{number}/video")
+    async def video(number: int) -> FileResponse:
+        job = app.state.renders.find(number)
+        if job.state != "done":
+            raise HTTPException(409, f"the render is {job.state}")
+        return FileResponse(job.video, media_type="video/mp4")
+
+    return app
+
+
+async def _keep(upload: UploadFile, path: Path) -> None:
+    size = 0
+    with path.open("wb") as file:
+        while data := await upload.read(CHUNK):
+            size += len(data)
+            if size > MAX_UPLOAD:
+                raise HTTPException(413, f"a file may have {MAX_UPLOAD >> 20} MiB")
+            file.write(data)
+
+
+def _load_settings() -> musetalk_fast.Settings:
+    from musetalk_fast.config import load_settings
+
+    return load_settings({}).settings
+
+
+app = make_app()
