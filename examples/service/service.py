@@ -7,9 +7,9 @@
     curl http://localhost:8000/renders/1
     curl -o out.mp4 http://localhost:8000/renders/1/video
 
-One renderer serves all requests: it keeps connections and prepared avatars. Renders run one after
-the other, from a queue of bounded length; a full one is 503, with `Retry-After`. Uploads are bounded
-too.
+One renderer serves all requests, so that connections and prepared avatars are kept. Renders run one
+after the other, from a queue of bounded length; a full one is 503, with `Retry-After`. Uploads are
+bounded too.
 """
 
 from __future__ import annotations
