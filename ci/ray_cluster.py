@@ -24,6 +24,7 @@ import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,7 @@ PORT = 6399
 CANNOT_RUN = 77
 TIMEOUT_SECS = 480
 JOBS = 3
+STARTS = 3
 
 
 def main() -> int:
@@ -143,7 +145,16 @@ class Nodes:
                 each.wait()
 
     def start(self, *options: str) -> None:
-        """One node; returns when it has started."""
+        """One node; returns when it has started. On a busy machine Ray gives up now and then."""
+        for _ in range(STARTS):
+            tree, log = self._start(options)
+            _until(partial(_has_started, tree, log), "a node")
+            if tree.poll() is None:
+                return
+            self.trees.remove(tree)
+        raise TimeoutError(log.read_text())
+
+    def _start(self, options: tuple[str, ...]) -> tuple[subprocess.Popen[bytes], Path]:
         log = self.folder / f"node{len(self.trees)}.log"
         with log.open("w") as file:
             tree = subprocess.Popen(
@@ -153,7 +164,7 @@ class Nodes:
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
         self.trees.append(tree)
-        _until(lambda: "Ray runtime started" in log.read_text(), f"a node: {log.read_text()}")
+        return tree, log
 
     def lose(self) -> None:
         """Kill all processes of the second node at once."""
@@ -295,6 +306,10 @@ CASES: dict[str, Callable[[Batch], str]] = {
     "sigterm": _stopped(signal.SIGTERM),
     "sigkill": _stopped(signal.SIGKILL),
 }
+
+
+def _has_started(tree: subprocess.Popen[bytes], log: Path) -> bool:
+    return "Ray runtime started" in log.read_text() or tree.poll() is not None
 
 
 def _until(is_so: Callable[[], bool], what: str) -> None:

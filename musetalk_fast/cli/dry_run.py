@@ -94,7 +94,7 @@ class DryRun:
         secs = float(sum(plan.frames / plan.fps for plan in plans))
         total = f"{frames} frames, {duration(secs)} of video"
         if self._pace is None:
-            return f"{total}; no earlier batch has its report here, to estimate the time by"
+            return f"{total}; no estimate of the time: no earlier batch has its report here"
         return (
             f"{total}, about {duration(frames / self._pace)} at the pace of the last batch here "
             f"({self._pace:.0f} frames a second)"
