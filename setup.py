@@ -20,7 +20,6 @@ from build_steps.setup_commands import COMMANDS
 
 VARIABLE = "MUSETALK_BUILD_EXTENSIONS"
 SOURCES = {
-    "affine": ["affine.c"],
     "base64": ["base64.c"],
     "crc32c": ["crc32c.c"],
     "h264": ["h264.c", "h264_skips.c"],

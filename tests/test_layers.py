@@ -46,7 +46,7 @@ ALLOWED = {
 SAME_NAME = {
     *{"__init__", "plan", "render", "segment", "join", "batch", "bench", "config", "run"},
     *{"base64", "buffers", "crc32c", "h264", "lines", "paste", "yuv", "speech"},
-    *{"affine", "soft_mask", "tone_map"},
+    *{"soft_mask", "tone_map"},
     *{"frames", "infer", "jobs", "metrics"},
 }
 """Module names that may stand in more than one package: commands and the steps that they run,
