@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musetalk_fast.engines.base import CropRequest, never_cancelled
+from musetalk_fast.engines.base import CropRequest, ReportsFigures, never_cancelled
 from musetalk_fast.engines.musetalk import load_engine
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions
 
@@ -44,3 +44,8 @@ def test_a_crop_is_the_same_in_any_company(engine, avatar, noise) -> None:
     assert np.array_equal(together[1], together[4])
     assert np.abs(together[0].astype(int) - together[2]).mean() > 0.5
     assert together.std() > 5
+    figures = engine.figures()
+    assert isinstance(engine, ReportsFigures)
+    assert figures.gpu_memory == {}
+    assert sorted(figures.stage_secs) == ["crops", "features", "latents"]
+    assert all(secs > 0 for secs in figures.stage_secs.values())

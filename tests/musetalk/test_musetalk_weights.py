@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from musetalk_fast.engines.musetalk import load_engine
 from musetalk_fast.engines.musetalk.accelerator import (
@@ -21,7 +21,7 @@ from musetalk_fast.engines.musetalk.accelerator import (
 )
 from musetalk_fast.engines.musetalk.architecture import MUSETALK
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion, find_models
-from musetalk_fast.engines.musetalk.networks import build_networks, load_networks
+from musetalk_fast.engines.musetalk.networks import build_draft, build_networks, load_networks
 from musetalk_fast.errors import (
     DeviceError,
     FaceOptionsError,
@@ -82,6 +82,27 @@ def test_a_version_is_what_its_folder_holds(folder: Path) -> None:
     assert find_models(folder, ModelVersion.V10).version is ModelVersion.V10
     shutil.rmtree(folder / "musetalkV15")
     assert find_models(folder).version is ModelVersion.V10
+
+
+def test_the_decoder_of_drafts_is_taken_from_either_of_its_files(models, folder) -> None:
+    file = folder / "taesd/diffusion_pytorch_model.safetensors"
+    draft = load_networks(find_models(folder, with_draft=True), CPU)
+    assert find_models(folder).draft is None
+    assert load_networks(find_models(folder), CPU).digest != draft.digest
+    tensors = load_file(file)
+    file.unlink()
+    with pytest.raises(WeightsMissingError, match=r"taesd/taesd_decoder.pth") as caught:
+        find_models(folder, with_draft=True)
+    assert "--draft" in (caught.value.hint or "")
+    # As its author writes it: the clamp before the first convolution is counted, too.
+    plain = {}
+    for name, tensor in tensors.items():
+        _, _, number, rest = name.split(".", 3)
+        plain[f"{int(number) + 1}.{rest}"] = tensor
+    torch.save(plain, folder / "taesd/taesd_decoder.pth")
+    assert load_networks(find_models(folder, with_draft=True), CPU).digest == draft.digest
+    published = build_draft(MUSETALK).state_dict()
+    assert sum(tensor.numel() for tensor in published.values()) == 1_222_531
 
 
 def test_each_version_refuses_what_only_the_other_has() -> None:

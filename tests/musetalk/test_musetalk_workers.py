@@ -46,7 +46,7 @@ def pids(pool: WorkerPool) -> set[int]:
 
 
 def wait_for(what) -> None:
-    for _ in range(3000):
+    for _ in range(20_000):
         if what():
             return
         time.sleep(0.02)

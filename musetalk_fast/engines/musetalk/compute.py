@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.musetalk.accelerator import (
@@ -100,6 +101,10 @@ class Compute(Protocol):
         """See `CropMaker.make`."""
         ...
 
+    def memory(self) -> Mapping[str, tuple[int, int]]:
+        """Bytes of each GPU's memory, in use (by whomever) and in all; in any thread."""
+        ...
+
     def close(self) -> None:
         """Release what it holds."""
         ...
@@ -114,6 +119,7 @@ class LocalCompute:
         if not accelerator.batch:
             accelerator = replace(accelerator, batch=_measured(networks, accelerator))
             _LOG.info("crops are made %d at a time: what the memory holds", accelerator.batch)
+        self._device = accelerator.device
         full = FullPrecision(networks)
         self._maker = CropMaker(networks, accelerator, full)
         self._encoder = LatentEncoder(networks, accelerator, full, is_sampled=sampled)
@@ -143,6 +149,13 @@ class LocalCompute:
     def crops(self, latents: Latents, tokens: Floats) -> NDArray[np.uint8]:
         """See `CropMaker.make`."""
         return self._maker.make(latents, tokens)
+
+    def memory(self) -> Mapping[str, tuple[int, int]]:
+        """See `Compute`."""
+        if self.info.gpu_name is None:
+            return {}
+        free, total = torch.cuda.mem_get_info(self._device)
+        return {self.info.gpu_name: (total - free, total)}
 
     def close(self) -> None:
         """Nothing outlives the process."""

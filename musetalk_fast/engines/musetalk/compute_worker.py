@@ -31,10 +31,14 @@ class Worker:
         name: of what it runs on, for messages.
         options: how the networks are loaded.
         environment: variables that it has beside ours.
+
+    Attributes:
+        memory: of its GPU, in use and in all, after its last work; None: not known, or no GPU.
     """
 
     def __init__(self, name: str, options: ComputeOptions, environment: Mapping[str, str]) -> None:
         self.name = name
+        self.memory: tuple[int, int] | None = None
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
@@ -73,7 +77,10 @@ class Worker:
                 send(self._connection, {"work": work}, arrays)
             except OSError as error:
                 raise self._gone() from error
-            _, found = self._receive()
+            head, found = self._receive()
+        if head["memory"]:
+            used, total = head["memory"][0]
+            self.memory = (used, total)
         return found[0]
 
     def close(self) -> None:

@@ -41,6 +41,10 @@ _DRAFT_FILES = (
     *("diffusion_pytorch_model.safetensors", "taesd_decoder.safetensors"),
     *("diffusion_pytorch_model.bin", "taesd_decoder.pth"),
 )
+_DRAFT_HINT = (
+    "put diffusion_pytorch_model.safetensors of madebyollin/taesd into the folder taesd, or leave "
+    "out --draft"
+)
 _UNET_CONFIGS = ("musetalk.json", "config.json")
 
 
@@ -102,7 +106,8 @@ def find_models(
     missing = [each for each in (unet, vae, whisper, draft) if isinstance(each, Path)]
     if missing:
         names = ", ".join(f"{each.relative_to(folder)}{_instead(each)}" for each in missing)
-        raise WeightsMissingError(f"missing weights: {names}", where=str(folder))
+        hint = _DRAFT_HINT if missing == [draft] else None
+        raise WeightsMissingError(f"missing weights: {names}", where=str(folder), hint=hint)
     assert isinstance(unet, NetworkFiles)
     assert isinstance(vae, NetworkFiles)
     assert isinstance(whisper, NetworkFiles)

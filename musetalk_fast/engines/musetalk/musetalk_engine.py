@@ -14,6 +14,7 @@ from musetalk_fast._version import __version__
 from musetalk_fast.engines.base import (
     CancelCheck,
     CropRequest,
+    EngineFigures,
     EngineInfo,
     OnFace,
 )
@@ -34,6 +35,7 @@ from musetalk_fast.engines.musetalk.model_folder import (
 from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer, MuseTalkAvatar
 from musetalk_fast.engines.musetalk.recording import Recording
 from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
+from musetalk_fast.engines.musetalk.timed_compute import TimedCompute
 from musetalk_fast.engines.musetalk.worker_pool import start_workers
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Pcm
 
@@ -121,7 +123,7 @@ class MuseTalkEngine:
 
     def __init__(self, compute: Compute, cache: LatentCache, variant: Variant) -> None:
         info = compute.info
-        self._compute = compute
+        self._compute = TimedCompute(compute)
         self._info = EngineInfo(
             name=variant.name,
             model=variant.model(info),
@@ -130,9 +132,11 @@ class MuseTalkEngine:
             gpu_name=info.gpu_name,
             takes_videos=True,
         )
-        self._preparer = AvatarPreparer(compute, cache, variant.version, variant.latents(info))
+        self._preparer = AvatarPreparer(
+            self._compute, cache, variant.version, variant.latents(info)
+        )
         self._speech = SpeechFeatures(
-            compute.features, info.layers, info.width, overlap=variant.overlap_speech
+            self._compute.features, info.layers, info.width, overlap=variant.overlap_speech
         )
 
     def describe(self) -> EngineInfo:
@@ -170,6 +174,10 @@ class MuseTalkEngine:
             for each in batch
         ]
         return self._compute.crops(np.stack(latents), np.stack(tokens))
+
+    def figures(self) -> EngineFigures:
+        """What it has of the GPUs' memory, and the seconds in each of the networks' works."""
+        return EngineFigures(self._compute.memory(), dict(self._compute.stage_secs))
 
     def close(self) -> None:
         """End what computes."""

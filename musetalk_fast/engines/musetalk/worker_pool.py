@@ -6,7 +6,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -88,6 +88,12 @@ class WorkerPool:
         parts = [slice(at, at + self._each) for at in range(0, len(latents), self._each)]
         works = [[latents[part], tokens[part]] for part in parts]
         return np.concatenate(list(self._threads.map(self._do, ["crops"] * len(works), works)))
+
+    def memory(self) -> Mapping[str, tuple[int, int]]:
+        """See `Compute`; as it was after each worker's last work."""
+        with self._lock:
+            workers = list(self._workers.values())
+        return {each.name: each.memory for each in workers if each.memory is not None}
 
     def close(self) -> None:
         """End all workers."""

@@ -49,7 +49,7 @@ def _serve(connection: Connection) -> None:
         except Exception as error:  # noqa: BLE001 - the server's request fails, the worker goes on
             send(connection, _told(error))
         else:
-            send(connection, {}, found)
+            send(connection, {"memory": list(compute.memory().values())}, found)
 
 
 def _answer(compute: Compute, work: str, arrays: Arrays) -> Arrays:
