@@ -94,7 +94,7 @@ async def test_loading_is_reported(tmp_path: Path) -> None:
     starting = asyncio.get_running_loop().run_in_executor(None, ask)
     with running(options={"port": port}, engine={"loaded": str(loaded)}):
         reported, refused = await starting
-    assert reported == "loading"
+    assert reported == "loading 503 2"
     assert refused == 503
 
 
@@ -106,8 +106,11 @@ def _first_health(port: int) -> tuple[str, int]:
     base = f"http://127.0.0.1:{port}"
     for _ in range(3000):
         try:
-            with urllib.request.urlopen(f"{base}/health") as answer:
-                status = str(json.load(answer)["status"])
+            urllib.request.urlopen(f"{base}/health").close()
+        except urllib.error.HTTPError as answer:
+            with answer:
+                found = str(json.load(answer)["status"])
+                status = f"{found} {answer.code} {answer.headers['Retry-After']}"
             break
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.02)

@@ -38,9 +38,11 @@ export class Client {
     this.key = key;
   }
 
-  /** Whether the server can work: `status` is `healthy`, `loading` or `draining`. */
+  /** Whether the server can work: `status` is `healthy`, or with 503 why it cannot. */
   async health(signal) {
-    const health = await (await this.#ask("GET", "/health", { signal })).json();
+    const response = await this.#send("GET", "/health", { signal });
+    const health = await response.json().catch(() => ({}));
+    if (!response.ok && !health.status) throw new Refusal(health, response.status);
     if (health.protocol !== 1) throw new WireError("this server speaks another protocol");
     return health;
   }
@@ -110,19 +112,22 @@ export class Client {
     throw new ServerGone("the stream stopped in the middle");
   }
 
-  async #ask(method, path, { headers = {}, body, signal }) {
+  async #ask(method, path, options) {
+    const response = await this.#send(method, path, options);
+    if (response.ok) return response;
+    // What a proxy says has no such body: its status is all there is.
+    throw new Refusal(await response.json().catch(() => ({})), response.status);
+  }
+
+  async #send(method, path, { headers = {}, body, signal }) {
     if (this.key) headers.Authorization = `Bearer ${this.key}`;
     const options = { method, headers, body, signal, redirect: "error", cache: "no-store" };
-    let response;
     try {
-      response = await fetch(this.base + path, { ...options, credentials: "omit" });
+      return await fetch(this.base + path, { ...options, credentials: "omit" });
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ServerGone("the server does not answer", { cause: error });
     }
-    if (response.ok) return response;
-    // What a proxy says has no such body: its status is all there is.
-    throw new Refusal(await response.json().catch(() => ({})), response.status);
   }
 }
 
