@@ -56,7 +56,7 @@ done
 
 mkdir "$work/tests"
 cd "$work/tests"
-mv "$work"/source/{benches,build_steps,ci,docs,examples,tests,CHANGELOG.md,README.md,pyproject.toml} .
+mv "$work"/source/{benches,build_steps,ci,docs,examples,tests,CHANGELOG.md,CONTRIBUTING.md,README.md,SECURITY.md,pyproject.toml} .
 rm -rf "$work/source"
 began=$(date +%s.%N)
 since() { "$python" -c "import time; print(f'{time.time() - $began:.1f} s')"; }
