@@ -12,7 +12,7 @@ import numpy as np
 from in_process import server_in
 from isolated_clients import Inputs, check_that_they_differ, learn, storm
 from pattern_engine import PatternAvatar, PatternEngine
-from server_process import avatar, speech
+from server_process import avatar, speech, until
 
 from musetalk_fast.engines.base import CancelCheck, CropRequest, OnFace
 from musetalk_fast.types import AvatarOptions
@@ -58,7 +58,7 @@ async def test_each_client_gets_its_own_face_and_speech(tmp_path: Path) -> None:
     bounds = {"max_streams": 4 * CLIENTS, "avatars": 4, "recordings": 4}
     async with server_in(tmp_path / "many", engine=_ContentEngine, **bounds) as server:
         tally = await storm(server.client, inputs, rights, ROUNDS, seed=7)
-        assert server.services.jobs.all == []
-        assert not server.services.limiter.is_busy
+        # What clients have left goes when the server has seen it.
+        await until(lambda: not server.services.jobs.all and not server.services.limiter.is_busy)
     assert tally.crops > 30
     assert min(tally.ended[each] for each in ("whole", "cut", "cancelling")) > 2

@@ -92,7 +92,7 @@ async def test_a_server_without_it(tmp_path: Path) -> None:
 def test_its_address_is_said(
     address: str, has_page: bool, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _announce("musetalk", address, has_page=has_page)
+    _announce("musetalk", address, has_page=has_page, is_draft=False)
     assert capsys.readouterr() == (f"listening on {address}\n", said)
 
 
