@@ -17,7 +17,7 @@ _PAGES = {
 }
 """Files of the repository, and the page that each is here."""
 PYTHON = "reference/python.md"
-_LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def generated() -> dict[str, str]:
@@ -40,22 +40,24 @@ def _recipes(readme: str) -> str:
 
 def _here(text: str) -> str:
     """Links from the repository's root, as they are from docs/."""
-    return re.sub(r"\]\(docs/", "](", text)
+    return re.sub(r"\]\((?!https?:|#)(docs/)?", lambda found: "](" if found[1] else "](../", text)
 
 
 def linked(text: str, page: str) -> str:
-    """Links of a page of docs/ to files of the repository lead to their pages here.
+    """Links of a page of docs/ to files of the repository lead to their pages here, if any.
 
     Args:
         page: its path in docs/.
     """
 
     def replaced(found: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(page), found[1]))
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(page), found[2]))
+        if not target.startswith("../"):
+            return found[0]
         name = target.removeprefix("../")
         if name not in _PAGES:
-            return found[0]
+            return found[1]  # such as a source: the site does not have it
         here = posixpath.relpath(_PAGES[name], posixpath.dirname(page) or ".")
-        return f"]({here}{found[2] or ''})"
+        return f"[{found[1]}]({here}{found[3] or ''})"
 
     return _LINK.sub(replaced, text)

@@ -15,7 +15,6 @@ from pathlib import Path
 import av
 import pytest
 
-import musetalk_fast
 from musetalk_fast.cli import display
 from musetalk_fast.cli.display import JsonDisplay, LineDisplay
 from musetalk_fast.cli.json_lines import json_line
@@ -23,7 +22,7 @@ from musetalk_fast.cli.stdio import STDOUT, _Forgiving, _Named, _text
 from musetalk_fast.events import DoneEvent
 from musetalk_fast.wire.printable import printable
 
-REPOSITORY = Path(musetalk_fast.__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 DONE = DoneEvent(
     output="n\xe9.mp4", bytes=1, duration_secs=1, frames=1, fps=1, wall_secs=1, engine="preview"
 )
