@@ -48,6 +48,7 @@ def test_links_of_pages_lead_to_pages() -> None:
     }
     texts = {path: site_sources.linked(text, path) for path, text in (pages | generated).items()}
     for page, text in texts.items():
+        assert not re.search(r"^```\w+ ", text, re.MULTILINE), page
         for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
             path = posixpath.normpath(posixpath.join(posixpath.dirname(page), target))
             assert path in texts or (DOCS / path).exists(), f"{page}: {target}"
