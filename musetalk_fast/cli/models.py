@@ -203,8 +203,8 @@ def selftest(
     from musetalk_fast.cli.signals import run
     from musetalk_fast.models.selftest import run_selftest, sample
 
-    inputs = (avatar, audio) if avatar and audio else sample()
-    inputs = avatar or inputs[0], audio or inputs[1]
+    portrait, speech = sample()
+    inputs = avatar or portrait, audio or speech
     options = [(flag, value) for flag, value in (("--device", device), ("--half", half)) if value]
     flat = tuple(word for pair in options for word in pair)
     with open_display(verbosity_of(ctx)) as display:

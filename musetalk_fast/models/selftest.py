@@ -11,7 +11,7 @@ from pathlib import Path
 from musetalk_fast.builtin import LOAD_SECS, BuiltinServer
 from musetalk_fast.config import BUILTIN, ProcessingSettings, ServerSettings, Settings
 from musetalk_fast.engines.musetalk.model_folder import find_models
-from musetalk_fast.errors import OutputPlaceError, UsageError
+from musetalk_fast.errors import OutputPlaceError
 from musetalk_fast.events import MouthFigures, OnEvent, ProgressEvent
 from musetalk_fast.models.side_by_side import (
     MouthPicture,
@@ -24,7 +24,9 @@ from musetalk_fast.rendering import RenderResult, render_async
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.threads import run_in_thread
 
-_SAMPLE = Path(__file__).parents[2] / "examples"
+_SAMPLE = Path(__file__).parents[1] / "server/page"
+"""The page offers it too: in a wheel there are no `examples`."""
+
 _AGAIN = re.compile(r"(\d+) crops were no numbers")
 
 
@@ -74,18 +76,8 @@ class SelfTest:
 
 
 def sample() -> tuple[Path, Path]:
-    """The portrait and the recording of a clone's `examples`.
-
-    Raises:
-        errors.UsageError: the package was installed without them.
-    """
-    found = _SAMPLE / "portrait.png", _SAMPLE / "speech.wav"
-    if not all(each.is_file() for each in found):
-        raise UsageError(
-            "the sample is not installed with the package", hint="name a portrait with -i and a "
-            "recording with -a"
-        )  # fmt: skip
-    return found
+    """The portrait and the recording that come with the package."""
+    return _SAMPLE / "portrait.jpg", _SAMPLE / "speech.flac"
 
 
 async def run_selftest(
