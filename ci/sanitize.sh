@@ -18,7 +18,7 @@ sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 
 rm -rf "$tree"
 mkdir -p "$tree"
-cp -r "$root"/{musetalk_fast,ext,tests,setup.py,pyproject.toml,README.md,LICENSE} "$tree"
+cp -r "$root"/{musetalk_fast,ext,build_steps,tests,setup.py,pyproject.toml,README.md,LICENSE} "$tree"
 find "$tree" -name "*.so" -delete
 cd "$tree"
 MUSETALK_BUILD_EXTENSIONS=require MUSETALK_EXTRA_CFLAGS="$sanitizers -g -O1" LDFLAGS=$sanitizers CC=gcc \

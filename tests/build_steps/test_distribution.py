@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from build_steps.reproducible_archive import write_archive
 from build_steps.sbom import sbom
 
 PACKAGE = Path(musetalk_fast.__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -53,3 +55,14 @@ def test_the_sbom_has_every_file_of_others_with_its_digest() -> None:
     notice = (PACKAGE / "media/face/NOTICE").read_text()
     for name, digest in listed.items():
         assert f"{digest}  {name}" in notice
+
+
+def test_the_build_under_sanitizers_has_all_that_setup_needs() -> None:
+    script = (ROOT / "ci/sanitize.sh").read_text()
+    copied = set(re.findall(r"\{(\S+)\} \"\$tree\"", script)[0].split(","))
+    imported = re.findall(r"^from (\w+)\.", (ROOT / "setup.py").read_text(), re.MULTILINE)
+    assert copied >= {
+        "ext",
+        "musetalk_fast",
+        *(each for each in imported if (ROOT / each).is_dir()),
+    }

@@ -36,12 +36,13 @@ _SEED_BYTES = 12
 """Of a kernel whose input is no text: everything is drawn by a generator with this seed."""
 
 
-class _PlanesError(Exception):
+class PlanesError(Exception):
     """Planes that are too small were refused."""
 
 
 def forms(kernel: str) -> Iterator[ModuleType]:
     """A native kernel at each instruction set; nothing where it is not built."""
+    assert kernel in native.KERNELS, f"there is no kernel {kernel}"
     module = native.load(kernel)
     if module is None:
         return
@@ -125,15 +126,15 @@ def _feed_crc32c(data: bytes) -> bool:
     return crc32c(data, value) == expected
 
 
-def _seed(rng: random.Random) -> bytes:
+def seed_of(rng: random.Random) -> bytes:
     return rng.randbytes(_SEED_BYTES)
 
 
-def _samples(rng: random.Random, count: int) -> NDArray[np.uint8]:
+def random_samples(rng: random.Random, count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(rng.getrandbits(32)).integers(0, 256, count, np.uint8)
 
 
-def _planes(rng: random.Random, layout: PixelLayout, width: int, height: int) -> Planes:
+def any_planes(rng: random.Random, layout: PixelLayout, width: int, height: int) -> Planes:
     """Planes that end with their last sample; some are too small, which must be refused."""
     buffers, strides = [], []
     for plane in range(layout.planes):
@@ -141,7 +142,7 @@ def _planes(rng: random.Random, layout: PixelLayout, width: int, height: int) ->
         parts = [(layout.components[n], *layout.size(n, width, height)) for n in own]
         row = max(part.offset + (w - 1) * part.step + layout.sample_bytes for part, w, _ in parts)
         stride = row + layout.sample_bytes * rng.choice((0, 0, 1, 7, 31))
-        data = _samples(rng, stride * (parts[0][2] - 1) + row)
+        data = random_samples(rng, stride * (parts[0][2] - 1) + row)
         if layout.depth > 8:
             codes = data.view("<u2")
             codes[...] = (codes & (1 << layout.depth) - 1) << layout.shift
@@ -153,10 +154,10 @@ def _planes(rng: random.Random, layout: PixelLayout, width: int, height: int) ->
     try:
         return Planes(layout, width, height, buffers, strides)
     except ValueError as error:
-        raise _PlanesError(str(error)) from None
+        raise PlanesError(str(error)) from None
 
 
-def _same(one: Planes, other: Planes) -> bool:
+def equal_planes(one: Planes, other: Planes) -> bool:
     return all(map(np.array_equal, one.buffers, other.buffers))
 
 
@@ -168,7 +169,7 @@ def _face(rng: random.Random, width: int, height: int) -> Face:
     top, bottom = max(y, 0), min(y + box_height, height)
     mask_x, mask_y = rng.randrange(left, right), rng.randrange(top, bottom)
     inner = Box(mask_x, mask_y, rng.randint(1, right - mask_x), rng.randint(1, bottom - mask_y))
-    mask = _samples(rng, inner.width * inner.height).reshape(inner.height, inner.width)
+    mask = random_samples(rng, inner.width * inner.height).reshape(inner.height, inner.width)
     if rng.random() < 0.5:
         mask[mask < rng.randint(0, 256)] = 0
     if rng.random() < 0.05:
@@ -180,11 +181,11 @@ def _feed_paste(data: bytes) -> bool:
     rng = random.Random(data)
     layout = rng.choice(list(LAYOUTS.values()))
     width, height, sharp = rng.randint(1, 160), rng.randint(1, 120), rng.random() < 0.3
-    face, before = _face(rng, width, height), _planes(rng, layout, width, height)
+    face, before = _face(rng, width, height), any_planes(rng, layout, width, height)
     needed = Paste(face, width, height, layout, sharp=sharp).rows
     first = rng.choice((0, needed.first, max(0, needed.first - 3)))
     stop = rng.choice((needed.first + needed.count - (rng.random() < 0.1), 256))
-    whole = _samples(rng, 256 * 256 * 3).reshape(256, 256, 3)
+    whole = random_samples(rng, 256 * 256 * 3).reshape(256, 256, 3)
     crop = whole[first : max(first, stop)]
     expected = before.copy()
     if face.mask.any() and stop >= needed.first + needed.count:
@@ -196,25 +197,25 @@ def _feed_paste(data: bytes) -> bool:
         in_place, onto_another = before.copy(), before.copy()
         paste.paste(crop, first, in_place)
         paste.paste(crop, first, onto_another, before)
-        assert _same(in_place, expected), kernel.used()
-        assert _same(onto_another, expected), kernel.used()
+        assert equal_planes(in_place, expected), kernel.used()
+        assert equal_planes(onto_another, expected), kernel.used()
     return True
 
 
-def _feed_picture(data: bytes) -> bool:
+def _feed_yuv(data: bytes) -> bool:
     rng = random.Random(data)
     layout = rng.choice(list(LAYOUTS.values()))
     width, height = rng.randint(1, 70), rng.randint(1, 20)
     matrix, full = rng.choice(("bt601", "bt709")), rng.random() < 0.5
-    rgb = _samples(rng, width * height * 3).reshape(height, width, 3)
-    before = _planes(rng, layout, width, height)
+    rgb = random_samples(rng, width * height * 3).reshape(height, width, 3)
+    before = any_planes(rng, layout, width, height)
     expected = before.copy()
     colours = conversion(matrix, layout.depth, full_range=full)
     picture_reference.rgb_to_planes(rgb, expected, colours)
-    for kernel in forms("picture"):
+    for kernel in forms("yuv"):
         planes = before.copy()
         rgb_to_planes(rgb, planes, matrix=matrix, full_range=full)
-        assert _same(planes, expected), kernel.used()
+        assert equal_planes(planes, expected), kernel.used()
     return True
 
 
@@ -222,6 +223,6 @@ TARGETS = (
     Target("base64", _make_base64, _feed_base64, (Base64Error,)),
     Target("lines", _make_line, _feed_line, seal=seal_lines),
     Target("crc32c", _make_crc32c, _feed_crc32c),
-    Target("paste", _seed, _feed_paste, (ProtocolError, _PlanesError)),
-    Target("picture", _seed, _feed_picture, (_PlanesError,)),
+    Target("paste", seed_of, _feed_paste, (ProtocolError, PlanesError)),
+    Target("yuv", seed_of, _feed_yuv, (PlanesError,)),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 from fuzz import TARGETS, Fuzz, input_of, run
 from mutation import pieces
 from target import Target
+
+from musetalk_fast.kernels import native
 
 SEED = 8
 CASES = {
@@ -22,6 +26,8 @@ CASES = {
     "requests": 500,
     "h264": 120,
     "headers": 80,
+    "masks": 60,
+    "tones": 40,
 }
 OTHERS = 200
 
@@ -47,6 +53,16 @@ def test_a_seed_gives_the_same_inputs_again(target: Target) -> None:
     inputs = [input_of(target, SEED, number) for number in range(10)]
     assert inputs == [input_of(target, SEED, number) for number in range(10)]
     assert inputs != [input_of(target, SEED + 1, number) for number in range(10)]
+
+
+def test_every_kernel_is_fuzzed(monkeypatch: pytest.MonkeyPatch) -> None:
+    load, fed = native.load, set()
+    monkeypatch.setattr(native, "load", lambda kernel: (fed.add(kernel), load(kernel))[1])
+    for target in TARGETS:
+        for number in range(6):
+            with suppress(*target.expected):
+                target.feed(target.make(random.Random(number)))
+    assert fed == set(native.KERNELS)
 
 
 def test_cuts_lose_nothing() -> None:
