@@ -9,12 +9,14 @@
 
 One renderer serves all requests, so that connections and prepared avatars are kept. Renders run one
 after the other, from a queue of bounded length; a full one is 503, with `Retry-After`. Uploads are
-bounded too.
+bounded too, and so is the number of videos that are kept. There are no users here: whoever reaches
+the port may see every video.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -30,6 +32,7 @@ from musetalk_fast.events import Event, ProgressEvent
 
 MAX_WAITING = 8
 MAX_UPLOAD = 200 << 20
+MAX_KEPT = 100
 CHUNK = 1 << 20
 
 
@@ -66,7 +69,8 @@ class Renders:
 
     def __init__(self, settings: musetalk_fast.Settings, folder: Path) -> None:
         self._settings, self._folder = settings, folder
-        self._jobs: list[Job] = []
+        self._jobs: dict[int, Job] = {}
+        self._count = 0
         self._waiting: asyncio.Queue[Job] = asyncio.Queue(MAX_WAITING)
 
     def new_folder(self) -> Path:
@@ -76,13 +80,16 @@ class Renders:
         """Put a job into the queue; raises `asyncio.QueueFull`."""
         job = Job(folder)
         self._waiting.put_nowait(job)
-        self._jobs.append(job)
-        return len(self._jobs)
+        self._count += 1
+        self._jobs[self._count] = job
+        if oldest := self._jobs.pop(self._count - MAX_WAITING - MAX_KEPT - 1, None):
+            shutil.rmtree(oldest.folder, ignore_errors=True)
+        return self._count
 
     def find(self, number: int) -> Job:
-        if not 1 <= number <= len(self._jobs):
+        if number not in self._jobs:
             raise HTTPException(404, "there is no such render")
-        return self._jobs[number - 1]
+        return self._jobs[number]
 
     async def work(self) -> None:
         async with musetalk_fast.Renderer(self._settings, self._listen) as renderer:
@@ -101,6 +108,29 @@ class Renders:
         except musetalk_fast.errors.MuseTalkError as error:
             job.state = "failed"
             job.error = {"token": error.token, "message": error.message, "hint": error.hint}
+        finally:
+            for name in ("avatar", "audio"):
+                (job.folder / name).unlink()
+
+
+class BoundedBody:
+    """Refuses a body longer than both files: a form lies on the disk before anybody sees it."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        left = 2 * MAX_UPLOAD + CHUNK
+
+        async def bounded() -> Any:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _too_large()
+            return message
+
+        await self._app(scope, bounded, send)
 
 
 def make_app(settings: musetalk_fast.Settings | None = None) -> FastAPI:
@@ -123,15 +153,19 @@ def make_app(settings: musetalk_fast.Settings | None = None) -> FastAPI:
                     await worker
 
     app = FastAPI(title="Speaking portraits", lifespan=lifespan)
+    app.add_middleware(BoundedBody)
 
     @app.post("/renders", status_code=202)
     async def create(avatar: UploadFile, audio: UploadFile) -> dict[str, int]:
         folder = app.state.renders.new_folder()
-        for name, upload in (("avatar", avatar), ("audio", audio)):
-            await _keep(upload, folder / name)
         try:
+            for name, upload in (("avatar", avatar), ("audio", audio)):
+                await _keep(upload, folder / name)
             return {"id": app.state.renders.add(folder)}
-        except asyncio.QueueFull:
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if not isinstance(error, asyncio.QueueFull):
+                raise
             raise HTTPException(503, "too many renders wait", {"Retry-After": "30"}) from None
 
     @app.get("/renders/{number}")
@@ -154,8 +188,12 @@ async def _keep(upload: UploadFile, path: Path) -> None:
         while data := await upload.read(CHUNK):
             size += len(data)
             if size > MAX_UPLOAD:
-                raise HTTPException(413, f"a file may have {MAX_UPLOAD >> 20} MiB")
+                raise _too_large()
             file.write(data)
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"a file may have {MAX_UPLOAD >> 20} MiB")
 
 
 def _load_settings() -> musetalk_fast.Settings:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import shutil
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +52,48 @@ def test_the_service_renders_what_is_uploaded(
         assert str(failed["error"]["token"]).startswith("MTF-")
         assert client.get(f"/renders/{failed['id']}/video").status_code == 409
         assert client.get("/renders/9").status_code == 404
+
+
+@pytest.mark.long
+def test_what_the_service_refuses_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    testing = pytest.importorskip(
+        "fastapi.testclient", reason="no fastapi: pip install '.[test-examples]'"
+    )
+    pytest.importorskip("python_multipart", reason="no python-multipart")
+    monkeypatch.syspath_prepend(EXAMPLES / "service")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    service = importlib.import_module("service")
+    monkeypatch.setattr(service, "MAX_UPLOAD", 1 << 16)
+    monkeypatch.setattr(service, "CHUNK", 1 << 16)
+    monkeypatch.setattr(service, "MAX_WAITING", 1)
+    monkeypatch.setattr(service.Renders, "work", lambda _renders: asyncio.Event().wait())
+    app = service.make_app(musetalk_fast.Settings())
+
+    def ask(size: int) -> Any:
+        return client.post("/renders", files={"avatar": b"a" * size, "audio": b"b"})
+
+    with testing.TestClient(app) as client:
+        (folder,) = tmp_path.iterdir()
+        assert ask(1000).json() == {"id": 1}
+        kept = list(folder.iterdir())
+        assert ask(1000).status_code == 503
+        assert ask((1 << 16) + 1).status_code == 413
+        head = b'--x\r\nContent-Disposition: form-data; name="avatar"; filename="a"\r\n\r\n'
+        never_ending = (head if each == 0 else b"c" * 1000 for each in range(1000))
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        refused = client.post("/renders", content=never_ending, headers=kind)
+        assert refused.status_code == 413, "read to its end: it has none"
+        assert list(folder.iterdir()) == kept
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(service, "MAX_KEPT", 2)
+    renders = service.Renders(musetalk_fast.Settings(), tmp_path)
+    folders = [renders.new_folder() for _ in range(5)]
+    for each in folders:
+        renders.add(each)
+        renders._waiting.get_nowait()
+    assert sorted(tmp_path.iterdir()) == sorted(folders[1:]), "two, one that waits, one at work"
 
 
 @pytest.mark.long
