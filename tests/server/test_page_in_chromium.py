@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import os
 import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -71,19 +70,20 @@ async def test_the_example_speaks_in_step_with_its_sound(page: Page, preview_ser
     await page.drop(PORTRAIT, SPEECH)
     await _speak(page)
     assert await page.text("#status") == "Done."
-    ticks, pictures = await page.run("[watched.ticks, watched.pictures.size]")
+    seen, pictures = await page.run("[watched.seen, watched.pictures.size]")
+    due = len({int(time * 25) for time, _ in seen if time < 178 / 25})
     figures = await page.text("#figures")
-    print(f"{pictures} pictures in {ticks} ticks, load {os.getloadavg()[0]:.1f}; {figures!r}")
+    print(f"{pictures} pictures, {due} frames due at {len(seen)} ticks; {figures!r}")
     origins = {url.split("/")[2] for url in page.requests if url.startswith("http")}
     assert origins == {preview_server.removeprefix("http://")}
     command = (await page.text("#command")).replace("\\\n", "").split()
     assert command[:4] == ["musetalk-fast", "render", "-s", preview_server]
     assert command[4:] == ["-i", "portrait.png", "-a", "speech.wav", "-o", "portrait.mp4"]
     await _check_last_picture(page, preview_server)
-    # A display shows 60 in a second: where the browser could draw far less, so did the page.
-    if ticks < 6 * 60 and pictures < 150:
-        pytest.skip(f"the machine is too busy: {ticks} ticks and {pictures} pictures in 7 s")
-    assert pictures >= 150
+    # Where the browser is slow, fewer frames are due when it draws; in pauses of the speech some
+    # are alike (150 of 178 are not).
+    assert due > 5
+    assert pictures >= 0.8 * due
 
 
 async def _check_last_picture(page: Page, address: str) -> None:
