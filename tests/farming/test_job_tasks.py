@@ -8,7 +8,7 @@ from musetalk_fast.batching import Job
 from musetalk_fast.config import AvatarSettings, ServerSettings, Settings
 from musetalk_fast.events import Event, PlanEvent, ProgressEvent, ServerEvent, WarningEvent
 from musetalk_fast.farming.ray.job_tasks import Begun, JobTasks, Message, shares
-from musetalk_fast.farming.ray.work import portable
+from musetalk_fast.farming.ray.work import Work, portable
 
 JOB = Job("anna", Path("anna.png"), Path("anna.wav"), Path("out/anna.mp4"), Settings())
 PLAN = PlanEvent(
@@ -70,3 +70,11 @@ def test_paths_mean_the_same_in_another_folder(tmp_path: Path, monkeypatch) -> N
     assert job.settings.server.api_key == "secret"
     white = Settings(avatar=AvatarSettings(background="white"))
     assert portable(Job("a", Path("/a"), Path("/b"), Path("/c"), white)).settings == white
+
+
+def test_no_key_is_in_what_a_task_shows_of_its_work() -> None:
+    settings = Settings(server=ServerSettings(url="http://a:1", api_key="of-the-user"))
+    job = Job("a", Path("a.png"), Path("a.wav"), Path("a.mp4"), settings)
+    work = Work(job, None, 2, events=None, key="of-the-batch")
+    assert "of-the" not in repr(work)
+    assert work.settings_at("http://b:2").server.api_key == "of-the-batch"

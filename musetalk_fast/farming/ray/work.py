@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from musetalk_fast._version import __version__
@@ -30,7 +30,7 @@ class Work:
     processors: int
     events: Any
     servers: tuple[Any, ...] = ()
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     version: str = __version__
 
     def settings_at(self, address: str) -> Settings:
