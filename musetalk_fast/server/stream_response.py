@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -69,6 +70,7 @@ class MessageResponse:
         self._last_write = self._loop.time()
         self._encoding = threading.Lock()
         self._encoded: list[bytes] = []
+        self._unwritten: deque[bytes] = deque()
         self._is_over = False
 
     async def run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
@@ -135,21 +137,22 @@ class MessageResponse:
         """
         with self._encoding:
             self._is_over = True
-            pieces, self._encoded = self._encoded, []
-        return pieces
+            return [*self._unwritten, *self._encoded]
 
     async def _write_encoded(self, *, with_heartbeat: bool) -> None:
         # The encoder counts messages in the order in which they are sent. It is not waited for.
         if not self._encoding.acquire(blocking=False):
             return
         try:
-            pieces, self._encoded = self._encoded, []
-            if with_heartbeat and not pieces and self._is_silent:
-                pieces = [self._encoder.encode(Heartbeat())]
+            self._unwritten += self._encoded
+            self._encoded = []
+            if with_heartbeat and not self._unwritten and self._is_silent:
+                self._unwritten.append(self._encoder.encode(Heartbeat()))
         finally:
             self._encoding.release()
-        for piece in pieces:
-            await self._write(piece)
+        # A cancelled write has taken its piece; those behind it are still to come.
+        while self._unwritten:
+            await self._write(self._unwritten.popleft())
 
     @property
     def _is_silent(self) -> bool:

@@ -6,14 +6,15 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientResponse, web
 from in_process import Server, head, server_in, wire_to
-from server_process import speech
+from server_process import speech, until
 
 from musetalk_fast.errors import (
     CropNumbersError,
@@ -23,8 +24,10 @@ from musetalk_fast.errors import (
 )
 from musetalk_fast.server.error_responses import refusal_of
 from musetalk_fast.server.infer_encoder import InferEncoder
-from musetalk_fast.server.stream_response import MessageResponse
+from musetalk_fast.server.stream_response import Encoder, MessageResponse
+from musetalk_fast.server.users import User
 from musetalk_fast.types import CropEncoding
+from musetalk_fast.wire.job_state import JobKind
 from musetalk_fast.wire.media_types import NDJSON
 from musetalk_fast.wire.messages import Frame, Heartbeat, Message, Start
 from musetalk_fast.wire.ndjson import Decoder
@@ -95,17 +98,14 @@ class _Watched:
             yield Frame(index=index, source=0, encoding=CropEncoding.PNG, data=b"PNG")
 
 
-async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
-    """A response whose frames take their time, as those of a very large picture."""
-    watched = _Watched(encoder)
-
-    async def work(response: MessageResponse) -> None:
-        await response.send(Start(engine="e", model="1", start=0, stop=2))
-        await response.send_all(watched.frames())
-        await response.end(2)
+@asynccontextmanager
+async def _answered(
+    server: Server, encoder: Encoder, work: Callable[[MessageResponse], Awaitable[None]]
+) -> AsyncIterator[ClientResponse]:
+    """The response that some work writes."""
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        response = MessageResponse(request, watched, server.services)  # type: ignore[arg-type]
+        response = MessageResponse(request, encoder, server.services)  # type: ignore[arg-type]
         return await response.run(work)
 
     runner = web.ServerRunner(web.Server(handler))
@@ -115,9 +115,22 @@ async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
         await site.start()
         port = runner.addresses[0][1]
         async with server.client.session.get(f"http://127.0.0.1:{port}/") as response:
-            return await response.read()
+            yield response
     finally:
         await runner.cleanup()
+
+
+async def _sent(server: Server, encoder: StreamEncoder | InferEncoder) -> bytes:
+    """A response whose frames take their time, as those of a very large picture."""
+    watched = _Watched(encoder)
+
+    async def work(response: MessageResponse) -> None:
+        await response.send(Start(engine="e", model="1", start=0, stop=2))
+        await response.send_all(watched.frames())
+        await response.end(2)
+
+    async with _answered(server, watched, work) as response:
+        return await response.read()
 
 
 async def test_frames_that_take_their_time_do_not_fall_silent(tmp_path: Path) -> None:
@@ -132,6 +145,46 @@ async def test_frames_that_take_their_time_do_not_fall_silent(tmp_path: Path) ->
     messages = decoder.feed(ndjson)
     decoder.close()
     assert sum(isinstance(message, Heartbeat) for message in messages) >= 2
+
+
+class _Counting(InferEncoder):
+    """An encoder that says when it was given a frame."""
+
+    def __init__(self) -> None:
+        super().__init__(Fraction(25), time.monotonic())
+        self.given = [threading.Event() for _ in range(3)]
+
+    def encode(self, message: Message) -> bytes:
+        if isinstance(message, Frame):
+            self.given[message.index].set()
+        return super().encode(message)
+
+
+async def test_a_slow_client_of_a_cancelled_job_misses_no_frame_in_between(tmp_path: Path) -> None:
+    encoder, stalled, transports = _Counting(), threading.Event(), []
+
+    def frames() -> Iterator[Message]:
+        for index in range(3):
+            if index == 2:
+                assert stalled.wait(30)
+            data = bytes(12_000_000 if index == 0 else 3)  # the first one fills the sockets
+            yield Frame(index=index, source=0, encoding=CropEncoding.PNG, data=data)
+
+    async def work(response: MessageResponse) -> None:
+        with server.services.jobs.open(JobKind.INFER, User("anna")):
+            await response.send(Start(engine="e", model="1", start=0, stop=3))
+            transports.append(response._request.transport)
+            await response.send_all(frames())
+
+    async with server_in(tmp_path) as server, _answered(server, encoder, work) as response:
+        await until(lambda: transports[0].get_write_buffer_size() > 0)
+        stalled.set()
+        assert await asyncio.to_thread(encoder.given[2].wait, 30)
+        (job,) = server.services.jobs.all
+        job.cancel()
+        document = json.loads(await response.read())
+    assert [frame["index"] for frame in document["frames"]] == [0, 1, 2]
+    assert document["code"] == "MTF-JOB-CANCELLED"
 
 
 @pytest.mark.parametrize(
