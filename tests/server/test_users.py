@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from in_process import server_in
+from in_process import head, server_in, wire_to
 from pattern_engine import PatternAvatar, PatternEngine
-from server_process import sha256
+from server_process import sha256, until
 
 from musetalk_fast.engines.base import CropRequest
 from musetalk_fast.errors import InvalidSettingError
@@ -125,6 +125,24 @@ async def test_a_quota_is_answered_with_429_and_its_time(tmp_path: Path) -> None
                 assert "anna" in document["message"]
         client.session.headers["Authorization"] = "Bearer l"
         await client.messages("/v1/frames", body)
+
+
+async def test_a_body_on_its_way_is_a_stream_of_its_key(tmp_path: Path) -> None:
+    keys = KeyRing({"k": User("anna", Quota(streams=1)), "l": User("ben")})
+    async with server_in(tmp_path, keys=keys) as server:
+        client = server.client
+        client.session.headers["Authorization"] = "Bearer k"
+        given = {"Authorization": "Bearer k", "Content_Type": "application/json"}
+        async with wire_to(server) as wire:
+            await wire.send(head("POST", "/infer", Content_Length=100, **given) + b"{")
+            await until(lambda: server.services.bodies._held > 0)
+            status, document = await client.refusal("/infer", {})
+            assert (status, document["code"]) == (429, "MTF-QUOTA")
+            client.session.headers["Authorization"] = "Bearer l"
+            assert (await client.refusal("/infer", {}))[0] == 400
+        await until(lambda: server.services.bodies._held == 0)
+        client.session.headers["Authorization"] = "Bearer k"
+        assert (await client.refusal("/infer", {}))[0] == 400
 
 
 async def test_a_key_keeps_as_many_bytes_as_it_may_and_its_oldest_go(tmp_path: Path) -> None:

@@ -58,14 +58,14 @@ async def post_infer(request: web.Request) -> web.StreamResponse:
     """Respond with every frame of the recording as a full PNG; streamed, not buffered."""
     services, user = request.app[SERVICES], request[USER]
     loaded, limits, started = services.loaded, services.limits, time.monotonic()
-    services.quotas.check(user)
     with ExitStack() as slot:
+        # From now on: the memory that bodies may take is everybody's.
+        slot.enter_context(services.quotas.stream(user))
         async with AsyncExitStack() as memory:
             with services.limiter.expect():
                 body = await memory.enter_async_context(open_json(request, limits.max_infer_bytes))
                 given = await run_in_thread(partial(read_infer_request, body, limits.max_fps))
                 slot.enter_context(services.limiter.take())
-                slot.enter_context(services.quotas.stream(user))
             response = MessageResponse(request, InferEncoder(given.fps, started), services)
             work = _Work(response, services, loaded, user)
             return await response.run(lambda _response: work.run(given, memory))
