@@ -56,7 +56,10 @@ def _by_key(request: web.Request, keys: KeyRing) -> User | None:
 def _from_where(request: web.Request) -> User:
     """By address, each its own user; this machine's own programs see all."""
     address = request.remote or ""
-    if not address or is_loopback(address):
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:  # a Unix socket: none, or the path that its client is bound to
         return User(LOCAL, is_admin=True)
-    found = ipaddress.ip_address(address)
+    if is_loopback(address):
+        return User(LOCAL, is_admin=True)
     return User(str(getattr(found, "ipv4_mapped", None) or found))

@@ -64,6 +64,11 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
         async with client_of(process.address) as client:
             body = await client.frames_body(0, 3)
             assert len(frames_of(await client.messages("/v1/frames", body))) == 3
+        with socket.socket(socket.AF_UNIX) as named:
+            named.bind(str(tmp_path / "client"))  # its address is that path
+            named.connect(str(path))
+            named.sendall(b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert named.recv(64).startswith(b"HTTP/1.1 200")
         assert process.stop(signal.SIGTERM) == 0
     assert not path.exists()
 
