@@ -255,8 +255,7 @@ def redirect_target(status: int, location: str | None, url: str, where: str) -> 
     if status not in _REDIRECTS:
         return None
     try:
-        target = urljoin(url, location or "")
-        parts = urlsplit(target)
+        parts = urlsplit(urljoin(url, location or ""))
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_usable = False
@@ -264,7 +263,7 @@ def redirect_target(status: int, location: str | None, url: str, where: str) -> 
         raise HubError("it redirects to nowhere", where=where)
     if url.startswith("https:") and parts.scheme == "http":
         raise HubError("it redirects from https to http", where=where)
-    return target
+    return parts.geturl()
 
 
 def _raise_for_status(response: aiohttp.ClientResponse, where: str) -> None:

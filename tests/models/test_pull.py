@@ -229,6 +229,8 @@ def test_a_redirect_never_leaves_tls() -> None:
     with pytest.raises(errors.HubError, match="from https to http"):
         redirect_target(302, "http://b/c", "https://a/b", "a")
     assert redirect_target(307, "/c", "https://a/b", "a") == "https://a/c"
+    # However it is written: only `CONNECT` may show a proxy's password on the way to TLS.
+    assert redirect_target(302, "HTTPS://b/c", "http://a/b", "a") == "https://b/c"
     assert redirect_target(200, "/c", "https://a/b", "a") is None
 
 
