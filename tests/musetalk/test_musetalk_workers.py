@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from musetalk_fast.engines.musetalk import compute_worker, worker_pool
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
 from musetalk_fast.engines.musetalk.compute import ComputeOptions, load_compute
 from musetalk_fast.engines.musetalk.worker_pool import WorkerPool, places_of, start_workers
@@ -96,6 +100,64 @@ def test_where_one_ends_another_does_its_work_and_it_is_started_again(pool, capl
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match="ended: code -9"):
         pool.crops(latents, tokens)
+
+
+def test_an_answer_that_was_not_read_is_nobody_elses(pool, monkeypatch) -> None:
+    latents, tokens = inputs(1)
+    wanted = pool.crops(latents, tokens)
+    wait_for(lambda: pool._idle.qsize() == 2)
+    before = pids(pool)
+
+    def receive_nothing(_connection):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compute_worker, "receive", receive_nothing)
+        with pytest.raises(MemoryError):
+            pool.crops(latents + 1, tokens)
+    for _ in range(2):  # each worker is asked
+        assert np.array_equal(pool.crops(latents, tokens), wanted)
+    wait_for(lambda: len(pids(pool) - before) == 1 and pool._idle.qsize() == 2)
+
+
+def test_a_worker_is_started_until_it_is_there_and_is_the_same(pool, monkeypatch, caplog) -> None:
+    latents, tokens = inputs(1)
+    wait_for(lambda: pool._idle.qsize() == 2)
+    start, info, failures = pool._start, pool.info, ["fork", "info"]
+
+    def fail_at_first(place):
+        if failures and failures.pop(0) == "fork":
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        worker = start(place)
+        if not caplog.text.count("it has other weights"):
+            wait = worker.wait
+            monkeypatch.setattr(worker, "wait", lambda: replace(wait(), digest="0" * 8))
+        return worker
+
+    monkeypatch.setattr(worker_pool, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(pool, "_start", fail_at_first)
+    os.kill(min(pids(pool)), signal.SIGKILL)
+    for _ in range(2):  # each worker is asked
+        pool.crops(latents, tokens)
+    wait_for(lambda: pool._idle.qsize() == 2)
+    assert "cannot be loaded: [Errno" in caplog.text
+    assert caplog.text.count("it has other weights") == 1
+    assert pool.info == info
+
+
+def test_a_pool_that_ends_lets_nobody_wait(models) -> None:
+    pool = start_workers(options(models), "cpu")
+    place, worker = pool._idle.get()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(pool.features, np.zeros(1, np.float32))
+        time.sleep(0.05)
+        pool.close()
+        with pytest.raises(WorkerError, match="ends"):
+            waiting.result(10)
+    with pytest.raises(WorkerError, match="ends"):
+        pool.features(np.zeros(1, np.float32))
+    assert worker._process.returncode is not None
+    assert place.name == "CPU worker 0"
 
 
 def test_weights_that_are_missing_are_said_and_nothing_is_left(tmp_path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast import errors
 from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions
-from musetalk_fast.engines.musetalk.worker_messages import Arrays, receive, send
+from musetalk_fast.engines.musetalk.worker_messages import receive, send
 
 _MODULE = "musetalk_fast.engines.musetalk.worker_process"
 _END_SECS = 2.0
@@ -61,7 +61,12 @@ class Worker:
             errors.WorkerError: it ended, or could not start.
         """
         with self._busy:
-            head, _ = self._receive()
+            try:
+                head, _ = receive(self._connection)
+            except (EOFError, OSError) as error:
+                raise self._gone() from error
+        if "error" in head:
+            raise _raised(*head["error"])
         return ComputeInfo(**head["info"])
 
     def do(self, work: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -75,18 +80,28 @@ class Worker:
         with self._busy:
             try:
                 send(self._connection, {"work": work}, arrays)
-            except OSError as error:
-                raise self._gone() from error
-            head, found = self._receive()
+                head, found = receive(self._connection)
+            except BaseException as error:
+                # An answer that was not read would be taken for that of the next work.
+                self.shut()
+                if isinstance(error, (EOFError, OSError)):
+                    raise self._gone() from error
+                raise
+        if "error" in head:
+            raise _raised(*head["error"])
         if head["memory"]:
             used, total = head["memory"][0]
             self.memory = (used, total)
         return found[0]
 
-    def close(self) -> None:
-        """End the process; who waits for it has an error."""
+    def shut(self) -> None:
+        """Have the process end by itself, once it is at no work; who waits for it has an error."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the process; who waits for it has an error."""
+        self.shut()
         try:
             self._process.wait(_END_SECS)
         except subprocess.TimeoutExpired:
@@ -95,15 +110,6 @@ class Worker:
         with self._busy:
             self._socket.close()
             self._connection.close()
-
-    def _receive(self) -> tuple[dict[str, Any], Arrays]:
-        try:
-            head, arrays = receive(self._connection)
-        except (EOFError, OSError) as error:
-            raise self._gone() from error
-        if "error" in head:
-            raise _raised(*head["error"])
-        return head, arrays
 
     def _gone(self) -> errors.WorkerError:
         with suppress(subprocess.TimeoutExpired):

@@ -58,7 +58,7 @@ class WorkerPool:
 
     def __init__(self, places: Sequence[Place], options: ComputeOptions) -> None:
         self._options = options
-        self._idle: queue.SimpleQueue[tuple[Place, Worker]] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[tuple[Place, Worker] | None] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(len(places), "worker")
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -98,8 +98,11 @@ class WorkerPool:
     def close(self) -> None:
         """End all workers."""
         self._closing.set()
+        self._idle.put(None)  # who waits for a worker need not wait
         with self._lock:
             workers = list(self._workers.values())
+        for worker in workers:
+            worker.shut()
         for worker in workers:
             worker.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -109,9 +112,13 @@ class WorkerPool:
         error: WorkerError | None = None
         for _ in range(_TRIES):
             try:
-                place, worker = self._idle.get(timeout=_IDLE_SECS)
+                taken = self._idle.get(timeout=_IDLE_SECS)
             except queue.Empty:
                 break
+            if taken is None or self._closing.is_set():
+                self._idle.put(None)
+                raise WorkerError("the engine ends")
+            place, worker = taken
             try:
                 found = worker.do(work, arrays)
             except WorkerError as gone:
@@ -138,16 +145,28 @@ class WorkerPool:
         """Start a worker again, until it is loaded."""
         pause = _FIRST_PAUSE
         while not self._closing.wait(pause):
-            self._workers[place].close()
-            worker = self._start(place)
             try:
-                worker.wait()
-            except (MuseTalkError, RuntimeError) as error:
+                self._workers[place].close()
+                worker = self._start(place)
+                _check_same(worker.wait(), self.info)
+            except (MuseTalkError, OSError, MemoryError, RuntimeError) as error:
                 _LOG.error("%s cannot be loaded: %s", place.name, error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._idle.put((place, worker))
                 return
+
+
+def _check_same(now: ComputeInfo, before: ComputeInfo) -> None:
+    """Refuse a worker whose crops would be others than those that the engine's name stands for.
+
+    Raises:
+        errors.DeviceError: it has.
+    """
+    if (now.digest, now.numbers) != (before.digest, before.numbers):
+        raise DeviceError(
+            "it has other weights or numbers than it had before", hint="start the server again"
+        )
 
 
 def start_workers(options: ComputeOptions, gpus: str) -> WorkerPool:
