@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -76,8 +76,9 @@ class Cluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for server in self.servers:
-            end_server(server)
+        if ray.is_initialized():  # else the connection is lost, and all of ours ends with it
+            for server in self.servers:
+                end_server(server)
         with suppress(ray.exceptions.RayError, OSError, RuntimeError):
             ray.shutdown()
 
@@ -96,8 +97,13 @@ class Cluster:
         self.events = actor.remote()
 
     def room(self) -> int:
-        """Tasks of which all can be at work at a time, at least one."""
-        return max(1, sum(each // self.processors for each in _node_processors()))
+        """Tasks of which all can be at work at a time, at least one.
+
+        Raises:
+            errors.ClusterError: the connection is lost.
+        """
+        with _connection_to(self._address):
+            return max(1, sum(each // self.processors for each in _node_processors()))
 
     def serve(self, engine: str) -> None:
         """Have each `musetalk` of the cluster run a server.
@@ -124,12 +130,15 @@ class Cluster:
         self.servers = tuple(actor.remote(engine, self.key) for _ in range(count))
 
     async def fetch(self) -> list[Message]:
-        """What tasks have said since the last time; nothing while the actor is started again."""
-        try:
+        """What tasks have said since the last time; nothing while the actor is started again.
+
+        Raises:
+            errors.ClusterError: the connection is lost.
+        """
+        with _connection_to(self._address), suppress(ray.exceptions.RayError):
             taken: list[Message] = await asyncio.wrap_future(self.events.take.remote().future())
-        except ray.exceptions.RayError:
-            return []
-        return taken
+            return taken
+        return []
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function in a task and return what it does; cancelled, the task is killed.
@@ -153,6 +162,18 @@ class Cluster:
         except ray.exceptions.RayError as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise errors.ClusterError(f"its task was lost: {reason}") from error
+
+
+@contextmanager
+def _connection_to(address: str) -> Iterator[None]:
+    """Ray Client raises any of these once its connection is lost."""
+    try:
+        yield
+    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        hint = "start the cluster, then the same command again: it continues"
+        lost = f"the connection was lost: {reason}"
+        raise errors.ClusterError(lost, where=address, hint=hint) from error
 
 
 def _node_processors() -> list[int]:
