@@ -73,7 +73,7 @@ typedef struct {
     float share;
 } step;
 
-/* `mixed` has room for a row and one value more. */
+/* `mixed` holds a row and one value more. */
 static void enlarge(const float *soft, int width, int height, const step *across, float *mixed,
                     int columns, int rows, uint8_t *levels)
 {

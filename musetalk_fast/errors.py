@@ -390,16 +390,8 @@ class ServerLimitError(ServerRefusedError):
     default_hint = "give less, or choose another server with -s/--server"
 
 
-class ServerBusyError(ServerError):
-    """429 or 503.
-
-    Args:
-        retry_after: seconds the server asked us to wait, or None.
-    """
-
-    token = "MTF-SERVER-BUSY"
-    exit_code = 75
-    default_hint = "try again later"
+class _BusyError(MuseTalkError):
+    """Who was asked may have time later; `retry_after` is the seconds to wait, or None."""
 
     def __init__(
         self,
@@ -411,6 +403,18 @@ class ServerBusyError(ServerError):
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.retry_after = retry_after
+
+
+class ServerBusyError(_BusyError, ServerError):
+    """429 or 503.
+
+    Args:
+        retry_after: seconds the server asked us to wait, or None.
+    """
+
+    token = "MTF-SERVER-BUSY"
+    exit_code = 75
+    default_hint = "try again later"
 
 
 class NotAuthorisedError(ServerError):
@@ -589,7 +593,7 @@ class HubAccessError(HubError):
     default_hint = "correct HF_TOKEN, or unset it: the weights are public"
 
 
-class HubBusyError(HubError):
+class HubBusyError(_BusyError, HubError):
     """429 or 503.
 
     Args:
@@ -599,17 +603,6 @@ class HubBusyError(HubError):
     token = "MTF-HUB-BUSY"
     exit_code = 75
     default_hint = "run the same command again later: what came is kept"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        where: str | None = None,
-        hint: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message, where=where, hint=hint)
-        self.retry_after = retry_after
 
 
 class WorkerError(MuseTalkError):

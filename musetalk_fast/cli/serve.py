@@ -36,6 +36,13 @@ Examples:
 """
 
 
+_ENGINE_OPTIONS = (
+    *("models_dir", "latents_dir", "device", "half", "batch_size", "gpus"),
+    *("draft", "overlap_speech", "sample_latents"),
+)
+"""What an engine is given, where it is said."""
+
+
 @click.command(epilog=_EXAMPLES, short_help="Run a server.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
@@ -147,16 +154,7 @@ def serve(
     max_streams: int,
     store_bytes: int,
     max_asset_bytes: int,
-    models_dir: Path | None,
-    latents_dir: Path | None,
-    device: str | None,
-    half: str | None,
-    batch_size: int | None,
-    gpus: str | None,
-    draft: bool,
-    overlap_speech: bool,
-    sample_latents: bool,
-    **listening: Any,
+    **others: Any,
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
 
@@ -172,21 +170,11 @@ def serve(
     limits = Limits(
         max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
     )
-    options = _server_options(**listening)
-    given = {
-        "models_dir": models_dir,
-        "latents_dir": latents_dir,
-        "device": device,
-        "half": half,
-        "batch_size": batch_size,
-        "gpus": gpus,
-        "draft": draft,
-        "overlap_speech": overlap_speech,
-        "sample_latents": sample_latents,
-    }
+    given = {name: others.pop(name) for name in _ENGINE_OPTIONS}
+    options = _server_options(**others)
     make_engine = find_engine(engine, {name: each for name, each in given.items() if each})
     unwind_on_signals()
-    announce = partial(_announce, engine, has_page=options.has_page, is_draft=draft)
+    announce = partial(_announce, engine, has_page=options.has_page, is_draft=given["draft"])
     number = serve(make_engine, options, limits, announce, _say_that_it_drains)
     if number is not None:
         raise Stopped(number)

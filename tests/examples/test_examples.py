@@ -19,16 +19,21 @@ SHORT = Path(__file__).parents[1] / "data/short.wav"
 PATIENCE_SECS = 120.0
 
 
-@pytest.mark.long
-def test_the_service_renders_what_is_uploaded(
-    preview_server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _service(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """FastAPI's test client, and the example's module."""
     testing = pytest.importorskip(
         "fastapi.testclient", reason="no fastapi: pip install '.[test-examples]'"
     )
     pytest.importorskip("python_multipart", reason="no python-multipart")
     monkeypatch.syspath_prepend(EXAMPLES / "service")
-    service = importlib.import_module("service")
+    return testing, importlib.import_module("service")
+
+
+@pytest.mark.long
+def test_the_service_renders_what_is_uploaded(
+    preview_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    testing, service = _service(monkeypatch)
     settings = musetalk_fast.Settings(server=musetalk_fast.ServerSettings(url=preview_server))
     with testing.TestClient(service.make_app(settings)) as client:
 
@@ -58,13 +63,8 @@ def test_the_service_renders_what_is_uploaded(
 def test_what_the_service_refuses_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    testing = pytest.importorskip(
-        "fastapi.testclient", reason="no fastapi: pip install '.[test-examples]'"
-    )
-    pytest.importorskip("python_multipart", reason="no python-multipart")
-    monkeypatch.syspath_prepend(EXAMPLES / "service")
+    testing, service = _service(monkeypatch)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    service = importlib.import_module("service")
     monkeypatch.setattr(service, "MAX_UPLOAD", 1 << 16)
     monkeypatch.setattr(service, "CHUNK", 1 << 16)
     monkeypatch.setattr(service, "MAX_WAITING", 1)

@@ -26,7 +26,7 @@ def test_a_lost_cluster_is_an_error_with_a_name() -> None:
     cluster = Cluster("ray://head:10001")
     cluster.events, cluster.servers = _LostActor(), (_LostActor(),)
     with pytest.raises(ClusterError, match="lost") as caught:
-        cluster.room()
+        cluster.capacity()
     assert caught.value.where == "ray://head:10001"
     with pytest.raises(ClusterError, match="lost"):
         asyncio.run(cluster.fetch())

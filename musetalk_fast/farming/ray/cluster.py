@@ -1,4 +1,4 @@
-"""The cluster as this machine sees it: connecting, its room, and its tasks and actors."""
+"""The cluster as this machine sees it: connecting, its capacity, and its tasks and actors."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Cluster:
         )
         self.events = actor.remote()
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Tasks of which all can be at work at a time, at least one.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Renders a list of jobs on a cluster: each in a task, or in several where there is room."""
+"""Renders a list of jobs on a cluster: each in a task, or in several where it has the capacity."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class _RayBatch:
         self._listener = listener
         self._records = records
         self._options = options
-        self._room = cluster.room()
+        self._capacity = cluster.capacity()
         self._secs: dict[str, float] = {}
         self._at_work: dict[str, JobTasks] = {}
         self._tasks: dict[asyncio.Task[None], int] = {}
@@ -141,7 +141,7 @@ class _RayBatch:
     def _has_room(self) -> bool:
         if self._options.at_once is not None:
             return len(self._tasks) < self._options.at_once
-        return sum(self._tasks.values()) < self._room + _BESIDE
+        return sum(self._tasks.values()) < self._capacity + _BESIDE
 
     def _begin(self, job: Job) -> None:
         pieces = self._pieces(job)
@@ -150,7 +150,7 @@ class _RayBatch:
     def _pieces(self, job: Job) -> int:
         """As many tasks as its share of the work that is left is of the cluster."""
         left = sum(self._secs.values())
-        return max(1, int(self._room * self._secs[job.name] / left)) if left else 1
+        return max(1, int(self._capacity * self._secs[job.name] / left)) if left else 1
 
     async def _carry_out(self, job: Job, pieces: int) -> None:
         tasks = self._at_work[job.name] = JobTasks(job, pieces, self._event)
@@ -226,7 +226,7 @@ class _RayBatch:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECS)
-            self._room = await run_in_thread(self._cluster.room)
+            self._capacity = await run_in_thread(self._cluster.capacity)
 
     async def _fetch(self) -> None:
         while True:

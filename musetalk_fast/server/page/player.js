@@ -18,7 +18,7 @@ export class Player extends EventTarget {
   #firstAt = 0;
   #shown = -1;
   #begins = null; // when the sound begins, on the context's clock
-  #room = () => {};
+  #drained = () => {};
   #stopped = false;
 
   /** `output`: an AudioContext and, if the browser has it, a recorder of what is shown. */
@@ -36,7 +36,7 @@ export class Player extends EventTarget {
     this.#received += 1;
     this.#bytes += frame.data.length;
     this.#waiting.set(frame.index, frame);
-    if (this.#bytes > MOST_BYTES) await new Promise((done) => (this.#room = done));
+    if (this.#bytes > MOST_BYTES) await new Promise((done) => (this.#drained = done));
   }
 
   /** Frames a second that arrive. */
@@ -62,7 +62,7 @@ export class Player extends EventTarget {
   stop() {
     this.#stopped = true;
     this.source?.stop();
-    this.#room();
+    this.#drained();
     this.#waiting.clear();
   }
 
@@ -145,7 +145,7 @@ export class Player extends EventTarget {
       this.#waiting.delete(index);
     }
     this.#shown = frame.index;
-    if (this.#bytes <= MOST_BYTES) this.#room();
+    if (this.#bytes <= MOST_BYTES) this.#drained();
   }
 
   #tell(type, detail) {
