@@ -116,16 +116,20 @@ def public_names() -> Iterator[tuple[str, Any]]:
 
 def _members(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     for name, member in vars(value).items() if hasattr(value, "__dict__") else ():
-        own = getattr(member, "__module__", None)
         if name.startswith("_"):
             continue
-        if inspect.ismodule(value) and inspect.isclass(member) and own == value.__name__:
+        if inspect.ismodule(value) and inspect.isclass(member) and _made_in(member, value.__name__):
             yield f"{path}.{name}", member
             yield from _members(f"{path}.{name}", member)
         elif inspect.isclass(value) and (
             inspect.isfunction(member) or isinstance(member, property)
         ):
             yield f"{path}.{name}", member
+
+
+def _made_in(member: type, module: str) -> bool:
+    """Whether a class is a module's own, or of a module inside of it."""
+    return f"{member.__module__}.".startswith(f"{module}.")
 
 
 def undocumented() -> list[str]:
