@@ -14,7 +14,9 @@ import pytest
 from numbered_video import luma_of
 
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.config.value_types import Integer, Kind, Number, Word
+from musetalk_fast.config.number_kinds import Integer, Number
+from musetalk_fast.config.text_kinds import Word
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import EncoderError, UsageError
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.types import BT709
