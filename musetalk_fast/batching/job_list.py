@@ -14,7 +14,7 @@ from musetalk_fast.config.overrides import FACE_CHOICES, nearest, overridable, o
 from musetalk_fast.errors import JobListError, MuseTalkError
 from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.types import Container
-from musetalk_fast.video.encoder_selection import chosen_encoder
+from musetalk_fast.video.codec_choice import chosen_encoder
 
 _FILES = ("avatar", "audio", "output")
 _OF_FILES = ("api_key_file", "ca_file", "cert", "key", "background")

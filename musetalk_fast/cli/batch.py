@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from musetalk_fast.cli.batch_place import ClusterAddress, render_with
+from musetalk_fast.cli.grouped_help import DescribedArgument, GroupedCommand, GroupedOption
 from musetalk_fast.cli.overwriting import ask_before_replacing
-from musetalk_fast.cli.setting_options import (
-    DescribedArgument,
-    GroupedCommand,
-    GroupedOption,
-    load,
-    rendering_options,
-)
+from musetalk_fast.cli.setting_options import rendering_options
+from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from musetalk_fast.cli.setting_options import GroupedCommand, GroupedOption, encoding_options, load
+from musetalk_fast.cli.grouped_help import GroupedCommand, GroupedOption
+from musetalk_fast.cli.setting_options import encoding_options
+from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import json_option, verbosity_of
 
 if TYPE_CHECKING:

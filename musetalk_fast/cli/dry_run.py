@@ -76,7 +76,7 @@ class DryRun:
         )
 
     def _members(self, planned: Planned) -> dict[str, object]:
-        from musetalk_fast.cli.formatting import plan_members
+        from musetalk_fast.cli.plan_table import plan_members
 
         name = {"name": planned.job.name}
         if planned.plan is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from musetalk_fast.cli.setting_options import GroupedOption
+from musetalk_fast.cli.grouped_help import GroupedOption
 
 if TYPE_CHECKING:
     from musetalk_fast.config import Settings

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from musetalk_fast.cli.setting_options import (
-    DescribedArgument,
-    GroupedCommand,
-    GroupedOption,
-    flags_of,
-    load,
-    rendering_options,
-)
+from musetalk_fast.cli.grouped_help import DescribedArgument, GroupedCommand, GroupedOption
+from musetalk_fast.cli.setting_options import rendering_options
+from musetalk_fast.cli.settings_loading import flags_of, load
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 from musetalk_fast.errors import UsageError
 

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from musetalk_fast.cli.grouped_help import GroupedCommand, GroupedOption
 from musetalk_fast.cli.json_lines import json_line
-from musetalk_fast.cli.setting_options import (
-    GroupedCommand,
-    GroupedOption,
-    connecting_options,
-    load,
-)
+from musetalk_fast.cli.setting_options import connecting_options
+from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import json_option, verbosity_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from musetalk_fast.cli.setting_options import DescribedArgument, GroupedCommand
+from musetalk_fast.cli.grouped_help import DescribedArgument, GroupedCommand
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 _EXAMPLES = """\b

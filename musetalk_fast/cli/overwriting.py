@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from musetalk_fast.cli.setting_options import is_chosen
+from musetalk_fast.cli.settings_loading import is_chosen
 from musetalk_fast.cli.verbosity import verbosity_of
 from musetalk_fast.errors import OutputExistsError
 from musetalk_fast.video.frame_names import FrameNames

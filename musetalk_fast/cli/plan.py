@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from musetalk_fast.cli.face_preview_option import face_preview_option, write_preview
+from musetalk_fast.cli.grouped_help import GroupedCommand
 from musetalk_fast.cli.piping import refuse_pipes
-from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, planning_options
+from musetalk_fast.cli.setting_options import file_options, planning_options
+from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 _EXAMPLES = """\b
@@ -37,7 +39,7 @@ def plan(
     Prints the plan's path and the number of its segments.
     """
     from musetalk_fast.cli.display_selection import open_display
-    from musetalk_fast.cli.formatting import plan_members
+    from musetalk_fast.cli.plan_table import plan_members
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.rendering.steps import write_plan
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from musetalk_fast.cli.face_preview_option import face_preview_option, write_preview
+from musetalk_fast.cli.grouped_help import GroupedCommand
 from musetalk_fast.cli.overwriting import ask_before_replacing
-from musetalk_fast.cli.setting_options import GroupedCommand, file_options, load, rendering_options
+from musetalk_fast.cli.setting_options import file_options, rendering_options
+from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 from musetalk_fast.media.piped_input import STANDARD, is_piped
 
@@ -96,7 +98,7 @@ def _dry_run(
     shown: dict[str, Path],
 ) -> None:
     """Check both inputs and print the plan, some paths in it as the user gave them."""
-    from musetalk_fast.cli.formatting import plan_members, plan_table
+    from musetalk_fast.cli.plan_table import plan_members, plan_table
     from musetalk_fast.cli.signals import run_blocking
     from musetalk_fast.events import FacesEvent
     from musetalk_fast.planning import make_plan

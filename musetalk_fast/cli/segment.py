@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from musetalk_fast.cli.grouped_help import DescribedArgument, GroupedCommand
 from musetalk_fast.cli.segment_options import Ranges, choice_of, segment_options
-from musetalk_fast.cli.setting_options import (
-    DescribedArgument,
-    GroupedCommand,
-    connecting_options,
-    load,
-    retry_option,
-)
+from musetalk_fast.cli.setting_options import connecting_options, retry_option
+from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from musetalk_fast.cli.setting_options import GroupedOption
+from musetalk_fast.cli.grouped_help import GroupedOption
 from musetalk_fast.errors import UsageError
 
 if TYPE_CHECKING:

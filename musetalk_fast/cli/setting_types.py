@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 from musetalk_fast.errors import MuseTalkError
 
 if TYPE_CHECKING:
-    from musetalk_fast.config.value_types import Kind
+    from musetalk_fast.config.value_kind import Kind
 
 
 class SettingType(click.ParamType):  # type: ignore[type-arg]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from musetalk_fast.config.value_types import Kind
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import InvalidSettingError
 
 _MAX_LENGTH = 1024

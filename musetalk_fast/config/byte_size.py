@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musetalk_fast.config.value_types import Kind
+from musetalk_fast.config.value_kind import Kind
 
 _SHIFTS = {"k": 10, "m": 20, "g": 30, "t": 40}
 _MAX_DIGITS = 20

@@ -13,7 +13,7 @@ from typing import Any
 from musetalk_fast.config.environment import KEY_VARIABLE, Name, settings_of, unused_variables
 from musetalk_fast.config.file import ConfigFile, read_config
 from musetalk_fast.config.settings import SECTIONS, Settings, kinds
-from musetalk_fast.config.value_types import Kind
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import InvalidSettingError, UnknownSettingError
 
 _KEY = ("server", "api_key")

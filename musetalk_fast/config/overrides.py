@@ -9,7 +9,7 @@ from typing import Any
 
 from musetalk_fast.config.environment import Name
 from musetalk_fast.config.settings import SECTIONS, AvatarSettings, Settings, kinds
-from musetalk_fast.config.value_types import Kind
+from musetalk_fast.config.value_kind import Kind
 
 _FLAG_NAMES = {"server": ("server", "url")}
 """Of settings whose flag has another name than their key."""

@@ -13,23 +13,10 @@ from fractions import Fraction
 from typing import Any, cast
 
 from musetalk_fast.config.api_key import KEY
-from musetalk_fast.config.value_types import (
-    FACE_BOX,
-    POINT,
-    BitRate,
-    Integer,
-    Kind,
-    Number,
-    Pattern,
-    Rate,
-    Seconds,
-    Size,
-    Switch,
-    Text,
-    Texts,
-    Track,
-    Word,
-)
+from musetalk_fast.config.number_kinds import BitRate, Integer, Number, Rate, Seconds
+from musetalk_fast.config.pixel_kinds import FACE_BOX, POINT, Size
+from musetalk_fast.config.text_kinds import Pattern, Switch, Text, Texts, Track, Word
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import InvalidSettingError
 from musetalk_fast.types import (
     PRESETS,

@@ -24,8 +24,9 @@ from musetalk_fast.planning.avatar_opening import open_wanted
 from musetalk_fast.planning.face_look import look_for_face
 from musetalk_fast.planning.source_match import matched
 from musetalk_fast.types import Box
+from musetalk_fast.video.codec_choice import demand_alpha, keeps_alpha
 from musetalk_fast.video.encoder_options import has_alpha
-from musetalk_fast.video.encoder_selection import check_choices_for, demand_alpha, keeps_alpha
+from musetalk_fast.video.encoder_selection import check_choices_for
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from musetalk_fast.config.number_kinds import Number
 from musetalk_fast.config.settings import (
     AvatarSettings,
     OutputSettings,
     ProcessingSettings,
     kinds,
 )
-from musetalk_fast.config.value_types import Kind, Number
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import OutputFormatError, PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour

@@ -35,7 +35,7 @@ def matched(
     """The settings, completed by the avatar; and a sentence where there is nothing to match.
 
     The codec stays open where a source of more than 8 bits has one that has 8 here: then
-    `encoder_selection` chooses one that keeps them.
+    `codec_choice` takes one that keeps them.
 
     Raises:
         errors.OutputFormatError: the output's name does not say what to write.

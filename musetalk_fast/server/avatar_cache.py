@@ -17,7 +17,8 @@ from musetalk_fast.kernels.paste import window
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
-from musetalk_fast.server.store import AssetStore, store_full
+from musetalk_fast.server.store import AssetStore
+from musetalk_fast.server.store_refusals import store_full
 from musetalk_fast.types import ALL_ROWS, AvatarOptions, Face, Rows, SourceRun
 from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.messages import Progress

@@ -10,7 +10,9 @@ from typing import Any
 
 from musetalk_fast.config.api_key import KEY
 from musetalk_fast.config.byte_size import BYTE_SIZE
-from musetalk_fast.config.value_types import Integer, Kind, Switch
+from musetalk_fast.config.number_kinds import Integer
+from musetalk_fast.config.text_kinds import Switch
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import InvalidSettingError
 from musetalk_fast.server.users import KeyRing, Quota, User
 from musetalk_fast.wire.printable import printable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +12,19 @@ from typing import NamedTuple
 
 from musetalk_fast.server.asset_verifier import AssetVerifier
 from musetalk_fast.server.asset_writing import write_asset
-from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.store_files import DRAFT, is_foreign, remove_asset, scan
-from musetalk_fast.server.store_shares import StoreShares, check_asset_length, quota_full
+from musetalk_fast.server.store_refusals import (
+    asset_unknown,
+    check_asset_length,
+    is_full_disk,
+    no_space,
+    quota_full,
+    store_full,
+)
+from musetalk_fast.server.store_shares import StoreShares
 from musetalk_fast.server.users import User
 from musetalk_fast.storage import AtomicFile, sync_file
-from musetalk_fast.system_limits import limit_error
 from musetalk_fast.threads import run_in_thread
-
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Reservation:
@@ -97,7 +100,7 @@ class AssetStore:
             RefusalError: 404, the asset is not here.
         """
         if name not in self._sizes:
-            raise _unknown(name)
+            raise asset_unknown(name)
         self._sizes.move_to_end(name)
         self._leases[name] += 1
         try:
@@ -125,7 +128,7 @@ class AssetStore:
             RefusalError: 404, it was damaged, and is removed.
         """
         if not await self._is_whole(name):
-            raise _unknown(name)
+            raise asset_unknown(name)
 
     async def receive(
         self, name: str, chunks: AsyncIterator[bytes], size: int | None, user: User
@@ -146,7 +149,7 @@ class AssetStore:
         """
         self._check_announced(name, size or 0, user)
         with self._reservation(user) as reservation:
-            file = AtomicFile(self._folder / name, error_context=_no_space, mode=0o600)
+            file = AtomicFile(self._folder / name, error_context=no_space, mode=0o600)
             try:
                 length = await write_asset(name, chunks, file, reservation.cover)
                 # On the loop: nothing is evicted between this and being counted as there. What a
@@ -154,7 +157,7 @@ class AssetStore:
                 file.publish()
             except BaseException as error:
                 file.discard()
-                if _is_full_disk(error):
+                if is_full_disk(error):
                     self._give_way(max(size or 0, reservation.size))
                 raise
         self._add(name, length, user)
@@ -179,7 +182,7 @@ class AssetStore:
             RefusalError: 503, no space.
         """
         self._check_place(name)
-        with _no_space(path):
+        with no_space(path):
             length = await run_in_thread(partial(sync_file, path))
             _publish(path, self._folder / name)
         self._add(name, length, user)
@@ -274,27 +277,3 @@ class AssetStore:
 def _publish(path: Path, target: Path) -> None:
     """On the loop, as in `receive`."""
     path.replace(target)
-
-
-@contextmanager
-def _no_space(_path: Path) -> Iterator[None]:
-    """What the disk does not take, a client may try again later."""
-    try:
-        yield
-    except OSError as error:
-        raise limit_error(error) or store_full(error.strerror or str(error)) from error
-
-
-def _is_full_disk(error: BaseException) -> bool:
-    return getattr(error.__cause__, "errno", None) in _NO_SPACE
-
-
-def store_full(reason: str) -> RefusalError:
-    """503: what a client may try again later."""
-    return RefusalError(503, "MTF-STORE-FULL", f"there is no space for the asset: {reason}")
-
-
-def _unknown(name: str) -> RefusalError:
-    return RefusalError(
-        404, "MTF-ASSET-UNKNOWN", f"no asset {name}", f"upload it: PUT /v1/assets/{name}"
-    )

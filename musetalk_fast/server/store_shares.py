@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.users import User
 
 
@@ -41,24 +40,3 @@ class StoreShares:
         """Whether so many bytes more are within the user's quota."""
         most = user.quota.stored_bytes
         return most is None or self._bytes[user.name] + more <= most
-
-
-def check_asset_length(length: int, longest: int, user: User) -> None:
-    """Refuse an asset that can never be kept.
-
-    Raises:
-        RefusalError: 413, it is longer than the server or the user's quota takes.
-    """
-    most = min(longest, user.quota.stored_bytes or longest)
-    if length > most:
-        raise RefusalError(413, "MTF-REQUEST-SIZE", f"the asset is longer than {most} bytes")
-
-
-def quota_full(user: User) -> RefusalError:
-    """429: all that a user may keep is in use."""
-    return RefusalError(
-        *(429, "MTF-QUOTA"),
-        f"the assets of the key {user.name} may take {user.quota.stored_bytes} bytes, and those in "
-        "use leave too little",
-        "try again when a stream of yours has ended",
-    )

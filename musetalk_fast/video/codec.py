@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from musetalk_fast.config.value_types import Kind
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.types import PRESETS
 from musetalk_fast.video.encoder_choices import EncoderChoices
 

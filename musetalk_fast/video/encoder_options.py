@@ -9,7 +9,9 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, UsageError
 from musetalk_fast.types import PRESETS
 from musetalk_fast.video.codec import Codec
+from musetalk_fast.video.containers import ContainerFormat
 from musetalk_fast.video.encoder_choices import MAX_GOP, EncoderChoices
+from musetalk_fast.video.encoder_settings import EncoderSettings
 
 SHALLOW = 8
 """Bits of a sample: all others are deep."""
@@ -182,3 +184,18 @@ def _rates(codec: Codec) -> str:
 
 def _lacks(codec: Codec, what: str, hint: str) -> EncoderError:
     return EncoderError(f"it has no {what}", where=codec.name, hint=hint)
+
+
+def settings_of(
+    codec: Codec, container: ContainerFormat, choices: EncoderChoices, pix_fmt: str, gop: int
+) -> EncoderSettings:
+    """The settings that follow from choices, with one thread."""
+    return EncoderSettings(
+        codec=codec.name,
+        format=container.name,
+        pix_fmt=pix_fmt,
+        options=codec.options_for(choices, pix_fmt),
+        gop=gop,
+        threads=1,
+        choices=choices,
+    )

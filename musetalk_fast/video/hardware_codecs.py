@@ -5,7 +5,9 @@ None of it has been tried where the hardware is; docs/outputs.md says so.
 
 from __future__ import annotations
 
-from musetalk_fast.config.value_types import Integer, Kind, Word
+from musetalk_fast.config.number_kinds import Integer
+from musetalk_fast.config.text_kinds import Word
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.video.codec import Codec
 
 _MAX_QP = 51

@@ -6,7 +6,9 @@ its pixels has the luma PSNR that libx264 gives it, or up to 2 dB more.
 
 from __future__ import annotations
 
-from musetalk_fast.config.value_types import Integer, Kind, Number, Pattern, Word
+from musetalk_fast.config.number_kinds import Integer, Number
+from musetalk_fast.config.text_kinds import Pattern, Word
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.types import PRESETS
 from musetalk_fast.video.codec import Codec, Options
 

@@ -216,7 +216,7 @@ def test_no_address_in_a_variable_names_the_variable(run) -> None:
 
 
 def test_a_flag_that_chooses_a_face_comes_before_a_variable_that_does() -> None:
-    from musetalk_fast.cli.setting_options import load
+    from musetalk_fast.cli.settings_loading import load
 
     ctx = click.Context(cli)
     ctx.meta["musetalk_fast.flags"] = {("avatar", "face"): "left"}

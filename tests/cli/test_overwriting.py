@@ -15,7 +15,7 @@ import pytest
 
 from musetalk_fast.cli.overwriting import ask_before_replacing
 from musetalk_fast.cli.render import render
-from musetalk_fast.cli.setting_options import load
+from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import Verbosity
 from musetalk_fast.errors import OutputExistsError
 

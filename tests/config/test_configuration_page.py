@@ -17,8 +17,8 @@ from musetalk_fast.cli.plan import plan
 from musetalk_fast.cli.render import render
 from musetalk_fast.cli.setting_types import SettingType
 from musetalk_fast.config import Settings, SettingValue, load_settings
+from musetalk_fast.config.number_kinds import Integer
 from musetalk_fast.config.settings import SECTIONS
-from musetalk_fast.config.value_types import Integer
 from musetalk_fast.events import Event
 from musetalk_fast.video.containers import CONTAINERS
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from musetalk_fast import errors
 from musetalk_fast.config import AvatarSettings, OutputSettings, ProcessingSettings, ServerSettings
 from musetalk_fast.config.settings import SECTIONS, kinds
-from musetalk_fast.config.value_types import Kind
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.types import Box, CropEncoding, Fit, Scaling
 
 

@@ -38,7 +38,7 @@ from musetalk_fast.types import (
     SourceRun,
     StillRowsMode,
 )
-from musetalk_fast.video import encoder_selection
+from musetalk_fast.video import codec_choice, encoder_selection
 from musetalk_fast.video.codec import Codec
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
@@ -470,7 +470,7 @@ def test_whatever_the_user_chooses_makes_a_plan_that_is_followed(
     for container, output in _made():
         names = f"%d.{container}" if CONTAINERS[container].is_sequence else None
         place = OUTPUT.parent / (names or f"out.{container}")
-        for alpha in {False, encoder_selection.keeps_alpha(output, place)}:
+        for alpha in {False, codec_choice.keeps_alpha(output, place)}:
             encoder = encoder_selection.resolve(
                 output, place, 640, 480, _plan().fps, BT709, alpha=alpha
             )

@@ -19,7 +19,7 @@ from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import SegmentChoice, make_plan
 from musetalk_fast.planning.source_match import matched
 from musetalk_fast.rendering.steps import render_segments, write_plan
-from musetalk_fast.video import encoder_selection
+from musetalk_fast.video import codec_choice, encoder_selection, encoder_survey
 
 SPEECH = Path(__file__).parents[1] / "data/short.wav"
 SIZE = 128
@@ -118,7 +118,7 @@ def test_a_codec_that_the_file_does_not_take_is_no_silent_other_one(tmp_path: Pa
 def test_a_machine_without_the_plans_encoder_fails_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if encoder_selection.probe("h264_nvenc").opens:
+    if encoder_survey.probe("h264_nvenc").opens:
         pytest.skip("the hardware is here")
     Image.new("RGB", (SIZE, SIZE)).save(tmp_path / "a.png")
     settings = Settings(
@@ -127,7 +127,7 @@ def test_a_machine_without_the_plans_encoder_fails_with_its_name(
         server=ServerSettings(url="http://localhost:9"),
     )
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(encoder_selection, "_opens", "h264_nvenc".__eq__)
+        elsewhere.setattr(codec_choice, "opens_here", "h264_nvenc".__eq__)
         elsewhere.setattr(encoder_selection, "try_encoder", lambda *_: None)
         path, plan = write_plan(
             *(tmp_path / "a.png", SPEECH, tmp_path / "o.mp4", settings), on_event=lambda _: None

@@ -14,11 +14,13 @@ import pytest
 from numbered_video import luma_of
 
 from musetalk_fast.config import OutputSettings
-from musetalk_fast.config.value_types import Integer, Kind, Number, Word
+from musetalk_fast.config.number_kinds import Integer, Number
+from musetalk_fast.config.text_kinds import Word
+from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import EncoderError, UsageError
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.types import BT709
-from musetalk_fast.video import encoder_selection
+from musetalk_fast.video import codec_choice, encoder_selection, encoder_survey
 from musetalk_fast.video.codec import DEFAULT_QUALITY, Codec
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
@@ -228,7 +230,7 @@ def test_what_loses_nothing_keeps_the_avatars_layout() -> None:
 def test_alpha_and_the_pixel_format() -> None:
     place, size = Path("o.mkv"), (*SIZE, FPS, BT709)
     plain = OutputSettings(codec="ffv1", pix_fmt="yuv420p")
-    assert not encoder_selection.keeps_alpha(plain, place)
+    assert not codec_choice.keeps_alpha(plain, place)
     with pytest.raises(EncoderError, match="yuv420p has no alpha, and transparent parts are to"):
         resolve(plain, place, *size, alpha=True)
     clear = OutputSettings(codec="ffv1", pix_fmt="yuva420p")
@@ -299,7 +301,7 @@ def test_auto_takes_the_first_in_hardware_that_opens(monkeypatch: pytest.MonkeyP
         *(("o.mp4", {"h264_qsv", "h264_amf"}, "h264_qsv"), ("o.mp4", {"hevc_nvenc"}, "libx264")),
         *(("o.webm", {"vp9_qsv"}, "vp9_qsv"), ("o.webm", set(), "libvpx-vp9")),
     ):
-        monkeypatch.setattr(encoder_selection, "_opens", opening.__contains__)
+        monkeypatch.setattr(codec_choice, "opens_here", opening.__contains__)
         assert _resolve(name, codec="auto").codec == taken
 
 
@@ -323,7 +325,7 @@ def test_what_keeps_hardware_from_opening(codec: str, reason: str, said: str, wa
 
 
 def test_without_a_driver_nvenc_speaks_of_no_permission() -> None:
-    if encoder_selection.probe("h264_nvenc").opens:
+    if encoder_survey.probe("h264_nvenc").opens:
         pytest.skip("the hardware is here")
     for _ in range(2):  # FFmpeg's log is silent of what it has said before
         with pytest.raises(EncoderError) as raised:
@@ -335,7 +337,7 @@ def test_a_part_that_hardware_does_not_begin_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as one session too many in the middle of a render."""
-    if encoder_selection.probe("h264_nvenc").opens:
+    if encoder_survey.probe("h264_nvenc").opens:
         pytest.skip("the hardware is here")
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(encoder_selection, "try_encoder", lambda *_: None)

@@ -13,8 +13,9 @@ from musetalk_fast.types import BT709, PRESETS, Container
 from musetalk_fast.video.codec_table import CODECS, FAMILIES
 from musetalk_fast.video.containers import CONTAINERS, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
-from musetalk_fast.video.encoder_selection import probe_all, resolve
+from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.encoder_survey import probe_all
 from musetalk_fast.wire.records import record_identity
 
 FPS = Fraction(25)

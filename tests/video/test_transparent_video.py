@@ -27,8 +27,10 @@ from musetalk_fast.kernels.planes import ALPHA, LAYOUTS
 from musetalk_fast.media.image import Still
 from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.types import BT709, SourceRun
+from musetalk_fast.video.codec_choice import demand_alpha, keeps_alpha
 from musetalk_fast.video.compositor import StillCompositor
-from musetalk_fast.video.encoder_selection import demand_alpha, has_alpha, keeps_alpha, resolve
+from musetalk_fast.video.encoder_options import has_alpha
+from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.part_encoder import PartEncoder

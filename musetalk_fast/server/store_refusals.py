@@ -1,0 +1,61 @@
+"""What the store answers where it has no space for an asset, or has none of its name."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.users import User
+from musetalk_fast.system_limits import limit_error
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def no_space(_path: Path) -> Iterator[None]:
+    """What the disk does not take, a client may try again later."""
+    try:
+        yield
+    except OSError as error:
+        raise limit_error(error) or store_full(error.strerror or str(error)) from error
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether something was refused because the disk takes no more."""
+    return getattr(error.__cause__, "errno", None) in _NO_SPACE
+
+
+def store_full(reason: str) -> RefusalError:
+    """503: what a client may try again later."""
+    return RefusalError(503, "MTF-STORE-FULL", f"there is no space for the asset: {reason}")
+
+
+def asset_unknown(name: str) -> RefusalError:
+    """404: a client uploads it, and asks again."""
+    return RefusalError(
+        404, "MTF-ASSET-UNKNOWN", f"no asset {name}", f"upload it: PUT /v1/assets/{name}"
+    )
+
+
+def check_asset_length(length: int, longest: int, user: User) -> None:
+    """Refuse an asset that can never be kept.
+
+    Raises:
+        RefusalError: 413, it is longer than the server or the user's quota takes.
+    """
+    most = min(longest, user.quota.stored_bytes or longest)
+    if length > most:
+        raise RefusalError(413, "MTF-REQUEST-SIZE", f"the asset is longer than {most} bytes")
+
+
+def quota_full(user: User) -> RefusalError:
+    """429: all that a user may keep is in use."""
+    return RefusalError(
+        *(429, "MTF-QUOTA"),
+        f"the assets of the key {user.name} may take {user.quota.stored_bytes} bytes, and those in "
+        "use leave too little",
+        "try again when a stream of yours has ended",
+    )
