@@ -1,6 +1,6 @@
 """Does a test fail by chance? Runs tests again and again, and counts how often they passed.
 
-    ci/flaky.sh [ROUNDS=20] [SUITE_ROUNDS=3] [--all] [--count REVISIONS] [pytest arguments]
+    ci/flaky.sh [--loaded ROUNDS] [--suite ROUNDS] [--all] [--count REVISIONS] [pytest arguments]
 
 A *suite* round runs every test, and records which ones touch sockets, processes or clocks
 (`ci/flaky/touches.py`). A *loaded* round runs these, with four busy processes beside them. Of a
@@ -29,24 +29,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "flaky"
 ROUNDS = FOLDER / "rounds.jsonl"
 TOUCHES = FOLDER / "touches.json"
 BUSY = 4
 
+_PASSED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
 Round = dict[str, Any]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(usage=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("rounds", type=int, nargs="?", default=20)
-    parser.add_argument("suite_rounds", type=int, nargs="?", default=3)
+    parser.add_argument("--loaded", type=int, default=20)
+    parser.add_argument("--suite", type=int, default=3)
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--count")
     asked, arguments = parser.parse_known_args()
     if asked.count is None:
-        _run(asked.rounds, asked.suite_rounds, arguments, has_all=asked.all)
+        _run(asked.loaded, asked.suite, arguments, has_all=asked.all)
     commits = [_commit()] if asked.count is None else _git("rev-list", asked.count).split()
     mine = [each for each in _read() if each["commit"] in commits]
     mine = [each for each in mine if each["arguments"] == arguments]
@@ -54,14 +58,14 @@ def main() -> int:
     return int(any(each["failed"] for each in mine))
 
 
-def _run(rounds: int, suite_rounds: int, arguments: list[str], *, has_all: bool) -> None:
+def _run(loaded: int, suite: int, arguments: list[str], *, has_all: bool) -> None:
     """Suite and loaded rounds until the commit has so many; the first one says what touches."""
-    if not TOUCHES.exists():
+    if not TOUCHES.exists() and not arguments:
         _round("suite", None, arguments)
     with _load():
-        while (done := _done("loaded", arguments)) < rounds:
+        while (done := _done("loaded", arguments)) < loaded:
             _round("loaded", None if has_all else done, arguments)
-    while _done("suite", arguments) < suite_rounds:
+    while _done("suite", arguments) < suite:
         _round("suite", None, arguments)
 
 
@@ -80,7 +84,8 @@ def _round(kind: str, turn: int | None, arguments: list[str]) -> None:
     command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "--quiet"]
     command += ["-rfE", "-m", "", "-p", "ci.flaky.touches"]
     if kind == "suite":
-        command += ["--touches", str(TOUCHES)]
+        # A part of the suite says nothing of what the others touch.
+        command += [] if arguments else ["--touches", str(TOUCHES)]
     elif TOUCHES.exists():
         command += ["--only-touching", str(TOUCHES)]
         command += [] if turn is None else ["--turn", str(turn)]
@@ -89,7 +94,7 @@ def _round(kind: str, turn: int | None, arguments: list[str]) -> None:
         status = subprocess.run(
             [*command, *arguments], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False
         ).returncode
-    if status == 2:
+    if status == pytest.ExitCode.INTERRUPTED:
         raise SystemExit(f"{kind} {number}: interrupted, see {log}")
     text = log.read_text(errors="replace")
     record = {
@@ -98,7 +103,7 @@ def _round(kind: str, turn: int | None, arguments: list[str]) -> None:
         "arguments": arguments,
         "turn": turn,
         "tests": _passed(text),
-        "failed": failures(text) or (["no test, see the log"] if status else []),
+        "failed": failures(text) or ([] if status in _PASSED else ["no test, see the log"]),
         "wall_secs": round(time.monotonic() - began),
         "cpu_secs": round(_cpu_secs() - before),
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
