@@ -143,3 +143,16 @@ def test_every_package_and_every_module_of_rendering_is_described() -> None:
     assert set(re.findall(r"`([a-z_]+)`", table)) >= modules
     rows = re.findall(r"(?m)^\| ([^|]*) \|", table)[2:]
     assert {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)} == modules
+
+
+def test_what_the_page_names_is_there() -> None:
+    """Modules and packages, by their names or with those above; paths of the repository."""
+    repository = Path(__file__).parents[1]
+    page = (repository / "docs" / "architecture.md").read_text()
+    named = {name.rstrip("/") for name in re.findall(r"`([a-z_]+[a-z_/]*)`", page)}
+    assert len(named) > 100
+    known = [f"/{_module(path).replace('.', '/')}" for path in FILES]
+    known += [f"/musetalk_fast/{path.parent.relative_to(ROOT)}" for path in FILES]
+    missing = {name for name in named if not any(each.endswith(f"/{name}") for each in known)}
+    missing = {name for name in missing if not (repository / name).exists()}
+    assert missing == {"frame_timeout_secs"}  # a setting

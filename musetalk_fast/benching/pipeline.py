@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import av
 
-from musetalk_fast.benching.moving import moving_compositor, shown_of
+from musetalk_fast.benching.moving_avatar import moving_compositor, shown_of
 from musetalk_fast.benching.workload import CROPS, MAX_FRAMES, Workload
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from musetalk_fast.benching.moving import moving_stages
+from musetalk_fast.benching.moving_avatar import moving_stages
 from musetalk_fast.benching.pipeline import last_stages, pipeline_us, pipelines_fps
 from musetalk_fast.benching.receiving import receive_us
 from musetalk_fast.benching.workload import Workload, concurrency, make_workload

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from musetalk_fast.errors import ImageFormatError, ImageSizeError
 from musetalk_fast.media.input_file import open_input, read_errors
-from musetalk_fast.media.picture.interface import broken, check_size, quiet
+from musetalk_fast.media.picture.picture_file import broken, check_size, quiet
 
 if TYPE_CHECKING:
     from PIL import ImageFile

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musetalk_fast.errors import AudioFormatError, AudioLengthError, AudioTrackError
-from musetalk_fast.media.audio_tracks import can_decode, chosen_track
+from musetalk_fast.media.audio_track_choice import can_decode, chosen_track
 from musetalk_fast.media.avio import AvioFile
 from musetalk_fast.media.input_file import open_input, read_errors
 

@@ -13,7 +13,7 @@ from musetalk_fast.errors import AudioFormatError
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.audio_file import AudioFile
 from musetalk_fast.media.excerpt import Excerpt
-from musetalk_fast.media.track_facts import TrackFacts, facts_of
+from musetalk_fast.media.sound_copy_facts import TrackFacts, facts_of
 
 if TYPE_CHECKING:
     import av

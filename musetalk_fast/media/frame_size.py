@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from musetalk_fast.errors import UsageError
-from musetalk_fast.media.picture.interface import MAX_SIDE, MIN_SIDE
+from musetalk_fast.media.picture.picture_file import MAX_SIDE, MIN_SIDE
 from musetalk_fast.media.picture.proportions import NOTICEABLE
 from musetalk_fast.types import AUTO_SIDE, SOURCE_SIZE, Box, Fit
 

@@ -19,7 +19,7 @@ from musetalk_fast.media.picture.colours import parse_colour
 from musetalk_fast.media.picture.exif import TURNED_BY_A_QUARTER, orientation
 from musetalk_fast.media.picture.flatten import Flat, flatten
 from musetalk_fast.media.picture.formats import open_picture
-from musetalk_fast.media.picture.interface import PictureFile
+from musetalk_fast.media.picture.picture_file import PictureFile
 from musetalk_fast.media.picture.proportions import Square, square_pixels
 from musetalk_fast.media.picture.transparency import (
     BLUR,

@@ -15,9 +15,9 @@ from musetalk_fast.events import WarningEvent
 from musetalk_fast.media.audio_decoder import AudioDecoder, length_error
 from musetalk_fast.media.excerpt import WHOLE, Excerpt
 from musetalk_fast.media.input_file import file_sha256
+from musetalk_fast.media.sound_copy_facts import TrackFacts, facts_of
 from musetalk_fast.media.speech_mix import Channels, Levels, Mix, Samples
 from musetalk_fast.media.speech_notes import damage, notes
-from musetalk_fast.media.track_facts import TrackFacts, facts_of
 from musetalk_fast.media.wav import PaddedWav, WavWriter
 from musetalk_fast.types import SPEECH_RATE, Pcm
 

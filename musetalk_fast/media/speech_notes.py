@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.media.audio_decoder import AudioDecoder, Missing
-from musetalk_fast.media.audio_tracks import described_tracks
+from musetalk_fast.media.audio_track_choice import described_tracks
 from musetalk_fast.media.cut_files import missing_end
 from musetalk_fast.media.speech_mix import Mix
 

@@ -14,7 +14,7 @@ from musetalk_fast.media.picture_video import OnPicture
 from musetalk_fast.planning.plan import Plan
 from musetalk_fast.planning.source_frames import STILL_FPS
 from musetalk_fast.video.codec_choice import chosen_encoder
-from musetalk_fast.video.levels import largest_played
+from musetalk_fast.video.codec_levels import largest_played
 
 
 def open_wanted(

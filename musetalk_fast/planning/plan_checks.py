@@ -23,7 +23,7 @@ from musetalk_fast.errors import OutputFormatError, PlanError, UsageError
 from musetalk_fast.media.audio_decoder import MAX_SECS
 from musetalk_fast.media.picture.colours import parse_colour
 from musetalk_fast.media.picture.transparency import BLUR
-from musetalk_fast.media.track_facts import TrackFacts
+from musetalk_fast.media.sound_copy_facts import TrackFacts
 from musetalk_fast.media.video.tone_curve import is_hdr
 from musetalk_fast.planning.concurrency import MAX_THREADS
 from musetalk_fast.planning.plan import Plan, cut, segment_frames

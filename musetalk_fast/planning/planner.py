@@ -22,11 +22,11 @@ from musetalk_fast.planning.sound_choice import planned_sound
 from musetalk_fast.planning.source_frames import Showing, count_frames, default_fps, source_runs
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.types import Silence
+from musetalk_fast.video.codec_levels import level_warning, profile_warning
 from musetalk_fast.video.containers import CONTAINERS, check_pictures
 from musetalk_fast.video.encoder_options import has_alpha
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.levels import level_warning, profile_warning
 from musetalk_fast.video.output_path import check_output
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from musetalk_fast.config import OutputSettings, Settings
 from musetalk_fast.errors import SoundFormatError, UsageError
 from musetalk_fast.events import OnEvent, WarningEvent
-from musetalk_fast.media.track_facts import TrackFacts
+from musetalk_fast.media.sound_copy_facts import TrackFacts
 from musetalk_fast.planning.inputs import Inputs
 from musetalk_fast.types import Sound
 from musetalk_fast.video.containers import SOUND_ENCODERS, ContainerFormat

@@ -12,7 +12,7 @@ from typing import Any
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.config.settings import kinds
 from musetalk_fast.kernels.planes import LAYOUTS
-from musetalk_fast.media.track_coding import TrackCoding, track_coding
+from musetalk_fast.media.source_coding import TrackCoding, track_coding
 from musetalk_fast.video.codec import Codec
 from musetalk_fast.video.codec_table import find_codec
 from musetalk_fast.video.containers import container_of

@@ -10,7 +10,7 @@ from aiohttp import web
 from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.auth import KEYS, OPEN_PATHS, check_access
 from musetalk_fast.server.error_responses import answer_refusals
-from musetalk_fast.server.hosts import HOSTS, Hosts, check_host
+from musetalk_fast.server.host_names import HOSTS, Hosts, check_host
 from musetalk_fast.server.http_connection import HEADERS, close_unread
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.request_metrics import count_requests

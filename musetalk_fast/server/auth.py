@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.hosts import is_loopback
+from musetalk_fast.server.host_names import is_loopback
 from musetalk_fast.server.users import LOCAL, KeyRing, User
 
 KEYS = web.AppKey("keys", KeyRing)

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.app import create_app
-from musetalk_fast.server.hosts import Hosts
+from musetalk_fast.server.host_names import Hosts
 from musetalk_fast.server.http_connection import Connection
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.services import SERVICES

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from musetalk_fast.errors import UsageError
-from musetalk_fast.server.hosts import is_loopback
+from musetalk_fast.server.host_names import is_loopback
 
 _BACKLOG = 128
 _PROBE_SECS = 1.0

@@ -15,10 +15,10 @@ from av.container import OutputContainer
 from musetalk_fast.errors import EncoderError, OutputExistsError
 from musetalk_fast.events import MouthFigures
 from musetalk_fast.storage import AtomicFile, write_errors
-from musetalk_fast.video.audio_track import SoundTrack, Timed
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import mouth_figures
+from musetalk_fast.video.output_sound import SoundTrack, Timed
 from musetalk_fast.video.parts import Part, damaged, open_part, part_packets
 from musetalk_fast.video.pipe_file import PipeFile
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from musetalk_fast import Settings, errors
-from musetalk_fast.benching.moving import moving_stages
+from musetalk_fast.benching.moving_avatar import moving_stages
 from musetalk_fast.benching.pipeline import Pipeline, last_stages, pipelines_fps
 from musetalk_fast.benching.workload import make_workload
 from musetalk_fast.config import OutputSettings

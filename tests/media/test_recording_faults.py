@@ -17,7 +17,7 @@ from musetalk_fast import errors
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.media.wav import open_speech
-from musetalk_fast.video.audio_track import EncodedTrack
+from musetalk_fast.video.output_sound import EncodedTrack
 
 SECS = 3.0
 RATE = 48_000

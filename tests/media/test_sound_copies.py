@@ -16,11 +16,11 @@ from musetalk_fast.errors import SoundFormatError, UsageError
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.copied_sound import CopiedSound
 from musetalk_fast.media.excerpt import WHOLE, Excerpt
-from musetalk_fast.media.track_facts import TrackFacts, facts_of
+from musetalk_fast.media.sound_copy_facts import TrackFacts, facts_of
 from musetalk_fast.planning.sound_choice import choose_sound, copy_note, copy_obstacle
 from musetalk_fast.types import Sound
-from musetalk_fast.video.audio_track import CopiedTrack, EncodedTrack
 from musetalk_fast.video.containers import CONTAINERS
+from musetalk_fast.video.output_sound import CopiedTrack, EncodedTrack
 
 RATE = 44_100
 MP4, WEBM = CONTAINERS["mp4"], CONTAINERS["webm"]

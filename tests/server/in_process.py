@@ -15,7 +15,7 @@ from server_process import Client, client_of
 
 from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.server.app import create_app
-from musetalk_fast.server.hosts import Hosts
+from musetalk_fast.server.host_names import Hosts
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.run import serving
 from musetalk_fast.server.services import SERVICES, Services

@@ -18,10 +18,10 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.copied_sound import CopiedSound
 from musetalk_fast.types import BT709
-from musetalk_fast.video.audio_track import CopiedTrack, EncodedTrack, SoundTrack
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
+from musetalk_fast.video.output_sound import CopiedTrack, EncodedTrack, SoundTrack
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part
 

@@ -22,6 +22,7 @@ from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.types import BT709
 from musetalk_fast.video import codec_choice, encoder_selection, encoder_survey
 from musetalk_fast.video.codec import DEFAULT_QUALITY, Codec
+from musetalk_fast.video.codec_levels import profile_warning
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.device_reasons import explained
@@ -29,7 +30,6 @@ from musetalk_fast.video.encoder_options import has_alpha
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import check_choices_for, resolve, resolve_again
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.levels import profile_warning
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.still_rows import band_settings
 

@@ -13,9 +13,9 @@ import pytest
 from numbered_video import decode, encode_part, encode_parts, encoder_for
 
 from musetalk_fast.errors import EncoderError, OutputExistsError, OutputWriteError
-from musetalk_fast.video.audio_track import EncodedTrack
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
+from musetalk_fast.video.output_sound import EncodedTrack
 from musetalk_fast.video.parts import Part
 
 FPS = Fraction(25)

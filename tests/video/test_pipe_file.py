@@ -17,8 +17,8 @@ from numbered_video import HEIGHT, WIDTH, decode, encode_parts, encoder_for
 
 from musetalk_fast.errors import OutputWriteError
 from musetalk_fast.types import BT709
-from musetalk_fast.video.audio_track import EncodedTrack
 from musetalk_fast.video.mux import join, join_into_pipe
+from musetalk_fast.video.output_sound import EncodedTrack
 from musetalk_fast.video.parts import Part
 from musetalk_fast.video.pipe_file import PipeFile
 from musetalk_fast.video.raw_video import raw_video

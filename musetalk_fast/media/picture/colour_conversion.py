@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.media.picture.colour_space import SRGB, ColourSpace, Floats
-from musetalk_fast.media.picture.interface import Samples
+from musetalk_fast.media.picture.picture_file import Samples
 
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]

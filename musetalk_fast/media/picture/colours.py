@@ -11,7 +11,7 @@ import numpy as np
 
 from musetalk_fast.errors import UsageError
 from musetalk_fast.media.picture.colour_space import ProfileError
-from musetalk_fast.media.picture.interface import Samples
+from musetalk_fast.media.picture.picture_file import Samples
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from musetalk_fast.media.picture.interface import quiet
+from musetalk_fast.media.picture.picture_file import quiet
 
 _DAMAGE = (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error)
 TURNED_BY_A_QUARTER = frozenset((5, 6, 7, 8))

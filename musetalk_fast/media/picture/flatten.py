@@ -16,7 +16,7 @@ from musetalk_fast.media.picture.colour_conversion import (
 from musetalk_fast.media.picture.colour_space import ADOBE_RGB, ColourSpace, ProfileError
 from musetalk_fast.media.picture.colours import ToSrgb
 from musetalk_fast.media.picture.exif import is_adobe_rgb
-from musetalk_fast.media.picture.interface import PictureFile, Samples, eight_bits
+from musetalk_fast.media.picture.picture_file import PictureFile, Samples, eight_bits
 from musetalk_fast.media.picture.transparency import Alpha
 from musetalk_fast.types import Picture
 

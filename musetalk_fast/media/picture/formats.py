@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from musetalk_fast.errors import ImageFormatError
 from musetalk_fast.kernels import png
 from musetalk_fast.media.picture.exif import TURNED_BY_A_QUARTER
-from musetalk_fast.media.picture.interface import PictureFile, broken, check_size, moving, quiet
 from musetalk_fast.media.picture.item_properties import main_properties
 from musetalk_fast.media.picture.jpeg_file import read_jpeg
+from musetalk_fast.media.picture.picture_file import PictureFile, broken, check_size, moving, quiet
 from musetalk_fast.media.picture.pillow_file import MODES, PillowPicture, low_bytes
 from musetalk_fast.media.picture.png_chunks import read_ancillary
 from musetalk_fast.media.picture.proportions import pixel_aspect

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from musetalk_fast.errors import ImageFormatError
-from musetalk_fast.media.picture.interface import Band, Samples
+from musetalk_fast.media.picture.picture_file import Band, Samples
 from musetalk_fast.media.picture.proportions import pixel_aspect
 
 _SCAN, _END, _APP0, _APP1, _APP2, _COMMENT = 0xDA, 0xD9, 0xE0, 0xE1, 0xE2, 0xFE

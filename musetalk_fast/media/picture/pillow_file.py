@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.media.picture.colour_space import ColourSpace
 from musetalk_fast.media.picture.colours import lab_to_srgb
-from musetalk_fast.media.picture.interface import Band, broken, eight_bits
+from musetalk_fast.media.picture.picture_file import Band, broken, eight_bits
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from musetalk_fast.media.picture.interface import MAX_SIDE, check_size
+from musetalk_fast.media.picture.picture_file import MAX_SIDE, check_size
 
 NOTICEABLE = 1.02
 """A larger change of the proportions shows in a face."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from musetalk_fast.kernels.planes import PixelLayout
-from musetalk_fast.media.picture.interface import check_size
+from musetalk_fast.media.picture.picture_file import check_size
 from musetalk_fast.media.picture.proportions import Square, square_pixels
 from musetalk_fast.media.video.colour_tags import RGB_MATRIX, colour_tags, fill_in
 from musetalk_fast.media.video.display_matrix import Turn, turn_of

@@ -11,7 +11,7 @@ from musetalk_fast.media.audio_file import DEMUXERS
 from musetalk_fast.media.avio import AvioFile
 from musetalk_fast.media.cut_files import ends_early
 from musetalk_fast.media.input_file import open_input, unreadable
-from musetalk_fast.media.picture.interface import MAX_SIDE
+from musetalk_fast.media.picture.picture_file import MAX_SIDE
 
 if TYPE_CHECKING:
     import av

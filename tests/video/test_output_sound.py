@@ -14,8 +14,8 @@ from numbered_video import decode, encode_part, encoder_for
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import AudioFormatError
-from musetalk_fast.video.audio_track import EncodedTrack
 from musetalk_fast.video.mux import join
+from musetalk_fast.video.output_sound import EncodedTrack
 from musetalk_fast.video.parts import Part
 
 FPS = Fraction(25)

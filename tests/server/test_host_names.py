@@ -9,7 +9,7 @@ import pytest
 from in_process import head, server_in, wire_to
 
 from musetalk_fast.errors import UsageError
-from musetalk_fast.server.hosts import Hosts
+from musetalk_fast.server.host_names import Hosts
 from musetalk_fast.server.sockets import open_listener
 
 

@@ -16,8 +16,8 @@ from musetalk_fast.config import AvatarSettings, OutputSettings
 from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import make_plan
 from musetalk_fast.types import BT709
+from musetalk_fast.video.codec_levels import level_warning
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.levels import level_warning
 
 DATA = Path(__file__).parents[1] / "data"
 X265 = {"x265-params": "log-level=none:info=0"}

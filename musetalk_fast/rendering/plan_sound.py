@@ -13,8 +13,8 @@ from musetalk_fast.media.sound_mix import mixed
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering.planned_input import PlannedInput
 from musetalk_fast.types import Sound
-from musetalk_fast.video.audio_track import CopiedTrack, EncodedTrack, SoundTrack
 from musetalk_fast.video.containers import SOUND_ENCODERS
+from musetalk_fast.video.output_sound import CopiedTrack, EncodedTrack, SoundTrack
 
 if TYPE_CHECKING:
     import av
