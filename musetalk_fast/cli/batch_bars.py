@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 
 from musetalk_fast.cli import formatting
 from musetalk_fast.cli.bar_display import CUT, ERASE, WRAP, columns, drawn_bar, write
-from musetalk_fast.cli.batch_display import Running, TextBatch
+from musetalk_fast.cli.batch_display import Running
+from musetalk_fast.cli.batch_text import TextBatch
 from musetalk_fast.cli.display import MAX_LENGTH, print_out
 from musetalk_fast.wire.printable import printable
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from musetalk_fast.cli.batch_display import BatchDisplay, JsonBatch, LineBatch, QuietBatch
+from musetalk_fast.cli.batch_display import BatchDisplay
+from musetalk_fast.cli.batch_json_lines import JsonBatch
+from musetalk_fast.cli.batch_text import LineBatch, QuietBatch
 from musetalk_fast.cli.display_selection import shows_bars
 from musetalk_fast.cli.verbosity import Verbosity
 

@@ -66,7 +66,7 @@ def pull(ctx: click.Context, folder: Path) -> None:
     """
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.signals import run
-    from musetalk_fast.models.hub import access_of_environment
+    from musetalk_fast.models.hub_access import access_of_environment
     from musetalk_fast.models.pull import pull
 
     with open_display(verbosity_of(ctx)) as display:

@@ -7,7 +7,7 @@ they are taken at the beginning of a line only; progress is 0 to 100.
 from __future__ import annotations
 
 from musetalk_fast.cli import formatting
-from musetalk_fast.cli.batch_display import LineBatch
+from musetalk_fast.cli.batch_text import LineBatch
 from musetalk_fast.cli.display import LineDisplay
 from musetalk_fast.events import DoneEvent, Event, ProgressEvent
 

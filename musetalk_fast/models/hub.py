@@ -6,78 +6,40 @@ replaces a file that is there and differs, and its log repeats signed addresses.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from musetalk_fast.client.address import Address, parse_address
+from musetalk_fast.client.address import Address
 from musetalk_fast.client.connection_errors import CONNECT_SECS, connection_error
-from musetalk_fast.client.http_errors import retry_after_secs
 from musetalk_fast.client.http_proxy import HttpProxy, proxy_for
 from musetalk_fast.errors import (
-    HubAccessError,
-    HubBusyError,
     HubError,
     HubUnreachableError,
-    InvalidSettingError,
     MuseTalkError,
     ServerError,
 )
 from musetalk_fast.models.digest import GIT_DIGITS, SHA256_DIGITS, ContentName
+from musetalk_fast.models.hub_access import HubAccess
+from musetalk_fast.models.hub_answers import (
+    has_all_facts,
+    note_facts,
+    raise_for_status,
+    redirect_target,
+)
 from musetalk_fast.models.published import PublishedFile
 from musetalk_fast.threads import thread_errors
 
-DEFAULT_ENDPOINT = "https://huggingface.co"
 SILENCE_SECS = 60.0
 _MAX_REDIRECTS = 8
-_REDIRECTS = (301, 302, 303, 307, 308)
 _READ_BUFFER = 1 << 20
 _HEX = re.compile(f"[0-9a-f]{{{SHA256_DIGITS}}}|[0-9a-f]{{{GIT_DIGITS}}}")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class HubAccess:
-    """Where the hub is, and what it is shown.
-
-    Attributes:
-        token: a secret: never in a message, and shown to nobody but the endpoint.
-    """
-
-    endpoint: Address
-    token: str | None = field(default=None, repr=False)
-
-    @property
-    def may_send_token(self) -> bool:
-        """Whether nobody on the way can read it."""
-        return self.endpoint.base.startswith("https:") or self.endpoint.is_local
-
-
-def hub_access(environ: Mapping[str, str]) -> HubAccess:
-    """What `HF_ENDPOINT` and `HF_TOKEN` say; an empty one counts as unset.
-
-    Raises:
-        errors.InvalidSettingError: no address of HTTP, or no token; its value is not repeated.
-    """
-    token = environ.get("HF_TOKEN", "").strip()
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise InvalidSettingError("no token", where="HF_TOKEN", hint="correct it, or unset it")
-    text = environ.get("HF_ENDPOINT", "").strip() or DEFAULT_ENDPOINT
-    hint = f"give https://HOST, or unset it for {DEFAULT_ENDPOINT}"
-    try:
-        endpoint = parse_address(text)
-    except InvalidSettingError as error:
-        raise InvalidSettingError(error.message, where="HF_ENDPOINT", hint=hint) from None
-    if endpoint.socket is not None:
-        raise InvalidSettingError("not an address of HTTP", where="HF_ENDPOINT", hint=hint)
-    return HubAccess(endpoint, token or None)
 
 
 class Hub:
@@ -168,13 +130,13 @@ class Hub:
         for _ in range(_MAX_REDIRECTS):
             async with self._ask(method, url, headers or {}, where) as response:
                 if known is not None:
-                    _note(response, known)
+                    note_facts(response, known)
                 target = redirect_target(
                     response.status, response.headers.get("Location"), url, where
                 )
-                if target is None or (known is not None and _is_complete(known)):
+                if target is None or (known is not None and has_all_facts(known)):
                     if target is None:
-                        _raise_for_status(response, where)
+                        raise_for_status(response, where)
                     yield response
                     return
                 url = target
@@ -232,61 +194,3 @@ def _through(proxy: HttpProxy | None, url: str, headers: dict[str, str]) -> dict
     if url.startswith("https:"):
         return {"headers": headers, "proxy": proxy.url, "proxy_headers": proxy.headers}
     return {"headers": {**headers, **proxy.headers}, "proxy": proxy.url}
-
-
-def _note(response: aiohttp.ClientResponse, known: dict[str, str]) -> None:
-    """Keep what an answer says of a file; a redirect's own length and ETag are not the file's."""
-    names = ["X-Repo-Commit", "X-Linked-ETag", "X-Linked-Size"]
-    if response.status == 200:
-        names += ["ETag", "Content-Length"]
-    known.update({name: response.headers[name] for name in names if name in response.headers})
-
-
-def _is_complete(known: Mapping[str, str]) -> bool:
-    return {"X-Repo-Commit", "X-Linked-ETag", "X-Linked-Size"} <= known.keys()
-
-
-def redirect_target(status: int, location: str | None, url: str, where: str) -> str | None:
-    """Where an answer from `url` redirects to; None for one that does not.
-
-    Raises:
-        errors.HubError: nowhere, or from TLS to plain HTTP.
-    """
-    if status not in _REDIRECTS:
-        return None
-    try:
-        parts = urlsplit(urljoin(url, location or ""))
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable or not location:
-        raise HubError("it redirects to nowhere", where=where)
-    if url.startswith("https:") and parts.scheme == "http":
-        raise HubError("it redirects from https to http", where=where)
-    return parts.geturl()
-
-
-def _raise_for_status(response: aiohttp.ClientResponse, where: str) -> None:
-    """Raise what a status means; return for 200 and 206.
-
-    Raises:
-        errors.HubError: the leaf.
-    """
-    status = response.status
-    if status in (200, 206):
-        return
-    message = f"answered {status}"
-    if status in (401, 403):
-        raise HubAccessError(message, where=where)
-    if status in (429, 503):
-        raise HubBusyError(message, where=where, retry_after=retry_after_secs(response.headers))
-    if status >= 500 or status == 416:
-        raise HubUnreachableError(message, where=where)
-    if status == 404:
-        message = f"{message}: there is no such file at this revision"
-    raise HubError(message, where=where)
-
-
-def access_of_environment() -> HubAccess:
-    """Of this process; see `hub_access`."""
-    return hub_access(os.environ)

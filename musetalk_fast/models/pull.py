@@ -17,7 +17,8 @@ from musetalk_fast.models.converted import converted_name
 from musetalk_fast.models.digest import ContentName
 from musetalk_fast.models.download import Download
 from musetalk_fast.models.folder_lock import lock_models
-from musetalk_fast.models.hub import SILENCE_SECS, Hub, HubAccess
+from musetalk_fast.models.hub import SILENCE_SECS, Hub
+from musetalk_fast.models.hub_access import HubAccess
 from musetalk_fast.models.partial_file import partial_bytes
 from musetalk_fast.models.published import MUSETALK_15, PublishedFile
 from musetalk_fast.models.record import read_record, write_record

@@ -11,7 +11,9 @@ from terminal import opened_terminal
 
 from musetalk_fast.batching import Job, Outcome
 from musetalk_fast.cli.batch_bars import BarBatch
-from musetalk_fast.cli.batch_display import BatchDisplay, JsonBatch, LineBatch, QuietBatch
+from musetalk_fast.cli.batch_display import BatchDisplay
+from musetalk_fast.cli.batch_json_lines import JsonBatch
+from musetalk_fast.cli.batch_text import LineBatch, QuietBatch
 from musetalk_fast.cli.openjd_display import OpenJDBatch
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import NoFaceError

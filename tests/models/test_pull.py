@@ -14,7 +14,8 @@ from loopback_hub import LoopbackHub, blob_name, sha256
 from musetalk_fast import errors
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.events import Event, WarningEvent, WeightsEvent
-from musetalk_fast.models.hub import HubAccess, hub_access, redirect_target
+from musetalk_fast.models.hub_access import HubAccess, hub_access
+from musetalk_fast.models.hub_answers import redirect_target
 from musetalk_fast.models.inventory import FileState, faults, inventory, verify
 from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15
 from musetalk_fast.models.pull import Pulled, pull
