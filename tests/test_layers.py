@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 from pathlib import Path
@@ -62,10 +63,11 @@ def _imports(path: Path) -> set[str]:
     return {module.split(".")[1] if "." in module else "__init__" for module in _modules(path)}
 
 
+@functools.cache
 def _modules(path: Path) -> set[str]:
     """The modules of ours that a file imports, also in a function or for a type checker."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, "imports are absolute"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
@@ -73,6 +75,11 @@ def _modules(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
     return found & MODULES
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def _module(path: Path) -> str:
@@ -105,7 +112,7 @@ def test_heavy_packages_are_imported_in_one_place() -> None:
 def _folders_that_import(wanted: set[str]) -> set[Path]:
     found = set()
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(_tree(path)):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
             if wanted & {name.partition(".")[0] for name in names}:
