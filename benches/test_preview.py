@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from musetalk_fast.engines.preview import reference, render
+from musetalk_fast.engines.preview import painting, painting_reference
 from musetalk_fast.engines.preview.mouth import MouthPose, make_mouth, pose_mouth
 from musetalk_fast.media.face import find_face
 from musetalk_fast.media.image import load_still
@@ -42,12 +42,12 @@ def mouth(face: Any) -> Any:
 
 def ours(mouth: Any) -> None:
     for pose in POSES:
-        render.paint(mouth, pose_mouth(mouth, pose))
+        painting.paint(mouth, pose_mouth(mouth, pose))
 
 
 def in_numpy(mouth: Any) -> None:
     for pose in POSES:
-        reference.paint(mouth, pose_mouth(mouth, pose))
+        painting_reference.paint(mouth, pose_mouth(mouth, pose))
 
 
 def ratio(ours: Callable[[], None], theirs: Callable[[], None], rounds: int = 15) -> float:
@@ -65,7 +65,8 @@ def ratio(ours: Callable[[], None], theirs: Callable[[], None], rounds: int = 15
 def test_kernel(benchmark: Any, mouth: Any) -> None:
     for pose in POSES:
         posed = pose_mouth(mouth, pose)
-        difference = render.paint(mouth, posed).astype(int) - reference.paint(mouth, posed)
+        painted = painting.paint(mouth, posed).astype(int)
+        difference = painted - painting_reference.paint(mouth, posed)
         assert np.abs(difference).max() <= 1
     benchmark(ours, mouth)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from musetalk_fast.engines.base import never_cancelled
 from musetalk_fast.engines.preview.clip import prepare_clip
 from musetalk_fast.engines.preview.mouth import MouthPose
-from musetalk_fast.engines.preview.render import paint
+from musetalk_fast.engines.preview.painting import paint
 from musetalk_fast.media.avatar import open_asset
 from musetalk_fast.media.face import FaceFinder
 from musetalk_fast.types import AvatarOptions

@@ -45,8 +45,8 @@ ALLOWED = {
 """What each package may import beside `LEAVES`, in the order in which data flows."""
 
 SAME_NAME = {
-    *{"__init__", "plan", "render", "segment", "join", "batch", "bench", "config", "run"},
-    *{"base64", "buffers", "crc32c", "h264", "lines", "paste", "yuv", "speech"},
+    *{"__init__", "plan", "segment", "join", "batch", "bench", "config", "run"},
+    *{"base64", "buffers", "crc32c", "h264", "lines", "paste", "yuv"},
     *{"soft_mask", "tone_map"},
     *{"frames", "infer", "jobs", "metrics"},
 }

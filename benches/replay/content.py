@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from benches.replay.workload import CROPS, Workload
-from musetalk_fast.engines.preview import render
+from musetalk_fast.engines.preview import painting
 from musetalk_fast.engines.preview.mouth import MouthPose, make_mouth, pose_mouth
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.media.face import find_face
@@ -38,7 +38,7 @@ def make_workload(folder: Path, width: int, height: int, side: int) -> Workload:
     box = Box(int(left), int(top), side, side)
     face = Face(0, box, *jaw_mask(points, box, width, height))
     mouth = make_mouth(picture, points, box)
-    crops = np.stack([render.paint(mouth, pose_mouth(mouth, pose)) for pose in _speaking()])
+    crops = np.stack([painting.paint(mouth, pose_mouth(mouth, pose)) for pose in _speaking()])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "avatar.png").write_bytes(encode_png(picture))
     np.save(folder / "crops.npy", crops)

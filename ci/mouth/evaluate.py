@@ -16,7 +16,7 @@ from phonemes import CLOSED, OPEN_VOWELS, SILENCE, labels, read_phones, targets
 
 from musetalk_fast.engines.preview.loudness import EDGE, loudness
 from musetalk_fast.engines.preview.mel import feature_count, log_mel
-from musetalk_fast.engines.preview.speech import mouth_track
+from musetalk_fast.engines.preview.mouth_track import mouth_track
 
 ROOT = Path(__file__).parents[2]
 CLIPS = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
-from musetalk_fast.engines.preview.render import paint
+from musetalk_fast.engines.preview.painting import paint
 from musetalk_fast.media.face import FoundFace, find_face
 from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.media.image import load_still

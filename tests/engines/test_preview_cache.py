@@ -23,14 +23,14 @@ import json, sys, tempfile
 from pathlib import Path
 import numpy as np
 tempfile.tempdir = sys.argv[1]
-from musetalk_fast.engines.preview import mouth, reference, render
+from musetalk_fast.engines.preview import mouth, painting_reference, painting
 from musetalk_fast.storage import find_cache_folder
 from musetalk_fast.types import Box
 points = np.load(sys.argv[2])
 picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
 face = mouth.make_mouth(picture, points, Box(180, 64, 91, 124))
 posed = mouth.pose_mouth(face, mouth.MouthPose(0.5, 0, 0))
-difference = render.paint(face, posed).astype(int) - reference.paint(face, posed)
+difference = painting.paint(face, posed).astype(int) - painting_reference.paint(face, posed)
 folder = find_cache_folder()
 print(json.dumps([None if folder is None else str(folder), int(abs(difference).max())]))
 """

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from musetalk_fast.engines.base import never_cancelled
-from musetalk_fast.engines.preview import reference
+from musetalk_fast.engines.preview import painting_reference
 from musetalk_fast.engines.preview.clip import ClipAvatar, prepare_clip
 from musetalk_fast.engines.preview.clip_file import steadied
 from musetalk_fast.engines.preview.crop import photo_crop
 from musetalk_fast.engines.preview.engine import PreviewEngine
 from musetalk_fast.engines.preview.mouth import MouthPose
+from musetalk_fast.engines.preview.painting import paint
 from musetalk_fast.engines.preview.pixels import crop_rows
-from musetalk_fast.engines.preview.render import paint
 from musetalk_fast.engines.preview.spline import displacement, influence
 from musetalk_fast.errors import ImageFormatError, NoFaceError
 from musetalk_fast.media.face import FaceFinder
@@ -146,7 +146,7 @@ def test_a_crop_is_made_of_its_own_frame(clip) -> None:
 @pytest.mark.parametrize("source", [0, DARK, COUNT - 1])
 def test_the_kernel_equals_its_numpy_reference_on_a_moved_head(clip, source: int) -> None:
     posed = clip.avatar.posed(source, MouthPose(0.9, 0.2, 0.0))
-    assert np.abs(paint(*posed).astype(int) - reference.paint(*posed)).max() <= 1
+    assert np.abs(paint(*posed).astype(int) - painting_reference.paint(*posed)).max() <= 1
 
 
 def test_the_clips_own_mouth_does_not_come_back(clip) -> None:

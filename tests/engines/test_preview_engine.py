@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from musetalk_fast.engines.base import ENGINE_GROUP, CropRequest, never_cancelled
-from musetalk_fast.engines.preview import PreviewEngine, render
+from musetalk_fast.engines.preview import PreviewEngine, painting
 from musetalk_fast.engines.preview.mouth import MouthPose, pose_mouth
 from musetalk_fast.errors import FaceOptionsError, ImageFormatError, NoFaceError
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions, Box, Face
@@ -86,7 +86,7 @@ def test_it_reports_each_face_once(ready, smiling) -> None:
 
 def test_silence_shows_the_photo_with_its_lips_together(ready, smiling, closed) -> None:
     silent = [0, 74, 10_000]
-    closes = render.paint(smiling.mouth, pose_mouth(smiling.mouth, MouthPose(0, 0, 0)))
+    closes = painting.paint(smiling.mouth, pose_mouth(smiling.mouth, MouthPose(0, 0, 0)))
     for avatar, rest in ((ready.avatar, closes), (ready.other, closed.mouth.photo)):
         for crop in ready.engine.infer(ready.requests(silent, avatar)):
             assert np.array_equal(crop, rest)

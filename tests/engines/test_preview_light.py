@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musetalk_fast.engines.preview import render
+from musetalk_fast.engines.preview import painting
 from musetalk_fast.engines.preview.interior import make_interior
 from musetalk_fast.engines.preview.light import blurred, softness
 from musetalk_fast.engines.preview.motion import FaceShape
@@ -31,7 +31,7 @@ def changed(portrait, change: Change) -> Mouth:
 
 
 def opened(mouth: Mouth, opening: float = 0.8) -> Crop:
-    return render.paint(mouth, pose_mouth(mouth, MouthPose(opening, 0, 0)))
+    return painting.paint(mouth, pose_mouth(mouth, MouthPose(opening, 0, 0)))
 
 
 def teeth_to_skin(portrait, mouth: Mouth, opening: float = 0.8) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musetalk_fast.engines.preview import reference, render
+from musetalk_fast.engines.preview import painting, painting_reference
 from musetalk_fast.engines.preview.motion import FaceShape
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, make_mouth, pose_mouth
 from musetalk_fast.engines.preview.mouth_space import MouthSpace
@@ -23,7 +23,7 @@ POSES = [
 
 
 def paint(mouth: Mouth, opened: float, wide: float = 0, rest: float = 0) -> Crop:
-    return render.paint(mouth, pose_mouth(mouth, MouthPose(opened, wide, rest)))
+    return painting.paint(mouth, pose_mouth(mouth, MouthPose(opened, wide, rest)))
 
 
 def difference(one: Crop, other: Crop) -> np.ndarray:
@@ -150,8 +150,8 @@ def test_the_gap_is_capped_by_the_chin(portrait) -> None:
 @pytest.mark.parametrize("pose", POSES, ids=str)
 def test_the_kernel_equals_its_numpy_reference_within_a_level(portrait, pose: MouthPose) -> None:
     posed = pose_mouth(portrait.mouth, pose)
-    ours = render.paint(portrait.mouth, posed).astype(int)
-    assert np.abs(ours - reference.paint(portrait.mouth, posed)).max() <= 1
+    ours = painting.paint(portrait.mouth, posed).astype(int)
+    assert np.abs(ours - painting_reference.paint(portrait.mouth, posed)).max() <= 1
 
 
 def test_the_same_face_and_pose_give_the_same_bytes(portrait) -> None:
@@ -168,8 +168,8 @@ def test_small_steps_make_small_changes(portrait) -> None:
 def test_it_writes_to_the_given_memory(smiling) -> None:
     batch = np.zeros((2, 256, 256, 3), np.uint8)
     posed = pose_mouth(smiling.mouth, MouthPose(0.5, 0, 0))
-    assert render.paint(smiling.mouth, posed, batch[1]) is not None
-    assert np.array_equal(batch[1], render.paint(smiling.mouth, posed))
+    assert painting.paint(smiling.mouth, posed, batch[1]) is not None
+    assert np.array_equal(batch[1], painting.paint(smiling.mouth, posed))
     assert not batch[0].any()
 
 
@@ -201,7 +201,7 @@ def test_a_turned_head_has_finite_poses(closed, degrees: int) -> None:
         posed = pose_mouth(mouth, pose)
         assert np.isfinite(posed.maps).all()
         assert np.isfinite(posed.curves).all()
-        assert difference(render.paint(mouth, posed), mouth.photo).max() <= 3 * 255
+        assert difference(painting.paint(mouth, posed), mouth.photo).max() <= 3 * 255
 
 
 def test_a_mouth_too_narrow_to_move_is_refused(closed) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from musetalk_fast.engines.preview import mel, network
 from musetalk_fast.engines.preview.loudness import PIECE
-from musetalk_fast.engines.preview.speech import AT_REST, mouth_track, pose_at
+from musetalk_fast.engines.preview.mouth_track import AT_REST, mouth_track, pose_at
 from musetalk_fast.errors import InternalError
 from musetalk_fast.types import SPEECH_RATE
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import Signal, wav_bytes, write_wav
 
-from musetalk_fast.engines.preview.speech import mouth_track
+from musetalk_fast.engines.preview.mouth_track import mouth_track
 from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.media.wav import open_speech

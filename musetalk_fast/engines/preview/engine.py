@@ -21,8 +21,8 @@ from musetalk_fast.engines.base import (
 from musetalk_fast.engines.fingerprint import FACES, fingerprint
 from musetalk_fast.engines.preview.clip import prepare_clip
 from musetalk_fast.engines.preview.mouth import Mouth, MouthPose, Posed, make_mouth, pose_mouth
-from musetalk_fast.engines.preview.render import paint
-from musetalk_fast.engines.preview.speech import mouth_track, pose_at
+from musetalk_fast.engines.preview.mouth_track import mouth_track, pose_at
+from musetalk_fast.engines.preview.painting import paint
 from musetalk_fast.media.avatar import AvatarSource, open_asset
 from musetalk_fast.media.face import FaceFinder, find_face
 from musetalk_fast.media.face.mask import jaw_mask
@@ -35,7 +35,7 @@ class PreviewAvatar(PreparedAvatar, Protocol):
     """A prepared avatar."""
 
     def posed(self, source: int, pose: MouthPose) -> tuple[Mouth, Posed]:
-        """The mouth of a source frame that has a face, and a pose of it, for `render.paint`."""
+        """The mouth of a source frame that has a face, and a pose of it, for `painting.paint`."""
         ...
 
 

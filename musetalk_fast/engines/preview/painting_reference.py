@@ -1,11 +1,11 @@
-"""The plain-NumPy form of `render`: what a frame is, pixel by pixel."""
+"""The plain-NumPy form of `painting`: what a frame is, pixel by pixel."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.preview import render
+from musetalk_fast.engines.preview import painting
 from musetalk_fast.engines.preview.mouth import Mouth, Posed
 from musetalk_fast.engines.preview.region import NODES
 from musetalk_fast.types import Crop
@@ -29,7 +29,7 @@ def paint(mouth: Mouth, posed: Posed) -> Crop:
     across, down = (row[0] * x + row[1] * y + row[2] for row in mouth.interior.place)
     behind = _sampled(mouth.interior.picture, across, down) * mouth.interior.gain
     behind += (mouth.interior.tongue - behind) * tongue[..., None]
-    bounced = np.float32(render.BOUNCE) * mouth.interior.tongue
+    bounced = np.float32(painting.BOUNCE) * mouth.interior.tongue
     lit = bounced + (behind - bounced) * light[..., None]
     lips += (lit - lips) * inside[..., None]
     out[top : bottom + 1, left : right + 1] = np.clip(lips + np.float32(0.5), 0, 255)
@@ -66,7 +66,7 @@ def _sampled(photo: Crop, x: Plane, y: Plane) -> Plane:
 
 def _opening(mouth: Mouth, posed: Posed, x: Plane, y: Plane) -> tuple[Plane, Plane, Plane, Plane]:
     """Weights of the lower lip's layer and of what is behind; its light, and its tongue."""
-    s, pixels, live = render, np.float32(mouth.pixels), 1 - posed.rest
+    s, pixels, live = painting, np.float32(mouth.pixels), 1 - posed.rest
     u, v = (row[0] * x + row[1] * y + row[2] for row in mouth.to_mouth)
     e = (u - posed.middle) / posed.half
     a = np.abs(e)

@@ -1,7 +1,7 @@
 """One crop of a posed mouth, in a single pass over the pixels that may change.
 
-`reference` is the same in plain NumPy and says what it computes; results differ by at most one
-level, from the order of float32 sums.
+`painting_reference` is the same in plain NumPy and says what it computes; results differ by at
+most one level, from the order of float32 sums.
 """
 
 from __future__ import annotations
