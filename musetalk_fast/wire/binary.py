@@ -11,7 +11,7 @@ from musetalk_fast.errors import ChecksumError, FrameShapeError, MessageSizeErro
 from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CropEncoding, Rows
-from musetalk_fast.wire.buffers import BufferPool
+from musetalk_fast.wire.buffer_pool import BufferPool
 from musetalk_fast.wire.json_object import parse_object
 from musetalk_fast.wire.message_json import FRAME_NUMBER, KIND_NUMBERED, KIND_OF, build_message
 from musetalk_fast.wire.messages import FaceMessage, Frame, Message

@@ -18,7 +18,7 @@ from musetalk_fast.kernels.crc32c import crc32c
 from musetalk_fast.kernels.lines import Line, frame_line
 from musetalk_fast.kernels.png import encode_png
 from musetalk_fast.types import CROP_SIZE, CropEncoding, Rows
-from musetalk_fast.wire.buffers import BufferPool
+from musetalk_fast.wire.buffer_pool import BufferPool
 from musetalk_fast.wire.json_object import JsonObject, parse_object
 from musetalk_fast.wire.message_json import (
     FRAME_NAME,

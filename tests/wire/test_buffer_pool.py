@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 from musetalk_fast.types import CropEncoding
-from musetalk_fast.wire.buffers import BufferPool
+from musetalk_fast.wire.buffer_pool import BufferPool
 from musetalk_fast.wire.media_types import StreamWire
 from musetalk_fast.wire.messages import Frame, Message
 from musetalk_fast.wire.stream_encoder import StreamEncoder
