@@ -206,6 +206,9 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 @pytest.mark.long
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_runs_from_top_to_bottom(page: Path, folder: Path) -> None:
+    for program in ("curl", "ffmpeg", "ffprobe"):
+        if re.search(rf"^{program} ", page.read_text(), re.MULTILINE) and not shutil.which(program):
+            pytest.skip(f"there is no {program}")
     shutil.copy(REPOSITORY / "examples/speech.wav", folder / "examples")
     chosen: dict[str, str] = {}
     with ExitStack() as servers:
