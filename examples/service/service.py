@@ -9,13 +9,14 @@
 
 One renderer serves all requests, so that connections and prepared avatars are kept. Renders run one
 after the other, from a queue of bounded length; a full one is 503, with `Retry-After`. Uploads are
-bounded too, and so is the number of videos that are kept. There are no users here: whoever reaches
-the port may see every video.
+bounded too, and so is the number of videos that are kept; a render that failed keeps no file. What
+cannot be stored is 507. There are no users here: whoever reaches the port may see every video.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,11 +25,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, UploadFile
-from fastapi.responses import FileResponse
+from fastapi import FastAPI, HTTPException, Request, UploadFile
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import FileResponse, Response
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 import musetalk_fast
 from musetalk_fast.events import Event, ProgressEvent
+
+_log = logging.getLogger(__name__)
 
 MAX_WAITING = 8
 MAX_UPLOAD = 200 << 20
@@ -104,13 +109,20 @@ class Renders:
         job.state = "rendering"
         try:
             await renderer.render(job.folder / "avatar", job.folder / "audio", job.video)
-            job.state = "done"
         except musetalk_fast.errors.MuseTalkError as error:
-            job.state = "failed"
-            job.error = {"token": error.token, "message": error.message, "hint": error.hint}
-        finally:
+            self._fail(job, {"token": error.token, "message": error.message, "hint": error.hint})
+        except Exception:  # noqa: BLE001 - logged; the renders that wait have no part in it
+            _log.exception("a render failed")
+            message = "the service failed; its log says how"
+            self._fail(job, {"token": "INTERNAL", "message": message, "hint": None})
+        else:
+            job.state = "done"
             for name in ("avatar", "audio"):
-                (job.folder / name).unlink()
+                (job.folder / name).unlink(missing_ok=True)
+
+    def _fail(self, job: Job, error: dict[str, str | None]) -> None:
+        job.state, job.error = "failed", error
+        shutil.rmtree(job.folder, ignore_errors=True)
 
 
 class BoundedBody:
@@ -154,6 +166,8 @@ def make_app(settings: musetalk_fast.Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="Speaking portraits", lifespan=lifespan)
     app.add_middleware(BoundedBody)
+    app.add_exception_handler(OSError, _answer_not_stored)
+    app.add_exception_handler(AnyHTTPException, _answer)
 
     @app.post("/renders", status_code=202)
     async def create(avatar: UploadFile, audio: UploadFile) -> dict[str, int]:
@@ -190,6 +204,20 @@ async def _keep(upload: UploadFile, path: Path) -> None:
             if size > MAX_UPLOAD:
                 raise _too_large()
             file.write(data)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    """FastAPI says 400 to a form that it cannot keep: that is no fault of the form."""
+    if isinstance(error.__cause__, OSError):
+        return await _answer_not_stored(request, error.__cause__)
+    assert isinstance(error, AnyHTTPException)
+    return await http_exception_handler(request, error)
+
+
+async def _answer_not_stored(request: Request, error: Exception) -> Response:
+    _log.error("an upload cannot be stored: %s", error)
+    refusal = HTTPException(507, "the upload cannot be stored", {"Retry-After": "300"})
+    return await http_exception_handler(request, refusal)
 
 
 def _too_large() -> HTTPException:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from musetalk_fast.config import Settings
-from musetalk_fast.errors import MuseTalkError, PlanError
+from musetalk_fast.errors import PlanError
 from musetalk_fast.events import OnEvent
 from musetalk_fast.media.piped_input import STANDARD
 from musetalk_fast.planning import Plan
@@ -227,7 +227,8 @@ class Renderer:
 
     def _start_servers(self) -> None:
         """Begin to open the servers, so that they start while the inputs load."""
-        if self._pool is None:
+        # A failure that no render waited for, since its inputs failed first, is not the next one's.
+        if self._pool is None or _has_failed(self._pool):
             self._pool = asyncio.create_task(self._open_pool())
 
     async def _open_pool(self) -> Pool:
@@ -240,11 +241,11 @@ class Renderer:
 
     async def _opened_servers(self) -> Pool:
         assert self._pool is not None
-        try:
-            return await asyncio.shield(self._pool)
-        except MuseTalkError:
-            self._pool = None  # the next render of a batch tries again
-            raise
+        return await asyncio.shield(self._pool)
+
+
+def _has_failed(task: asyncio.Task[Pool]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _emit_stopped(job: RenderJob, error: BaseException, on_event: OnEvent) -> None:

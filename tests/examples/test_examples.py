@@ -96,6 +96,119 @@ def test_what_the_service_refuses_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == sorted(folders[1:]), "two, one that waits, one at work"
 
 
+@pytest.fixture
+def service_at_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Path]:
+    """The service's app, whose renders wait, its module, and where its files are."""
+    _, service = _service(monkeypatch)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(service.Renders, "work", lambda _renders: asyncio.Event().wait())
+    return service.make_app(musetalk_fast.Settings()), service, tmp_path
+
+
+@pytest.mark.long
+def test_a_render_that_breaks_does_not_end_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    testing, service = _service(monkeypatch)
+    asked: list[Path] = []
+
+    class Breaking(musetalk_fast.Renderer):
+        async def render(self, avatar: Path, audio: Path, output: Path, **how: bool) -> Any:
+            asked.append(avatar.parent)
+            if len(asked) == 1:
+                raise RuntimeError("nobody expected this")
+            return await super().render(avatar, audio, output, **how)
+
+    monkeypatch.setattr(musetalk_fast, "Renderer", Breaking)
+    with testing.TestClient(service.make_app(musetalk_fast.Settings())) as client:
+        files = {"avatar": b"no picture", "audio": b"no sound"}
+        shown = []
+        for _ in range(2):
+            number = client.post("/renders", files=files).json()["id"]
+            begun = time.monotonic()
+            while (state := client.get(f"/renders/{number}").json())["state"] != "failed":
+                assert time.monotonic() < begun + PATIENCE_SECS, state
+                time.sleep(0.05)
+            shown.append(state["error"])
+        assert shown[0]["token"] == "INTERNAL"
+        assert "nobody" not in shown[0]["message"]
+        assert shown[1]["token"].startswith("MTF-")
+        assert not any(folder.exists() for folder in asked), "a failed render keeps no file"
+
+
+@pytest.mark.long
+def test_a_full_disk_is_said_and_leaves_nothing(
+    service_at_rest: tuple[Any, Any, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, service, place = service_at_rest
+    testing, _ = _service(monkeypatch)
+    real = service.Renders.new_folder
+
+    def new_folder(renders: Any) -> Path:
+        folder = real(renders)
+        (folder / "audio").symlink_to("/dev/full")
+        return folder
+
+    files = {"avatar": b"a", "audio": b"b"}
+    with testing.TestClient(app) as client:
+        (folder,) = place.iterdir()
+        with monkeypatch.context() as full:
+            full.setattr(service.Renders, "new_folder", new_folder)
+            refused = client.post("/renders", files=files)
+            assert (refused.status_code, refused.headers["retry-after"]) == (507, "300")
+            # What is too long for the memory goes into a file before the service sees it.
+            full.setattr(tempfile, "tempdir", str(place / "gone"))
+            assert (
+                client.post("/renders", files={**files, "audio": bytes(2 << 20)}).status_code == 507
+            )
+        assert list(folder.iterdir()) == []
+        assert client.post("/renders", files=files).json() == {"id": 1}
+
+
+# Starlette leaves the file of a part without an end to the garbage collector, which says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.long
+def test_uploads_that_are_none_and_clients_that_go_leave_nothing(
+    service_at_rest: tuple[Any, Any, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _, place = service_at_rest
+    testing, _ = _service(monkeypatch)
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    head = b'--x\r\nContent-Disposition: form-data; name="avatar"; filename="a"\r\n\r\nabc'
+    with testing.TestClient(app) as client:
+        (folder,) = place.iterdir()
+        for asked in (
+            {"files": {"avatar": b"a"}},
+            {"data": {"avatar": "a", "audio": "b"}},
+            {"content": b"neither", "headers": {"content-type": "image/png"}},
+            {"content": b"neither", "headers": {"content-type": "multipart/form-data"}},
+            {"content": b"neither", "headers": kind},
+            {"content": head, "headers": kind},
+        ):
+            answer = client.post("/renders", **asked)
+            assert answer.status_code in (400, 422), answer.text
+        asyncio.run(_send_half(app, head, kind["content-type"]))
+        assert list(folder.iterdir()) == []
+        assert client.post("/renders", files={"avatar": b"a", "audio": b"b"}).json() == {"id": 1}
+
+
+async def _send_half(app: Any, body: bytes, kind: str) -> None:
+    """A client that goes in the middle of its upload."""
+    messages = [
+        {"type": "http.request", "body": body, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(_message: Any) -> None:
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/renders", "raw_path": b"/renders"}
+    scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": ""}
+    scope |= {"headers": [(b"content-type", kind.encode())], "app": app}
+    await app(scope, receive, send)
+
+
 @pytest.mark.long
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
     nbclient = pytest.importorskip("nbclient", reason="no nbclient: pip install '.[test-examples]'")

@@ -177,12 +177,7 @@ def _read_webm(data: bytes) -> tuple[list[tuple[float, int]], list[float]]:
 async def test_faces_are_chosen_by_click_and_by_key(
     page: Page, preview_server: str, tmp_path: Path
 ) -> None:
-    both = tmp_path / "it's two.png"
-    with Image.open(PORTRAIT) as left, Image.open(OTHER) as right:
-        picture = Image.new("RGB", (512 + right.width, 512))
-        picture.paste(left)
-        picture.paste(right, (512, 0))
-        picture.save(both)
+    both = _side_by_side(tmp_path / "it's two.png")
     await _open(page, preview_server)
     await page.drop(both, SHORT)
     await page.until("document.querySelectorAll('#faces button').length == 2")
@@ -200,6 +195,16 @@ async def test_faces_are_chosen_by_click_and_by_key(
     assert changed.min() > 512, "the face that was not chosen moved"
     command = await page.text("#command")
     assert "-i 'it'\\''s two.png' --face 1 \\\n" in command
+
+
+def _side_by_side(path: Path) -> Path:
+    """A picture of two faces."""
+    with Image.open(PORTRAIT) as left, Image.open(OTHER) as right:
+        picture = Image.new("RGB", (512 + right.width, 512))
+        picture.paste(left)
+        picture.paste(right, (512, 0))
+        picture.save(path)
+    return path
 
 
 async def _pixels(page: Page) -> np.ndarray:  # type: ignore[type-arg]
@@ -233,6 +238,51 @@ async def test_files_that_cannot_be_used_are_explained(
     assert "No face found" in problem
     assert "Use a picture from the front" in problem
     assert await page.run("document.querySelector('#speak').disabled")
+
+
+async def test_of_two_pictures_dropped_together_one_is_shown_with_its_own_faces(
+    page: Page, preview_server: str, tmp_path: Path
+) -> None:
+    both = _side_by_side(tmp_path / "two.png")
+    await _open(page, preview_server)
+    await page.run(_FIRST_SEARCH_IS_SLOW)
+    await page.drop(both, PORTRAIT)
+    await page.until("window.slow?.isOver")
+    await page.until("document.querySelector('#status').textContent == 'Now a recording.'", 240)
+    name = await page.text("#portrait-note")
+    buttons = await page.run("document.querySelectorAll('#faces button').length")
+    assert (name.split(",")[0], buttons) in (("two.png", 2), ("portrait.png", 0))
+
+
+_FIRST_SEARCH_IS_SLOW = """
+const ask = window.fetch;
+window.fetch = async (url, options) => {
+  if (!String(url).endsWith("/v1/avatars") || window.slow) return ask(url, options);
+  window.slow = {};
+  await new Promise((done) => {
+    setTimeout(done, 3000);
+    options.signal.addEventListener("abort", done);
+  });
+  const answer = ask(url, options);
+  answer.catch(() => {}).then(() => setTimeout(() => (window.slow.isOver = true), 2000));
+  return answer;
+};
+undefined
+"""
+
+
+async def test_what_the_browser_or_the_server_lacks_is_done_without_or_said(
+    page: Page, preview_server: str
+) -> None:
+    await _open(page, preview_server)
+    await page.run("MediaRecorder.prototype.start = () => { throw new Error('no codec') }; 0")
+    await page.drop(PORTRAIT, SHORT)
+    await _speak(page)
+    assert await page.text("#status") == "Done."
+    assert await page.run("document.querySelector('#video').hidden")
+    await page.run("window.fetch = async () => new Response('', { status: 404 }); 0")
+    await page.click("#example")
+    assert "The server does not send portrait.jpg." in await _problem(page)
 
 
 async def test_a_server_that_is_full_and_one_that_goes_in_the_middle(page: Page) -> None:

@@ -1,6 +1,6 @@
 /** The page: what was chosen, what is going on, and what may be done next. */
 
-import { Client, WireError } from "./wire.js";
+import { Client, ServerGone, WireError } from "./wire.js";
 import { Compositor, InputProblem, openPortrait } from "./portrait.js";
 import { Microphone, drawWave, openRecording } from "./recording.js";
 import { Output, Player } from "./player.js";
@@ -109,6 +109,7 @@ function showPortrait() {
 }
 
 async function search() {
+  searching.abort(); // of two pictures dropped together, the last one's faces are shown
   searching = new AbortController();
   say("Looking for the face…");
   const patience = setTimeout(() => say("Looking for the face… The first one takes longer."), 4000);
@@ -236,7 +237,8 @@ const example = step(async () => {
   say("Loading the example…");
   const names = { "portrait.jpg": "image/jpeg", "speech.flac": "audio/flac" };
   const files = Object.entries(names).map(async ([name, type]) => {
-    const response = await fetch(`page/${name}`);
+    const response = await fetch(`page/${name}`).catch(() => null);
+    if (!response?.ok) throw new ServerGone(`the server does not send ${name}`);
     return new File([await response.blob()], name, { type });
   });
   const [picture, sound] = await Promise.all(files);
@@ -252,14 +254,23 @@ const copy = step(async () => {
   say("The command is in the clipboard.");
 });
 
+/** The file of an input; the same one can then be chosen again, when it has changed. */
+function chosen(take) {
+  return ({ target }) => {
+    const [file] = target.files;
+    if (file) take(file);
+    target.value = "";
+  };
+}
+
 function onDrag(event) {
   event.preventDefault();
   document.body.classList.toggle("dropping", event.type === "dragover");
   if (event.type === "drop") for (const file of event.dataTransfer.files) take(file);
 }
 
-byId("portrait").addEventListener("change", ({ target }) => takePortrait(target.files[0]));
-byId("recording").addEventListener("change", ({ target }) => takeRecording(target.files[0]));
+byId("portrait").addEventListener("change", chosen(takePortrait));
+byId("recording").addEventListener("change", chosen(takeRecording));
 for (const type of ["dragover", "dragleave", "drop"]) addEventListener(type, onDrag);
 byId("key-form").addEventListener("submit", takeKey);
 byId("microphone").addEventListener("click", record);

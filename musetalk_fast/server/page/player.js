@@ -153,15 +153,23 @@ export class Player extends EventTarget {
   }
 }
 
-/** Where sound goes: to the ears and, with the canvas's pictures, into a file. */
+/** Where sound goes: to the ears and, with the canvas's pictures, into a file if it can be. */
 export class Output {
   constructor(context, canvas) {
     this.context = context;
     this.parts = [];
-    if (!canvas.captureStream || !window.MediaRecorder) return;
-    const sink = context.createMediaStreamDestination();
+    this.tracks = [];
+    try {
+      this.#open(canvas);
+    } catch {
+      this.recorder = null; // a browser without it, or without a codec: nothing to keep then
+    }
+  }
+
+  #open(canvas) {
+    const sink = this.context.createMediaStreamDestination();
     // Pictures are drawn when their sound is heard, which is later than when it is mixed.
-    this.delay = new DelayNode(context);
+    this.delay = new DelayNode(this.context);
     this.delay.connect(sink);
     this.tracks = [canvas.captureStream(), sink.stream].flatMap((stream) => stream.getTracks());
     const mimeType = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"].find((type) =>
@@ -181,7 +189,11 @@ export class Output {
     if (!this.recorder) return;
     this.delay.delayTime.value = this.context.outputLatency || 0;
     const started = new Promise((done) => (this.recorder.onstart = done));
-    this.recorder.start(1000);
+    try {
+      this.recorder.start(1000);
+    } catch {
+      return;
+    }
     await Promise.race([started, new Promise((done) => setTimeout(done, 500))]);
   }
 
@@ -195,11 +207,13 @@ export class Output {
 
   /** The file, or null. */
   async finish() {
-    if (!this.recorder || this.recorder.state === "inactive") return null;
-    const stopped = new Promise((done) => (this.recorder.onstop = done));
-    this.recorder.stop();
-    await stopped;
+    const isRunning = this.recorder && this.recorder.state !== "inactive";
+    if (isRunning) {
+      const stopped = new Promise((done) => (this.recorder.onstop = done));
+      this.recorder.stop();
+      await stopped;
+    }
     for (const track of this.tracks) track.stop();
-    return new Blob(this.parts, { type: this.recorder.mimeType });
+    return isRunning ? new Blob(this.parts, { type: this.recorder.mimeType }) : null;
   }
 }

@@ -104,8 +104,11 @@ export class Compositor {
 export function decodeCrop({ encoding, rows, data }) {
   if (encoding !== "raw") return createImageBitmap(new Blob([data]));
   const image = new ImageData(256, rows[1]);
+  const pixels = image.data.fill(255);
   for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
-    image.data.set([data[from], data[from + 1], data[from + 2], 255], to);
+    pixels[to] = data[from];
+    pixels[to + 1] = data[from + 1];
+    pixels[to + 2] = data[from + 2];
   }
   return createImageBitmap(image);
 }

@@ -88,9 +88,11 @@ export class Microphone {
   }
 
   async stop() {
-    const stopped = new Promise((done) => (this.recorder.onstop = done));
-    this.recorder.stop();
-    await stopped;
+    if (this.recorder.state !== "inactive") { // as it is where the microphone was unplugged
+      const stopped = new Promise((done) => (this.recorder.onstop = done));
+      this.recorder.stop();
+      await stopped;
+    }
     for (const track of this.stream.getTracks()) track.stop();
     return new File(this.parts, Microphone.NAME, { type: this.recorder.mimeType });
   }

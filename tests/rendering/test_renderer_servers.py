@@ -1,0 +1,43 @@
+"""A renderer's servers, from one render to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from musetalk_fast import Renderer, ServerSettings, Settings, errors
+
+SPEECH = Path(__file__).parents[1] / "data/short.wav"
+
+
+async def _relay(address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    there_reader, there_writer = await asyncio.open_connection(host, int(port))
+
+    async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(1 << 16):
+            target.write(data)
+        target.close()
+
+    await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer))
+
+
+async def test_servers_that_failed_beside_a_bad_input_are_opened_again(
+    tmp_path: Path, preview_server: str
+) -> None:
+    socket = tmp_path / "socket"
+    settings = Settings(server=ServerSettings(url=f"unix:{socket}"))
+    async with Renderer(settings) as renderer:
+        with pytest.raises(errors.InputError):
+            await renderer.render(tmp_path / "no.png", SPEECH, tmp_path / "out.mp4")
+        assert renderer._pool is not None
+        await asyncio.wait({renderer._pool})
+        assert isinstance(renderer._pool.exception(), errors.ServerError)
+        server = await asyncio.start_unix_server(
+            lambda reader, writer: _relay(preview_server, reader, writer), socket
+        )
+        async with server:
+            (engine,) = await renderer.connect()
+    assert engine.name == "preview"
