@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import gc
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Workers and children inherit the variable; what is named outside of the suite is kept.
     """
+    _let_commands_be_interrupted()
     if getattr(config.option, "numprocesses", None):
         _rewrite_assertions()
     if "NUMBA_CACHE_DIR" not in os.environ:
@@ -69,6 +71,12 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _let_commands_be_interrupted() -> None:
+    """A shell starts what runs in its background with SIGINT ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _rewrite_assertions() -> None:
