@@ -4,9 +4,10 @@
 
 A photo, its light below the knee of the tone curve, becomes a lossless 10-bit 4:2:0 clip in HLG, in
 PQ and in BT.709. The picture that an engine sees of it goes back where it came from. Prints, of 10
-bits, the change of luma and chroma by percentiles. In smooth places it is 4 codes at most. At edges
-of colour it is more, in SDR as well, where no curve is at work: chroma that has half the resolution
-is spread over its neighbours for an engine's RGB, and the mean of that is not what it was.
+bits, the change of luma and chroma by percentiles. In HDR an untouched crop is given back what an
+engine does not see of its source, so there is none; `by table` says what it would be without. In
+SDR edges of colour change: chroma of half the resolution is spread over its neighbours for an
+engine's RGB, and the mean of that is not what it was.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from PIL import Image
 
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.video import VideoSource
+from musetalk_fast.media.video.seen_part import SeenPart
 from musetalk_fast.media.video.tone_curve import HLG, PQ, WHITE, ToneCurve
 from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.types import Box, ColourTags, CropEncoding, Face, Rows, SourceRun
@@ -45,11 +47,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photo", type=Path, nargs="*", default=PHOTOS)
     heads = ("median", "95 %", "99.9 %", "most")
-    print(" " * 31, *(f"{head:>6}" for head in heads), "above 4")
+    print(" " * 38, *(f"{head:>6}" for head in heads), "above 4")
     with tempfile.TemporaryDirectory() as folder:
         for photo in parser.parse_args().photo:
             for name, tags in SPACES.items():
-                _measure(photo, name, _clip(Path(folder) / "clip.mkv", photo, tags))
+                clip = _clip(Path(folder) / "clip.mkv", photo, tags)
+                _measure(photo, name, clip, gives_back=True)
+                if name != "SDR":
+                    _measure(photo, f"{name} by table", clip, gives_back=False)
 
 
 def _clip(path: Path, photo: Path, tags: ColourTags) -> Path:
@@ -74,7 +79,7 @@ def _clip(path: Path, photo: Path, tags: ColourTags) -> Path:
     return path
 
 
-def _measure(photo: Path, name: str, clip: Path) -> None:
+def _measure(photo: Path, name: str, clip: Path, *, gives_back: bool) -> None:
     source = VideoSource(clip, keeps_hdr=True)
     size = (source.width, source.height)
     box = Box((size[0] - SIDE) // 4 * 2, 16, SIDE, SIDE)
@@ -82,9 +87,11 @@ def _measure(photo: Path, name: str, clip: Path) -> None:
     crop = np.ascontiguousarray(source.picture(0)[place])
     (own,) = source.planes(SourceRun(0, 1, 1), DEEP)
     face = Face(0, box, box, np.full((SIDE, SIDE), 255, np.uint8))
-    table = None if source.tone_curve is None else crop_table(source.tone_curve)
+    curve = source.tone_curve
+    table = None if curve is None else crop_table(curve)
+    seen = SeenPart(curve, DEEP) if gives_back and curve is not None else None
     shown = iter([ShownFrame(0, own, face)])
-    compositor = VideoCompositor(shown, size, DEEP, FPS, source.colour, table=table)
+    compositor = VideoCompositor(shown, size, DEEP, FPS, source.colour, table=table, seen=seen)
     message = Frame(
         index=0, source=0, encoding=CropEncoding.RAW, data=crop.tobytes(), rows=Rows(0, SIDE),
         width=SIDE,
@@ -98,7 +105,7 @@ def _measure(photo: Path, name: str, clip: Path) -> None:
         change = np.abs(after - before)[bright[::every, ::every]]
         middle, most, nearly = np.percentile(change, (50, 95, 99.9))
         figures = (middle, most, nearly, change.max())
-        print(f"{photo.name:20} {name:5} {label:4}", *(f"{each:6.0f}" for each in figures), end="")
+        print(f"{photo.name:20} {name:12} {label:4}", *(f"{each:6.0f}" for each in figures), end="")
         print(f" {(change > 4).mean():7.2%}")
 
 

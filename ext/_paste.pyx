@@ -22,8 +22,8 @@ cdef extern from "paste.h" nogil:
     mtf_paste *mtf_paste_new(const mtf_grid *luma, const mtf_grid *chroma,
                              const mtf_conversion *conversion, int width, int level)
     void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *components, int rows,
-                       int first_row, int share, const mtf_plane *avatar,
-                       const mtf_plane *planes)
+                       int first_row, int share, const int16_t *const *seen,
+                       const mtf_plane *avatar, const mtf_plane *planes)
     int MTF_WHOLE
     void mtf_paste_convert(mtf_paste *paste, const mtf_conversion *conversion)
     void mtf_paste_free(mtf_paste *paste)
@@ -69,6 +69,7 @@ cdef class Paste:
     cdef ptrdiff_t first
     cdef ptrdiff_t stop
     cdef ptrdiff_t width
+    cdef ptrdiff_t samples[2]
     cdef bint busy
     cdef bint opened
 
@@ -78,6 +79,8 @@ cdef class Paste:
         kept = [_read_grid(tables.luma, &luma), _read_grid(tables.chroma, &chroma)]
         _read_conversion(tables.conversion, &conversion)
         self.first, self.stop, self.width = first, stop, crop_width
+        self.samples[0] = <ptrdiff_t> luma.width * luma.height
+        self.samples[1] = <ptrdiff_t> chroma.width * chroma.height
         self.avatar = _Frame(tables.layout, width, height)
         self.frame = _Frame(tables.layout, width, height)
         self.paste_ = mtf_paste_new(&luma, &chroma, &conversion, crop_width, _level)
@@ -133,13 +136,30 @@ cdef class Paste:
         with nogil:
             mtf_paste_run(
                 self.paste_, <const uint8_t *> pixels.view.buf, NULL, 0, <int> first_row, share,
-                self.avatar.planes, self.frame.planes,
+                NULL, self.avatar.planes, self.frame.planes,
             )
         self.busy = False
 
-    def paste_components(self, components, ptrdiff_t rows, ptrdiff_t first_row, int share):
-        """As `paste`, of `rows` rows that were converted: Y, Cb and Cr in 14 bits, 16 each."""
+    def paste_components(
+        self, components, ptrdiff_t rows, ptrdiff_t first_row, int share, seen=None
+    ):
+        """As `paste`, of `rows` rows that were converted: Y, Cb and Cr in 14 bits, 16 each.
+
+        Args:
+            seen: what the avatar's own picture is as components, three int16 arrays of their grids.
+        """
         cdef _View values = _View(components, False)
+        cdef const int16_t *own[3]
+        cdef const int16_t *const *given = NULL
+        cdef _View view
+        kept = []
+        for component in range(3 if seen is not None else 0):
+            view = _View(seen[component], False)
+            if view.view.len != 2 * self.samples[component > 0]:
+                raise ValueError("what was seen is not of the face's size")
+            own[component] = <const int16_t *> view.view.buf
+            kept.append(view)
+            given = own
         if not self.opened:
             raise ValueError("no planes are open")
         if (
@@ -154,7 +174,7 @@ cdef class Paste:
         with nogil:
             mtf_paste_run(
                 self.paste_, NULL, <const int16_t *> values.view.buf, <int> rows, <int> first_row,
-                share, self.avatar.planes, self.frame.planes,
+                share, given, self.avatar.planes, self.frame.planes,
             )
         self.busy = False
 

@@ -195,9 +195,25 @@ static uint8_t *sample(const mtf_plane *plane, int x, int y)
     return plane->data + y * plane->stride + (ptrdiff_t)x * plane->step;
 }
 
+/* Give values that are like `seen` what the avatar's samples have beyond it. */
+static void give_back(const mtf_plane *avatar, const uint8_t *old, const int16_t *seen, int count,
+                      int16_t *values)
+{
+    int lost = MTF_VALUE_BITS - avatar->depth, codes = (1 << avatar->depth) - 1;
+    int top = mtf_top(avatar->depth), unlike = 1 << MTF_UNLIKE_BITS;
+    for (int i = 0; i < count; i++, old += avatar->step) {
+        int code = avatar->depth == 8 ? old[0] : (old[0] | old[1] << 8) >> avatar->shift & codes;
+        int changed = values[i] - seen[i], beyond = (changed < 0 ? -changed : changed) - MTF_ALIKE;
+        int like = unlike - (beyond < 0 ? 0 : beyond > unlike ? unlike : beyond);
+        int value = values[i] +
+                    ((((code << lost) - seen[i]) * like + unlike / 2) >> MTF_UNLIKE_BITS);
+        values[i] = (int16_t)(value < 0 ? 0 : value > top ? top : value);
+    }
+}
+
 /* One row of a component: scale the ring's rows into `values`, blend them with the avatar's. */
 static void make_row(mtf_paste *paste, int component, int row, int share,
-                     const mtf_plane *avatar, const mtf_plane *plane)
+                     const int16_t *const *seen, const mtf_plane *avatar, const mtf_plane *plane)
 {
     const grid *own = &paste->grids[component > 0];
     int begin = own->spans[2 * row], end = own->spans[2 * row + 1], taps = own->rows.taps;
@@ -215,6 +231,10 @@ static void make_row(mtf_paste *paste, int component, int row, int share,
     }
     paste->forms.scale_rows(paste->tap_rows, own->rows.weights + (ptrdiff_t)row * taps, taps,
                             mtf_padded(end - begin), mtf_top(plane->depth), paste->values);
+    if (seen)
+        give_back(avatar, sample(avatar, own->x + begin, own->y + row),
+                  seen[component] + (ptrdiff_t)row * own->width + begin, end - begin,
+                  paste->values);
     paste->forms.blend(plane, sample(avatar, own->x + begin, own->y + row),
                        sample(plane, own->x + begin, own->y + row), paste->values, weights,
                        end - begin);
@@ -239,7 +259,8 @@ static void convert_row(mtf_paste *paste, const uint8_t *crop, const int16_t *co
 }
 
 void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *components, int rows,
-                   int first_row, int share, const mtf_plane avatar[3], const mtf_plane planes[3])
+                   int first_row, int share, const int16_t *const *seen,
+                   const mtf_plane avatar[3], const mtf_plane planes[3])
 {
     int made[2] = {0, 0};
     for (int row = paste->first; row < paste->stop; row++) {
@@ -255,7 +276,7 @@ void mtf_paste_run(mtf_paste *paste, const uint8_t *crop, const int16_t *compone
             for (; made[kind] < rows->count && rows->first[made[kind]] + rows->taps <= row + 1;
                  made[kind]++)
                 for (int component = kind; component <= 2 * kind; component++)
-                    make_row(paste, component, made[kind], share, &avatar[component],
+                    make_row(paste, component, made[kind], share, seen, &avatar[component],
                              &planes[component]);
         }
     }

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels import native
-from musetalk_fast.kernels.paste_tables import Grid, Tables, tables
+from musetalk_fast.kernels.paste_tables import (
+    Grid,
+    Seen,
+    Tables,
+    reach,
+    seen_samples,
+    tables,
+)
 from musetalk_fast.kernels.planes import MAX_SIDE, PixelLayout, Planes, check_size
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.kernels.tone_map import CropTable
@@ -65,6 +72,7 @@ class Paste:
         check_size(width, height)
         self._table = table
         self._levels: NDArray[np.uint8] | None = None
+        self._seen: Seen | None = None
         _check_face(face, width, height)
         self._size = (layout, width, height)
         self._planes: Planes | None = None
@@ -142,9 +150,33 @@ class Paste:
             pixels = np.stack([self._levels[k][pixels[..., k]] for k in range(3)], axis=-1)
         components = table.components(pixels)
         if self._native is not None:
-            self._native.paste_components(components, len(pixels), first_row, share)
+            self._native.paste_components(components, len(pixels), first_row, share, self._seen)
         else:
-            reference.paste_components(prepared, components, first_row, avatar, planes, share)
+            reference.paste_components(
+                prepared, components, first_row, avatar, planes, share, self._seen
+            )
+
+    @property
+    def reach(self) -> Box | None:
+        """The pixels that the written samples cover; None if the mask is empty."""
+        return None if self._tables is None else reach(self._tables)
+
+    def give_back(self, seen: NDArray[np.int16]) -> None:
+        """Where crops are like what an engine saw, paste what the avatar has beyond it, too.
+
+        An engine sees a picture that was rounded, tone-mapped, and whose chroma was spread. A crop
+        that is this picture leaves the planes as they are; one that differs is given the less of
+        the difference, the less it is like it: nothing beyond 18 levels.
+
+        Args:
+            seen: (3, height, width) int16 of `reach`: what the table makes of that picture.
+
+        Raises:
+            ValueError: the mask is empty, or there is no table.
+        """
+        if self._tables is None or self._table is None:
+            raise ValueError("nothing is converted by a table")
+        self._seen = seen_samples(self._tables, seen)
 
     def recolour(self, recoloured: Recolouring) -> None:
         """Paste the next crops in other colours; costs a paste nothing, but where there is a table.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musetalk_fast.kernels.planes import PixelLayout
 from musetalk_fast.kernels.resampling import Taps, exact_weights, means, quantise
 from musetalk_fast.kernels.yuv_matrix import Conversion
-from musetalk_fast.types import CROP_SIZE, Face
+from musetalk_fast.types import CROP_SIZE, Box, Face
 
 
 class Grid(NamedTuple):
@@ -41,6 +41,36 @@ class Tables(NamedTuple):
     def grid(self, component: int) -> Grid:
         """The grid of Y (0), Cb (1) or Cr (2)."""
         return self.chroma if component else self.luma
+
+
+Seen: TypeAlias = tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.int16]]
+"""What an avatar's own picture is as components of 14 bits: the samples of each one's grid."""
+
+
+def reach(prepared: Tables) -> Box:
+    """The pixels that the grids' samples cover, of a frame with even sides."""
+    grid, across, down = prepared.chroma, prepared.layout.chroma_x, prepared.layout.chroma_y
+    rows, columns = grid.weights.shape
+    return Box(grid.x << across, grid.y << down, columns << across, rows << down)
+
+
+def seen_samples(prepared: Tables, components: NDArray[np.int16]) -> Seen:
+    """The samples of the grids.
+
+    Args:
+        components: (3, rows, columns) of the pixels of `reach`.
+    """
+    place, luma = reach(prepared), prepared.luma
+    rows, columns = luma.weights.shape
+    left, top = luma.x - place.x, luma.y - place.y
+    own = np.ascontiguousarray(components[0, top : top + rows, left : left + columns])
+    across, down = 1 << prepared.layout.chroma_x, 1 << prepared.layout.chroma_y
+    total = np.full((2, place.height // down, place.width // across), across * down // 2, np.int32)
+    for y in range(down):
+        for x in range(across):
+            total += components[1:, y::down, x::across]
+    blue, red = (total // (across * down)).astype(np.int16)
+    return own, blue, red
 
 
 class Blocks(NamedTuple):

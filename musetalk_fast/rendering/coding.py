@@ -11,6 +11,7 @@ from musetalk_fast.events import StillRowsFigures
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import AvatarSource
+from musetalk_fast.media.video.seen_part import SeenPart
 from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.face_table import FaceTable
@@ -124,9 +125,14 @@ class Codings:
         curve = avatar.tone_curve
         if curve is None:
             return VideoCompositor(shown, *look, sharp=sharp, match_colour=match)
-        table, levels = crop_table(curve), curve.levels
         return VideoCompositor(
-            shown, *look, sharp=sharp, match_colour=match, table=table, to_levels=levels
+            shown,
+            *look,
+            sharp=sharp,
+            match_colour=match,
+            table=crop_table(curve),
+            to_levels=curve.levels,
+            seen=SeenPart(curve, layout),
         )
 
     def _band_compositor(self, band: StillBand) -> BandCompositor:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import av
+import numpy as np
+from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError
 from musetalk_fast.kernels.paste import Paste
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.tone_map import CropTable
 from musetalk_fast.kernels.yuv_matrix import coding_of
-from musetalk_fast.types import ColourTags, Face
+from musetalk_fast.types import Box, ColourTags, Face
 from musetalk_fast.video.colour_match import ColourMatch, ToLevels, by_matrix
 from musetalk_fast.video.compositor import NoCrop, blank_frame, planes_of
 from musetalk_fast.video.mouth_motion import mouth_points
 from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame, FullFrame
+
+SeenPart: TypeAlias = Callable[[Planes, Box], NDArray[np.int16]]
+"""What crops are blended with, as an engine sees it: see `VideoCompositor`."""
 
 
 class ShownFrame(NamedTuple):
@@ -51,6 +56,8 @@ class VideoCompositor:
         match_colour: give crops the avatar's colours, see `ColourMatch`.
         table: brings crops to these code values, in place of the matrix of `colour`.
         to_levels: the other way, in place of that matrix.
+        seen: what the table makes of what an engine sees of a part of a source frame's planes,
+            (3, height, width) int16 components in 14 bits.
     """
 
     def __init__(
@@ -65,9 +72,10 @@ class VideoCompositor:
         match_colour: bool = False,
         table: CropTable | None = None,
         to_levels: ToLevels | None = None,
+        seen: SeenPart | None = None,
     ) -> None:
         self._shown = shown
-        self._table = table
+        self._table, self._seen = table, seen
         self._size, self._layout = size, layout
         self._coding, self._sharp = coding_of(colour), sharp
         self._reader = CropReader()
@@ -138,6 +146,8 @@ class VideoCompositor:
                 sharp=self._sharp,
                 table=self._table,
             )
+            if self._seen is not None and self._paste.reach is not None:
+                self._paste.give_back(self._seen(now.planes, self._paste.reach))
             if self._matches:
                 self._match = ColourMatch(face, self._layout, self._to_levels)
                 self._rim = self._match.avatar_levels(now.planes)

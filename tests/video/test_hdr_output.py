@@ -16,6 +16,7 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.video import VideoSource
+from musetalk_fast.media.video.seen_part import SeenPart
 from musetalk_fast.media.video.tone_curve import HLG, PQ, WHITE, ToneCurve
 from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.types import (
@@ -56,18 +57,23 @@ def _smooth() -> NDArray[np.float64]:
 def _write(path: Path, transfer: int) -> Path:
     tags = ColourTags(matrix=9, range=1, primaries=9, transfer=transfer)
     codes = np.rint(ToneCurve(tags, 1000.0).codes(_smooth()))
+    frame = av.VideoFrame(*SIZE, DEEP.name)
+    planes = planes_of(frame)
+    planes.samples(0)[...] = codes[..., 0]
+    for number in (1, 2):
+        halves = codes[..., number].reshape(HEIGHT // 2, 2, WIDTH // 2, 2)
+        planes.samples(number)[...] = np.rint(halves.mean(axis=(1, 3)))
+    return _encode(path, transfer, frame)
+
+
+def _encode(path: Path, transfer: int, frame: av.VideoFrame) -> Path:
+    tags = ColourTags(matrix=9, range=1, primaries=9, transfer=transfer)
     with av.open(str(path), "w") as file:
         stream = file.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, DEEP.name
+        stream.width, stream.height, stream.pix_fmt = *SIZE, frame.format.name
         context = stream.codec_context
         context.colorspace, context.color_range = tags.matrix, tags.range
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
-        frame = av.VideoFrame(*SIZE, DEEP.name)
-        planes = planes_of(frame)
-        planes.samples(0)[...] = codes[..., 0]
-        for number in (1, 2):
-            halves = codes[..., number].reshape(HEIGHT // 2, 2, WIDTH // 2, 2)
-            planes.samples(number)[...] = np.rint(halves.mean(axis=(1, 3)))
         for index in range(3):
             frame.pts, frame.time_base = index, 1 / FPS
             file.mux(stream.encode(frame))
@@ -91,7 +97,7 @@ def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return _write(tmp_path_factory.mktemp("hdr") / "clip.mkv", request.param)
 
 
-def test_an_untouched_crop_changes_little_and_the_output_is_tagged(
+def test_an_untouched_crop_changes_nothing_and_the_output_is_tagged(
     clip: Path, tmp_path: Path
 ) -> None:
     source = VideoSource(clip, keeps_hdr=True)
@@ -108,8 +114,8 @@ def test_an_untouched_crop_changes_little_and_the_output_is_tagged(
     encoder = resolve(settings, output, *SIZE, FPS, colour, depth=source.bit_depth)
     assert (encoder.codec, encoder.pix_fmt) == ("libx265", DEEP.name)
     shown = (ShownFrame(0, own, FACE) for _ in range(2))
-    table = crop_table(curve)
-    compositor = VideoCompositor(shown, SIZE, DEEP, FPS, colour, table=table)
+    table, seen = crop_table(curve), SeenPart(curve, DEEP)
+    compositor = VideoCompositor(shown, SIZE, DEEP, FPS, colour, table=table, seen=seen)
     part = PartEncoder(tmp_path / "0", encoder, *SIZE, FPS, colour, 0, "label")
     x, y = BOX.x, BOX.y
     crop = np.ascontiguousarray(picture[y : y + 256, x : x + 256])
@@ -118,20 +124,58 @@ def test_an_untouched_crop_changes_little_and_the_output_is_tagged(
         frame = compositor.compose(message, index)
         part.encode(frame)
     for number in range(3):
-        made = planes_of(frame).samples(number).astype(int)
-        change = np.abs(made - own.samples(number))
-        every = 2 if number else 1
-        is_dark = picture[::every, ::every].max(axis=-1) < 16
-        assert 0 < change[~is_dark].max() <= 4
-        # There a level of 8 bits is 7 codes of PQ.
-        assert change[is_dark].max() <= 7
-        assert change.mean() < 1
+        assert np.array_equal(planes_of(frame).samples(number), own.samples(number))
     join([part.finish()], output, sound=None, fps=FPS, encoder=encoder, metadata={})
     with av.open(str(output)) as file:
         tags = file.streams.video[0].codec_context
         assert (tags.name, tags.pix_fmt) == ("hevc", DEEP.name)
         found = tags.colorspace, tags.color_range, tags.color_primaries, tags.color_trc
         assert found == (9, 1, 9, colour.transfer)
+
+
+def test_a_crop_by_its_table_alone_is_near(clip: Path) -> None:
+    """What a crop that is like nothing that was there is off by: a level of 8 bits."""
+    source = VideoSource(clip, keeps_hdr=True)
+    assert source.tone_curve is not None
+    (own,) = source.planes(SourceRun(0, 1, 1), DEEP)
+    picture, table = source.picture(0), crop_table(source.tone_curve)
+    crop = picture[BOX.y : BOX.y + 256, BOX.x : BOX.x + 256]
+    shown = iter([ShownFrame(0, own, FACE)])
+    compositor = VideoCompositor(shown, SIZE, DEEP, FPS, source.colour, table=table)
+    made = planes_of(compositor.compose(_message(crop, 0), 0))
+    for number in range(3):
+        change = np.abs(made.samples(number).astype(int) - own.samples(number))
+        every = 2 if number else 1
+        is_dark = picture[::every, ::every].max(axis=-1) < 16
+        assert 0 < change[~is_dark].max() <= 4
+        # There a level of 8 bits is 7 codes of PQ.
+        assert change[is_dark].max() <= 7
+        assert change.mean() < 1
+
+
+@pytest.mark.parametrize("transfer", [HLG, PQ], ids=["hlg", "pq"])
+@pytest.mark.parametrize("fmt", [DEEP.name, "p010le", "yuv422p10le"])
+def test_an_untouched_crop_changes_nothing_at_any_edge_of_colour(
+    tmp_path: Path, transfer: int, fmt: str
+) -> None:
+    """Light up to the peak, colours beyond BT.709, edges at every other pixel."""
+    path, layout = tmp_path / "clip.mkv", LAYOUTS[fmt]
+    rng = np.random.default_rng(4)
+    frame = av.VideoFrame(*SIZE, DEEP.name if fmt == "p010le" else fmt)
+    for number in range(3):
+        samples = planes_of(frame).samples(number)
+        samples[...] = rng.integers(64, 941, samples.shape)
+    _encode(path, transfer, frame)
+    source = VideoSource(path, keeps_hdr=True)
+    assert source.tone_curve is not None
+    (own,) = source.planes(SourceRun(0, 1, 1), layout)
+    crop = source.picture(0)[BOX.y : BOX.y + 256, BOX.x : BOX.x + 256]
+    table, seen = crop_table(source.tone_curve), SeenPart(source.tone_curve, layout)
+    shown = iter([ShownFrame(0, own, FACE)])
+    compositor = VideoCompositor(shown, SIZE, layout, FPS, source.colour, table=table, seen=seen)
+    made = planes_of(compositor.compose(_message(crop, 0), 0))
+    for number in range(3):
+        assert np.array_equal(made.samples(number), own.samples(number))
 
 
 def test_crops_are_matched_to_colours_of_hdr(clip: Path) -> None:

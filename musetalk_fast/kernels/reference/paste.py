@@ -4,7 +4,11 @@ With `>>` as floor division, and every component in 14 bits (`colour.BITS`):
 
 1. convert each crop pixel: `(coefficients . (R, G, B) + offset) >> 9`;
 2. scale along columns, then along rows: `(sum of tap * value + 2**13) >> 14`;
-3. clip to the depth's range: `value = min(max(value, 0), top)`;
+3. clip to the depth's range: `value = min(max(value, 0), top)`; where it is known what the
+   avatar's own picture, as its engine sees it, is as a component (`seen`), give a value that is
+   like it what the avatar's sample `old` has beyond it, and clip again:
+   `value + (((old - seen) * like + 2**9) >> 10)`, `like` being 2**10 up to a difference of `ALIKE`
+   between `value` and `seen`, and 2**10 beyond that 0;
 4. blend with the avatar's sample `old`, `weight` being `-round(mask * 2**15 / 255)`:
    `old + (((old - value) * weight + 2**14) >> 15)`; of a crop that has a share `s` of 2**15 only,
    `weight` becomes `(weight * s) >> 15` before;
@@ -19,12 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.kernels import resampling
-from musetalk_fast.kernels.paste_tables import Tables
+from musetalk_fast.kernels.paste_tables import Seen, Tables
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.yuv_matrix import BITS, COEFFICIENT_BITS, Conversion
 
 WHOLE = 1 << 15
 """The share of its weights that a crop has as a rule."""
+
+ALIKE = 128
+"""Differences up to two levels of 8 bits are those of rounding and compression."""
+
+UNLIKE_BITS = 10
+"""From there on over so much, 16 levels, a crop loses what it is given of the avatar's."""
 
 
 def paste(
@@ -47,6 +57,7 @@ def paste_components(
     avatar: Planes,
     planes: Planes,
     share: int = WHOLE,
+    seen: Seen | None = None,
 ) -> None:
     """As `paste`, of (3, rows, width) components in 14 bits."""
     for component in range(3):
@@ -58,9 +69,21 @@ def paste_components(
         place = slice(grid.y, grid.y + height), slice(grid.x, grid.x + width)
         old = load(avatar.samples(component)[place], tables.layout)
         value = values.clip(0, top(tables.layout))
+        if seen is not None:
+            value = _given_back(value, old, seen[component].astype(np.int32))
+            value = value.clip(0, top(tables.layout))
         weights = grid.weights.astype(np.int32) * share >> 15
         blended = old + (((old - value) * weights + (1 << 14)) >> 15)
         store(planes.samples(component)[place], blended, tables.layout)
+
+
+def _given_back(
+    value: NDArray[np.int32], old: NDArray[np.int32], seen: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    unlike = 1 << UNLIKE_BITS
+    like = unlike - (np.abs(value - seen) - ALIKE).clip(0, unlike)
+    given: NDArray[np.int32] = value + ((old - seen) * like + unlike // 2 >> UNLIKE_BITS)
+    return given
 
 
 def convert(rgb: NDArray[np.uint8], conversion: Conversion, component: int) -> NDArray[np.int32]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.media.video.header_facts import is_encrypted, stated_rate
 from musetalk_fast.media.video.video_file import BY_ORDER, VideoFile
 
 if TYPE_CHECKING:
@@ -78,9 +79,15 @@ def read_index(file: VideoFile) -> FrameIndex:
     """Read all packets of a track, from the beginning.
 
     Raises:
-        errors.VideoFormatError: no packet that is shown, or too many.
+        errors.VideoFormatError: it is encrypted, no packet is shown, too many are, or most of them at
+            the time of others.
         errors.InputUnreadableError: the disk failed.
     """
+    if file.format == "mov" and is_encrypted(file.path):
+        raise file.error(
+            "the video is encrypted: it is protected by a licence (DRM)",
+            hint="give a copy without protection",
+        )
     is_ordered = file.format in BY_ORDER
     stamps, keys = array("q"), array("q")
     last = duration = count = 0
@@ -97,9 +104,17 @@ def read_index(file: VideoFile) -> FrameIndex:
                 last, duration = stamp, packet.duration or 0
         if max(len(stamps), len(keys)) > MAX_FRAMES:
             raise file.error(f"the video has more than {MAX_FRAMES} frames")
+    if count and not stamps:
+        raise file.error(f"an edit list hides all {count} frames of the video")
     if not stamps:
         raise file.error("the video has no frames")
     shown = np.unique(_array(stamps))
+    if 2 * len(shown) < len(stamps):
+        raise file.error(
+            f"of the video's {len(stamps)} frames, {len(stamps) - len(shown)} stand at the time of "
+            "another one: its rate or its time stamps cannot be right",
+            hint="encode it anew at a rate from 1 to 1000 frames a second",
+        )
     is_keyless = not keys
     is_cut = bool(keys) and min(keys) > shown[0]
     if is_keyless or is_cut:
@@ -117,6 +132,8 @@ def read_index(file: VideoFile) -> FrameIndex:
 
 def _notes(file: VideoFile, packets: int, repeated: int) -> Iterator[str]:
     yield from file.notes
+    if file.format == "avi":
+        yield from _no_rate(file)
     promised = file.promised()
     if packets < promised:
         yield f"the video should have {promised} frames but has {packets}: the file may be cut"
@@ -124,6 +141,16 @@ def _notes(file: VideoFile, packets: int, repeated: int) -> Iterator[str]:
         yield "the file ends in the middle of the video: it may be cut"
     if repeated:
         yield f"{repeated} frames stand at the time of another one: they are left out"
+
+
+def _no_rate(file: VideoFile) -> Iterator[str]:
+    """What is said of an AVI whose rate is 0, or divided by it."""
+    stated, taken = stated_rate(file.path), file.track.average_rate
+    if stated is not None and taken is not None and not (stated.rate and stated.scale):
+        yield (
+            f"the file gives a rate of {stated.rate}/{stated.scale} frames a second, which is none: "
+            f"{float(taken):.6g} are taken"
+        )
 
 
 def _is_open(track: av.VideoStream, packet: av.Packet[Any]) -> bool:

@@ -88,12 +88,13 @@ def tone_mapped(frames: Iterable[Numbered], curve: ToneCurve) -> Iterator[Number
     table = tone_table(curve)
     for number, frame in frames:
         made = av.VideoFrame(frame.width, frame.height, MAPPED_TO)
-        table.map(_planes(frame), _planes(made))
+        table.map(frame_planes(frame), frame_planes(made))
         made.colorspace, made.color_range = BT709.matrix, BT709.range
         yield Numbered(number, made)
 
 
-def _planes(frame: av.VideoFrame) -> Planes:
+def frame_planes(frame: av.VideoFrame) -> Planes:
+    """The samples of a frame in one of `LAYOUTS`, where they lie."""
     strides = [plane.line_size for plane in frame.planes]
     layout = LAYOUTS[frame.format.name]
     return Planes(layout, frame.width, frame.height, frame.planes, strides)
