@@ -79,15 +79,11 @@ def read_index(file: VideoFile) -> FrameIndex:
     """Read all packets of a track, from the beginning.
 
     Raises:
-        errors.VideoFormatError: it is encrypted, no packet is shown, too many are, or most of them at
-            the time of others.
+        errors.VideoFormatError: it is encrypted, no packet is shown, too many are, or most of them
+            at the time of others.
         errors.InputUnreadableError: the disk failed.
     """
-    if file.format == "mov" and is_encrypted(file.path):
-        raise file.error(
-            "the video is encrypted: it is protected by a licence (DRM)",
-            hint="give a copy without protection",
-        )
+    _refuse_encrypted(file)
     is_ordered = file.format in BY_ORDER
     stamps, keys = array("q"), array("q")
     last = duration = count = 0
@@ -104,17 +100,7 @@ def read_index(file: VideoFile) -> FrameIndex:
                 last, duration = stamp, packet.duration or 0
         if max(len(stamps), len(keys)) > MAX_FRAMES:
             raise file.error(f"the video has more than {MAX_FRAMES} frames")
-    if count and not stamps:
-        raise file.error(f"an edit list hides all {count} frames of the video")
-    if not stamps:
-        raise file.error("the video has no frames")
-    shown = np.unique(_array(stamps))
-    if 2 * len(shown) < len(stamps):
-        raise file.error(
-            f"of the video's {len(stamps)} frames, {len(stamps) - len(shown)} stand at the time of "
-            "another one: its rate or its time stamps cannot be right",
-            hint="encode it anew at a rate from 1 to 1000 frames a second",
-        )
+    shown = _shown(file, count, stamps)
     is_keyless = not keys
     is_cut = bool(keys) and min(keys) > shown[0]
     if is_keyless or is_cut:
@@ -128,6 +114,30 @@ def read_index(file: VideoFile) -> FrameIndex:
         tuple(_notes(file, count, len(stamps) - len(shown))),
         is_ordered,
     )
+
+
+def _refuse_encrypted(file: VideoFile) -> None:
+    if file.format == "mov" and is_encrypted(file.path):
+        raise file.error(
+            "the video is encrypted: it is protected by a licence (DRM)",
+            hint="give a copy without protection",
+        )
+
+
+def _shown(file: VideoFile, packets: int, stamps: array[int]) -> NDArray[np.int64]:
+    """The stamps of the source frames, each once."""
+    if packets and not stamps:
+        raise file.error("the file's edit list shows none of the video's frames")
+    if not stamps:
+        raise file.error("the video has no frames")
+    shown = np.unique(_array(stamps))
+    if 2 * len(shown) < len(stamps):
+        raise file.error(
+            f"of the video's {len(stamps)} frames, {len(stamps) - len(shown)} stand at the time of "
+            "another one: its rate or its time stamps cannot be right",
+            hint="encode it anew at a rate from 1 to 1000 frames a second",
+        )
+    return shown
 
 
 def _notes(file: VideoFile, packets: int, repeated: int) -> Iterator[str]:
@@ -148,7 +158,7 @@ def _no_rate(file: VideoFile) -> Iterator[str]:
     stated, taken = stated_rate(file.path), file.track.average_rate
     if stated is not None and taken is not None and not (stated.rate and stated.scale):
         yield (
-            f"the file gives a rate of {stated.rate}/{stated.scale} frames a second, which is none: "
+            f"the file's rate of {stated.rate}/{stated.scale} frames a second is none: "
             f"{float(taken):.6g} are taken"
         )
 

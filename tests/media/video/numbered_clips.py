@@ -79,6 +79,31 @@ def write_clip(
     return path
 
 
+def write_two_sizes(path: Path, codec: str, pix_fmt: str, frames: int = 4) -> Path:
+    """Some frames of one size, and as many that are half as large again, as two encoders make them.
+
+    What decodes them is in the frames; the container says the first size.
+    """
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pix_fmt
+        for start, times in ((0, 2), (frames, 3)):
+            encoder: Any = av.CodecContext.create(codec, "w")
+            encoder.width, encoder.height = WIDTH * times // 2, HEIGHT * times // 2
+            encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)
+            encoder.options = X264 if codec == "libx264" else {}
+            made = []
+            for index in range(frames):
+                frame = av.VideoFrame(encoder.width, encoder.height, pix_fmt)
+                frame.pts = index
+                made += encoder.encode(frame)
+            for packet in made + encoder.encode(None):
+                packet.stream, packet.time_base = stream, Fraction(1, 25)
+                packet.pts, packet.dts = packet.pts + start, packet.dts + start
+                file.mux(packet)
+    return path
+
+
 def write_picture(
     path: Path,
     *pictures: Picture,
@@ -147,14 +172,37 @@ def set_edits(path: Path, edits: Sequence[tuple[int, int]]) -> None:
     path.write_bytes(data)
 
 
+_NESTED = (b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl", b"stsd")
+
+
 def _grow(data: bytearray, at: int, by: int, start: int, stop: int) -> None:
     """Correct the lengths of the boxes around a place."""
     while start < stop:
         length, name = struct.unpack_from(">I4s", data, start)
-        if name in (b"moov", b"trak", b"edts") and start <= at < start + length:
+        if name in _NESTED and start <= at < start + length:
             struct.pack_into(">I", data, start, length + by)
-            _grow(data, at, by, start + 8, start + length)
+            if name != b"stsd":
+                _grow(data, at, by, start + 8, start + length)
         start += length
+
+
+def patch(path: Path, mark: bytes, after: int, new: bytes) -> None:
+    """Overwrite bytes at a place counted from where a mark begins."""
+    data = bytearray(path.read_bytes())
+    at = data.index(mark) + after
+    data[at : at + len(new)] = new
+    path.write_bytes(data)
+
+
+def add_to_sample_entry(path: Path, name: bytes, boxes: bytes) -> None:
+    """Give the H.264 samples of an MP4 whose index is at the end another type, and more boxes."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"avc1\0\0") - 4
+    length = int.from_bytes(data[at : at + 4], "big")
+    _grow(data, at, len(boxes), 0, len(data))
+    data[at : at + 8] = struct.pack(">I4s", length + len(boxes), name)
+    data[at + length : at + length] = boxes
+    path.write_bytes(data)
 
 
 def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import pytest
-from numbered_clips import CLOSED, GROUP, OPEN, X264, damage, shown, write_clip
+from numbered_clips import CLOSED, GROUP, OPEN, X264, damage, shown, write_clip, write_two_sizes
 
 from musetalk_fast.errors import VideoFormatError
 from musetalk_fast.kernels.planes import LAYOUTS
@@ -89,24 +87,24 @@ def test_a_file_that_was_cut_is_used_up_to_its_end(tmp_path: Path, name: str) ->
     assert source.missing <= 1
 
 
-def test_a_size_that_changes_is_an_error_with_its_frame(tmp_path: Path) -> None:
-    clip = tmp_path / "clip.mkv"
-    with av.open(str(clip), "w") as file:
-        stream = file.add_stream("mjpeg", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
-        for index in range(6):
-            encoder = av.CodecContext.create("mjpeg", "w")
-            encoder.width, encoder.height = (128, 96) if index >= 4 else (96, 64)
-            encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
-            frame = av.VideoFrame(encoder.width, encoder.height, "yuvj420p")
-            (packet,) = encoder.encode(frame)
-            packet.stream, packet.time_base = stream, Fraction(1, 25)
-            packet.pts = packet.dts = index
-            file.mux(packet)
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [
+        ("clip.mkv", "mjpeg", "yuvj420p"),
+        ("clip.mkv", "libx264", "yuv420p"),
+        ("clip.mp4", "libx264", "yuv420p"),
+        ("clip.avi", "libx264", "yuv420p"),
+    ],
+)
+def test_a_size_that_changes_is_an_error_with_its_frame(
+    tmp_path: Path, name: str, codec: str, pix_fmt: str
+) -> None:
+    clip = write_two_sizes(tmp_path / name, codec, pix_fmt)
     source = VideoSource(clip)
+    assert source.frames == 8
     assert len(list(source.planes(SourceRun(0, 1, 4), LAYOUTS["yuv420p"]))) == 4
-    for run in (SourceRun(2, 1, 4), SourceRun(5, -1, 1)):
-        with pytest.raises(VideoFormatError, match=r"source frame [45] has 128x96") as caught:
+    for run in (SourceRun(2, 1, 4), SourceRun(7, -1, 1)):
+        with pytest.raises(VideoFormatError, match=r"source frame [4567] has 144x96") as caught:
             list(source.planes(run, LAYOUTS["yuv420p"]))
         assert "the first one 96x64" in caught.value.message
         assert caught.value.where == str(clip)

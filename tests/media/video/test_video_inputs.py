@@ -1,18 +1,15 @@
-"""What is opened as a video, whatever its name, and what files without a usable one are told."""
+"""What is opened as a video, whatever its name, and which of its tracks."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
-from numbered_clips import X264, patches, shown, write_clip, write_picture
+from numbered_clips import X264, shown, write_clip
 
-from musetalk_fast.errors import ImageFormatError, InputError, InputNotFoundError, VideoFormatError
+from musetalk_fast.errors import ImageFormatError, InputError, InputNotFoundError
 from musetalk_fast.media.avatar import open_avatar
 from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.media.video import VideoSource
@@ -20,25 +17,6 @@ from musetalk_fast.media.video import VideoSource
 
 def opened(path: Path) -> object:
     return open_avatar(path, background="white", resolution=None)
-
-
-def write_sound(path: Path, codec: str, *, cover: bool = False) -> Path:
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=48_000)
-        if cover:
-            picture = file.add_stream("mjpeg", rate=1)
-            picture.width, picture.height, picture.pix_fmt = 96, 64, "yuvj420p"
-            picture.disposition = av.stream.Disposition.attached_pic
-            shown_picture = av.VideoFrame(96, 64, "yuvj420p")
-            shown_picture.pts = 0
-            file.mux(picture.encode(shown_picture))
-            file.mux(picture.encode(None))
-        silence = np.zeros((1, 960), np.float32)
-        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = 48_000, 0
-        file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
-    return path
 
 
 def test_content_decides_and_not_the_name(tmp_path: Path) -> None:
@@ -65,64 +43,6 @@ def test_a_mov_of_the_time_before_brands_is_one(tmp_path: Path) -> None:
     length = int.from_bytes(data[:4], "big")
     clip.write_bytes(length.to_bytes(4, "big") + b"free" + data[8:])
     assert isinstance(opened(clip), VideoSource)
-
-
-def _bytes(data: bytes) -> Callable[[Path], None]:
-    return lambda path: _ignore(path.write_bytes(data))
-
-
-def _ignore(_: object) -> None:
-    return None
-
-
-def _cut(path: Path) -> None:
-    write_clip(path, frames=3, options=X264)
-    path.write_bytes(path.read_bytes()[:-200])
-
-
-def _unknown(path: Path) -> None:
-    write_clip(path, frames=3, options=X264)
-    path.write_bytes(path.read_bytes().replace(b"avc1\0\0", b"avcX\0\0"))
-
-
-def _slow(path: Path) -> None:
-    write_clip(path, frames=3, options=X264, rate=Fraction(1, 100))
-
-
-def _empty(path: Path) -> None:
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("mjpeg", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
-        file.start_encoding()
-
-
-NO_VIDEO: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "sound": ("a.m4a", lambda path: write_sound(path, "aac"), "a recording without video"),
-    "cover": ("a.mp3", lambda path: write_sound(path, "libmp3lame", cover=True), "a cover picture"),
-    "cover in MP4": ("a.mp4", lambda path: write_sound(path, "aac", cover=True), "a cover picture"),
-    "MPEG-TS": ("a.ts", lambda path: write_clip(path, frames=9, options=X264), "MPEG-TS"),
-    "other codec": (
-        "a.avi",
-        lambda path: write_picture(path, patches(), codec="wmv2", pix_fmt="yuv420p", options={}),
-        "cannot be decoded here: wmv2",
-    ),
-    "unknown codec": ("a.mp4", _unknown, "cannot be decoded here: an unknown codec"),
-    "cut": ("a.mp4", _cut, "an MP4 or MOV that was cut"),
-    "no frames": ("a.avi", _empty, "the video has no frames"),
-    "only a mark": ("a.avi", _bytes(b"RIFF\xff\0\0\0AVI LIST" + bytes(99)), "holds no video"),
-    "too slow": ("a.mp4", _slow, "0.01 frames a second are outside 0.017 to 1000"),
-}
-
-
-@pytest.mark.parametrize("name", NO_VIDEO)
-def test_a_file_without_a_usable_video_is_told_why(tmp_path: Path, name: str) -> None:
-    file, write, message = NO_VIDEO[name]
-    write(tmp_path / file)
-    with pytest.raises(VideoFormatError) as caught:
-        opened(tmp_path / file)
-    assert message in caught.value.message
-    assert caught.value.where == str(tmp_path / file)
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize("data", [b"", b"#EXTM3U\n#EXTINF:1,\nclip.mp4\n", b"hello\n" * 99])
