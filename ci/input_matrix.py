@@ -2,10 +2,10 @@
 
     python ci/input_matrix.py [FOLDER] [--only WORD]
 
-Makes the inputs of `avatar_inputs` in FOLDER (default build/input-matrix), renders each with the
-built-in preview, and prints the video that came, with its warnings, or the error. Of each video
-three frames are laid beside one another in FOLDER/NAME.png, to be looked at; transparent ones over
-squares. Exit code 1 if one does not come out as it should.
+Makes the inputs of `avatar_inputs` and `strange_avatars` in FOLDER (default build/input-matrix),
+renders each with the built-in preview, and prints the video that came, with its warnings, or the
+error. Of each video three frames are laid beside one another in FOLDER/NAME.png, to be looked at;
+transparent ones over squares. Exit code 1 if one does not come out as it should.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import av
 import numpy as np
 from avatar_inputs import CASES, ROOT, Case
 from PIL import Image
+from strange_avatars import STRANGE_CASES
 
 from musetalk_fast import ServerSettings, Settings, render_async
 from musetalk_fast.builtin import BuiltinServer
 from musetalk_fast.errors import MuseTalkError
-from musetalk_fast.events import WarningEvent
+from musetalk_fast.events import FacelessEvent, WarningEvent
 
 SPEECH_SECS = 0.8
 """Longer than the clips: they turn, and play backward."""
@@ -41,7 +42,8 @@ def main() -> int:
     asked = parser.parse_args()
     shutil.rmtree(asked.folder, ignore_errors=True)
     asked.folder.mkdir(parents=True)
-    cases = {name: case for name, case in CASES.items() if asked.only in name}
+    every = {**CASES, **{f"strange: {name}": case for name, case in STRANGE_CASES.items()}}
+    cases = {name: case for name, case in every.items() if asked.only in name}
     return asyncio.run(_all(cases, asked.folder))
 
 
@@ -64,6 +66,8 @@ async def _one(folder: Path, name: str, case: Case, speech: Path, address: str) 
     def note(event: object) -> None:
         if isinstance(event, WarningEvent):
             notes.append(event.message)
+        elif isinstance(event, FacelessEvent):
+            notes.append(f"no face in {event.frames} of {event.total}: {event.shown}")
 
     try:
         made = case.make(folder / plain)
