@@ -79,7 +79,11 @@ def _of_folder(folder: Path) -> ImageSequence:
     files = [file for file in _files(folder) if not file.name.startswith(".")]
     pictures = [file for file in files if file.suffix.lower() in _SUFFIXES]
     if not pictures:
-        raise InputUnreadableError("this is a folder without pictures", where=str(folder))
+        raise InputUnreadableError(
+            "this is a folder without pictures",
+            where=str(folder),
+            hint="give a folder of PNG, JPEG, WebP, BMP, TIFF or AVIF pictures, or a file",
+        )
     return ImageSequence(tuple(sorted(pictures, key=_natural)))
 
 
