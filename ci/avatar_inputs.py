@@ -286,6 +286,7 @@ CASES = {
     "MP4, HEVC, HLG kept, colours matched": Case(
         hdr(HLG), settings={"output.match_source": True, "output.match_colour": True}
     ),
+    "MP4, HEVC, PQ kept": Case(hdr(PQ), settings={"output.match_source": True}),
     "MP4, AV1": Case(clip(".mp4", "libsvtav1", preset="10")),
     "MOV, ProRes": Case(clip(".mov", "prores_ks", "yuv422p10le")),
     "MOV, ProRes 4444 with alpha to WebM": Case(
