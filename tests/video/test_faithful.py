@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +27,8 @@ FPS = Fraction(25)
 PATCH, ACROSS, DOWN = 16, 16, 10
 SIZE = WIDTH, HEIGHT = ACROSS * PATCH, DOWN * PATCH
 Floats = NDArray[np.float64]
+Note = Callable[[str, object], None]
+"""Pytest's `record_property`: figures for ci/faithfulness.py."""
 
 LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114)}
 """Weights of red and blue by the tag of the matrix (ITU-T H.273, table 4)."""
@@ -67,8 +70,10 @@ def _decoded(planes: Planes, matrix: int, colour_range: int) -> Floats:
     return 255 * np.stack([r, g, b], axis=-1)
 
 
-def _check_patches(rgb: Floats, wanted: Picture) -> None:
+def _check_patches(rgb: Floats, wanted: Picture, note: Note, what: str) -> None:
     error = np.abs(rgb - wanted)
+    note(f"{what}: mean (at most 0.6 levels)", float(error.mean()))
+    note(f"{what}: most (at most 2 levels)", float(error.max()))
     assert error.mean() <= 0.6
     assert error.max() <= 2
 
@@ -78,12 +83,15 @@ def _face(mask: NDArray[np.uint8], box: Box, left: int, top: int) -> Face:
 
 
 @pytest.mark.parametrize("pix_fmt", LAYOUTS)
-def test_patches_in_every_layout(pix_fmt: str) -> None:
+def test_patches_in_every_layout(pix_fmt: str, record_property: Note) -> None:
     wanted = _patches()
-    _check_patches(_decoded(avatar_planes(wanted, pix_fmt), BT709.matrix, BT709.range), wanted)
+    rgb = _decoded(avatar_planes(wanted, pix_fmt), BT709.matrix, BT709.range)
+    _check_patches(rgb, wanted, record_property, "colour of a still's planes, every layout")
 
 
-def test_patches_through_a_lossless_video_and_pixels_beside_the_mask(tmp_path: Path) -> None:
+def test_patches_through_a_lossless_video_and_pixels_beside_the_mask(
+    tmp_path: Path, record_property: Note
+) -> None:
     wanted = _patches()
     Image.fromarray(wanted).save(tmp_path / "a.png")
     avatar = open_avatar(tmp_path / "a.png", background="white", resolution=None)
@@ -108,7 +116,13 @@ def test_patches_through_a_lossless_video_and_pixels_beside_the_mask(tmp_path: P
     for one, samples in zip(shown, given, strict=True):
         assert all(np.array_equal(one.samples(number), samples[number]) for number in range(3))
         rgb = _decoded(one, matrix, colour_range)
-        _check_patches(rgb[outside], wanted[outside])
+        what = "colour of a still through lossless H.264"
+        _check_patches(rgb[outside], wanted[outside], record_property, what)
+        changed = sum(
+            int((ours[outside] != own[outside]).sum())
+            for ours, own in zip(_samples(one), _samples(planes), strict=True)
+        )
+        record_property("samples beside the mask that change (0)", changed)
         for ours, own in zip(_samples(one), _samples(planes), strict=True):
             assert (ours[outside] == own[outside]).all()
             assert (ours[104:142, 102:164] != own[104:142, 102:164]).any()
@@ -154,7 +168,7 @@ def _bt709(rgb: Floats) -> list[Floats]:
 
 @pytest.mark.parametrize("box", [Box(-15, -30, 290, 340), Box(-9, 11, 181, 203)])
 @pytest.mark.parametrize("pix_fmt", ["yuv444p", "yuv420p"])
-def test_a_blend_is_that_of_musetalk(pix_fmt: str, box: Box) -> None:
+def test_a_blend_is_that_of_musetalk(pix_fmt: str, box: Box, record_property: Note) -> None:
     astronaut = np.array(Image.open(PORTRAIT).convert("RGB"))
     body = np.ascontiguousarray(astronaut[:320, :280])
     rows, columns = np.mgrid[0 : box.height // 2 - 7, 0 : box.width - 40]
@@ -173,5 +187,10 @@ def test_a_blend_is_that_of_musetalk(pix_fmt: str, box: Box) -> None:
         means = exact.reshape(160, 2, 140, 2).mean(axis=(1, 3))
         y, x, height, width = (side >> is_coarse for side in (place.y, place.x, *mask.shape))
         error = np.abs(samples - (means if is_coarse else exact))[y : y + height, x : x + width]
+        kind = "chroma" if number else "luma"
+        what = f"blend against MuseTalk's, {pix_fmt}, {kind}"
+        record_property(f"{what}: mean (at most 0.5 levels)", float(error.mean()))
+        if not is_coarse:
+            record_property(f"{what}: most (at most 1 level)", float(error.max()))
         assert error.mean() <= 0.5
         assert is_coarse or error.max() <= 1
