@@ -44,8 +44,12 @@ class BatchOptions:
     fail_fast: bool = False
 
 
+_STREAMS = 2
+"""Of a server: a clip is short, and until it is asked for the next one it would be idle."""
+
 _BESIDE = 2
-"""Jobs that load their inputs or join their parts, while others have all encoders."""
+"""Jobs that load their inputs or join their parts, while others have all streams; at many streams,
+half as many."""
 
 
 async def render_all(
@@ -65,9 +69,9 @@ async def render_all(
         batch = _Batch(stack, listener, finished, options, jobs)
         await batch.open_servers(jobs)
         await run_in_thread(partial(make_folders, {job.output.parent for job in jobs}))
-        waiting = deque(await run_in_thread(partial(shortest_first, jobs)))
+        batch.waiting.extend(await run_in_thread(partial(shortest_first, jobs)))
         count = min(batch.at_once, len(jobs))
-        workers = [asyncio.ensure_future(batch.work(waiting)) for _ in range(count)]
+        workers = [asyncio.ensure_future(batch.work()) for _ in range(count)]
         try:
             await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
             for worker in workers:
@@ -83,7 +87,11 @@ async def render_all(
 
 
 class _Batch:
-    """What the jobs of a batch share."""
+    """What the jobs of a batch share.
+
+    Attributes:
+        waiting: jobs that nobody has begun.
+    """
 
     def __init__(
         self,
@@ -98,8 +106,11 @@ class _Batch:
         self._finished = finished
         self._options = options
         segments = _segments_at_once(jobs)
-        self.at_once = min(len(jobs), options.at_once or segments + _BESIDE)
-        self._slots = stack.enter_context(EncoderSlots(segments))
+        beside = max(_BESIDE, segments // 2)
+        self.at_once = min(len(jobs), options.at_once or segments + beside)
+        self.waiting: deque[Job] = deque()
+        slots = EncoderSlots(segments, lambda: bool(self.waiting))
+        self._slots = stack.enter_context(slots)
         self._avatars = KnownAvatars()
         self._renderers: dict[tuple[ServerSettings, int], Renderer] = {}
 
@@ -113,10 +124,10 @@ class _Batch:
                 self._renderers[key] = await self._stack.enter_async_context(renderer)
                 await renderer.connect()
 
-    async def work(self, waiting: deque[Job]) -> None:
+    async def work(self) -> None:
         """Render one job after the other."""
-        while waiting:
-            job = waiting.popleft()
+        while self.waiting:
+            job = self.waiting.popleft()
             self._listener.begin(job)
             outcome = await self._render(job)
             self._listener.end(outcome)
@@ -164,10 +175,10 @@ def _key(settings: Settings) -> tuple[ServerSettings, int]:
 
 
 def _segments_at_once(jobs: Iterable[Job]) -> int:
-    """As many as there are processors for their encoders, and a stream for each server."""
+    """As many as there are processors for their encoders, and enough to keep the servers busy."""
     servers = {url for job in jobs for url in job.settings.server.url or (DEFAULT_SERVER,)}
     encoders = choose_concurrency(len(servers) + MAX_ENCODERS, processors()).encoders
-    return min(MAX_STREAMS, max(encoders, len(servers)))
+    return min(MAX_STREAMS, max(encoders, _STREAMS * len(servers)))
 
 
 def make_folders(folders: Iterable[Path]) -> None:
