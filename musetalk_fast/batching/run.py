@@ -14,7 +14,12 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.finished import FinishedVideos
 from musetalk_fast.batching.outcome import BatchListener, Outcome, failed
 from musetalk_fast.batching.recording_length import shortest_first
-from musetalk_fast.batching.stopping import FailedFastError, loses_servers, servers_gone
+from musetalk_fast.batching.stopping import (
+    FailedFastError,
+    check_folders,
+    loses_servers,
+    servers_gone,
+)
 from musetalk_fast.config import DEFAULT_SERVER, ServerSettings, Settings
 from musetalk_fast.errors import MuseTalkError, OutputWriteError, ServersLostError
 from musetalk_fast.planning import Plan
@@ -63,7 +68,7 @@ async def render_all(
     Raises:
         errors.ServerError: servers cannot be opened; if none was chosen, the default one.
         errors.ServersLostError: after a job has failed, none of its servers answers.
-        errors.OutputWriteError: a folder for the videos cannot be made.
+        errors.OutputWriteError: a folder for the videos cannot be made, or takes no more.
     """
     async with AsyncExitStack() as stack:
         batch = _Batch(stack, listener, finished, options, jobs)
@@ -79,7 +84,7 @@ async def render_all(
                     worker.result()
         except FailedFastError:
             listener.interrupt()
-        except (asyncio.CancelledError, ServersLostError):
+        except (asyncio.CancelledError, ServersLostError, OutputWriteError):
             listener.interrupt()
             raise
         finally:
@@ -138,6 +143,8 @@ class _Batch:
         """Whether to go on after this job has failed."""
         if loses_servers(error) and not await any_answers(job.settings):
             raise servers_gone(error)
+        folders = {each.output.parent for each in (job, *self.waiting)}
+        await run_in_thread(partial(check_folders, error, folders))
         if self._options.fail_fast:
             raise FailedFastError
 

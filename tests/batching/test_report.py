@@ -21,7 +21,9 @@ from musetalk_fast.batching.report import (
     report_to_json,
 )
 from musetalk_fast.batching.report_folder import ReportFolder
+from musetalk_fast.batching.report_keeper import ReportKeeper
 from musetalk_fast.batching.report_page import report_to_html
+from musetalk_fast.batching.report_writer import ReportWriter
 from musetalk_fast.batching.thumbnail import thumbnail
 from musetalk_fast.events import MouthFigures
 
@@ -182,3 +184,24 @@ def test_a_thumbnail_is_a_frame_of_the_middle(tmp_path: Path) -> None:
     path.write_bytes(b"no video")
     assert thumbnail(path) is None
     assert thumbnail(tmp_path / "none.mp4") is None
+
+
+def test_a_report_that_cannot_be_written_is_none(tmp_path: Path) -> None:
+    folder = ReportFolder(tmp_path / "gone")
+    writer = ReportWriter(ReportKeeper([], folder, {}), folder)
+    writer.close()
+    assert (writer.page, writer.error is None) == (None, False)
+    folder.folder.mkdir()
+    writer.close()
+    assert (writer.page, writer.error) == (folder.page, None)
+    folder.page.write_text("mine")
+    folder.page.chmod(0o400)
+    assert ReportWriter(ReportKeeper([], folder, {}), folder).page is None
+
+
+def test_the_pace_is_that_of_the_last_batch_that_made_some(tmp_path: Path) -> None:
+    assert ReportFolder(tmp_path).pace() is None
+    shard, whole = ReportFolder(tmp_path, (1, 2)), ReportFolder(tmp_path)
+    shard.write(shard.document, report_to_json(_report(DONE)))
+    whole.write(whole.document, report_to_json(_report(replace(DONE, state="kept"))))
+    assert whole.pace() == pytest.approx(50 / 61)
