@@ -5,7 +5,12 @@ server at once, for random ranges, and cut or cancel some of their streams. Ever
 face is compared byte for byte. With the preview engine the avatars are one portrait in 32 colours
 and sizes, and the recordings one speech from 32 beginnings at 32 levels.
 
-    python ci/isolation.py [--clients 32] [--rounds 6] [--frames 50] [--seed 1] [--engine preview]
+    python ci/isolation.py [--clients 32] [--rounds 6] [--frames 12] [--kept 32] [--seed 1]
+        [--engine preview]
+
+The preview engine takes about 4 s of a processor for an avatar, so both servers keep them all; with
+--kept 4 they are evicted and prepared again all the time, as in tests/server/test_isolation.py with
+an engine that takes no time.
 """
 
 from __future__ import annotations
@@ -29,24 +34,29 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests/server"))
 from isolated_clients import Inputs, Right, Tally, check_that_they_differ, learn, storm
 from server_process import client_of
 
+from musetalk_fast.engines.registry import find_engine
+from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.run import ServerOptions, serve
+
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> int:
     """Compare all of them; exit 1 with the first that differs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("clients", 32), ("rounds", 6), ("frames", 50), ("seed", 1)):
+    for name, default in (("clients", 32), ("rounds", 6), ("frames", 12), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--kept", type=int, default=32)
     parser.add_argument("--engine", default="preview")
     asked = parser.parse_args()
     inputs = [_inputs(number, asked.frames) for number in range(asked.clients)]
     began = time.monotonic()
-    with _served(asked.engine, asked.clients) as address:
+    with _served(asked.engine, asked.clients, asked.kept) as address:
         rights = asyncio.run(_learned(address, inputs))
     check_that_they_differ(rights)
     learned = time.monotonic()
     print(f"learned {len(rights)} clients alone in {learned - began:.0f} s", flush=True)
-    with _served(asked.engine, asked.clients) as address:
+    with _served(asked.engine, asked.clients, asked.kept) as address:
         tally, metrics = asyncio.run(_stormed(address, inputs, rights, asked.rounds, asked.seed))
     print(metrics)
     secs = time.monotonic() - learned
@@ -56,15 +66,21 @@ def main() -> int:
 
 
 @contextmanager
-def _served(engine: str, streams: int) -> Iterator[str]:
-    command = [sys.executable, "-m", "musetalk_fast", "serve", "--port", "0", "--engine", engine]
-    command += ["--max-streams", str(2 * streams)]
+def _served(engine: str, streams: int, kept: int) -> Iterator[str]:
+    command = [sys.executable, __file__, "--serve", engine, str(2 * streams), str(kept)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
         try:
             assert child.stdout is not None
             yield child.stdout.readline().removeprefix("listening on ").strip()
         finally:
             child.kill()
+
+
+def _serve(engine: str, streams: str, kept: str) -> None:
+    """As `musetalk-fast serve`, which keeps 16 avatars."""
+    limits = Limits(max_streams=int(streams), avatars=int(kept), recordings=int(kept))
+    options = ServerOptions(port=0, has_page=False)
+    serve(find_engine(engine), options, limits, lambda at: print(f"listening on {at}", flush=True))
 
 
 async def _learned(address: str, inputs: list[Inputs]) -> list[Right]:
@@ -119,4 +135,7 @@ def _speech(number: int, frames: int) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--serve"]:
+        _serve(*sys.argv[2:])
+    else:
+        sys.exit(main())

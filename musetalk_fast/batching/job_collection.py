@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -74,18 +75,33 @@ def _of_files(inputs: Sequence[str], defaults: JobListDefaults, *, recursive: bo
     return Jobs(fresh, paired.left_over)
 
 
-def _check_outputs(jobs: Iterable[Job]) -> None:
-    made = Counter(job.output.absolute() for job in jobs)
-    twice = [str(path) for path, count in made.items() if count > 1]
+def _check_outputs(jobs: Sequence[Job]) -> None:
+    """By what the paths lead to: a file has as many names as there are links and `..`."""
+    made: dict[str, list[Job]] = {}
+    for job in jobs:
+        made.setdefault(os.path.realpath(job.output), []).append(job)
+    twice = [alike for alike in made.values() if len(alike) > 1]
     if twice:
-        details = tuple(f"{path}: the output of {made[Path(path)]} jobs" for path in twice)
-        raise JobListError("jobs would write the same file", where=twice[0], details=details)
+        details = (f"{alike[0].output}: the output of {len(alike)} jobs" for alike in twice)
+        where = str(twice[0][0].output)
+        raise JobListError("jobs would write the same file", where=where, details=tuple(details))
+    read = {os.path.realpath(path) for job in jobs for path in (job.avatar, job.audio)}
+    replaced = [str(made[path][0].output) for path in sorted(read & made.keys())]
+    if replaced:
+        details = (f"{path}: an output, and what another job reads" for path in replaced)
+        raise JobListError(
+            "jobs would replace what other jobs read",
+            where=replaced[0],
+            details=tuple(details),
+            hint="choose another folder for the videos: -o FOLDER",
+        )
 
 
 def _distinct(jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Jobs by their base name, where no other has it; else by the name of their output."""
-    bases = {job.name: job.name.removesuffix(job.output.suffix) for job in jobs}
-    counts = Counter(bases.values())
+    """Jobs by their base name, where no other has it; else by their output's, or its path."""
+    names = [(job.name.removesuffix(job.output.suffix), job.name, str(job.output)) for job in jobs]
+    counts = Counter(name for each in names for name in set(each))
     return tuple(
-        replace(job, name=base) if counts[base := bases[job.name]] == 1 else job for job in jobs
+        replace(job, name=next((name for name in each if counts[name] == 1), each[-1]))
+        for job, each in zip(jobs, names, strict=True)
     )

@@ -71,6 +71,15 @@ class ReportKeeper:
             tuple(others),
         )
 
+    def learn(self, others: Mapping[Path, JobRecord]) -> None:
+        """What another batch has reported of its videos in the same folder meanwhile."""
+        finished = {
+            path: each
+            for path, each in others.items()
+            if each.state in (JobState.DONE, JobState.KEPT) and output_files(path)
+        }
+        self._earlier = self._earlier | finished
+
     def begin(self, job: Job) -> None:
         """This job begins."""
         self._drafts[job.name] = _Draft()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -13,7 +12,14 @@ from musetalk_fast._version import __version__
 from musetalk_fast.batching.report import JobRecord, Report
 from musetalk_fast.batching.report_folder import GENERATOR
 from musetalk_fast.batching.report_style import STYLE
-from musetalk_fast.wire.printable import escape_surrogates, printable
+from musetalk_fast.batching.report_text import (
+    name_html,
+    rate_text,
+    secs_text,
+    size_text,
+    text_html,
+)
+from musetalk_fast.wire.printable import escape_surrogates
 
 _WORDS = {
     "done": "done",
@@ -32,6 +38,14 @@ _STAGES = {
 _FULL_MOTION = 8.0
 """Levels of 255: a mouth that moves as far as a talking head's does fills the bar."""
 
+_MOST_SERVERS = 3
+"""In one line with the date; those of a cluster are folded away."""
+_MOST_CONCERNS = 20
+"""Where all jobs fail, the table says so as well."""
+
+_PLACE = "job-"
+"""Of a row, with its number."""
+
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -42,8 +56,8 @@ def report_to_html(report: Report, thumbnails: Mapping[str, bytes]) -> str:
         thumbnails: JPEGs by the name of the job.
     """
     parts = (*_head(report), *_tiles(report), *_attention(report.jobs), *_time(report.jobs))
-    rows = (*_table("Videos", report.jobs, thumbnails),)
-    earlier = (*_table("Of earlier batches", report.earlier, thumbnails),)
+    rows = (*_table("Videos", report.jobs, thumbnails, _PLACE),)
+    earlier = (*_table("Of earlier batches", report.earlier, thumbnails, "earlier-"),)
     return escape_surrogates("\n".join((*parts, *rows, *earlier, "</body></html>", "")))
 
 
@@ -58,9 +72,14 @@ def _head(report: Report) -> Iterator[str]:
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <title>{title}</title><style>{STYLE}</style></head><body>"""
     yield f"<h1>{title}</h1>"
-    facts = [report.began.replace("T", " ").replace("+00:00", " UTC"), _secs(report.wall_secs)]
+    facts = [report.began.replace("T", " ").replace("+00:00", " UTC"), secs_text(report.wall_secs)]
     facts += [state[report.state]] if report.state in state else []
-    yield f'<p class="soft">{_text("; ".join((*facts, *report.servers)))}</p>'
+    servers = report.servers if len(report.servers) <= _MOST_SERVERS else ()
+    yield f'<p class="soft">{text_html("; ".join((*facts, *servers)))}</p>'
+    if not servers and report.servers:
+        yield f'<details class="soft"><summary>{len(report.servers)} servers</summary><ul>'
+        yield from (f"<li>{text_html(each)}</li>" for each in report.servers)
+        yield "</ul></details>"
 
 
 def _tiles(report: Report) -> Iterator[str]:
@@ -70,7 +89,7 @@ def _tiles(report: Report) -> Iterator[str]:
     if still := sum(job.mouth_is_still for job in report.jobs):
         yield _tile(str(still), "mouths that do not move", "still")
     secs = sum(job.duration_secs or 0 for job in report.jobs)
-    yield _tile(_secs(secs), "of video")
+    yield _tile(secs_text(secs), "of video")
     frames = sum(job.frames or 0 for job in report.jobs if job.state == "done")
     if frames and report.wall_secs > 0:
         yield _tile(f"{frames / report.wall_secs:.0f}", "frames a second, all in all")
@@ -78,24 +97,35 @@ def _tiles(report: Report) -> Iterator[str]:
 
 
 def _tile(figure: str, what: str, kind: str = "") -> str:
-    return f'<div class="tile {kind}"><b>{_text(figure)}</b><span class="soft">{what}</span></div>'
+    return (
+        f'<div class="tile {kind}"><b>{text_html(figure)}</b><span class="soft">{what}</span></div>'
+    )
 
 
 def _attention(jobs: Sequence[JobRecord]) -> Iterator[str]:
     """What somebody has to look at, before everything else."""
-    lines = [_concern(job) for job in jobs if job.state == "failed" or job.mouth_is_still]
-    if lines:
+    found = [
+        (number, job)
+        for number, job in enumerate(jobs)
+        if job.state == "failed" or job.mouth_is_still
+    ]
+    if found:
         yield '<section class="attention"><h2>Look at these</h2><ul>'
-        yield from lines
-        yield "</ul></section>"
+        yield from (_concern(number, job) for number, job in found[:_MOST_CONCERNS])
+        yield "</ul>"
+        if len(found) > _MOST_CONCERNS:
+            yield f"<p>{len(found) - _MOST_CONCERNS} more are red in the table</p>"
+        yield "</section>"
 
 
-def _concern(job: JobRecord) -> str:
+def _concern(number: int, job: JobRecord) -> str:
     if job.error is not None:
         what = f"{job.error['message']} ({job.error['token']})"
     else:
         what = "there is speech, and the mouth does not move (MTF-MOUTH-STILL)"
-    return f"<li><b>{_text(job.name)}</b>: {_text(what)}</li>"
+    return (
+        f'<li><a href="#{_PLACE}{number}"><b>{name_html(job.name)}</b></a>: {text_html(what)}</li>'
+    )
 
 
 def _time(jobs: Sequence[JobRecord]) -> Iterator[str]:
@@ -110,18 +140,20 @@ def _time(jobs: Sequence[JobRecord]) -> Iterator[str]:
     yield _stacked(spent)
     yield '<div class="legend small">'
     for stage, secs in spent.items():
-        yield f'<span><i class="{stage}"></i>{_STAGES[stage]} {_secs(secs)}</span>'
+        yield f'<span><i class="{stage}"></i>{_STAGES[stage]} {secs_text(secs)}</span>'
     yield "</div>"
 
 
-def _table(title: str, jobs: Sequence[JobRecord], thumbnails: Mapping[str, bytes]) -> Iterator[str]:
+def _table(
+    title: str, jobs: Sequence[JobRecord], thumbnails: Mapping[str, bytes], place: str
+) -> Iterator[str]:
     if not jobs:
         return
     yield f"<h2>{title}</h2><table><thead><tr><th></th><th>video</th><th>length</th>"
     yield "<th>speed</th><th>time</th><th>mouth</th></tr></thead><tbody>"
-    for job in jobs:
+    for number, job in enumerate(jobs):
         kind = "failed" if job.state == "failed" else "still" if job.mouth_is_still else ""
-        yield f'<tr class="{kind}">{_thumbnail(job, thumbnails)}{_what(job)}'
+        yield f'<tr class="{kind}" id="{place}{number}">{_thumbnail(job, thumbnails)}{_what(job)}'
         if job.frames:
             yield f'<td data-of="length">{_length(job)}</td>'
             yield f'<td data-of="speed">{_speed(job)}</td>' if job.wall_secs else "<td></td>"
@@ -145,24 +177,24 @@ def _thumbnail(job: JobRecord, thumbnails: Mapping[str, bytes]) -> str:
 def _what(job: JobRecord) -> str:
     """Its name, what became of it, and what there is to say of it."""
     is_there = job.state in ("done", "kept")
-    name = f'<span class="name">{_text(job.name)}</span>'
+    name = f'<span class="name">{name_html(job.name)}</span>'
     if is_there:
-        name = f'<a class="name" href="{_link(job)}">{_text(job.name)}</a>'
-    files = f"{Path(job.avatar).name} + {Path(job.audio).name}"
-    notes = [f"<li>{_text(message)}</li>" for _, message in job.warnings]
+        name = f'<a class="name" href="{_link(job)}">{name_html(job.name)}</a>'
+    files = " + ".join(name_html(Path(each).name) for each in (job.avatar, job.audio))
+    notes = [f"<li>{text_html(message)}</li>" for _, message in job.warnings]
     if job.error is not None:
         notes = [f'<li class="bad">{line}</li>' for line in _error_lines(job.error)] + notes
     listed = f'<ul class="notes">{"".join(notes)}</ul>' if notes else ""
     pill = f'<span class="pill {job.state}">{_WORDS.get(job.state, "")}</span>'
     cell = '<td class="what">' if job.frames else '<td class="what alone" colspan="5">'
-    return f'{cell}{name} {pill}<div class="soft small">{_text(files)}</div>{listed}</td>'
+    return f'{cell}{name} {pill}<div class="soft small">{files}</div>{listed}</td>'
 
 
 def _error_lines(error: Mapping[str, str | None]) -> Iterator[str]:
-    yield f"{_text(error['message'])} <code>{_text(error['token'])}</code>"
+    yield f"{text_html(error['message'])} <code>{text_html(error['token'])}</code>"
     for name in ("where", "hint"):
         if error.get(name):
-            yield _text(error[name])
+            yield text_html(error[name])
 
 
 def _length(job: JobRecord) -> str:
@@ -170,15 +202,16 @@ def _length(job: JobRecord) -> str:
     if job.width and job.height:
         facts.append(f"{job.width}×{job.height}")
     if job.fps:
-        facts.append(f"{_rate(job.fps)} fps")
+        facts.append(f"{rate_text(job.fps)} fps")
     if job.bytes:
-        facts.append(_size(job.bytes))
-    return f'{_secs(job.duration_secs or 0)}<div class="soft small">{_text(", ".join(facts))}</div>'
+        facts.append(size_text(job.bytes))
+    about = text_html(", ".join(facts))
+    return f'{secs_text(job.duration_secs or 0)}<div class="soft small">{about}</div>'
 
 
 def _speed(job: JobRecord) -> str:
     fps = f'<span class="nowrap">{job.render_fps:.0f} fps</span>' if job.render_fps else ""
-    return f'{fps}<div class="soft small">in {_secs(job.wall_secs or 0)}</div>'
+    return f'{fps}<div class="soft small">in {secs_text(job.wall_secs or 0)}</div>'
 
 
 def _stacked(stages: Mapping[str, float]) -> str:
@@ -186,7 +219,7 @@ def _stacked(stages: Mapping[str, float]) -> str:
     total = sum(stages.get(stage, 0.0) for stage in _STAGES) or 1.0
     pieces = "".join(
         f'<i class="{stage}" style="width:{100 * stages[stage] / total:.2f}%" '
-        f'title="{_STAGES[stage]}: {_secs(stages[stage])}"></i>'
+        f'title="{_STAGES[stage]}: {secs_text(stages[stage])}"></i>'
         for stage in _STAGES
         if stages.get(stage)
     )
@@ -216,27 +249,3 @@ def _link(job: JobRecord) -> str:
     return escape(
         path.as_uri() if path.is_absolute() else quote(str(path).encode(errors="surrogateescape"))
     )
-
-
-def _text(text: str | None) -> str:
-    return escape(printable(text or "", 2000))
-
-
-def _rate(text: str) -> str:
-    try:
-        return f"{float(Fraction(text)):.3f}".rstrip("0").rstrip(".")
-    except (ValueError, ZeroDivisionError):
-        return text
-
-
-def _secs(secs: float) -> str:
-    """`7.1 s`, `12:05 min`, `1:02:05 h`."""
-    if secs < 59.95:
-        return f"{secs:.1f} s"
-    minutes, seconds = divmod(round(secs), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02} h" if hours else f"{minutes}:{seconds:02} min"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -15,17 +15,19 @@ body { margin: 0 auto; padding: 24px 20px 48px; max-width: 1240px; background: v
   "DejaVu Sans", sans-serif; }
 h1 { margin: 0 0 2px; font-size: 26px; letter-spacing: -.01em; }
 h2 { margin: 28px 0 10px; font-size: 17px; }
+p, .what, .attention li { overflow-wrap: anywhere; }
 p { margin: 0; }
 a { color: inherit; }
 .soft { color: var(--soft); }
 .small { font-size: 13px; }
 .nowrap { white-space: nowrap; }
-.name { font-weight: 600; overflow-wrap: anywhere; text-decoration: none; }
+.name { font-weight: 600; text-decoration: none; }
 a.name:hover { text-decoration: underline; }
 .tiles { display: flex; flex-wrap: wrap; gap: 10px; margin: 18px 0; }
 .tile { flex: 1 1 120px; padding: 10px 14px; background: var(--card); border: 1px solid var(--line);
   border-radius: 10px; }
-.tile b { display: block; font-size: 22px; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.tile b { display: block; white-space: nowrap; font-size: 22px; line-height: 1.25;
+  font-variant-numeric: tabular-nums; }
 .tile.failed b, .tile.still b { color: var(--bad); }
 .pill { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 12.5px;
   font-weight: 600; white-space: nowrap; background: var(--kept-soft); color: var(--kept); }
@@ -36,7 +38,8 @@ a.name:hover { text-decoration: underline; }
   border: 1px solid var(--bad); }
 .attention h2 { margin: 0 0 6px; color: var(--bad); }
 .attention ul { margin: 0; padding-left: 20px; }
-.attention li { overflow-wrap: anywhere; }
+details ul { margin: 4px 0 0; padding-left: 20px; }
+tr { scroll-margin-top: 12px; }
 table { width: 100%; border-collapse: separate; border-spacing: 0; background: var(--card);
   border: 1px solid var(--line); border-radius: 10px; }
 th { padding: 9px 12px; text-align: left; font-size: 12.5px; font-weight: 600; color: var(--soft);
@@ -60,17 +63,17 @@ td.time { min-width: 150px; }
 .legend i { display: inline-block; width: 10px; height: 10px; margin-right: 6px;
   border-radius: 3px; }
 ul.notes { margin: 6px 0 0; padding: 0; list-style: none; }
-ul.notes li { margin-top: 3px; overflow-wrap: anywhere; font-size: 13px; color: var(--warn); }
+ul.notes li { margin-top: 3px; font-size: 13px; color: var(--warn); }
 ul.notes li.bad { color: var(--bad); }
-code { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
-@media (max-width: 760px) {
+code { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; }
+@media (max-width: 860px) {
   body { padding: 16px 12px 40px; }
   h1 { font-size: 22px; }
   .tile { flex-basis: 96px; padding: 8px 11px; }
   .tile b { font-size: 19px; }
   table, tbody, tr, td { display: block; width: auto; border: 0; background: none; }
   thead { display: none; }
-  tr { display: grid; grid-template-columns: 96px 1fr; gap: 4px 12px; margin: 0 0 10px;
+  tr { display: grid; grid-template-columns: 96px minmax(0, 1fr); gap: 4px 12px; margin: 0 0 10px;
     padding: 12px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
   tr.failed, tr.still { border-color: var(--bad); }
   tr.failed td, tr.still td { background: none; }

@@ -16,6 +16,7 @@ from musetalk_fast.batching.report_keeper import ReportKeeper
 from musetalk_fast.batching.report_page import report_to_html
 from musetalk_fast.batching.thumbnail import thumbnail
 from musetalk_fast.errors import InputError, OutputError
+from musetalk_fast.rendering.planned_input import FileState, file_state
 from musetalk_fast.video.provenance import is_ours
 
 _PERIOD_SECS = 2.0
@@ -42,6 +43,7 @@ class ReportWriter:
         self._changed = threading.Event()
         self._closing = threading.Event()
         self.error: OutputError | None = None
+        self._written: FileState | None = None
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
         with suppress(RuntimeError):  # without a thread it is written at the end
             self._thread.start()
@@ -50,6 +52,12 @@ class ReportWriter:
     def foreign(self) -> tuple[str, ...]:
         """Files in the place of a report that are not ours: they stay, and there is no such."""
         return tuple(map(str, self._foreign))
+
+    @property
+    def page(self) -> Path | None:
+        """The report for people, if it was written."""
+        page = self._folder.page
+        return None if self.error is not None or page in self._foreign else page
 
     def look_at(self, job: Job) -> None:
         """Its video is finished."""
@@ -68,6 +76,7 @@ class ReportWriter:
             self._thread.join()
         if not in_haste:
             self._look_at_all()
+        self._learn()
         report = self._keeper.close()
         self._write(report)
         return report
@@ -81,6 +90,7 @@ class ReportWriter:
             began = time.monotonic()
             self._look_at_all()
             if not self._closing.is_set():
+                self._learn()
                 self._write(self._keeper.report)
             pause = max(_PERIOD_SECS, (time.monotonic() - began) / _SHARE)
 
@@ -95,11 +105,18 @@ class ReportWriter:
             if not is_ours(job.output):
                 self._keeper.hashed(job, output_sha256(job.output))
 
+    def _learn(self) -> None:
+        """Keep what another batch into this folder has written in the place of our report."""
+        state = file_state(self._folder.document)
+        if state is not None and state != self._written:
+            self._keeper.learn(self._folder.records())
+
     def _write(self, report: Report) -> None:
         with self._lock:
             try:
                 if self._folder.document not in self._foreign:
                     self._folder.write(self._folder.document, report_to_json(report))
+                    self._written = file_state(self._folder.document)
                 if self._folder.page not in self._foreign:
                     page = report_to_html(report, self._thumbnails)
                     self._folder.write(self._folder.page, page)

@@ -14,7 +14,12 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.finished import FinishedVideos
 from musetalk_fast.batching.outcome import BatchListener, Outcome, failed
 from musetalk_fast.batching.recording_length import shortest_first
-from musetalk_fast.batching.stopping import FailedFastError, loses_servers, servers_gone
+from musetalk_fast.batching.stopping import (
+    FailedFastError,
+    check_folders,
+    loses_servers,
+    servers_gone,
+)
 from musetalk_fast.config import DEFAULT_SERVER, ServerSettings, Settings
 from musetalk_fast.errors import MuseTalkError, OutputWriteError, ServersLostError
 from musetalk_fast.planning import Plan
@@ -44,8 +49,12 @@ class BatchOptions:
     fail_fast: bool = False
 
 
+_STREAMS = 2
+"""Of a server: a clip is short, and until it is asked for the next one it would be idle."""
+
 _BESIDE = 2
-"""Jobs that load their inputs or join their parts, while others have all encoders."""
+"""Jobs that load their inputs or join their parts, while others have all streams; at many streams,
+half as many."""
 
 
 async def render_all(
@@ -59,15 +68,15 @@ async def render_all(
     Raises:
         errors.ServerError: servers cannot be opened; if none was chosen, the default one.
         errors.ServersLostError: after a job has failed, none of its servers answers.
-        errors.OutputWriteError: a folder for the videos cannot be made.
+        errors.OutputWriteError: a folder for the videos cannot be made, or takes no more.
     """
     async with AsyncExitStack() as stack:
         batch = _Batch(stack, listener, finished, options, jobs)
         await batch.open_servers(jobs)
         await run_in_thread(partial(make_folders, {job.output.parent for job in jobs}))
-        waiting = deque(await run_in_thread(partial(shortest_first, jobs)))
+        batch.waiting.extend(await run_in_thread(partial(shortest_first, jobs)))
         count = min(batch.at_once, len(jobs))
-        workers = [asyncio.ensure_future(batch.work(waiting)) for _ in range(count)]
+        workers = [asyncio.ensure_future(batch.work()) for _ in range(count)]
         try:
             await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
             for worker in workers:
@@ -75,7 +84,7 @@ async def render_all(
                     worker.result()
         except FailedFastError:
             listener.interrupt()
-        except (asyncio.CancelledError, ServersLostError):
+        except (asyncio.CancelledError, ServersLostError, OutputWriteError):
             listener.interrupt()
             raise
         finally:
@@ -83,7 +92,11 @@ async def render_all(
 
 
 class _Batch:
-    """What the jobs of a batch share."""
+    """What the jobs of a batch share.
+
+    Attributes:
+        waiting: jobs that nobody has begun.
+    """
 
     def __init__(
         self,
@@ -98,8 +111,11 @@ class _Batch:
         self._finished = finished
         self._options = options
         segments = _segments_at_once(jobs)
-        self.at_once = min(len(jobs), options.at_once or segments + _BESIDE)
-        self._slots = stack.enter_context(EncoderSlots(segments))
+        beside = max(_BESIDE, segments // 2)
+        self.at_once = min(len(jobs), options.at_once or segments + beside)
+        self.waiting: deque[Job] = deque()
+        slots = EncoderSlots(segments, lambda: bool(self.waiting))
+        self._slots = stack.enter_context(slots)
         self._avatars = KnownAvatars()
         self._renderers: dict[tuple[ServerSettings, int], Renderer] = {}
 
@@ -113,10 +129,10 @@ class _Batch:
                 self._renderers[key] = await self._stack.enter_async_context(renderer)
                 await renderer.connect()
 
-    async def work(self, waiting: deque[Job]) -> None:
+    async def work(self) -> None:
         """Render one job after the other."""
-        while waiting:
-            job = waiting.popleft()
+        while self.waiting:
+            job = self.waiting.popleft()
             self._listener.begin(job)
             outcome = await self._render(job)
             self._listener.end(outcome)
@@ -127,6 +143,8 @@ class _Batch:
         """Whether to go on after this job has failed."""
         if loses_servers(error) and not await any_answers(job.settings):
             raise servers_gone(error)
+        folders = {each.output.parent for each in (job, *self.waiting)}
+        await run_in_thread(partial(check_folders, error, folders))
         if self._options.fail_fast:
             raise FailedFastError
 
@@ -164,10 +182,10 @@ def _key(settings: Settings) -> tuple[ServerSettings, int]:
 
 
 def _segments_at_once(jobs: Iterable[Job]) -> int:
-    """As many as there are processors for their encoders, and a stream for each server."""
+    """As many as there are processors for their encoders, and enough to keep the servers busy."""
     servers = {url for job in jobs for url in job.settings.server.url or (DEFAULT_SERVER,)}
     encoders = choose_concurrency(len(servers) + MAX_ENCODERS, processors()).encoders
-    return min(MAX_STREAMS, max(encoders, len(servers)))
+    return min(MAX_STREAMS, max(encoders, _STREAMS * len(servers)))
 
 
 def make_folders(folders: Iterable[Path]) -> None:

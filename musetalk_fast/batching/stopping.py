@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from musetalk_fast.errors import MuseTalkError, ServersLostError, ServerUnreachableError
+from collections.abc import Iterable
+from pathlib import Path
+
+from musetalk_fast.errors import (
+    MuseTalkError,
+    OutputError,
+    OutputPlaceError,
+    OutputWriteError,
+    ServersLostError,
+    ServerUnreachableError,
+)
+from musetalk_fast.storage import AtomicFile
+
+_PROBE_BYTES = 1 << 20
+"""A folder that does not take so much more takes no other video."""
 
 
 class FailedFastError(Exception):
@@ -20,3 +34,32 @@ def servers_gone(error: MuseTalkError) -> ServersLostError:
         f"no server answers any more: {error}",
         hint="start the servers, then the same command again: it continues",
     )
+
+
+def check_folders(error: MuseTalkError, folders: Iterable[Path]) -> None:
+    """End the batch if a job failed because no folder for videos takes more.
+
+    Otherwise the servers would make every other video, too, for a disk that is full.
+
+    Args:
+        folders: that of the job, and those of the jobs to come.
+
+    Raises:
+        errors.OutputWriteError: nothing can be written there.
+    """
+    if not isinstance(error, OutputWriteError | OutputPlaceError):
+        return
+    if not any(map(_takes_more, folders)):
+        raise OutputWriteError(
+            f"no other video can be written: {error}",
+            hint="make space, or allow it, then the same command again: it continues",
+        )
+
+
+def _takes_more(folder: Path) -> bool:
+    try:
+        with AtomicFile(folder / "probe") as probe:
+            probe.write(bytes(_PROBE_BYTES))
+    except OutputError:
+        return False
+    return True

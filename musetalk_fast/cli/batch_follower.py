@@ -91,17 +91,23 @@ class BatchFollower:
         """Say what became of the jobs; the exit code."""
         report = self._keeper.close()
         failed = [job for job in report.jobs if job.state == "failed"]
-        members = {**report.counts(), "report": str(self._place.page), "jobs": _rows(report)}
-        self._display.result("summary", members, "\n".join(self._lines(report, failed)))
+        page = None if self._writer is None else self._writer.page
+        if self._writer is not None and self._writer.error is not None:
+            error = self._writer.error
+            self._display.warn(f"the report is not written: {error}", error.token)
+        place = None if page is None else str(page)
+        members = {**report.counts(), "report": place, "jobs": _rows(report)}
+        self._display.result("summary", members, "\n".join(self._lines(report, failed, place)))
         return 1 if failed else 0
 
-    def _lines(self, report: Report, failed: Sequence[JobRecord]) -> list[str]:
+    def _lines(self, report: Report, failed: Sequence[JobRecord], place: str | None) -> list[str]:
         wide = max((len(job.name) for job in failed), default=0)
         lines = [f"  {job.name:<{wide}}  {_reason(job)}" for job in failed]
         if failed:
             lines.insert(0, f"{len(failed)} failed:")
         total = ", ".join(f"{count} {_WORDS[state]}" for state, count in report.counts().items())
-        lines.append(f"{total} in {duration(report.wall_secs)}; report: {self._place.page}")
+        shown = "" if place is None else f"; report: {place}"
+        lines.append(f"{total} in {duration(report.wall_secs)}{shown}")
         return lines
 
 

@@ -103,6 +103,11 @@ class Member:
         return self.excluded or self._resume_at > asyncio.get_running_loop().time()
 
     @property
+    def may_stream(self) -> bool:
+        """Whether it serves another stream now, as far as it has said."""
+        return not (self.backing_off or self.link.is_saturated or self.link.is_full)
+
+    @property
     def available(self) -> bool:
         """Whether it may be used now, and its last request did not fail."""
         return not (self.backing_off or self.link.is_saturated or self._failures)

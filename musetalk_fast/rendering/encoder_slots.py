@@ -5,7 +5,7 @@ Without it each of many renders would have as many encoders as the machine has p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
@@ -22,6 +22,10 @@ class Sharer(Protocol):
     def active_segments(self) -> int:
         """These, and those that are in their encoders yet."""
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether it has segments that nobody has begun."""
+
     def wake(self) -> None:
         """A slot may be free."""
 
@@ -31,13 +35,15 @@ class EncoderSlots:
 
     Args:
         limit: of those that need frames at a time; as many more may be in their encoders.
+        renders_follow: whether renders will share them that do not yet.
 
     Attributes:
         threads: that encode.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, renders_follow: Callable[[], bool] = lambda: False) -> None:
         self.limit = limit
+        self._renders_follow = renders_follow
         self.threads = ThreadPoolExecutor(limit, "encode")
         self._sharers: list[Sharer] = []
 
@@ -63,6 +69,10 @@ class EncoderSlots:
             sum(each.open_segments for each in self._sharers) < self.limit
             and sum(each.active_segments for each in self._sharers) < 2 * self.limit
         )
+
+    def has_waiting(self) -> bool:
+        """Whether any render has segments, or will have some, that nobody has begun."""
+        return self._renders_follow() or any(each.has_waiting for each in self._sharers)
 
     def notify(self) -> None:
         """A slot may be free: whoever began first is woken first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -11,16 +12,13 @@ from musetalk_fast.errors import MuseTalkError, ProtocolError, ServerBusyError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
+from musetalk_fast.rendering.late_streams import lags, stalls
 from musetalk_fast.rendering.segment import ActiveSegment
+from musetalk_fast.rendering.server_turns import ServerTurns
 from musetalk_fast.video.parts import Part
 
 _POLL_INTERVAL_SECS = 0.5
 """How often an idle server checks whether another one lags."""
-
-_LAG_FACTOR = 2.0
-"""A stream lags if its remaining frames would take this many times as long as elsewhere."""
-_STALLED_SECS = 5.0
-"""A stream without a frame for so long lags, however slow the idle server is."""
 
 
 class Scheduler:
@@ -34,6 +32,7 @@ class Scheduler:
         on_part: called with each finished part.
         on_corrupt: called with the server whose frame could not be decoded.
         slots: what it shares with other renders at work; None: it is alone.
+        turns: of the servers; None: whoever asks first gets the next segment.
     """
 
     def __init__(
@@ -45,6 +44,7 @@ class Scheduler:
         on_part: Callable[[Segment, Part], None],
         on_corrupt: Callable[[Member, ProtocolError], None],
         slots: EncoderSlots | None = None,
+        turns: ServerTurns | None = None,
     ) -> None:
         self._waiting = deque(segments)
         self._active: list[ActiveSegment] = []
@@ -55,6 +55,7 @@ class Scheduler:
         self._on_part = on_part
         self._on_corrupt = on_corrupt
         self._slots = slots
+        self._turns = turns or ServerTurns(sys.maxsize)
         self._changed = asyncio.Event()
         self._corrupt_counts: dict[int, int] = {}
         self._frames = 0
@@ -85,11 +86,11 @@ class Scheduler:
             None: it has to back off first.
         """
         while not member.backing_off:
-            link = member.link
-            active = None if link.is_saturated or link.is_full else self._pick(member)
+            active = self._pick(member) if member.may_stream else None
             if active is not None:
                 return active
-            await self._wait_for_change()
+            with self._turns.waiting(member):
+                await self._wait_for_change()
         return None
 
     async def wait_until_frames_needed(self, member: Member) -> bool:
@@ -150,6 +151,11 @@ class Scheduler:
         """These, and those that are in their encoders yet."""
         return len(self._active)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether it has segments that nobody has begun."""
+        return bool(self._waiting)
+
     def fail(self, error: BaseException) -> None:
         """The render cannot go on."""
         if isinstance(error, StopIteration):  # a future does not take it: PEP 479
@@ -190,11 +196,14 @@ class Scheduler:
             and len(open_segments) < self._limit
             and len(self._active) < self._max_active
             and (self._slots is None or self._slots.has_free())
+            and self._turns.may_begin(member)
         ):
             return self._start(self._waiting.popleft())
         if self._waiting:
             return None
-        return next((active for active in open_segments if _lags(active, member)), None)
+        # Not made twice while there is something that nobody makes.
+        is_late = stalls if self._slots is not None and self._slots.has_waiting() else lags
+        return next((active for active in open_segments if is_late(active, member)), None)
 
     def _start(self, segment: Segment) -> ActiveSegment:
         try:
@@ -255,18 +264,3 @@ class Scheduler:
 def _is_open(active: ActiveSegment) -> bool:
     """Whether it needs frames and its thread takes them."""
     return not active.complete and not active.queue.closed
-
-
-def _lags(active: ActiveSegment, member: Member) -> bool:
-    """Whether `member` should stream the remaining frames of this segment too."""
-    streams = active.streams
-    if active.queue.backlogged or any(stats.member is member for stats in streams):
-        return False
-    if all(stats.silent_secs > _STALLED_SECS for stats in streams):
-        return True
-    # Two are enough, as long as one of them sends.
-    return (
-        len(streams) == 1
-        and member.throughput is not None
-        and _LAG_FACTOR * streams[0].throughput < member.throughput
-    )

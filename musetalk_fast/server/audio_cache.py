@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 from musetalk_fast.engines.base import Engine
 from musetalk_fast.media.wav import open_speech
 from musetalk_fast.server.avatar_cache import OnStage
+from musetalk_fast.server.fair_turns import FairTurns
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
 
@@ -19,7 +21,8 @@ Recordings = SingleFlight[str, object]
 def recording_cache(
     engine: Engine, store: AssetStore, thread: Executor, keep: int, on_stage: OnStage
 ) -> Recordings:
-    """Prepares recordings in a thread, one after the other, and keeps the last ones."""
+    """Prepares recordings in a thread, one after the other, users in turn; keeps the last ones."""
+    turns = FairTurns()
 
     def prepare(path: Path, watch: JobControl) -> object:
         with on_stage("prepare_recording"):
@@ -28,6 +31,8 @@ def recording_cache(
     async def make(name: str, watch: JobControl) -> object:
         with store.lease(name) as path:
             await store.verify(name)
-            return await asyncio.get_running_loop().run_in_executor(thread, prepare, path, watch)
+            work = partial(prepare, path, watch)
+            async with turns.turn(watch.users):
+                return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     return SingleFlight(make, keep)

@@ -15,6 +15,7 @@ from pathlib import Path
 from musetalk_fast.engines.base import Engine, PreparedAvatar
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.fair_turns import FairTurns
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
@@ -79,7 +80,8 @@ OnStage = Callable[[str], AbstractContextManager[None]]
 def avatar_cache(
     engine: Engine, store: AssetStore, thread: Executor, limits: Limits, on_stage: OnStage
 ) -> Avatars:
-    """Prepares avatars in a thread, one after the other, and keeps the last ones."""
+    """Prepares avatars in a thread, one after the other, users in turn; keeps the last ones."""
+    turns = FairTurns()
 
     def prepare(path: Path, options: AvatarOptions, watch: JobControl) -> ReadyAvatar:
         with on_stage("prepare_avatar"):
@@ -90,7 +92,8 @@ def avatar_cache(
         with store.lease(name) as path:
             await store.verify(name)
             work = partial(prepare, path, options, watch)
-            return await asyncio.get_running_loop().run_in_executor(thread, work)
+            async with turns.turn(watch.users):
+                return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     return SingleFlight(make, limits.avatars, _source_frames, limits.prepared_frames)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -15,18 +15,22 @@ V = TypeVar("V")
 
 
 class JobControl(CancelFlag):
-    """The progress that a worker thread reports, and the flag by which it is cancelled."""
+    """The progress that a worker thread reports, and the flag by which it is cancelled.
 
-    def __init__(self) -> None:
+    Attributes:
+        users: how many requests of each wait for it; who has begun it stays.
+    """
+
+    def __init__(self, user: str) -> None:
         super().__init__()
         self.progress: Progress | None = None
+        self.users = Counter({user: 0})
 
 
 class _Job(Generic[V]):
     def __init__(self, task: asyncio.Task[V], watch: JobControl) -> None:
         self.task = task
         self.watch = watch
-        self.waiters = 0
 
 
 class SingleFlight(Generic[K, V]):
@@ -54,18 +58,19 @@ class SingleFlight(Generic[K, V]):
         self._results: OrderedDict[K, V] = OrderedDict()
         self._jobs: dict[K, _Job[V]] = {}
 
-    async def get(self, key: K) -> V:
+    async def get(self, key: K, user: str) -> V:
         """The result for a key, made if need be; raises what making it raised."""
         if key in self._results:
             self._results.move_to_end(key)
             return self._results[key]
-        job = self._jobs.get(key) or self._begin(key)
-        job.waiters += 1
+        job = self._jobs.get(key) or self._begin(key, user)
+        users = job.watch.users
+        users[user] += 1
         try:
             return await asyncio.shield(job.task)
         finally:
-            job.waiters -= 1
-            if not job.waiters and not job.task.done():
+            users[user] -= 1
+            if not users.total() and not job.task.done():
                 self._abandon(key, job)
 
     def progress(self, key: K) -> Progress | None:
@@ -73,8 +78,8 @@ class SingleFlight(Generic[K, V]):
         job = self._jobs.get(key)
         return job.watch.progress if job else None
 
-    def _begin(self, key: K) -> _Job[V]:
-        watch = JobControl()
+    def _begin(self, key: K, user: str) -> _Job[V]:
+        watch = JobControl(user)
         job = _Job(asyncio.ensure_future(self._run(key, watch)), watch)
         self._jobs[key] = job
         job.task.add_done_callback(lambda _task: self._forget(key, job))

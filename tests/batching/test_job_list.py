@@ -154,6 +154,34 @@ def test_errors_of_several_lists_come_together(tmp_path: Path) -> None:
         collect_jobs([str(tmp_path / "none.jsonl")], JobListDefaults(Settings()))
 
 
+def test_no_job_writes_what_another_one_reads_or_writes(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "moving.mp4").touch()
+    row = "moving.mp4,a.wav,{}\n".format
+    with pytest.raises(errors.JobListError, match="same file") as caught:
+        _collect(tmp_path / "j.csv", "avatar,audio,output\n" + row("x.mp4") + row("sub/../x.mp4"))
+    assert len(caught.value.details) == 1
+    with pytest.raises(errors.JobListError, match="same file"):
+        _collect(tmp_path / "j.csv", "avatar,audio,output\n" + row("x.mp4") + row("link/x.mp4"))
+    other = "a.png,b.wav,link/moving.mp4\n"
+    with pytest.raises(errors.JobListError, match="other jobs read") as caught:
+        _collect(tmp_path / "j.csv", "avatar,audio,output\n" + row("x.mp4") + other)
+    assert [str(tmp_path / "link/moving.mp4") in line for line in caught.value.details] == [True]
+
+
+def test_jobs_of_several_lists_have_names_of_their_own(tmp_path: Path) -> None:
+    lists = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for file in ("a.png", "a.wav"):
+            (tmp_path / name / file).touch()
+        lists.append(tmp_path / name / "jobs.jsonl")
+        lists[-1].write_text('{"avatar": "a.png", "audio": "a.wav"}\n')
+    jobs = collect_jobs([str(each) for each in lists], JobListDefaults(Settings())).jobs
+    assert [job.name for job in jobs] == [str(each.parent / "a.mp4") for each in lists]
+
+
 def test_every_setting_has_a_name_of_its_own() -> None:
     keys = [
         key

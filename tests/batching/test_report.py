@@ -21,7 +21,9 @@ from musetalk_fast.batching.report import (
     report_to_json,
 )
 from musetalk_fast.batching.report_folder import ReportFolder
+from musetalk_fast.batching.report_keeper import ReportKeeper
 from musetalk_fast.batching.report_page import report_to_html
+from musetalk_fast.batching.report_writer import ReportWriter
 from musetalk_fast.batching.thumbnail import thumbnail
 from musetalk_fast.events import MouthFigures
 
@@ -73,7 +75,7 @@ def test_nothing_of_the_page_is_fetched_or_obeyed() -> None:
     sources = [each["src"] for _, each in page.elements if "src" in each]
     assert sources == ["data:image/jpeg;base64,/9g8Yj4="]
     links = {each["href"] for _, each in page.elements if "href" in each}
-    assert links == {"a%20b/anna.mp4", "javascript%3Aalert%281%29"}
+    assert links == {"a%20b/anna.mp4", "javascript%3Aalert%281%29", "#job-1", "#job-2"}
     assert not any(name.startswith("on") for _, each in page.elements for name in each)
     (policy,) = (each["content"] for _, each in page.elements if each.get("http-equiv") is not None)
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -95,6 +97,27 @@ def test_failures_and_still_mouths_stand_out() -> None:
         assert figure in rest
     calm = _Page(report_to_html(_report(DONE), {}))
     assert "Look at these" not in calm.said
+
+
+def test_what_there_is_much_of_is_folded_away() -> None:
+    servers = tuple(f"http://gpu{number} (musetalk 1.5)" for number in range(5))
+    failed = [replace(FAILED, name=f"clip {number}") for number in range(25)]
+    page = _Page(report_to_html(replace(_report(DONE, *failed), servers=servers), {}))
+    assert "details" in {tag for tag, _ in page.elements}
+    assert "5 servers" in page.said
+    concerns = page.said.partition("Look at these")[2].partition("more are red in the table")[0]
+    assert concerns.endswith("\n5 ")
+    assert concerns.count("MTF-X") == 20
+    places = {each["id"] for _, each in page.elements if "id" in each}
+    jumps = {each["href"] or "" for _, each in page.elements if "href" in each}
+    assert {each[1:] for each in jumps if each.startswith("#")} <= places
+
+
+def test_names_from_right_to_left_do_not_turn_what_is_beside_them() -> None:
+    name = "\u05d0\u05e0\u05d4 12"
+    text = report_to_html(_report(replace(DONE, name=name, avatar=f"{name}.png")), {})
+    assert f"<bdi>{name}</bdi></a>" in text
+    assert f"<bdi>{name}.png</bdi> + <bdi>anna.wav</bdi>" in text
 
 
 def test_the_document_is_read_again() -> None:
@@ -161,3 +184,24 @@ def test_a_thumbnail_is_a_frame_of_the_middle(tmp_path: Path) -> None:
     path.write_bytes(b"no video")
     assert thumbnail(path) is None
     assert thumbnail(tmp_path / "none.mp4") is None
+
+
+def test_a_report_that_cannot_be_written_is_none(tmp_path: Path) -> None:
+    folder = ReportFolder(tmp_path / "gone")
+    writer = ReportWriter(ReportKeeper([], folder, {}), folder)
+    writer.close()
+    assert (writer.page, writer.error is None) == (None, False)
+    folder.folder.mkdir()
+    writer.close()
+    assert (writer.page, writer.error) == (folder.page, None)
+    folder.page.write_text("mine")
+    folder.page.chmod(0o400)
+    assert ReportWriter(ReportKeeper([], folder, {}), folder).page is None
+
+
+def test_the_pace_is_that_of_the_last_batch_that_made_some(tmp_path: Path) -> None:
+    assert ReportFolder(tmp_path).pace() is None
+    shard, whole = ReportFolder(tmp_path, (1, 2)), ReportFolder(tmp_path)
+    shard.write(shard.document, report_to_json(_report(DONE)))
+    whole.write(whole.document, report_to_json(_report(replace(DONE, state="kept"))))
+    assert whole.pace() == pytest.approx(50 / 61)

@@ -219,6 +219,63 @@ def test_a_batch_ends_when_no_server_answers_any_more(tmp_path: Path) -> None:
     assert list(recorder.states.values()) == ["done", "failed", "waiting", "waiting"]
 
 
+def test_a_batch_ends_when_no_video_can_be_written_any_more(
+    tmp_path: Path, preview_server: str
+) -> None:
+    jobs = [job(tmp_path, name, small(preview_server)) for name in "abc"]
+    folder = tmp_path / "out"
+    recorder = Recorder(jobs, ReportFolder(tmp_path))
+    keep = recorder.end
+
+    def keep_and_take_away(outcome: Outcome) -> None:
+        keep(outcome)
+        if folder.is_dir():
+            folder.rename(tmp_path / "away")
+            folder.touch()
+
+    recorder.end = keep_and_take_away  # type: ignore[method-assign]
+    with pytest.raises(errors.OutputWriteError, match="no other video can be written"):
+        asyncio.run(render_all(jobs, recorder, FinishedVideos({}), BatchOptions(at_once=1)))
+    recorder.close()
+    assert recorder.interrupted
+    assert list(recorder.states.values()) == ["done", "failed", "waiting"]
+
+
+def test_one_folder_that_takes_no_video_does_not_end_the_batch(
+    tmp_path: Path, preview_server: str
+) -> None:
+    settings = small(preview_server)
+    lost, good = job(tmp_path, "lost", settings, 0.2), job(tmp_path, "good", settings)
+    lost = replace(lost, output=tmp_path / "gone/lost.mp4")
+    recorder = Recorder([lost, good], ReportFolder(tmp_path))
+    begin = recorder.begin
+
+    def take_away_and_begin(job: Job) -> None:
+        if job is lost:
+            lost.output.parent.rmdir()
+        begin(job)
+
+    recorder.begin = take_away_and_begin  # type: ignore[method-assign]
+    asyncio.run(render_all([lost, good], recorder, FinishedVideos({}), BatchOptions(at_once=1)))
+    recorder.close()
+    assert recorder.states == {"lost": "failed", "good": "done"}
+    assert not recorder.interrupted
+
+
+def test_batches_into_one_folder_keep_each_others_records(
+    tmp_path: Path, preview_server: str
+) -> None:
+    one, two = (job(tmp_path, name, small(preview_server)) for name in "ab")
+    folder = ReportFolder(one.output.parent)
+    slow = Recorder([one], folder)  # it began before the other one, and ends after it
+    assert run([two]).states == {"b": "done"}
+    asyncio.run(render_all([one], slow, FinishedVideos({}), BatchOptions()))
+    slow.close()
+    document = json.loads(folder.document.read_text())
+    assert [each["name"] for each in document["jobs"]] == ["a"]
+    assert [each["name"] for each in document["earlier"]] == ["b"]
+
+
 def test_the_output_folder_is_made(tmp_path: Path) -> None:
     make_folder(tmp_path / "a/b")
     make_folder(tmp_path / "a/b")

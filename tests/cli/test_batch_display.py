@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from terminal import opened_terminal
 
-from musetalk_fast.batching import Job, Outcome
+from musetalk_fast.batching import Job, Outcome, ReportFolder
 from musetalk_fast.cli.batch_bars import BarBatch
 from musetalk_fast.cli.batch_display import BatchDisplay
+from musetalk_fast.cli.batch_follower import BatchFollower
 from musetalk_fast.cli.batch_json_lines import JsonBatch
 from musetalk_fast.cli.batch_text import LineBatch, QuietBatch
 from musetalk_fast.cli.openjd_display import OpenJDBatch
@@ -182,3 +183,30 @@ def test_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
             "stopped: 0 of 200 jobs were over, 42 at work; the same command again continues",
         ]
     assert capsys.readouterr().out == ""
+
+
+class _Noting(BatchDisplay):
+    """Notes what is said."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(total)
+        self.said: list[str] = []
+
+    def warn(self, message: str, token: str) -> None:
+        self.said.append(f"{message} ({token})")
+
+    def result(self, _name: str, members: dict[str, object], text: str) -> None:
+        self.said += [f"report: {members['report']}", text.splitlines()[-1]]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_report_is_named_only_if_it_was_written(is_there: bool, tmp_path: Path) -> None:
+    place = ReportFolder(tmp_path if is_there else tmp_path / "gone")
+    display = _Noting(1)
+    with BatchFollower(display, [_job("anna")], place, {}) as follower:
+        follower.begin(_job("anna"))
+        follower.end(_failed("anna"))
+    follower.summarise()
+    said = "\n".join(display.said)
+    assert ("; report: " in said, "is not written" in said) == (is_there, not is_there)
+    assert f"report: {place.page if is_there else None}" in said

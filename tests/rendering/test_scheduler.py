@@ -16,10 +16,12 @@ from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
+from musetalk_fast.rendering import late_streams
 from musetalk_fast.rendering import scheduler as scheduler_module
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
+from musetalk_fast.rendering.server_turns import ServerTurns
 from musetalk_fast.video.parts import Part
 
 CUT = errors.StreamCutError("cut")
@@ -35,12 +37,15 @@ class Render:
         segments: int,
         limit: int = 2,
         slots: EncoderSlots | None = None,
+        turns: ServerTurns | None = None,
     ) -> None:
         self.done: list[int] = []
         self.blamed: list[tuple[str, str]] = []
         begin = partial(ActiveSegment, encode=encoder, threads=threads)
         cut = [Segment(number, 4 * number, 4 * number + 4) for number in range(segments)]
-        self.scheduler = Scheduler(cut, limit, begin, 2, self._on_part, self._on_corrupt, slots)
+        self.scheduler = Scheduler(
+            *(cut, limit, begin, 2, self._on_part, self._on_corrupt, slots, turns)
+        )
 
     def _on_part(self, segment: Segment, _part: object) -> None:
         self.done.append(segment.number)
@@ -261,11 +266,11 @@ async def test_a_stream_that_stops_is_continued_by_an_idle_server(
     stats.record_frames(1)
     again = asyncio.ensure_future(render.scheduler.next_segment(first))
     for name in ("second", "third"):  # the second one stops, too
-        monkeypatch.setattr(scheduler_module, "_STALLED_SECS", 3600.0)
+        monkeypatch.setattr(late_streams, "_STALLED_SECS", 3600.0)
         waiting = asyncio.ensure_future(render.scheduler.next_segment(member(name)))
         await asyncio.wait([waiting], timeout=0.1)
         assert not waiting.done()
-        monkeypatch.setattr(scheduler_module, "_STALLED_SECS", 0.0)
+        monkeypatch.setattr(late_streams, "_STALLED_SECS", 0.0)
         assert await asyncio.wait_for(waiting, 60) is active
         stats = StreamStats(member(name))
         active.streams.append(stats)
@@ -366,3 +371,57 @@ async def test_a_server_that_serves_no_more_streams_is_not_asked(
     active, _ = await asyncio.wait_for(waiting, 60)
     assert active.segment.number == 0
     await render.scheduler.close()
+
+
+async def test_a_server_with_fewer_streams_comes_first(threads: ThreadPoolExecutor) -> None:
+    busy, idle = member("busy"), member("idle")
+    busy.again().stream_begins()
+    with EncoderSlots(1) as slots:
+        first = Render(threads, Encoder(), 1, slots=slots)
+        render = Render(threads, Encoder(), 1, slots=slots, turns=ServerTurns(2))
+        with slots.shared_by(first.scheduler), slots.shared_by(render.scheduler):
+            active, stats = await _take(first.scheduler, member())
+            asked = [
+                asyncio.ensure_future(render.scheduler.next_segment(each)) for each in (busy, idle)
+            ]
+            await asyncio.sleep(0)
+            await _complete(active, stats)
+            slots.notify()
+            await asyncio.wait_for(asked[1], 60)
+            assert not asked[0].done()
+            asked[0].cancel()
+            await render.scheduler.close()
+
+
+async def test_a_server_has_no_more_than_its_share_of_all_streams(
+    threads: ThreadPoolExecutor,
+) -> None:
+    render, server = Render(threads, Encoder(), 1, turns=ServerTurns(2)), member()
+    other = server.again()
+    for _ in range(2):
+        other.stream_begins()
+    asked = asyncio.ensure_future(render.scheduler.next_segment(server))
+    await asyncio.sleep(0)
+    assert not render.scheduler.active_segments
+    other.stream_ended()
+    render.scheduler.wake()
+    await asyncio.wait_for(asked, 60)
+    await render.scheduler.close()
+
+
+async def test_nothing_is_made_twice_while_other_renders_wait(threads: ThreadPoolExecutor) -> None:
+    slow, fast = member("slow"), member("fast")
+    fast.worked(1000, 0.01)
+    follow = [True]
+    with EncoderSlots(2, lambda: bool(follow)) as slots:
+        render = Render(threads, Encoder(), 1, slots=slots)
+        active, _ = await _take(render.scheduler, slow)
+        second = asyncio.ensure_future(render.scheduler.next_segment(fast))
+        await asyncio.sleep(0)
+        render.scheduler.wake()
+        await asyncio.sleep(0)
+        assert not second.done()
+        follow.clear()
+        render.scheduler.wake()
+        assert await asyncio.wait_for(second, 60) is active
+        await render.scheduler.close()

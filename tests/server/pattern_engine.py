@@ -12,6 +12,7 @@ the engine. A recording whose first sample is -13 cannot be inferred.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class PatternEngine:
         self._crop_secs = crop_secs
         self._pace = throughput
         self._due = 0.0
+        self._answered = -math.inf
         self._step = step
         self._model = model
         self._shift = shift
@@ -121,10 +123,11 @@ class PatternEngine:
     def _keep_pace(self, count: int, throughput: float) -> None:
         """By a timetable, so that what a crop costs and late wake-ups do not add up."""
         now = time.monotonic()
-        if now - self._due > _NAP_SECS:
+        if now - self._answered > _NAP_SECS:
             self._due = now  # it was idle
         self._due += count / throughput
         time.sleep(max(0.0, self._due - now))
+        self._answered = time.monotonic()
 
     def close(self) -> None:
         self._note("close", 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -14,15 +15,17 @@ import numpy as np
 import pytest
 from in_process import head, server_in, wire_to
 from pattern_engine import PatternAvatar, PatternEngine
-from server_process import sha256, until
+from server_process import avatar, sha256, until
 
-from musetalk_fast.engines.base import CropRequest
+from musetalk_fast.engines.base import CancelCheck, CropRequest, OnFace
 from musetalk_fast.errors import InvalidSettingError
 from musetalk_fast.server.batcher import Batcher
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.fair_turns import FairTurns
 from musetalk_fast.server.key_file import read_keys
 from musetalk_fast.server.quotas import Quotas
 from musetalk_fast.server.users import KeyRing, Quota, User
+from musetalk_fast.types import AvatarOptions
 
 FILE = """
 [anna]
@@ -219,3 +222,68 @@ async def test_users_share_the_engine_whatever_the_number_of_their_streams() -> 
     assert max(by_user.values()) == 3
     assert min(by_user.values()) == 2
     assert len(by_user) == 3
+
+
+class _Preparing(PatternEngine):
+    """Notes which avatar it prepares, and waits with the first one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+        self.tags: list[str] = []
+
+    def prepare_avatar(
+        self, path: Path, options: AvatarOptions, on_face: OnFace, check: CancelCheck
+    ) -> PatternAvatar:
+        self.tags.append(str(json.loads(path.read_bytes())["tag"]))
+        if len(self.tags) == 1:
+            assert self.open.wait(30)
+        return super().prepare_avatar(path, options, on_face, check)
+
+
+async def test_users_take_turns_with_preparations_whatever_their_number(tmp_path: Path) -> None:
+    names = ("anna", "ben", "chris")
+    keys = KeyRing({name: User(name) for name in names})
+    engine = _Preparing()
+    async with server_in(tmp_path, keys=keys, engine=lambda: engine) as server:
+        client = server.client
+
+        async def prepare(user: str, tag: str) -> None:
+            header = {"Authorization": f"Bearer {user}"}
+            client.session.headers.update(header)
+            name = await client.put(avatar(tag=tag))
+            url = f"{client.base}/v1/avatars"
+            async with client.session.post(url, json={"avatar": name}, headers=header) as answer:
+                assert answer.status == 200
+                await answer.read()
+
+        asked: list[asyncio.Task[None]] = []
+        # `shared` was asked for by anna as her fourth, and by chris as his only one.
+        for user, tag in (
+            *(("anna", tag) for tag in ("a1", "a2", "a3", "shared")),
+            *(("ben", "b1"), ("ben", "b2"), ("chris", "shared")),
+        ):
+            asked.append(asyncio.ensure_future(prepare(user, tag)))
+            await until(lambda: len(server.services.jobs.all) == len(asked))
+        await until(lambda: engine.tags == ["a1"])
+        engine.open.set()
+        await asyncio.gather(*asked)
+    assert engine.tags == ["a1", "shared", "b1", "a2", "b2", "a3"]
+
+
+async def test_who_has_gone_while_waiting_keeps_no_turn() -> None:
+    turns, order = FairTurns(), list[str]()
+
+    async def work(user: str) -> None:
+        async with turns.turn({user: 1}):
+            order.append(user)
+            await asyncio.sleep(0)
+
+    async with turns.turn({"anna": 1}):
+        tasks = [asyncio.ensure_future(work(user)) for user in ("anna", "ben", "chris", "dora")]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+    tasks[2].cancel()  # its turn has just come
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == ["dora", "anna"]

@@ -53,7 +53,7 @@ async def test_a_disk_that_is_full_while_a_video_is_prepared(tmp_path: Path) -> 
     with ThreadPoolExecutor(1) as thread:
         avatars = avatar_cache(_FullDisk(), store, thread, Limits(), lambda _stage: nullcontext())
         with pytest.raises(RefusalError, match="No space left") as caught:
-            await avatars.get((sha256(data), AvatarOptions()))
+            await avatars.get((sha256(data), AvatarOptions()), "a")
     assert (caught.value.status, caught.value.code) == (503, "MTF-STORE-FULL")
 
 
@@ -66,6 +66,6 @@ async def test_results_are_kept_up_to_a_weight() -> None:
 
     results = SingleFlight(make, 3, lambda weight: weight, 10)
     for key in (4, 5, 4, 6, 4, 20, 20, 4):
-        assert await results.get(key) == key
+        assert await results.get(key, "a") == key
     # 6 ends 5, which was not used since; 20 is too heavy, but the last one is kept in any case.
     assert made == [4, 5, 6, 20, 4]

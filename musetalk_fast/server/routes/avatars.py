@@ -42,7 +42,7 @@ async def post_avatars(request: web.Request) -> web.StreamResponse:
         ):
             avatars = loaded.avatars
             ready = await response.during(
-                avatars.get(key), lambda: job.prepares(avatars.progress(key))
+                avatars.get(key, job.user), lambda: job.prepares(avatars.progress(key))
             )
             await _send_faces(response, job, loaded.info, ready, asked)
 

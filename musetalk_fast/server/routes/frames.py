@@ -45,7 +45,7 @@ async def post_frames(request: web.Request) -> web.StreamResponse:
             services.quotas.frames(user, asked.stop - asked.start, lambda: job.made),
         ):
             ready = await _avatar(response, job, loaded, asked)
-            recording = await response.during(loaded.recordings.get(asked.audio))
+            recording = await response.during(loaded.recordings.get(asked.audio, job.user))
             await _send_frames(response, job, loaded, ready, recording, asked)
 
     return await MessageResponse(request, wire_encoder(request), services).run(work)
@@ -64,7 +64,9 @@ async def _avatar(
 ) -> ReadyAvatar:
     key = (asked.avatar, asked.options)
     avatars = loaded.avatars
-    ready = await response.during(avatars.get(key), lambda: job.prepares(avatars.progress(key)))
+    ready = await response.during(
+        avatars.get(key, job.user), lambda: job.prepares(avatars.progress(key))
+    )
     if asked.faces is not None and asked.faces != ready.digest:
         raise FacesDifferError(
             "the faces are not those of the request",

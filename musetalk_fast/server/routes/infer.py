@@ -121,9 +121,9 @@ class _Work:
         response, loaded = self._response, self._loaded
         await response.during(self._services.store.verify(asked.image))
         picture = await response.during(asyncio.to_thread(_picture, asked.path))
-        ready = await response.during(loaded.avatars.get((asked.image, asked.options)))
+        ready = await response.during(loaded.avatars.get((asked.image, asked.options), job.user))
         pasting = FullFramePaster(picture, _only_face(ready))
-        recording = await response.during(loaded.recordings.get(asked.wav))
+        recording = await response.during(loaded.recordings.get(asked.wav, job.user))
         await _send(response, job, loaded, asked, _requests(ready, recording, asked), pasting)
 
 
