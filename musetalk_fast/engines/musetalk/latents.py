@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.musetalk.accelerator import Accelerator, memory_errors
+from musetalk_fast.engines.musetalk.accelerator import Accelerator, device_errors
 from musetalk_fast.engines.musetalk.architecture import LATENT_CHANNELS, LATENT_SIDE, SCALING_FACTOR
 from musetalk_fast.engines.musetalk.batch_size import BatchSize
 from musetalk_fast.engines.musetalk.networks import FullPrecision, Networks
@@ -94,7 +94,7 @@ class LatentEncoder:
     def _run(self, vae: Any, dtype: Any, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         places = np.minimum(np.arange(self._batch.size), len(crops) - 1)
         noise = self._noise(crops)[:, places] if self._is_sampled else (None, None)
-        with torch.inference_mode(), memory_errors():
+        with torch.inference_mode(), device_errors():
             whole = torch.from_numpy(crops[places]).to(self._accelerator.device)
             whole = whole.permute(0, 3, 1, 2).float() / 255
             masked = whole.clone()

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from musetalk_fast.engines.musetalk.accelerator import Accelerator, memory_errors
+from musetalk_fast.engines.musetalk.accelerator import Accelerator, device_errors
 from musetalk_fast.engines.musetalk.architecture import Architecture, read_architecture
 from musetalk_fast.engines.musetalk.model_folder import ModelFiles, NetworkFiles
 from musetalk_fast.engines.musetalk.weights import (
@@ -46,6 +46,11 @@ class Networks:
     vae_digest: str
     draft: Any = None
 
+    @property
+    def speech_layers(self) -> int:
+        """Layers of a feature of speech: Whisper's, and the input of its first one."""
+        return int(self.whisper.config.encoder_layers) + 1
+
 
 def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
     """Load all weights.
@@ -69,7 +74,7 @@ def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
     own = [each for each in (unet, vae, whisper, draft) if each is not None]
     digest, vae_digest = fingerprint(*own), fingerprint(vae)
     fold_time(unet)
-    with memory_errors():
+    with device_errors():
         for network in (unet, vae, *([] if draft is None else [draft])):
             # Not diffusers' own `to`, which warns. Convolutions are faster on channels_last.
             torch.nn.Module.to(
@@ -162,7 +167,7 @@ class FullPrecision:
 
 
 def _in_full(network: Any) -> Any:
-    with memory_errors():
+    with device_errors():
         return torch.nn.Module.float(copy.deepcopy(network))
 
 
