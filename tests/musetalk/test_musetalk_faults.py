@@ -110,16 +110,30 @@ def test_a_face_that_is_no_numbers_in_16_bits_is_encoded_in_fp32(full, monkeypat
     half = networks_in(torch.bfloat16)
     half.vae.encoder.conv_in.bias[0] = 1e30
     own = FullPrecision(half)
-    own.vae = full.vae
+    own._vae = full.vae
     face = [np.zeros((256, 256, 3), np.uint8)]
     encoder = LatentEncoder(half, accelerator(torch.bfloat16, 1), own)
     wanted = LatentEncoder(full, accelerator(torch.float32, 1)).encode(face)
     assert np.abs(encoder.encode(face) - wanted).max() < 0.01  # kept in float16
     assert "latents of 1 faces were no numbers in bf16" in caplog.text
-    own.vae = half.vae
+    own._vae = half.vae
     monkeypatch.setattr(half.vae, "encode", lambda values: _NoNumbers())
     with pytest.raises(CropNumbersError, match="VAE"):
         encoder.encode(face)
+
+
+def test_no_memory_for_fp32_leaves_the_batch_as_it_is(full, monkeypatch) -> None:
+    class NoMemory:
+        @property
+        def vae(self) -> Any:
+            raise DeviceMemoryError("the GPU has no more memory")
+
+    half = networks_in(torch.bfloat16)
+    half.vae.encoder.conv_in.bias[0] = 1e30
+    encoder = LatentEncoder(half, accelerator(torch.bfloat16, 2), NoMemory())  # type: ignore[arg-type]
+    with pytest.raises(DeviceMemoryError, match="no more memory"):
+        encoder.encode([np.zeros((256, 256, 3), np.uint8)])
+    assert encoder._batch.size == 2
 
 
 class _NoNumbers:

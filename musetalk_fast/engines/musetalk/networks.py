@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import functools
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -144,7 +144,7 @@ def fold_time(unet: Any) -> None:
 
 
 class FullPrecision:
-    """Networks in float32, each copied when it is first needed.
+    """Networks in float32, each copied when it is first needed, by whichever thread.
 
     Reading an attribute raises `errors.DeviceMemoryError` or `errors.MemoryLimitError` where a copy
     does not fit.
@@ -152,18 +152,27 @@ class FullPrecision:
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
+        self._lock = threading.RLock()  # of several threads that need a copy, one makes it
+        self._vae: Any = None
+        self._all: Networks | None = None
 
-    @functools.cached_property
+    @property
     def vae(self) -> Any:
         """The VAE alone."""
-        return _in_full(self._networks.vae)
+        with self._lock:
+            if self._vae is None:
+                self._vae = _in_full(self._networks.vae)
+            return self._vae
 
-    @functools.cached_property
+    @property
     def networks(self) -> Networks:
         """All that crops are made of."""
-        own = self._networks
-        draft = None if own.draft is None else _in_full(own.draft)
-        return replace(own, unet=_in_full(own.unet), vae=self.vae, draft=draft)
+        with self._lock:
+            if self._all is None:
+                own = self._networks
+                draft = None if own.draft is None else _in_full(own.draft)
+                self._all = replace(own, unet=_in_full(own.unet), vae=self.vae, draft=draft)
+            return self._all
 
 
 def _in_full(network: Any) -> Any:
