@@ -138,8 +138,8 @@ def _recorded(
     generator = torch.Generator().manual_seed(0)
     noise = [torch.randn(shape, generator=generator).to(accelerator.dtype) for shape in shapes]
     wanted = eager.run(*noise)
-    nothing = [torch.zeros_like(each) for each in noise]
-    runner = GraphRunner(networks, accelerator.device, *nothing, record)
+    latents, tokens = (torch.zeros_like(each) for each in noise)
+    runner = GraphRunner(networks, accelerator.device, latents, tokens, record)
     away = _levels_away(wanted, runner.run(*noise))
     if away > _MAX_LEVELS_AWAY:
         raise RuntimeError(f"its crops are {away} levels away")
