@@ -7,15 +7,17 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from musetalk_fast.engines.musetalk import compute_worker, worker_pool
+from musetalk_fast.engines.musetalk import compute_worker, worker_pool, worker_process
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
-from musetalk_fast.engines.musetalk.compute import ComputeOptions, load_compute
+from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions, load_compute
+from musetalk_fast.engines.musetalk.worker_messages import receive, send
 from musetalk_fast.engines.musetalk.worker_places import places_of
 from musetalk_fast.engines.musetalk.worker_pool import (
     LEAST_CALL_SECS,
@@ -25,6 +27,7 @@ from musetalk_fast.engines.musetalk.worker_pool import (
 from musetalk_fast.errors import (
     CropNumbersError,
     DeviceError,
+    DeviceFaultError,
     UsageError,
     WeightsMissingError,
     WorkerEndedError,
@@ -187,6 +190,31 @@ def test_a_pool_that_ends_lets_nobody_wait(models) -> None:
     with pytest.raises(WorkerEndedError, match="ends"):
         pool.features(np.zeros(1, np.float32))
     assert place.name == "CPU worker 0"
+
+
+def test_a_gpu_that_failed_ends_its_process(models, monkeypatch) -> None:
+    """Nothing that it was asked later would succeed."""
+
+    class Failing:
+        info = ComputeInfo("0", "0", "fp32", "a GPU", 1, 1, 5, 32)
+
+        def warm_up(self) -> float:
+            return 0.5
+
+        def crops(self, *_given: np.ndarray) -> np.ndarray:
+            raise DeviceFaultError("the GPU failed: an illegal memory access")
+
+    monkeypatch.setattr(worker_process, "load_compute", lambda _options: Failing())
+    ours, theirs = Pipe()
+    with ours, theirs:
+        send(ours, {**asdict(options(models)), "models": str(models)})
+        send(ours, {"work": "crops"}, inputs(1))
+        with pytest.raises(SystemExit) as caught:
+            worker_process._serve(theirs)
+        assert caught.value.code == 70
+        head, _ = receive(ours)
+        assert (head["info"]["gpu_name"], head["call_secs"]) == ("a GPU", 0.5)
+        assert not ours.poll()
 
 
 def test_weights_that_are_missing_are_said_and_nothing_is_left(tmp_path) -> None:
