@@ -18,7 +18,6 @@ from musetalk_fast.engines.musetalk import compute_worker, worker_pool, worker_p
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
 from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions, load_compute
 from musetalk_fast.engines.musetalk.worker_messages import receive, send
-from musetalk_fast.engines.musetalk.worker_places import places_of
 from musetalk_fast.engines.musetalk.worker_pool import (
     LEAST_CALL_SECS,
     WorkerPool,
@@ -26,9 +25,7 @@ from musetalk_fast.engines.musetalk.worker_pool import (
 )
 from musetalk_fast.errors import (
     CropNumbersError,
-    DeviceError,
     DeviceFaultError,
-    UsageError,
     WeightsMissingError,
     WorkerEndedError,
     WorkersBusyError,
@@ -221,34 +218,3 @@ def test_weights_that_are_missing_are_said_and_nothing_is_left(tmp_path) -> None
     with pytest.raises(WeightsMissingError, match="missing weights") as caught:
         start_workers(options(tmp_path), "cpu")
     assert caught.value.where == str(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("gpus", "visible", "wanted"),
-    [
-        ("all", ["0", "1"], [("cuda", "0"), ("cuda", "1")]),
-        ("1", ["0", "1"], [("cuda", "1")]),
-        ("1, 0", ["5", "GPU-ab"], [("cuda", "GPU-ab"), ("cuda", "5")]),
-        ("cpu,cpu", [], [("cpu", ""), ("cpu", "")]),
-        ("0,cpu", ["0"], [("cuda", "0"), ("cpu", "")]),
-    ],
-)
-def test_gpus_are_named(gpus, visible, wanted) -> None:
-    found = places_of(gpus, DeviceChoice.AUTO, visible)
-    assert [(each.device, each.environment["CUDA_VISIBLE_DEVICES"]) for each in found] == wanted
-
-
-@pytest.mark.parametrize(
-    ("gpus", "device", "kind", "words"),
-    [
-        ("all", DeviceChoice.AUTO, DeviceError, "no CUDA device"),
-        ("2", DeviceChoice.AUTO, DeviceError, "no GPU 2: 0 can be used"),
-        ("", DeviceChoice.AUTO, UsageError, "numbers with commas"),
-        ("0;1", DeviceChoice.AUTO, UsageError, "numbers with commas"),
-        ("0,0", DeviceChoice.AUTO, UsageError, "twice"),
-        ("0", CPU, UsageError, "contradict"),
-    ],
-)
-def test_gpus_that_are_not_there_are_refused(gpus, device, kind, words) -> None:
-    with pytest.raises(kind, match=words):
-        places_of(gpus, device, [])
