@@ -97,7 +97,9 @@ def load_engine(
         )
     version = find_models(options.models, with_draft=draft).version
     cache = LatentCache(latents_dir or default_latents_dir(), _LATENTS_BYTES)
-    compute = start_workers(options, gpus, call_timeout) if gpus else load_compute(options)
+    compute: Compute = (
+        load_compute(options) if gpus is None else start_workers(options, gpus, call_timeout)
+    )
     return MuseTalkEngine(compute, cache, Variant(version, draft, overlap_speech, sample_latents))
 
 
