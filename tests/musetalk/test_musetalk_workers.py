@@ -150,7 +150,7 @@ def test_a_worker_is_started_until_it_is_there_and_is_the_same(pool, monkeypatch
         worker = start(place)
         if not caplog.text.count("it has other weights"):
             wait = worker.wait
-            monkeypatch.setattr(worker, "wait", lambda: replace(wait(), digest="0" * 8))
+            monkeypatch.setattr(worker, "wait", lambda limit: replace(wait(limit), digest="0" * 8))
         return worker
 
     monkeypatch.setattr(worker_pool, "_FIRST_PAUSE", 0.01)

@@ -22,7 +22,6 @@ from musetalk_fast.engines.musetalk.speech_encoder import Floats
 from musetalk_fast.engines.musetalk.worker_places import Place, places_of, visible_gpus
 from musetalk_fast.errors import (
     DeviceError,
-    MuseTalkError,
     WorkerEndedError,
     WorkerError,
     WorkersBusyError,
@@ -173,7 +172,7 @@ class WorkerPool:
                 self._workers[place].close()
                 worker = self._start(place)
                 _check_same(worker.wait(self._load_secs), self.info)
-            except (MuseTalkError, OSError, MemoryError, RuntimeError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the place is not given up
                 _LOG.error("%s cannot be loaded: %s", place.name, error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
