@@ -38,7 +38,7 @@ Examples:
 
 _ENGINE_OPTIONS = (
     *("models_dir", "latents_dir", "device", "half", "batch_size", "gpus"),
-    *("draft", "overlap_speech", "sample_latents"),
+    *("call_timeout", "draft", "overlap_speech", "sample_latents"),
 )
 """What an engine is given, where it is said."""
 
@@ -86,6 +86,11 @@ _ENGINE_OPTIONS = (
     "--gpus", metavar="LIST",
     help="GPUs of the engine musetalk, each with a process of its own: all, or 0,1 (cpu is a "
     "share of the processors). Default: one, in the server's process.",
+)  # fmt: skip
+@click.option(
+    "--call-timeout", type=click.FloatRange(1, 86_400), metavar="SECS",
+    help="With --gpus: a process that does not return from one call in this time is ended and "
+    "started again. Default: twenty times a warm call, at least 60.",
 )  # fmt: skip
 @click.option(
     "--draft", is_flag=True,

@@ -16,7 +16,8 @@ ENGINE_GROUP = "musetalk_fast.engines"
 """Entry-point group by which engines are found.
 
 Each entry is a callable that returns an `Engine`. Its keyword arguments, if any, are the options of
-`serve` that it takes: `models_dir`, `latents_dir`, `device`, `half`, `batch_size`.
+`serve` that it takes: `models_dir`, `latents_dir`, `device`, `half`, `batch_size`, `gpus`,
+`call_timeout`, `draft`, `overlap_speech`, `sample_latents`.
 """
 
 OnFace: TypeAlias = Callable[[int, int, Face | None], None]
@@ -95,6 +96,29 @@ class EngineFigures(NamedTuple):
 
     gpu_memory: Mapping[str, tuple[int, int]]
     stage_secs: Mapping[str, float]
+
+
+class WorkerCount(NamedTuple):
+    """Processes that an engine computes in.
+
+    Attributes:
+        ready: at work, or waiting for it; the others are being started again.
+        total: all of them.
+        restarts: since the engine was loaded.
+    """
+
+    ready: int
+    total: int
+    restarts: int
+
+
+@runtime_checkable
+class ReportsWorkers(Protocol):
+    """An engine whose processes `/health` and `/metrics` count; none has to."""
+
+    def workers(self) -> WorkerCount | None:
+        """Its processes; None: it has none of its own. Called in any thread; never waits."""
+        ...
 
 
 @runtime_checkable

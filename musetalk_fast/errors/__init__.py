@@ -59,8 +59,12 @@ MuseTalkError                      what, where and a hint; a stable token; an ex
 │   ├── WeightsDifferError         not the files that were published, or that were pulled
 │   └── DeviceError                no GPU that can be used, where one was asked for
 ├── DeviceMemoryError          75  the GPU has no more memory
+├── DeviceFaultError           70  the GPU failed, and stays so for this process
 ├── CropNumbersError           70  the networks gave no numbers
-├── WorkerError                75  a process that computes on a GPU ended
+├── WorkerError                75  no process that computes on a GPU can be used now
+│   ├── WorkerEndedError           it ended, and is being started again
+│   ├── WorkerStuckError           it did not return from a call, and was ended
+│   └── WorkersBusyError           none was free in time
 ├── HubError                   69  what weights come from is no hub, or lacks them
 │   ├── HubUnreachableError        no connection, a cut one, or its own fault (5xx)
 │   ├── HubAccessError         77  401 or 403

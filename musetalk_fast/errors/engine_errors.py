@@ -7,12 +7,16 @@ from musetalk_fast.errors.musetalk_error import MuseTalkError
 __all__ = [
     "CropNumbersError",
     "DeviceError",
+    "DeviceFaultError",
     "DeviceMemoryError",
     "EngineLoadError",
     "WeightsDifferError",
     "WeightsFormatError",
     "WeightsMissingError",
+    "WorkerEndedError",
     "WorkerError",
+    "WorkerStuckError",
+    "WorkersBusyError",
 ]
 
 
@@ -67,6 +71,16 @@ class DeviceMemoryError(MuseTalkError):
     default_hint = "end other programs on the GPU (`nvidia-smi` lists them), or lower --batch-size"
 
 
+class DeviceFaultError(MuseTalkError):
+    """The GPU failed; no later call of this process would succeed."""
+
+    token = "MTF-GPU-FAULT"
+    default_hint = (
+        "start the server again: with --gpus each GPU has a process of its own, which is started "
+        "again by itself. Look at `nvidia-smi` and at the kernel's log (`dmesg`, Xid)"
+    )
+
+
 class CropNumbersError(MuseTalkError):
     """The networks gave infinities, or no numbers at all."""
 
@@ -75,8 +89,30 @@ class CropNumbersError(MuseTalkError):
 
 
 class WorkerError(MuseTalkError):
-    """A process that computes on one GPU ended, and is being started again."""
+    """No process that computes on a GPU can be used now."""
 
     token = "MTF-WORKER"
     exit_code = 75
     default_hint = "try again; if it happens again, look at the server's log and at `nvidia-smi`"
+
+
+class WorkerEndedError(WorkerError):
+    """A process that computes ended, and is being started again; or the engine ends."""
+
+    token = "MTF-WORKER-ENDED"
+
+
+class WorkerStuckError(WorkerError):
+    """A process that computes did not return from a call: it was ended, and is started again."""
+
+    token = "MTF-WORKER-STUCK"
+    default_hint = (
+        "try again; if the call was only slow, raise --call-timeout. A GPU that hangs often shows "
+        "in `nvidia-smi` and in the kernel's log (`dmesg`, Xid)"
+    )
+
+
+class WorkersBusyError(WorkerError):
+    """All processes that compute are at work, or are being started again."""
+
+    token = "MTF-WORKERS-BUSY"

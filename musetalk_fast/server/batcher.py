@@ -106,6 +106,7 @@ class Batcher:
 
     Attributes:
         max_batch: most crops of one batch.
+        began: when the engine was given the batch that it is at, by `perf_counter`; None: it rests.
 
     Args:
         engine: `infer` is called in the batcher's thread only.
@@ -117,6 +118,7 @@ class Batcher:
         self._engine = engine
         self._loop = loop
         self.max_batch = engine.describe().max_batch
+        self.began: float | None = None
         self._users: OrderedDict[str, deque[CropStream]] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
@@ -185,13 +187,15 @@ class Batcher:
         return batch
 
     def _infer(self, batch: _Batch) -> list[_Result]:
-        began = perf_counter()
+        began = self.began = perf_counter()
         users = Counter(stream.user for stream, _ in batch)
         try:
             crops = _checked(self._engine.infer([request for _, request in batch]), len(batch))
         except Exception as error:  # noqa: BLE001 - an engine may raise anything; clients get it as an error
             self._on_batch(users, perf_counter() - began, error)
             return self._infer_alone(batch, error)
+        finally:
+            self.began = None
         self._on_batch(users, perf_counter() - began, None)
         return [(stream, [crop], None) for (stream, _), crop in zip(batch, crops, strict=True)]
 

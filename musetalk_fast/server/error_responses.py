@@ -25,6 +25,7 @@ _STATUS: tuple[tuple[type[errors.MuseTalkError], int], ...] = (
     (errors.MemoryLimitError, 503),
     (errors.FileLimitError, 503),
     (errors.WorkerError, 503),
+    (errors.DeviceFaultError, 503),
     (errors.CropNumbersError, 500),
 )
 

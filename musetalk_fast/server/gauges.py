@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from musetalk_fast.engines.base import EngineFigures
+from musetalk_fast.engines.base import EngineFigures, WorkerCount
 from musetalk_fast.server.metrics import gauge
 from musetalk_fast.server.services import Services
 from musetalk_fast.wire.job_state import JobKind, JobStage
@@ -31,6 +31,9 @@ def gauges(services: Services, figures: EngineFigures | None) -> Iterator[Metric
         yield gauge(
             "musetalk_batch_limit_frames", "Most frames in a batch.", float(batcher.max_batch)
         )
+    workers = services.workers
+    if workers is not None:
+        yield from _workers(workers)
     if figures is not None:
         yield from _engine(figures)
 
@@ -59,6 +62,18 @@ def _store(services: Services) -> Iterator[Metric]:
     yield gauge("musetalk_store_bytes", "Bytes of assets, incoming ones too.", float(store.size))
     yield gauge("musetalk_store_limit_bytes", "Most of them.", float(limits.store_bytes))
     yield gauge("musetalk_store_assets", "Assets in the store.", float(store.count))
+
+
+def _workers(workers: WorkerCount) -> Iterator[Metric]:
+    yield gauge(
+        "musetalk_workers_ready", "Processes of the engine that can work.", float(workers.ready)
+    )
+    yield gauge("musetalk_workers", "Processes of the engine.", float(workers.total))
+    yield CounterMetricFamily(
+        "musetalk_worker_restarts",
+        "Of its processes, since it was loaded.",
+        float(workers.restarts),
+    )
 
 
 def _engine(figures: EngineFigures) -> Iterator[Metric]:

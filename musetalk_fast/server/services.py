@@ -12,10 +12,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from musetalk_fast.engines.base import Engine, EngineInfo, MakeEngine
+from musetalk_fast.engines.base import Engine, EngineInfo, MakeEngine, WorkerCount
 from musetalk_fast.server.audio_cache import Recordings, recording_cache
 from musetalk_fast.server.avatar_cache import Avatars, avatar_cache
 from musetalk_fast.server.batcher import Batcher
+from musetalk_fast.server.engine_watch import EngineWatch, workers_of
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.job_registry import Jobs
 from musetalk_fast.server.limiter import ByteBudget, Limiter
@@ -52,6 +53,7 @@ class Services:
     def __init__(self, store_dir: Path, limits: Limits, *, names_users: bool = False) -> None:
         self.metrics = Metrics()
         self.memory = MemoryWatch()
+        self._watch = EngineWatch()
         self.names_users = names_users
         self.limits = limits
         self.store = AssetStore(store_dir, limits.store_bytes, limits.max_asset_bytes)
@@ -70,7 +72,16 @@ class Services:
             return "draining"
         if not self.ready.done():
             return "loading"
+        if self.is_loaded and self._watch.has_failed(
+            self.workers, self.ready.result().batcher.began
+        ):
+            return "engine_failed"
         return "out_of_memory" if self.memory.is_short else "healthy"
+
+    @property
+    def workers(self) -> WorkerCount | None:
+        """Of the engine, once it is loaded and if it has any."""
+        return workers_of(self.ready.result().engine) if self.is_loaded else None
 
     @property
     def is_loaded(self) -> bool:
@@ -93,9 +104,10 @@ class Services:
     def on_batch(self, users: Counter[str], secs: float, error: Exception | None) -> None:
         """Count a batch of the engine; from its thread."""
         if error is not None:
-            self.memory.failed(error)
+            self._failed(error)
             return
         self.memory.worked()
+        self._watch.worked()
         self.metrics.made(users if self.names_users else Counter({"": users.total()}), secs)
 
     @contextmanager
@@ -105,8 +117,12 @@ class Services:
             with self.metrics.stage(name):
                 yield
         except Exception as error:
-            self.memory.failed(error)
+            self._failed(error)
             raise
+
+    def _failed(self, error: Exception) -> None:
+        self.memory.failed(error)
+        self._watch.failed(error)
 
 
 SERVICES = web.AppKey("services", Services)

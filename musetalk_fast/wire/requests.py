@@ -18,7 +18,7 @@ INFER_ENGINE = INFER.name
 """The engine's name where a server does not report one."""
 _INFER_STATUS = {"ok": "healthy"}
 HEALTHY = "healthy"
-STATUSES = (HEALTHY, "loading", "draining", "out_of_memory")
+STATUSES = (HEALTHY, "loading", "draining", "out_of_memory", "engine_failed")
 """What `/health` says of a server; all but the first come with 503."""
 MAX_REQUEST_BYTES = 1 << 20
 """Most bytes of a request's body."""
@@ -147,6 +147,7 @@ class Health:
 
     Attributes:
         status: one of `STATUSES`.
+        workers_ready, workers: processes that the engine computes in; 0: it has none of its own.
     """
 
     status: str
@@ -156,6 +157,8 @@ class Health:
     gpu_name: str | None
     engine: str
     protocol: int = PROTOCOL
+    workers_ready: int = 0
+    workers: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The document."""
@@ -177,6 +180,8 @@ class Health:
             gpu_available=members.flag("gpu_available", default=False),
             gpu_name=members.optional_text("gpu_name"),
             engine=members.text("engine"),
+            workers_ready=members.integer("workers_ready", default=0),
+            workers=members.integer("workers", default=0),
         )
 
     @classmethod

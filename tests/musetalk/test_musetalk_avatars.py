@@ -22,6 +22,7 @@ from musetalk_fast.engines.musetalk.latent_cache import LatentCache
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
 from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer
 from musetalk_fast.errors import NoFaceError, OutputPlaceError
+from musetalk_fast.storage import AtomicFile
 from musetalk_fast.types import AvatarOptions, Box, Face
 
 
@@ -135,6 +136,34 @@ def test_the_folder_is_bounded_and_others_files_stay(encoder, portrait, tmp_path
     assert len(list(tmp_path.glob("????????*.safetensors"))) == 2
     assert other.exists()
     assert np.array_equal(first.latents(0), latents)  # open files stay
+
+
+def test_an_avatar_larger_than_the_folder_is_used_and_not_kept(
+    encoder, portrait, tmp_path, caplog
+) -> None:
+    small, _ = prepare(preparer(encoder, tmp_path), portrait)
+    (kept,) = tmp_path.iterdir()
+    avatar, told = prepare(preparer(encoder, tmp_path, most=10_000), portrait, extra_margin=11)
+    assert list(tmp_path.iterdir()) == [kept]
+    assert "is not kept" in caplog.text
+    assert avatar.latents(0).shape == (8, 32, 32)
+    assert same_face(avatar.faces[0], told[0])
+    assert not np.array_equal(avatar.latents(0), small.latents(0))
+
+
+def test_what_another_server_removes_meanwhile_is_still_there(
+    encoder, portrait, tmp_path, monkeypatch
+) -> None:
+    commit = AtomicFile.commit
+
+    def commit_and_lose(file: AtomicFile) -> int:
+        size = commit(file)
+        file.path.unlink()
+        return size
+
+    monkeypatch.setattr(AtomicFile, "commit", commit_and_lose)
+    avatar, _ = prepare(preparer(encoder, tmp_path), portrait)
+    assert avatar.latents(0).any()
 
 
 def test_no_face_leaves_no_file(encoder, tmp_path) -> None:

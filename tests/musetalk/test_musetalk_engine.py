@@ -9,6 +9,7 @@ import pytest
 
 from musetalk_fast.engines.base import CropRequest, ReportsFigures, never_cancelled
 from musetalk_fast.engines.musetalk import load_engine
+from musetalk_fast.errors import UsageError
 from musetalk_fast.types import SPEECH_RATE, AvatarOptions
 
 PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.png"
@@ -49,3 +50,8 @@ def test_a_crop_is_the_same_in_any_company(engine, avatar, noise) -> None:
     assert figures.gpu_memory == {}
     assert sorted(figures.stage_secs) == ["crops", "features", "latents"]
     assert all(secs > 0 for secs in figures.stage_secs.values())
+
+
+def test_only_a_process_of_its_own_can_be_ended(models: Path) -> None:
+    with pytest.raises(UsageError, match="--call-timeout needs --gpus"):
+        load_engine(models_dir=models, device="cpu", call_timeout=5)

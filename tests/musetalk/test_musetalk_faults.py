@@ -9,10 +9,11 @@ import pytest
 import torch
 from tiny_models import tiny_networks
 
-from musetalk_fast.engines.musetalk import crop_maker
+from musetalk_fast.engines.musetalk import forward
 from musetalk_fast.engines.musetalk.accelerator import Accelerator
 from musetalk_fast.engines.musetalk.batch_size import batch_that_fits
-from musetalk_fast.engines.musetalk.crop_maker import CropMaker, decode
+from musetalk_fast.engines.musetalk.crop_maker import CropMaker
+from musetalk_fast.engines.musetalk.forward import decode
 from musetalk_fast.engines.musetalk.latents import LatentEncoder
 from musetalk_fast.engines.musetalk.networks import FullPrecision, Networks, fold_time
 from musetalk_fast.errors import CropNumbersError, DeviceMemoryError, MemoryLimitError
@@ -77,7 +78,7 @@ def test_out_of_memory_goes_on_with_smaller_batches(full, monkeypatch, caplog) -
 
     latents, tokens = inputs(2)
     wanted = CropMaker(full, accelerator(torch.float32, 1)).make(latents, tokens)
-    monkeypatch.setattr(crop_maker, "decode", scarce)
+    monkeypatch.setattr(forward, "decode", scarce)
     maker = CropMaker(full, accelerator(torch.float32, 4))
     assert np.array_equal(maker.make(latents, tokens), wanted)
     assert sizes == [4, 2, 1, 1]
@@ -109,16 +110,30 @@ def test_a_face_that_is_no_numbers_in_16_bits_is_encoded_in_fp32(full, monkeypat
     half = networks_in(torch.bfloat16)
     half.vae.encoder.conv_in.bias[0] = 1e30
     own = FullPrecision(half)
-    own.vae = full.vae
+    own._vae = full.vae
     face = [np.zeros((256, 256, 3), np.uint8)]
     encoder = LatentEncoder(half, accelerator(torch.bfloat16, 1), own)
     wanted = LatentEncoder(full, accelerator(torch.float32, 1)).encode(face)
     assert np.abs(encoder.encode(face) - wanted).max() < 0.01  # kept in float16
     assert "latents of 1 faces were no numbers in bf16" in caplog.text
-    own.vae = half.vae
+    own._vae = half.vae
     monkeypatch.setattr(half.vae, "encode", lambda values: _NoNumbers())
     with pytest.raises(CropNumbersError, match="VAE"):
         encoder.encode(face)
+
+
+def test_no_memory_for_fp32_leaves_the_batch_as_it_is(full, monkeypatch) -> None:
+    class NoMemory:
+        @property
+        def vae(self) -> Any:
+            raise DeviceMemoryError("the GPU has no more memory")
+
+    half = networks_in(torch.bfloat16)
+    half.vae.encoder.conv_in.bias[0] = 1e30
+    encoder = LatentEncoder(half, accelerator(torch.bfloat16, 2), NoMemory())  # type: ignore[arg-type]
+    with pytest.raises(DeviceMemoryError, match="no more memory"):
+        encoder.encode([np.zeros((256, 256, 3), np.uint8)])
+    assert encoder._batch.size == 2
 
 
 class _NoNumbers:
@@ -149,12 +164,12 @@ def test_no_memory_for_one_crop_is_an_error(full, monkeypatch) -> None:
         return decode
 
     maker = CropMaker(full, accelerator(torch.float32, 2))
-    monkeypatch.setattr(crop_maker, "decode", fail(torch.OutOfMemoryError("CUDA out of memory")))
+    monkeypatch.setattr(forward, "decode", fail(torch.OutOfMemoryError("CUDA out of memory")))
     with pytest.raises(DeviceMemoryError, match="crops: not even one at a time"):
         maker.make(*inputs(2))
     own = (
         "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 9 bytes"
     )
-    monkeypatch.setattr(crop_maker, "decode", fail(RuntimeError(own)))
+    monkeypatch.setattr(forward, "decode", fail(RuntimeError(own)))
     with pytest.raises(MemoryLimitError):
         maker.make(*inputs(1))

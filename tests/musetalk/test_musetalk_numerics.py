@@ -16,7 +16,7 @@ import torch
 from tiny_models import tiny_networks
 
 from musetalk_fast.engines.musetalk.accelerator import Accelerator
-from musetalk_fast.engines.musetalk.crop_maker import decode, to_levels
+from musetalk_fast.engines.musetalk.forward import decode, to_levels
 from musetalk_fast.engines.musetalk.latents import LatentEncoder
 from musetalk_fast.engines.musetalk.networks import Networks, fold_time
 from musetalk_fast.engines.musetalk.positions import positional_encoding

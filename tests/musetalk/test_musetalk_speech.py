@@ -125,12 +125,38 @@ def test_beyond_the_sound_is_silence_whatever_was_said(speech) -> None:
     assert not np.array_equal(speech.tokens(recording(0.5), 12, (25, 1)), silent)
 
 
+def counting(monkeypatch, speech: SpeechFeatures, *, kept: int, most: int, in_use: int) -> list:
+    """What it encodes from now on; its features are nothing."""
+    module = "musetalk_fast.engines.musetalk.speech_features."
+    for name, value in (("_KEPT_PIECES", kept), ("_MOST_PIECES", most), ("_IN_USE", in_use)):
+        monkeypatch.setattr(module + name, value)
+    encoded: list = []
+
+    def encode(samples: np.ndarray) -> np.ndarray:
+        encoded.append(samples)
+        return np.zeros((1500, 5, 32), np.float32)
+
+    monkeypatch.setattr(speech, "_encode", encode)
+    return encoded
+
+
 def test_memory_does_not_grow_with_recordings(speech, monkeypatch) -> None:
-    monkeypatch.setattr("musetalk_fast.engines.musetalk.speech_features._KEPT_PIECES", 2)
-    monkeypatch.setattr(speech, "_encode", lambda samples: np.full((1500, 5, 32), len(samples)))
-    for _ in range(4):
+    counting(monkeypatch, speech, kept=2, most=3, in_use=100)
+    for _ in range(5):
         speech.tokens(recording(1), 0, (25, 1))
-    assert len(speech._kept) <= 2
+        assert len(speech._kept) <= 3
+    monkeypatch.setattr(speech, "_frames", speech._frames + 101)
+    speech.tokens(recording(1), 0, (25, 1))
+    assert len(speech._kept) == 2
+
+
+def test_what_streams_hear_in_turn_is_encoded_once(speech, monkeypatch) -> None:
+    encoded = counting(monkeypatch, speech, kept=2, most=9, in_use=100)
+    streams = [recording(1) for _ in range(6)]
+    for frame in range(3):
+        for each in streams:
+            speech.tokens(each, frame, (25, 1))
+    assert len(encoded) == 6
 
 
 def test_a_recording_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

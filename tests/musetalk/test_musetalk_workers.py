@@ -7,22 +7,29 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from musetalk_fast.engines.musetalk import compute_worker, worker_pool
+from musetalk_fast.engines.musetalk import compute_worker, worker_pool, worker_process
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
-from musetalk_fast.engines.musetalk.compute import ComputeOptions, load_compute
-from musetalk_fast.engines.musetalk.worker_pool import WorkerPool, places_of, start_workers
+from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions, load_compute
+from musetalk_fast.engines.musetalk.worker_messages import receive, send
+from musetalk_fast.engines.musetalk.worker_pool import (
+    LEAST_CALL_SECS,
+    WorkerPool,
+    start_workers,
+)
 from musetalk_fast.errors import (
     CropNumbersError,
-    DeviceError,
-    UsageError,
+    DeviceFaultError,
     WeightsMissingError,
-    WorkerError,
+    WorkerEndedError,
+    WorkersBusyError,
+    WorkerStuckError,
 )
 
 CPU = DeviceChoice.CPU
@@ -82,7 +89,10 @@ def test_an_error_in_a_worker_is_the_same_error_here(pool) -> None:
     assert pids(pool) == before
 
 
-def test_where_one_ends_another_does_its_work_and_it_is_started_again(pool, caplog) -> None:
+def test_where_one_ends_another_does_its_work_and_it_is_started_again(
+    pool, monkeypatch, caplog
+) -> None:
+    assert pool.call_secs >= LEAST_CALL_SECS
     latents, tokens = inputs(2)
     wanted = pool.crops(latents, tokens)
     before = pids(pool)
@@ -90,20 +100,28 @@ def test_where_one_ends_another_does_its_work_and_it_is_started_again(pool, capl
     os.kill(one, signal.SIGKILL)
     for _ in range(2):  # each worker is asked
         assert np.array_equal(pool.crops(latents, tokens), wanted)
-    assert "ended: code -9: it is started again" in caplog.text
+    assert "ended: code -9; it is started again" in caplog.text
     wait_for(lambda: one not in pids(pool) and pool._idle.qsize() == 2)
     assert np.array_equal(
         pool.crops(*(np.concatenate([each] * 2) for each in inputs(2))),
         np.concatenate([wanted] * 2),
     )
+    assert pool.workers() == (2, 2, 1)
     for pid in pids(pool):
-        os.kill(pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match="ended: code -9"):
+        os.kill(pid, signal.SIGSTOP)  # as in a driver that hangs
+    monkeypatch.setattr(pool, "call_secs", 0.2)
+    with pytest.raises(WorkerStuckError, match=r"`crops` did not return in 0\.2 s") as caught:
+        pool.crops(latents, tokens)
+    assert caught.value.where.startswith("CPU worker")
+    assert "--call-timeout" in caught.value.hint
+    assert pool.workers() == (0, 2, 1)
+    with pytest.raises(WorkersBusyError, match="0 of 2 are at work"):
         pool.crops(latents, tokens)
 
 
 def test_an_answer_that_was_not_read_is_nobody_elses(pool, monkeypatch) -> None:
     latents, tokens = inputs(1)
+    wait_for(lambda: pool._idle.qsize() == 2)
     wanted = pool.crops(latents, tokens)
     wait_for(lambda: pool._idle.qsize() == 2)
     before = pids(pool)
@@ -123,6 +141,7 @@ def test_an_answer_that_was_not_read_is_nobody_elses(pool, monkeypatch) -> None:
 def test_a_worker_is_started_until_it_is_there_and_is_the_same(pool, monkeypatch, caplog) -> None:
     latents, tokens = inputs(1)
     wait_for(lambda: pool._idle.qsize() == 2)
+    wanted = pool.crops(latents, tokens)
     start, info, failures = pool._start, pool.info, ["fork", "info"]
 
     def fail_at_first(place):
@@ -131,14 +150,18 @@ def test_a_worker_is_started_until_it_is_there_and_is_the_same(pool, monkeypatch
         worker = start(place)
         if not caplog.text.count("it has other weights"):
             wait = worker.wait
-            monkeypatch.setattr(worker, "wait", lambda: replace(wait(), digest="0" * 8))
+            monkeypatch.setattr(worker, "wait", lambda limit: replace(wait(limit), digest="0" * 8))
         return worker
 
     monkeypatch.setattr(worker_pool, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(pool, "_start", fail_at_first)
-    os.kill(min(pids(pool)), signal.SIGKILL)
+    stuck = min(pool._workers.values(), key=lambda worker: worker._process.pid)
+    do = stuck.do
+    monkeypatch.setattr(stuck, "do", lambda work, arrays, _limit: do(work, arrays, 0.2))
+    os.kill(stuck._process.pid, signal.SIGSTOP)
     for _ in range(2):  # each worker is asked
-        pool.crops(latents, tokens)
+        assert np.array_equal(pool.crops(latents, tokens), wanted)
+    assert "`crops` did not return in 0.2 s: its process was ended" in caplog.text
     wait_for(lambda: pool._idle.qsize() == 2)
     assert "cannot be loaded: [Errno" in caplog.text
     assert caplog.text.count("it has other weights") == 1
@@ -146,52 +169,52 @@ def test_a_worker_is_started_until_it_is_there_and_is_the_same(pool, monkeypatch
 
 
 def test_a_pool_that_ends_lets_nobody_wait(models) -> None:
+    """Not for a worker, and not for what a worker is at."""
     pool = start_workers(options(models), "cpu")
     place, worker = pool._idle.get()
-    with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(pool.features, np.zeros(1, np.float32))
+    with ThreadPoolExecutor(2) as threads:
+        waiting = threads.submit(pool.features, np.zeros(1, np.float32))
+        long_work = [np.repeat(each, 1000, axis=0) for each in inputs(1)]
+        at_work = threads.submit(worker.do, "crops", long_work, 600)
         time.sleep(0.05)
+        worker.shut()
+        assert worker._process.wait(60) == 0
+        with pytest.raises(WorkerEndedError, match="code 0"):
+            at_work.result(60)
         pool.close()
-        with pytest.raises(WorkerError, match="ends"):
-            waiting.result(10)
-    with pytest.raises(WorkerError, match="ends"):
+        with pytest.raises(WorkerEndedError, match="ends"):
+            waiting.result(60)
+    with pytest.raises(WorkerEndedError, match="ends"):
         pool.features(np.zeros(1, np.float32))
-    assert worker._process.returncode is not None
     assert place.name == "CPU worker 0"
+
+
+def test_a_gpu_that_failed_ends_its_process(models, monkeypatch) -> None:
+    """Nothing that it was asked later would succeed."""
+
+    class Failing:
+        info = ComputeInfo("0", "0", "fp32", "a GPU", 1, 1, 5, 32)
+
+        def warm_up(self) -> float:
+            return 0.5
+
+        def crops(self, *_given: np.ndarray) -> np.ndarray:
+            raise DeviceFaultError("the GPU failed: an illegal memory access")
+
+    monkeypatch.setattr(worker_process, "load_compute", lambda _options: Failing())
+    ours, theirs = Pipe()
+    with ours, theirs:
+        send(ours, {**asdict(options(models)), "models": str(models)})
+        send(ours, {"work": "crops"}, inputs(1))
+        with pytest.raises(SystemExit) as caught:
+            worker_process._serve(theirs)
+        assert caught.value.code == 70
+        head, _ = receive(ours)
+        assert (head["info"]["gpu_name"], head["call_secs"]) == ("a GPU", 0.5)
+        assert not ours.poll()
 
 
 def test_weights_that_are_missing_are_said_and_nothing_is_left(tmp_path) -> None:
     with pytest.raises(WeightsMissingError, match="missing weights") as caught:
         start_workers(options(tmp_path), "cpu")
     assert caught.value.where == str(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("gpus", "visible", "wanted"),
-    [
-        ("all", ["0", "1"], [("cuda", "0"), ("cuda", "1")]),
-        ("1", ["0", "1"], [("cuda", "1")]),
-        ("1, 0", ["5", "GPU-ab"], [("cuda", "GPU-ab"), ("cuda", "5")]),
-        ("cpu,cpu", [], [("cpu", ""), ("cpu", "")]),
-        ("0,cpu", ["0"], [("cuda", "0"), ("cpu", "")]),
-    ],
-)
-def test_gpus_are_named(gpus, visible, wanted) -> None:
-    found = places_of(gpus, DeviceChoice.AUTO, visible)
-    assert [(each.device, each.environment["CUDA_VISIBLE_DEVICES"]) for each in found] == wanted
-
-
-@pytest.mark.parametrize(
-    ("gpus", "device", "kind", "words"),
-    [
-        ("all", DeviceChoice.AUTO, DeviceError, "no CUDA device"),
-        ("2", DeviceChoice.AUTO, DeviceError, "no GPU 2: 0 can be used"),
-        ("", DeviceChoice.AUTO, UsageError, "numbers with commas"),
-        ("0;1", DeviceChoice.AUTO, UsageError, "numbers with commas"),
-        ("0,0", DeviceChoice.AUTO, UsageError, "twice"),
-        ("0", CPU, UsageError, "contradict"),
-    ],
-)
-def test_gpus_that_are_not_there_are_refused(gpus, device, kind, words) -> None:
-    with pytest.raises(kind, match=words):
-        places_of(gpus, device, [])

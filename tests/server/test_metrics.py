@@ -11,8 +11,9 @@ from pattern_engine import PatternEngine
 from prometheus_client.parser import text_string_to_metric_families
 from server_process import avatar
 
-from musetalk_fast.engines.base import CropRequest, EngineFigures
-from musetalk_fast.errors import DeviceMemoryError
+from musetalk_fast.engines.base import CropRequest, EngineFigures, WorkerCount
+from musetalk_fast.errors import DeviceFaultError, DeviceMemoryError
+from musetalk_fast.server.engine_watch import STUCK_SECS, EngineWatch
 from musetalk_fast.server.memory_watch import SHORT_SECS, MemoryWatch
 from musetalk_fast.server.users import KeyRing, User
 
@@ -20,7 +21,12 @@ Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 class _Engine(PatternEngine):
-    """Has figures; an avatar of 66 pixels is too much for its memory."""
+    """Has figures; an avatar of 66 pixels is too much for its memory, one of 68 for its GPU."""
+
+    ready = 2
+
+    def workers(self) -> WorkerCount:
+        return WorkerCount(self.ready, 2, 2 - self.ready)
 
     def figures(self) -> EngineFigures:
         return EngineFigures({"GPU 0": (3 << 30, 8 << 30)}, {"unet": 1.5})
@@ -28,6 +34,8 @@ class _Engine(PatternEngine):
     def infer(self, batch: Sequence[CropRequest]) -> Any:
         if any(request.avatar.width == 66 for request in batch):
             raise DeviceMemoryError("the GPU has no more memory")
+        if any(request.avatar.width == 68 for request in batch):
+            raise DeviceFaultError("the GPU failed: an illegal memory access")
         return super().infer(batch)
 
 
@@ -103,6 +111,46 @@ async def test_a_want_of_memory_is_said_and_passes(tmp_path: Path) -> None:
         await client.messages("/v1/frames", small)
         async with client.session.get(url) as response:
             assert (response.status, (await response.json())["status"]) == (200, "healthy")
+
+
+async def test_an_engine_that_cannot_work_is_said(tmp_path: Path) -> None:
+    """Whose processes have all ended, or whose GPU has failed; until it works again."""
+    async with server_in(tmp_path, engine=_Engine) as server:
+        client, engine = server.client, _Engine
+        small = await client.frames_body(0, 2, avatar=avatar(width=64))
+        lost = await client.frames_body(0, 2, avatar=avatar(width=68))
+
+        async def health() -> tuple[int, str, int, int]:
+            async with client.session.get(client.base + "/health") as response:
+                document = await response.json()
+                members = ("status", "workers_ready", "workers")
+                return response.status, *(document[name] for name in members)
+
+        assert await health() == (200, "healthy", 2, 2)
+        try:
+            engine.ready = 0
+            assert await health() == (503, "engine_failed", 0, 2)
+            engine.ready = 1
+            assert await health() == (200, "healthy", 1, 2)
+            found = await _figures(server)
+        finally:
+            engine.ready = 2
+        names = ("workers", "workers_ready", "worker_restarts_total")
+        assert [found[f"musetalk_{name}", ()] for name in names] == [2, 1, 1]
+        last = (await client.messages("/v1/frames", lost))[-1]
+        assert (last.code, last.retryable) == ("MTF-GPU-FAULT", True)  # type: ignore[union-attr]
+        assert (await health())[:2] == (503, "engine_failed")
+        await client.messages("/v1/frames", small)
+        assert (await health())[:2] == (200, "healthy")
+
+
+def test_a_batch_that_does_not_come_is_noticed() -> None:
+    now = 1000.0
+    watch = EngineWatch(lambda: now)
+    assert not watch.has_failed(None, None)
+    assert not watch.has_failed(None, now - STUCK_SECS)
+    now += 1
+    assert watch.has_failed(None, now - STUCK_SECS - 1)
 
 
 def test_a_want_of_memory_is_forgotten_after_a_while() -> None:

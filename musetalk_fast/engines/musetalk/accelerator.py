@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,30 @@ from typing import Any
 
 import torch
 
-from musetalk_fast.errors import DeviceError, DeviceMemoryError, MemoryLimitError
+from musetalk_fast.errors import (
+    DeviceError,
+    DeviceFaultError,
+    DeviceMemoryError,
+    MemoryLimitError,
+)
 
 _LOG = logging.getLogger(__name__)
 
 _LEAST_CAPABILITY = (7, 0)
 """Of a GPU: what the present builds of torch still compile for, and what has fast fp16."""
 _NO_MEMORY = ("can't allocate memory", "not enough memory")
+_NO_DEVICE_MEMORY = (
+    *("CUDA error: out of memory", "HIP error: out of memory"),  # of pinned memory, or of a library
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
+)
+_DEVICE_SPEAKS = re.compile(r"\b(CUDA|HIP) error\b")
+_LOST_DEVICE = (
+    *("illegal memory access", "misaligned address", "illegal instruction", "illegal address"),
+    *("unspecified launch failure", "launch timed out", "device-side assert"),
+    *("uncorrectable ECC", "hardware stack error", "unknown error"),
+    *("devices are busy or unavailable", "no longer available", "GPU is lost"),
+)
+"""Of CUDA's own words: errors that stay, whatever is asked for later."""
 
 
 class DeviceChoice(StrEnum):
@@ -84,21 +102,34 @@ def choose_accelerator(choice: DeviceChoice, half: Half, batch: int | None) -> A
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Raise an error of ours where torch has no memory.
+def device_errors() -> Iterator[None]:
+    """Raise an error of ours where torch has no memory, or a GPU fails.
 
     Raises:
-        errors.DeviceMemoryError: the GPU's.
+        errors.DeviceMemoryError: the GPU's memory.
         errors.MemoryLimitError: the machine's.
+        errors.DeviceFaultError: no later call of this process would succeed.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise DeviceMemoryError(f"the GPU has no more memory: {_sentence(error)}") from error
+        raise DeviceMemoryError(f"the GPU has no more memory: {first_sentence(error)}") from error
     except RuntimeError as error:
-        if any(text in str(error) for text in _NO_MEMORY):
-            raise MemoryLimitError(_sentence(error)) from error
+        text = str(error)
+        if any(each in text for each in _NO_MEMORY):
+            raise MemoryLimitError(first_sentence(error)) from error
+        if any(each in text for each in _NO_DEVICE_MEMORY):
+            raise DeviceMemoryError(
+                f"the GPU has no more memory: {first_sentence(error)}"
+            ) from error
+        if _DEVICE_SPEAKS.search(text) and any(each in text for each in _LOST_DEVICE):
+            raise DeviceFaultError(f"the GPU failed: {first_sentence(error)}") from error
         raise
+
+
+def first_sentence(error: Exception) -> str:
+    """Of what torch says to programmers."""
+    return re.split(r"\.\s|\n", str(error), maxsplit=1)[0].strip()[:200]
 
 
 def _cpu_half() -> Half:
@@ -125,7 +156,3 @@ def _check_cuda() -> None:
             f"less than {_LEAST_CAPABILITY[0]}.{_LEAST_CAPABILITY[1]}",
             hint="use a GPU of 2017 or later, or --device cpu",
         )
-
-
-def _sentence(error: RuntimeError) -> str:
-    return str(error).split(". ")[0].strip()[:200]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from musetalk_fast.engines.base import WorkerCount
 from musetalk_fast.engines.musetalk.accelerator import (
     Accelerator,
     DeviceChoice,
@@ -19,7 +21,7 @@ from musetalk_fast.engines.musetalk.accelerator import (
     choose_accelerator,
 )
 from musetalk_fast.engines.musetalk.batch_size import measured_batch
-from musetalk_fast.engines.musetalk.crop_maker import CropMaker
+from musetalk_fast.engines.musetalk.crop_maker import CropMaker, make_eager
 from musetalk_fast.engines.musetalk.latents import LATENT_SHAPE, LatentEncoder, Latents
 from musetalk_fast.engines.musetalk.model_folder import find_models
 from musetalk_fast.engines.musetalk.networks import FullPrecision, Networks, load_networks
@@ -105,6 +107,10 @@ class Compute(Protocol):
         """Bytes of each GPU's memory, in use (by whomever) and in all; in any thread."""
         ...
 
+    def workers(self) -> WorkerCount | None:
+        """Its processes; None: it computes in this one. In any thread."""
+        ...
+
     def close(self) -> None:
         """Release what it holds."""
         ...
@@ -132,11 +138,11 @@ class LocalCompute:
             gpu_name=accelerator.gpu_name,
             batch=accelerator.batch,
             max_crops=accelerator.batch * (_RUNS if is_gpu else 1),
-            layers=networks.whisper.config.encoder_layers + 1,
+            layers=networks.speech_layers,
             width=networks.token_width,
         )
         if is_gpu:
-            self._warm_up()
+            self.warm_up()
 
     def features(self, samples: Floats) -> Floats:
         """See `SpeechEncoder.encode`."""
@@ -157,16 +163,34 @@ class LocalCompute:
         free, total = torch.cuda.mem_get_info(self._device)
         return {self.info.gpu_name: (total - free, total)}
 
+    def workers(self) -> WorkerCount | None:
+        """See `Compute`."""
+        return None
+
     def close(self) -> None:
         """Nothing outlives the process."""
 
-    def _warm_up(self) -> None:
-        """Have libraries choose and load their kernels before the first request needs them."""
+    def warm_up(self) -> float:
+        """Have libraries choose and load their kernels before the first request needs them.
+
+        Returns:
+            seconds that the slowest work took.
+        """
         count = self.info.max_crops
         tokens = np.zeros((count, WINDOW * self.info.layers, self.info.width), np.float32)
-        self.crops(np.zeros((count, *LATENT_SHAPE), np.float16), tokens)
-        self.latents([np.zeros((256, 256, 3), np.uint8)])
-        self.features(np.zeros(1, np.float32))
+        latents = np.zeros((count, *LATENT_SHAPE), np.float16)
+        works: tuple[Callable[[], object], ...] = (
+            lambda: self.crops(latents, tokens),
+            lambda: self.latents([np.zeros((256, 256, 3), np.uint8)]),
+            lambda: self.features(np.zeros(1, np.float32)),
+        )
+        return max(map(_secs, works))
+
+
+def _secs(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def load_compute(options: ComputeOptions) -> LocalCompute:
@@ -186,11 +210,12 @@ def load_compute(options: ComputeOptions) -> LocalCompute:
 
 
 def _measured(networks: Networks, accelerator: Accelerator) -> int:
-    layers = networks.whisper.config.encoder_layers + 1
 
     def run(count: int) -> int:
-        maker = CropMaker(networks, replace(accelerator, batch=count))
-        tokens = np.zeros((count, WINDOW * layers, networks.token_width), np.float32)
+        maker = CropMaker(networks, replace(accelerator, batch=count), make=make_eager)
+        tokens = np.zeros(
+            (count, WINDOW * networks.speech_layers, networks.token_width), np.float32
+        )
         maker.make(np.zeros((count, *LATENT_SHAPE), np.float16), tokens)
         return maker.batch
 

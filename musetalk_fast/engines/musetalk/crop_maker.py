@@ -5,22 +5,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.musetalk.accelerator import Accelerator, memory_errors
-from musetalk_fast.engines.musetalk.architecture import SCALING_FACTOR
+from musetalk_fast.engines.musetalk.accelerator import Accelerator, device_errors
 from musetalk_fast.engines.musetalk.batch_size import BatchSize
 from musetalk_fast.engines.musetalk.latents import Latents
 from musetalk_fast.engines.musetalk.networks import FullPrecision, Networks
+from musetalk_fast.engines.musetalk.runners import EagerRunner, Runner, make_runner
 from musetalk_fast.engines.musetalk.speech_encoder import Floats
 from musetalk_fast.errors import CropNumbersError, DeviceMemoryError, MemoryLimitError
 from musetalk_fast.types import CROP_SIZE
 
 _LOG = logging.getLogger(__name__)
+
+MakeRunner: TypeAlias = Callable[[Networks, Accelerator, int], Runner]
+"""What runs batches of a size, made before the first of them; see `make_runner`."""
+
+
+def make_eager(networks: Networks, accelerator: Accelerator, _size: int) -> Runner:
+    """What runs kernel by kernel, wherever it is."""
+    return EagerRunner(networks, accelerator.device)
 
 
 class CropMaker:
@@ -29,15 +37,26 @@ class CropMaker:
     Every run has the same shape, the places left over being filled with copies: a crop is the same
     whatever is made beside it. Only where memory does not last are later runs smaller. A GPU gets a
     run before the crops of the one before are fetched, so that it need not wait.
+
+    Args:
+        full: for crops that are no numbers in 16 bits.
+        make: of the runner of a batch size; called with the first batch, and again whenever later
+            ones are smaller.
     """
 
     def __init__(
-        self, networks: Networks, accelerator: Accelerator, full: FullPrecision | None = None
+        self,
+        networks: Networks,
+        accelerator: Accelerator,
+        full: FullPrecision | None = None,
+        make: MakeRunner = make_runner,
     ) -> None:
         self._networks = networks
         self._full = full or FullPrecision(networks)
         self._accelerator = accelerator
         self._batch = BatchSize(accelerator.batch, "crops")
+        self._make = make
+        self._runner: Runner | None = None
 
     @property
     def batch(self) -> int:
@@ -67,6 +86,7 @@ class CropMaker:
             try:
                 run = self._start(latents[part], tokens[part])
             except (DeviceMemoryError, MemoryLimitError) as error:
+                self._runner = None  # and with it the memory of its recording
                 self._batch.halve(error)
                 continue
             if before is not None:
@@ -81,13 +101,14 @@ class CropMaker:
     def _start(self, latents: Latents, tokens: Floats) -> _Run:
         """Have at most a batch made."""
         places = np.minimum(np.arange(self._batch.size), len(latents) - 1)
-        return self._run(self._networks, self._accelerator.dtype, latents[places], tokens[places])
+        with torch.inference_mode(), device_errors():
+            if self._runner is None:
+                self._runner = self._make(self._networks, self._accelerator, self._batch.size)
+            dtype = self._accelerator.dtype
+            return self._run(self._runner, dtype, latents[places], tokens[places])
 
-    def _run(self, networks: Networks, dtype: Any, latents: Latents, tokens: Floats) -> _Run:
-        with torch.inference_mode(), memory_errors():
-            decoded = decode(networks, self._upload(latents, dtype), self._upload(tokens, dtype))
-            valid = torch.isfinite(decoded).flatten(1).all(dim=1)
-            return _Run(to_levels(decoded), valid)
+    def _run(self, runner: Runner, dtype: Any, latents: Latents, tokens: Floats) -> _Run:
+        return _Run(*runner.run(self._for_upload(latents, dtype), self._for_upload(tokens, dtype)))
 
     def _mend(
         self, out: NDArray[np.uint8], wrong: NDArray[np.bool_], latents: Latents, tokens: Floats
@@ -103,21 +124,17 @@ class CropMaker:
         for place in places:
             part = slice(place, place + 1)
             if is_half:
-                full = self._full.networks
-                self._run(full, torch.float32, latents[part], tokens[part]).fetch(
-                    out[part], wrong[part]
-                )
+                runner = EagerRunner(self._full.networks, self._accelerator.device)
+                with torch.inference_mode(), device_errors():
+                    run = self._run(runner, torch.float32, latents[part], tokens[part])
+                run.fetch(out[part], wrong[part])
                 wrong[part] = ~wrong[part]
             if wrong[place]:
                 raise CropNumbersError("the networks gave no numbers for a crop, in fp32 too")
 
-    def _upload(self, values: NDArray[Any], dtype: Any) -> Any:
+    def _for_upload(self, values: NDArray[Any], dtype: Any) -> Any:
         tensor = torch.from_numpy(values).to(dtype)  # here: on the way it would lose the pin
-        if self._accelerator.gpu_name is not None:
-            tensor = tensor.pin_memory()
-        tensor = tensor.to(self._accelerator.device, non_blocking=True)
-        is_picture = tensor.dim() == 4
-        return tensor.contiguous(memory_format=torch.channels_last) if is_picture else tensor
+        return tensor if self._accelerator.gpu_name is None else tensor.pin_memory()
 
 
 class _Run:
@@ -135,7 +152,8 @@ class _Run:
     def fetch(self, crops: NDArray[np.uint8], valid: NDArray[np.bool_]) -> None:
         """Wait for the crops; fill arrays with them, and with which are valid."""
         if self._done is not None:
-            self._done.synchronize()
+            with device_errors():  # of the run itself, which was only begun before
+                self._done.synchronize()
         count = len(crops)
         crops[:] = self._levels[:count].numpy()
         valid[:] = self._valid[:count].numpy()
@@ -144,18 +162,3 @@ class _Run:
 def _to_pinned(values: Any) -> Any:
     own = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     return own.copy_(values, non_blocking=True)
-
-
-def decode(networks: Networks, latents: Any, tokens: Any) -> Any:
-    """One pass: tensors (n, 8, 32, 32) and (n, 50, 384) -> (n, 3, 256, 256), about -1..1."""
-    step = latents.new_zeros(1)  # a number would be copied to the device, and waited for
-    painted = networks.unet(latents, step, encoder_hidden_states=tokens).sample
-    if networks.draft is not None:
-        return networks.draft(painted)
-    return networks.vae.decode(painted / SCALING_FACTOR).sample
-
-
-def to_levels(decoded: Any) -> Any:
-    """(n, 3, h, w), about -1..1 -> (n, h, w, 3) uint8, on the device: a quarter of the bytes."""
-    levels = (decoded.float() / 2 + 0.5).clamp(0, 1) * 255
-    return levels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()

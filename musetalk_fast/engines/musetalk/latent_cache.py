@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from musetalk_fast.errors import OutputPlaceError
 from musetalk_fast.storage import remove_unfinished
 
+_LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[0-9a-f]{64}\.safetensors")
 _FORMAT = 1
 """Of the files; others are never read."""
@@ -68,8 +70,18 @@ class LatentCache:
         with suppress(OSError):
             os.utime(self.path(key))
 
-    def make_space(self, wanted: int) -> None:
-        """Remove the least recently used files until a new one of so many bytes fits."""
+    def make_space(self, wanted: int) -> bool:
+        """Remove the least recently used files until a new one of so many bytes fits.
+
+        Returns:
+            whether it does; one that is larger than all of the space removes nothing.
+        """
+        if wanted > self._most:
+            _LOG.warning(
+                "a prepared avatar of %d MiB is not kept: %s holds %d MiB",
+                *(wanted >> 20, self._folder, self._most >> 20),
+            )
+            return False
         found = []
         for path in self._folder.iterdir():
             if _NAME.fullmatch(path.name):
@@ -83,3 +95,4 @@ class LatentCache:
             with suppress(OSError):
                 path.unlink()
                 total -= size
+        return True

@@ -10,10 +10,10 @@ import os
 import struct
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -144,22 +144,30 @@ class LatentWriter:
             content = np.ascontiguousarray(values[name], dtype).tobytes()
             self._file.write_at(self._layout.offset(name, source), content)
 
-    def finish(self) -> None:
-        """Move the file to its place."""
-        self._file.commit()
+    def finish(self, *, is_kept: bool = True) -> LatentFile:
+        """The file, for reading.
+
+        Args:
+            is_kept: it is moved to its place; else it has no name, and goes once nobody reads it.
+        """
+        # Opened before: others may remove it as soon as it is in its place.
+        file = self._file.unfinished.open("rb")
+        if is_kept:
+            self._file.commit()
+        return LatentFile(file, self._layout)
 
 
 class LatentFile:
     """The source frames of a prepared avatar, read in any order by several threads.
 
     Args:
-        path: of a file that `is_whole`; it may be removed while it is open.
+        file: whole; it may be removed while it is open. Closed with this.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    def __init__(self, file: BinaryIO, layout: Layout) -> None:
         self.size = layout.size
         self._layout = layout
-        self._file = path.open("rb")
+        self._file = file
         weakref.finalize(self, self._file.close)
         length = layout.frames * layout.share("boxes")
         data = os.pread(self._file.fileno(), length, layout.offset("boxes", 0))
@@ -189,14 +197,18 @@ class LatentFile:
         return np.frombuffer(data, dtype).reshape(shape[1:])
 
 
-def is_whole(path: Path, layout: Layout) -> bool:
-    """Whether a file is there that holds exactly this, to its last byte."""
+def open_whole(path: Path, layout: Layout) -> LatentFile | None:
+    """The file, if one is there that holds exactly this, to its last byte."""
     try:
-        with path.open("rb") as file:
-            header = layout.header()
-            return file.read(len(header)) == header and file.seek(0, 2) == layout.bytes
+        file = path.open("rb")
     except OSError:
-        return False
+        return None
+    with suppress(OSError):
+        header = layout.header()
+        if file.read(len(header)) == header and file.seek(0, os.SEEK_END) == layout.bytes:
+            return LatentFile(file, layout)
+    file.close()
+    return None
 
 
 @contextmanager

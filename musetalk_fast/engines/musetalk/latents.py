@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.musetalk.accelerator import Accelerator, memory_errors
+from musetalk_fast.engines.musetalk.accelerator import Accelerator, device_errors
 from musetalk_fast.engines.musetalk.architecture import LATENT_CHANNELS, LATENT_SIDE, SCALING_FACTOR
 from musetalk_fast.engines.musetalk.batch_size import BatchSize
 from musetalk_fast.engines.musetalk.networks import FullPrecision, Networks
@@ -67,18 +67,23 @@ class LatentEncoder:
         out = np.empty((len(crops), *LATENT_SHAPE), latents_dtype(self._accelerator.numbers))
         start = 0
         while start < len(crops):
-            stop = start + self._batch.size
+            own = np.stack(crops[start : start + self._batch.size])
             try:
-                out[start:stop] = self._encode(np.stack(crops[start:stop]))
+                latents = self._run(self._vae, self._accelerator.dtype, own)
             except (DeviceMemoryError, MemoryLimitError) as error:
                 self._batch.halve(error)
-            else:
-                start = stop
+                continue
+            out[start : start + len(own)] = self._mended(latents, own)
+            start += len(own)
         return out
 
-    def _encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """At most a batch."""
-        latents = self._run(self._vae, self._accelerator.dtype, crops)
+    def _mended(
+        self, latents: NDArray[np.float32], crops: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """Latents of at most a batch; those that are no numbers are made again, in float32.
+
+        That the VAE does not fit a second time, in float32, is no reason for smaller batches.
+        """
         wrong = np.flatnonzero(~_finite(latents))
         if len(wrong) and self._accelerator.dtype != torch.float32:
             _LOG.warning(
@@ -94,7 +99,7 @@ class LatentEncoder:
     def _run(self, vae: Any, dtype: Any, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         places = np.minimum(np.arange(self._batch.size), len(crops) - 1)
         noise = self._noise(crops)[:, places] if self._is_sampled else (None, None)
-        with torch.inference_mode(), memory_errors():
+        with torch.inference_mode(), device_errors():
             whole = torch.from_numpy(crops[places]).to(self._accelerator.device)
             whole = whole.permute(0, 3, 1, 2).float() / 255
             masked = whole.clone()

@@ -19,7 +19,7 @@ from musetalk_fast.engines.musetalk.latent_file import (
     LatentFile,
     LatentWriter,
     Layout,
-    is_whole,
+    open_whole,
 )
 from musetalk_fast.engines.musetalk.latents import Latents, latents_dtype
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
@@ -91,22 +91,22 @@ class AvatarPreparer:
         size = (source.width, source.height)
         layout = Layout(key, size, source.frames, latents_dtype(self._compute.info.numbers))
         place = self._cache.path(key)
-        if is_whole(place, layout):
+        kept = open_whole(place, layout)
+        if kept is not None:
             self._cache.touch(key)
-            avatar = MuseTalkAvatar(LatentFile(place, layout))
+            avatar = MuseTalkAvatar(kept)
             for number, face in enumerate(avatar.faces):
                 check()
                 on_face(number, source.frames, face)
             return avatar
-        self._cache.make_space(layout.bytes)
+        is_kept = self._cache.make_space(layout.bytes)
         with LatentWriter(place, layout) as writer:
             keeper = _Keeper(self._compute, writer, size, source.frames, on_face)
             if source.rate is None:
                 self._still(source, options, keeper)
             else:
                 self._clip(source, options, keeper, check)
-            writer.finish()
-        return MuseTalkAvatar(LatentFile(place, layout))
+            return MuseTalkAvatar(writer.finish(is_kept=is_kept))
 
     def _still(self, source: AvatarSource, options: AvatarOptions, keeper: _Keeper) -> None:
         rgb = source.picture(0)

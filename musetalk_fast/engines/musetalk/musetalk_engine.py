@@ -17,6 +17,7 @@ from musetalk_fast.engines.base import (
     EngineFigures,
     EngineInfo,
     OnFace,
+    WorkerCount,
 )
 from musetalk_fast.engines.fingerprint import FACES, fingerprint
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
@@ -37,6 +38,7 @@ from musetalk_fast.engines.musetalk.recording import Recording
 from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
 from musetalk_fast.engines.musetalk.timed_compute import TimedCompute
 from musetalk_fast.engines.musetalk.worker_pool import start_workers
+from musetalk_fast.errors import UsageError
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Pcm
 
 NAME = "musetalk"
@@ -52,6 +54,7 @@ def load_engine(
     half: str = "auto",
     batch_size: int | None = None,
     gpus: str | None = None,
+    call_timeout: float | None = None,
     draft: bool = False,
     overlap_speech: bool = False,
     sample_latents: bool = False,
@@ -66,6 +69,8 @@ def load_engine(
         batch_size: crops of one run of the networks; None: what a GPU's memory holds, 1 on a CPU.
         gpus: a process for each of these: `all`, or numbers with commas between; `cpu` stands for a
             share of the processors. None: this process computes.
+        call_timeout: seconds after which a process of `gpus` that does not return from a call is
+            ended and started again; None: see `WorkerPool`.
         draft: decode with TAESD: much faster, and not MuseTalk's picture.
         overlap_speech: have Whisper hear pieces that overlap: no seam every 30 s.
         sample_latents: draw latents from the posterior, as MuseTalk's scripts do.
@@ -85,9 +90,16 @@ def load_engine(
         draft=draft,
         sampled=sample_latents,
     )
+    if call_timeout is not None and gpus is None:
+        raise UsageError(
+            "--call-timeout needs --gpus: only a process of its own can be ended",
+            hint="add --gpus all, or leave out --call-timeout",
+        )
     version = find_models(options.models, with_draft=draft).version
     cache = LatentCache(latents_dir or default_latents_dir(), _LATENTS_BYTES)
-    compute: Compute = load_compute(options) if gpus is None else start_workers(options, gpus)
+    compute: Compute = (
+        load_compute(options) if gpus is None else start_workers(options, gpus, call_timeout)
+    )
     return MuseTalkEngine(compute, cache, Variant(version, draft, overlap_speech, sample_latents))
 
 
@@ -178,6 +190,10 @@ class MuseTalkEngine:
     def figures(self) -> EngineFigures:
         """What it has of the GPUs' memory, and the seconds in each of the networks' works."""
         return EngineFigures(self._compute.memory(), dict(self._compute.stage_secs))
+
+    def workers(self) -> WorkerCount | None:
+        """Its processes that compute; None: this one does."""
+        return self._compute.workers()
 
     def close(self) -> None:
         """End what computes."""

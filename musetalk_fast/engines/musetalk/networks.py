@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import functools
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from musetalk_fast.engines.musetalk.accelerator import Accelerator, memory_errors
+from musetalk_fast.engines.musetalk.accelerator import Accelerator, device_errors
 from musetalk_fast.engines.musetalk.architecture import Architecture, read_architecture
 from musetalk_fast.engines.musetalk.model_folder import ModelFiles, NetworkFiles
 from musetalk_fast.engines.musetalk.weights import (
@@ -46,6 +46,11 @@ class Networks:
     vae_digest: str
     draft: Any = None
 
+    @property
+    def speech_layers(self) -> int:
+        """Layers of a feature of speech: Whisper's, and the input of its first one."""
+        return int(self.whisper.config.encoder_layers) + 1
+
 
 def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
     """Load all weights.
@@ -69,7 +74,7 @@ def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
     own = [each for each in (unet, vae, whisper, draft) if each is not None]
     digest, vae_digest = fingerprint(*own), fingerprint(vae)
     fold_time(unet)
-    with memory_errors():
+    with device_errors():
         for network in (unet, vae, *([] if draft is None else [draft])):
             # Not diffusers' own `to`, which warns. Convolutions are faster on channels_last.
             torch.nn.Module.to(
@@ -139,7 +144,7 @@ def fold_time(unet: Any) -> None:
 
 
 class FullPrecision:
-    """Networks in float32, each copied when it is first needed.
+    """Networks in float32, each copied when it is first needed, by whichever thread.
 
     Reading an attribute raises `errors.DeviceMemoryError` or `errors.MemoryLimitError` where a copy
     does not fit.
@@ -147,22 +152,31 @@ class FullPrecision:
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
+        self._lock = threading.RLock()  # of several threads that need a copy, one makes it
+        self._vae: Any = None
+        self._all: Networks | None = None
 
-    @functools.cached_property
+    @property
     def vae(self) -> Any:
         """The VAE alone."""
-        return _in_full(self._networks.vae)
+        with self._lock:
+            if self._vae is None:
+                self._vae = _in_full(self._networks.vae)
+            return self._vae
 
-    @functools.cached_property
+    @property
     def networks(self) -> Networks:
         """All that crops are made of."""
-        own = self._networks
-        draft = None if own.draft is None else _in_full(own.draft)
-        return replace(own, unet=_in_full(own.unet), vae=self.vae, draft=draft)
+        with self._lock:
+            if self._all is None:
+                own = self._networks
+                draft = None if own.draft is None else _in_full(own.draft)
+                self._all = replace(own, unet=_in_full(own.unet), vae=self.vae, draft=draft)
+            return self._all
 
 
 def _in_full(network: Any) -> Any:
-    with memory_errors():
+    with device_errors():
         return torch.nn.Module.float(copy.deepcopy(network))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.musetalk.accelerator import memory_errors
+from musetalk_fast.engines.musetalk.accelerator import device_errors
 from musetalk_fast.types import SPEECH_RATE
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -44,7 +44,7 @@ class SpeechEncoder:
             errors.DeviceMemoryError, errors.MemoryLimitError: there is no memory for it.
         """
         mel = torch.from_numpy(self.log_mel(samples)[None]).to(self._device)
-        with torch.inference_mode(), memory_errors():
+        with torch.inference_mode(), device_errors():
             layers = _layers(self._whisper, mel)
             return np.asarray(torch.stack(layers, dim=2)[0].cpu().numpy())
 

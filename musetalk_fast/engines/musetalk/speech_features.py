@@ -24,7 +24,12 @@ from musetalk_fast.engines.musetalk.speech_windows import (
 )
 
 _KEPT_PIECES = 32
-"""Pieces of recordings whose features are kept, 11.5 MB each: more than a server has streams."""
+"""Pieces of recordings whose features are kept in any case, 11.5 MB each."""
+_MOST_PIECES = 256
+"""Kept while they are in use: streams take turns, and one piece too few would be encoded anew for
+every frame."""
+_IN_USE = 4096
+"""Frames of all streams since a piece was last heard."""
 _SILENT_FROM = FEATURES // 2
 
 
@@ -43,7 +48,8 @@ class SpeechFeatures:
     ) -> None:
         self._encode = encode
         self._overlap = overlap
-        self._kept: OrderedDict[tuple[int, int], Floats] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], tuple[Floats, int]] = OrderedDict()
+        self._frames = 0
         self._positions = positional_encoding(WINDOW * layers, width)
         self._nothing = np.zeros((WINDOW, layers, width), np.float32)
         self._silence: Floats | None = None
@@ -53,6 +59,7 @@ class SpeechFeatures:
 
         A frame whose window lies beyond the sound has the features of silence.
         """
+        self._frames += 1
         first, count = first_feature(frame, fps), feature_count(recording.samples)
         heard = range(max(0, first), min(first + WINDOW, count))
         if not heard:
@@ -67,14 +74,21 @@ class SpeechFeatures:
     def _piece(self, recording: Recording, start: int) -> Floats:
         """Features of the piece that begins with feature `start`."""
         key = (recording.serial, start)
-        found = self._kept.get(key)
-        if found is None:
-            samples = recording.read(first_sample(start), WINDOW_SAMPLES)
-            found = self._kept[key] = self._encode(samples)
-            while len(self._kept) > _KEPT_PIECES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return found
+        if key in self._kept:
+            features, _ = self._kept.pop(key)
+        else:
+            self._make_space()
+            features = self._encode(recording.read(first_sample(start), WINDOW_SAMPLES))
+        self._kept[key] = (features, self._frames)  # the last one now
+        return features
+
+    def _make_space(self) -> None:
+        """Drop the pieces that were not heard for longest."""
+        while len(self._kept) >= _KEPT_PIECES:
+            _, heard = next(iter(self._kept.values()))
+            if self._frames - heard <= _IN_USE and len(self._kept) < _MOST_PIECES:
+                break
+            self._kept.popitem(last=False)
 
     def _of_silence(self) -> Floats:
         if self._silence is None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from musetalk_fast.engines.base import WorkerCount
 from musetalk_fast.engines.musetalk.compute import Compute
 from musetalk_fast.engines.musetalk.latents import Latents
 from musetalk_fast.engines.musetalk.speech_encoder import Floats
@@ -45,6 +46,10 @@ class TimedCompute:
     def memory(self) -> Mapping[str, tuple[int, int]]:
         """See `Compute`."""
         return self._compute.memory()
+
+    def workers(self) -> WorkerCount | None:
+        """See `Compute`."""
+        return self._compute.workers()
 
     def close(self) -> None:
         """See `Compute`."""

@@ -3,66 +3,69 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from musetalk_fast.engines.musetalk.accelerator import DeviceChoice
+from musetalk_fast.engines.base import WorkerCount
 from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions
 from musetalk_fast.engines.musetalk.compute_worker import Worker
 from musetalk_fast.engines.musetalk.latents import Latents
 from musetalk_fast.engines.musetalk.speech_encoder import Floats
-from musetalk_fast.errors import DeviceError, MuseTalkError, UsageError, WorkerError
+from musetalk_fast.engines.musetalk.worker_places import Place, places_of, visible_gpus
+from musetalk_fast.errors import (
+    DeviceError,
+    WorkerEndedError,
+    WorkerError,
+    WorkersBusyError,
+)
 from musetalk_fast.types import Crop
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 2
 """Workers that a piece of work is given to where they end at it: one that ends them all would take
 every GPU away from all others."""
-_IDLE_SECS = 60.0
-"""Longest wait for a worker, where others are at work, or are being started again."""
+LEAST_CALL_SECS = 60.0
+"""Shortest limit of a call that nobody set."""
+_TIMES_WARM = 20
+"""Of what a worker's slowest work takes when it is warm: a limit that nobody set."""
+_LEAST_LOAD_SECS = 600.0
+_TIMES_LOADED = 10
+"""Of what the first loading took: a limit of those after it."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds before one that ended is started again."""
-_MAX_WORKERS = 64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
-    """Where a worker runs.
-
-    Attributes:
-        name: for messages.
-        device: `cuda` or `cpu`.
-        environment: variables by which it sees nothing else.
-    """
-
-    name: str
-    device: DeviceChoice
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 class WorkerPool:
-    """Workers, one a place. One that ends is started again.
+    """Workers, one a place. One that ends, or does not return from a call, is started again.
+
+    Args:
+        call_secs: longest time for one call; None: twenty times that of the slowest when the
+            workers were warm, and at least `LEAST_CALL_SECS`.
 
     Raises:
         errors.MuseTalkError: what the first one that cannot be loaded raised.
     """
 
-    def __init__(self, places: Sequence[Place], options: ComputeOptions) -> None:
+    def __init__(
+        self, places: Sequence[Place], options: ComputeOptions, call_secs: float | None = None
+    ) -> None:
         self._options = options
         self._idle: queue.SimpleQueue[tuple[Place, Worker] | None] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(len(places), "worker")
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._workers: dict[Place, Worker] = {}
+        self._away = 0
+        self._restarts = 0
+        began = time.monotonic()
         try:
             # All load at once.
             started = [(place, self._start(place)) for place in places]
@@ -72,6 +75,10 @@ class WorkerPool:
             raise
         for each in started:
             self._idle.put(each)
+        warm = max(worker.call_secs for _, worker in started)
+        self.call_secs = call_secs or max(LEAST_CALL_SECS, _TIMES_WARM * warm)
+        self._load_secs = max(_LEAST_LOAD_SECS, _TIMES_LOADED * (time.monotonic() - began))
+        _LOG.info("a worker that does not return from a call in %g s is ended", self.call_secs)
         self._each = min(each.max_crops for each in infos)
         self.info = _together(infos)
 
@@ -95,6 +102,12 @@ class WorkerPool:
             workers = list(self._workers.values())
         return {each.name: each.memory for each in workers if each.memory is not None}
 
+    def workers(self) -> WorkerCount:
+        """See `Compute`."""
+        with self._lock:
+            total = len(self._workers)
+            return WorkerCount(total - self._away, total, self._restarts)
+
     def close(self) -> None:
         """End all workers."""
         self._closing.set()
@@ -112,26 +125,31 @@ class WorkerPool:
         error: WorkerError | None = None
         for _ in range(_TRIES):
             try:
-                taken = self._idle.get(timeout=_IDLE_SECS)
+                # As long as a call may take: each of those at work returns, or is ended.
+                taken = self._idle.get(timeout=self.call_secs)
             except queue.Empty:
                 break
             if taken is None or self._closing.is_set():
                 self._idle.put(None)
-                raise WorkerError("the engine ends")
+                raise WorkerEndedError("the engine ends")
             place, worker = taken
             try:
-                found = worker.do(work, arrays)
+                found = worker.do(work, arrays, self.call_secs)
             except WorkerError as gone:
                 error = gone
-                _LOG.error("%s: it is started again", gone)
-                threading.Thread(target=self._restart, args=[place], daemon=True).start()
+                _LOG.error("%s; it is started again", gone)
+                self._start_again(place)
                 continue
             except BaseException:
                 self._idle.put((place, worker))
                 raise
             self._idle.put((place, worker))
             return found
-        raise error or WorkerError("no GPU is ready: all are being started again")
+        ready, total, _ = self.workers()
+        raise error or WorkersBusyError(
+            f"no worker was free in {self.call_secs:g} s: {ready} of {total} are at work, the "
+            "others are being started again"
+        )
 
     def _start(self, place: Place) -> Worker:
         worker = Worker(place.name, replace(self._options, device=place.device), place.environment)
@@ -141,6 +159,11 @@ class WorkerPool:
             worker.close()
         return worker
 
+    def _start_again(self, place: Place) -> None:
+        with self._lock:
+            self._away += 1
+        threading.Thread(target=self._restart, args=[place], daemon=True).start()
+
     def _restart(self, place: Place) -> None:
         """Start a worker again, until it is loaded."""
         pause = _FIRST_PAUSE
@@ -148,11 +171,14 @@ class WorkerPool:
             try:
                 self._workers[place].close()
                 worker = self._start(place)
-                _check_same(worker.wait(), self.info)
-            except (MuseTalkError, OSError, MemoryError, RuntimeError) as error:
+                _check_same(worker.wait(self._load_secs), self.info)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the place is not given up
                 _LOG.error("%s cannot be loaded: %s", place.name, error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
+                with self._lock:
+                    self._away -= 1
+                    self._restarts += 1
                 self._idle.put((place, worker))
                 return
 
@@ -169,76 +195,17 @@ def _check_same(now: ComputeInfo, before: ComputeInfo) -> None:
         )
 
 
-def start_workers(options: ComputeOptions, gpus: str) -> WorkerPool:
+def start_workers(options: ComputeOptions, gpus: str, call_secs: float | None = None) -> WorkerPool:
     """Start the workers that `--gpus` names.
 
     Args:
         gpus: see `places_of`.
+        call_secs: see `WorkerPool`.
 
     Raises:
         errors.MuseTalkError: see `places_of` and `WorkerPool`.
     """
-    return WorkerPool(places_of(gpus, options.device, visible_gpus()), options)
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs of this machine that we may use, by the names that CUDA_VISIBLE_DEVICES has."""
-    count = torch.cuda.device_count()
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [each.strip() for each in listed.split(",")] if listed else []
-    return names[:count] if len(names) >= count else [str(number) for number in range(count)]
-
-
-def places_of(gpus: str, device: DeviceChoice, visible: Sequence[str]) -> list[Place]:
-    """Where workers run.
-
-    Args:
-        gpus: `all`, or numbers with commas between, from 0; `cpu` is a share of the processors.
-        device: what was asked for beside it.
-        visible: see `visible_gpus`.
-
-    Raises:
-        errors.UsageError: it is none of these, or contradicts the device.
-        errors.DeviceError: there is no such GPU.
-    """
-    names = [str(each) for each in range(len(visible))] if gpus == "all" else gpus.split(",")
-    names = [each.strip() for each in names]
-    if gpus == "all" and not visible:
-        raise DeviceError(
-            "no CUDA device can be used here",
-            hint="look at `nvidia-smi`; leave out --gpus, and MuseTalk runs on the CPU",
-        )
-    if not 0 < len(names) <= _MAX_WORKERS or not all(
-        each == "cpu" or _is_number(each) for each in names
-    ):
-        raise UsageError(f"--gpus {gpus}: not `all`, nor numbers with commas between")
-    wanted = [each for each in names if each != "cpu"]
-    if len(set(wanted)) < len(wanted):
-        raise UsageError(f"--gpus {gpus}: a GPU stands there twice")
-    if wanted and device is DeviceChoice.CPU:
-        raise UsageError(f"--gpus {gpus} and --device cpu contradict each other")
-    for each in wanted:
-        if int(each) >= len(visible):
-            raise DeviceError(
-                f"there is no GPU {each}: {len(visible)} can be used here, counted from 0",
-                hint="look at `nvidia-smi -L` and at the variable CUDA_VISIBLE_DEVICES",
-            )
-    return [_place(each, number, names.count("cpu"), visible) for number, each in enumerate(names)]
-
-
-def _place(name: str, number: int, shares: int, visible: Sequence[str]) -> Place:
-    if name != "cpu":
-        return Place(f"GPU {name}", DeviceChoice.CUDA, {"CUDA_VISIBLE_DEVICES": visible[int(name)]})
-    threads = max(1, (os.cpu_count() or 1) // shares)
-    return Place(
-        f"CPU worker {number}",
-        DeviceChoice.CPU,
-        {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads)},
-    )
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 3
+    return WorkerPool(places_of(gpus, options.device, visible_gpus()), options, call_secs)
 
 
 def _together(infos: Sequence[ComputeInfo]) -> ComputeInfo:

@@ -8,8 +8,11 @@ FD is a socket on which the options come first.
 from __future__ import annotations
 
 import logging
+import os
+import select
 import signal
 import sys
+import threading
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +21,7 @@ from typing import Any
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
 from musetalk_fast.engines.musetalk.compute import Compute, ComputeOptions, load_compute
 from musetalk_fast.engines.musetalk.worker_messages import Arrays, receive, send
-from musetalk_fast.errors import MuseTalkError
+from musetalk_fast.errors import DeviceFaultError, MuseTalkError
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,25 +30,39 @@ def main() -> None:
     """Work until the socket's other end closes."""
     # Ctrl-C in a terminal reaches all processes: the server ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Connection(int(sys.argv[1])) as connection:
+    descriptor = int(sys.argv[1])
+    threading.Thread(target=_end_with_server, args=[descriptor], daemon=True).start()
+    with Connection(descriptor) as connection:
         try:
             _serve(connection)
         except (EOFError, OSError):
             return  # the server has gone
 
 
+def _end_with_server(descriptor: int) -> None:
+    """End this process when the server has gone, whatever it is at: a call may never return."""
+    watch = select.poll()
+    watch.register(descriptor, getattr(select, "POLLRDHUP", 0))
+    watch.poll()
+    os._exit(0)
+
+
 def _serve(connection: Connection) -> None:
     head, _ = receive(connection)
     try:
         compute = load_compute(_options(head))
+        call_secs = compute.warm_up()
     except Exception as error:  # noqa: BLE001 - whatever it is, the server reports it
         send(connection, _told(error))
         return
-    send(connection, {"info": asdict(compute.info)})
+    send(connection, {"info": asdict(compute.info), "call_secs": call_secs})
     while True:
         head, arrays = receive(connection)
         try:
             found = _answer(compute, head["work"], arrays)
+        except DeviceFaultError as error:
+            _LOG.error("%s", error)
+            sys.exit(DeviceFaultError.exit_code)  # another process may use the GPU again
         except Exception as error:  # noqa: BLE001 - the server's request fails, the worker goes on
             send(connection, _told(error))
         else:

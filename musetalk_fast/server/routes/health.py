@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast._version import __version__
-from musetalk_fast.engines.base import EngineInfo
+from musetalk_fast.engines.base import EngineInfo, WorkerCount
 from musetalk_fast.server.auth import has_access
 from musetalk_fast.server.error_responses import RETRY_SECS
 from musetalk_fast.server.services import SERVICES
@@ -22,6 +22,7 @@ PATHS = frozenset(("/health",))
 """What needs no key."""
 
 _NOT_YET = EngineInfo(name="", model="", is_preview=False)
+_NO_WORKERS = WorkerCount(0, 0, 0)
 
 
 @ROUTES.get("/health")
@@ -31,6 +32,7 @@ async def get_health(request: web.Request) -> web.Response:
     loaded = services.is_loaded
     known = has_access(request)
     info = services.ready.result().info if loaded and known else _NOT_YET
+    workers = (services.workers if known else None) or _NO_WORKERS
     health = Health(
         status=services.status,
         version=__version__ if known else "",
@@ -38,6 +40,8 @@ async def get_health(request: web.Request) -> web.Response:
         gpu_available=info.gpu_name is not None,
         gpu_name=info.gpu_name,
         engine=info.name,
+        workers_ready=workers.ready,
+        workers=workers.total,
     )
     if health.status == HEALTHY:
         return _json(health.to_json())

@@ -1,0 +1,40 @@
+"""Which GPUs `--gpus` names."""
+
+from __future__ import annotations
+
+import pytest
+
+from musetalk_fast.engines.musetalk.accelerator import DeviceChoice
+from musetalk_fast.engines.musetalk.worker_places import places_of
+from musetalk_fast.errors import DeviceError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible", "wanted"),
+    [
+        ("all", ["0", "1"], [("cuda", "0"), ("cuda", "1")]),
+        ("1", ["0", "1"], [("cuda", "1")]),
+        ("1, 0", ["5", "GPU-ab"], [("cuda", "GPU-ab"), ("cuda", "5")]),
+        ("cpu,cpu", [], [("cpu", ""), ("cpu", "")]),
+        ("0,cpu", ["0"], [("cuda", "0"), ("cpu", "")]),
+    ],
+)
+def test_gpus_are_named(gpus, visible, wanted) -> None:
+    found = places_of(gpus, DeviceChoice.AUTO, visible)
+    assert [(each.device, each.environment["CUDA_VISIBLE_DEVICES"]) for each in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "kind", "words"),
+    [
+        ("all", DeviceChoice.AUTO, DeviceError, "no CUDA device"),
+        ("2", DeviceChoice.AUTO, DeviceError, "no GPU 2: 0 can be used"),
+        ("", DeviceChoice.AUTO, UsageError, "numbers with commas"),
+        ("0;1", DeviceChoice.AUTO, UsageError, "numbers with commas"),
+        ("0,0", DeviceChoice.AUTO, UsageError, "twice"),
+        ("0", DeviceChoice.CPU, UsageError, "contradict"),
+    ],
+)
+def test_gpus_that_are_not_there_are_refused(gpus, device, kind, words) -> None:
+    with pytest.raises(kind, match=words):
+        places_of(gpus, device, [])
