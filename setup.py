@@ -25,6 +25,8 @@ SOURCES = {
     "h264": ["h264.c", "h264_skips.c"],
     "lines": ["lines.c", "crc32c.c"],
     "paste": ["paste.c", "rows.c"],
+    "patch": ["patch.c"],
+    "rgb": ["rgb.c"],
     "soft_mask": ["soft_mask.c"],
     "tone_map": ["tone_map.c"],
     "yuv": ["yuv.c", "rows.c"],

@@ -11,6 +11,7 @@ BARS = {
     "kernel/paste-430": 80.0,
     "kernel/paste-430-resize": 1.5,
     "stage/video-avatar-1080p": 0.87,
+    "preview/clip-720p": 0.1,
     "program/1080p-binary": 0.95,
     "program/1080p-ndjson": 0.93,
     "program/512-binary": 0.86,

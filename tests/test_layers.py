@@ -47,7 +47,7 @@ ALLOWED = {
 SAME_NAME = {
     *{"__init__", "plan", "segment", "join", "run"},
     *{"base64", "crc32c", "h264", "lines", "paste", "yuv"},
-    *{"soft_mask", "tone_map"},
+    *{"patch", "rgb", "soft_mask", "tone_map"},
     *{"frames", "infer", "jobs", "metrics"},
 }
 """Module names that may stand in more than one package: commands and the steps that they run,

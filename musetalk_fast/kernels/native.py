@@ -20,7 +20,10 @@ NUMPY = "numpy"
 SETS = ("baseline", "sse4.2", "avx2", "avx512vbmi")
 """Instruction sets, each beyond those before it; the numbers the C sources know them by."""
 
-KERNELS = ("base64", "crc32c", "h264", "lines", "paste", "soft_mask", "tone_map", "yuv")
+KERNELS = (
+    *("base64", "crc32c", "h264", "lines"),
+    *("paste", "patch", "rgb", "soft_mask", "tone_map", "yuv"),
+)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from musetalk_fast.engines.preview.clip import ClipAvatar, prepare_clip
 from musetalk_fast.engines.preview.clip_file import steadied
 from musetalk_fast.engines.preview.crop import photo_crop
 from musetalk_fast.engines.preview.engine import PreviewEngine
-from musetalk_fast.engines.preview.mouth import MouthPose
+from musetalk_fast.engines.preview.mouth import MouthPose, pose_mouth
 from musetalk_fast.engines.preview.painting import paint
 from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.engines.preview.spline import displacement, influence
@@ -147,6 +147,19 @@ def test_a_crop_is_made_of_its_own_frame(clip) -> None:
 def test_the_kernel_equals_its_numpy_reference_on_a_moved_head(clip, source: int) -> None:
     posed = clip.avatar.posed(source, MouthPose(0.9, 0.2, 0.0))
     assert np.abs(paint(*posed).astype(int) - painting_reference.paint(*posed)).max() <= 1
+
+
+def test_carried_maps_equal_their_numpy_reference(clip) -> None:
+    avatar = clip.avatar
+    for source in (0, COUNT - 1):
+        frame = avatar._file.frame(source)
+        carried = avatar._carrier.to_frame(frame.mesh, frame.box)
+        posed = pose_mouth(avatar._mouth, POSE)
+        parts = (posed.maps, carried.turned, carried.moved, carried.free)
+        expected = painting_reference.carried_maps(*parts, avatar._carrier.frames(carried))
+        made = avatar._carrier.maps(posed, carried)
+        np.testing.assert_allclose(made, expected, atol=1e-4)
+        assert np.abs(made).max() > 3
 
 
 def test_the_clips_own_mouth_does_not_come_back(clip) -> None:

@@ -8,10 +8,12 @@ own pixels, and the mouth moves with the head and with the new speech only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from musetalk_fast.engines.preview.carry_maps import Affine, Frames, carried_maps
 from musetalk_fast.engines.preview.head import Head, Mesh
 from musetalk_fast.engines.preview.mouth import Posed
 from musetalk_fast.engines.preview.mouth_space import MouthSpace
@@ -47,7 +49,7 @@ class Carried:
         moved: (2, NODES, NODES, 2) float32, for both layers and each node of the reference frame's
             region: how far the frame's own face has moved what is there, mouth widths.
         turned: the same for the head alone.
-        free: (NODES * NODES, 1): how much of its movement each node of `region` may make.
+        free: (NODES, NODES): how much of its movement each node of `region` may make.
     """
 
     space: MouthSpace
@@ -71,6 +73,8 @@ class Carrier:
         flat = head.space.from_picture(head.mesh[:, :2])
         nodes = head.space.from_crop(_grid(region))
         self._places = flat
+        self._to_nodes = _affine(self._node)
+        self._to_units = np.asarray(np.linalg.inv(_to_pixels(head.space)), np.float64)
         self._reach = [influence(flat[list(knots)], nodes, _STIFFNESS) for knots in _KNOTS]
 
     def to_frame(self, mesh: Mesh, box: Box) -> Carried:
@@ -79,35 +83,20 @@ class Carrier:
         region = region_of(rigid, space)
         both = np.concatenate([space.from_picture(mesh[:, :2]), space.from_picture(rigid)], axis=1)
         moved, turned = self._spread(both - np.tile(self._places, 2))
-        free = freedom(rigid, space, region).reshape(-1, 1)
+        free = freedom(rigid, space, region)
         return Carried(space, region, moved, turned, free)
 
     def maps(self, posed: Posed, frame: Carried) -> Floats:
         """The maps of a pose of the reference frame (see `warp.Atlas`), for a frame's region."""
-        nodes = np.broadcast_to(frame.space.from_crop(_grid(frame.region)), (2, NODES * NODES, 2))
-        to_units = np.linalg.inv(_to_pixels(self._head.space))
-        places = nodes - self._at(frame.turned, nodes)
-        places += self._at(posed.maps, places) @ to_units
-        places += self._at(frame.moved, places)
-        moved = ((places - nodes) @ _to_pixels(frame.space)) * frame.free
-        return moved.astype(np.float32).reshape(2, NODES, NODES, 2)
+        out = np.empty_like(posed.maps)
+        carried_maps(posed.maps, frame.turned, frame.moved, frame.free, self.frames(frame), out)
+        return out
 
-    def _at(self, values: Floats, places: Points) -> Points:
-        """Both layers' values at the nodes of the reference frame's region -> at (2, n, 2) places.
-
-        Places are of its mouth; bilinear between nodes, and beyond the region as at its border.
-        """
-        spots = np.clip(self._node(places), 0, NODES - 1)
-        below = np.minimum(spots.astype(np.intp), NODES - 2)
-        across, down = (spots - below)[..., :1], (spots - below)[..., 1:]
-        flat = values.reshape(-1, 2)
-        corner = below[..., 1] * NODES + below[..., 0]
-        corner[1] += NODES * NODES
-        left, right = (flat.take(corner + step, axis=0) for step in (0, 1))
-        upper = left + (right - left) * across
-        left, right = (flat.take(corner + NODES + step, axis=0) for step in (0, 1))
-        lower = left + (right - left) * across
-        return np.asarray(upper + (lower - upper) * down)
+    def frames(self, frame: Carried) -> Frames:
+        """The coordinates of a frame and of the reference frame."""
+        to_mouth = _affine(frame.space.from_crop)
+        to_pixels = _to_pixels(frame.space)
+        return Frames(*frame.region.nodes(), to_mouth, self._to_nodes, self._to_units, to_pixels)
 
     def _node(self, place: Points) -> Points:
         """A place of the reference frame's mouth -> columns and rows of its region's nodes."""
@@ -127,6 +116,12 @@ class Carrier:
 def _grid(region: Region) -> Points:
     columns, rows = region.nodes()
     return np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+
+
+def _affine(mapped: Callable[[Points], Points]) -> Affine:
+    """(2, 3): what an affine function does to (across, down, 1)."""
+    origin, across, down = mapped(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    return np.stack([across - origin, down - origin, origin], axis=1)
 
 
 def _to_pixels(space: MouthSpace) -> Points:

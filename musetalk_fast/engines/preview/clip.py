@@ -13,6 +13,7 @@ from musetalk_fast.engines.base import CancelCheck, OnFace
 from musetalk_fast.engines.face_sequence import FaceSequence
 from musetalk_fast.engines.preview.carry import Carrier
 from musetalk_fast.engines.preview.clip_file import ClipFile, ClipFrame
+from musetalk_fast.engines.preview.clip_softness import ClipSoftness, SoftLayers
 from musetalk_fast.engines.preview.head import Head, Mesh
 from musetalk_fast.engines.preview.interior import Interior
 from musetalk_fast.engines.preview.mouth import (
@@ -25,6 +26,7 @@ from musetalk_fast.engines.preview.mouth import (
 )
 from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.engines.preview.pixels import crop_rows
+from musetalk_fast.engines.preview.reference_frame import ReferenceFrame, cost_of
 from musetalk_fast.kernels.paste import window
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.face import (
@@ -34,13 +36,7 @@ from musetalk_fast.media.face import (
     Landmarks,
     TrackedFace,
 )
-from musetalk_fast.media.face.anatomy import (
-    LOWER_INNER,
-    MIDDLE,
-    NOSE_TIP,
-    SKIN,
-    UPPER_INNER,
-)
+from musetalk_fast.media.face.anatomy import NOSE_TIP, SKIN
 from musetalk_fast.media.face.mask import jaw_mask
 from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Box, Crop, Face
@@ -50,30 +46,20 @@ _SHIFT = 0.25
 """Of a box: how far smoothing may put its edges beyond where they were found."""
 _SPARE_ROWS = 16
 """Rows of a crop that are kept above those that its mask and the nose need."""
-_GAP_COST, _YAW_COST, _SIZE_COST = 4.0, 1.0, 0.5
-"""What speaks against a frame as the one whose poses are solved: the share of a mouth's width by
-which it is open, each 45 degrees by which it turns, each halving of its size."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reference:
-    """The frame whose poses are solved."""
-
-    cost: float
-    mesh: NDArray[np.float32]
-    box: Box
-    photo: Crop
+_GAINS = (0.02, 8)
+"""Least and most by which a frame's light differs from that frame's."""
 
 
 class ClipAvatar:
     """A prepared video: see `prepare_clip`."""
 
     def __init__(
-        self, size: tuple[int, int], file: ClipFile, mouth: Mouth, reference: _Reference
+        self, size: tuple[int, int], kept: _Keeper, mouth: Mouth, reference: ReferenceFrame
     ) -> None:
         self.width, self.height = size
-        self._file = file
+        self._file, self._softness = kept.file, kept.softness
         self._mouth = mouth
+        self._layers = SoftLayers(mouth.interior, self._softness.at(reference.source))
         mesh = reference.mesh.astype(np.float64)
         space = MouthSpace.of(mesh[:, :2], reference.box)
         self._head = Head.of(mesh, space)
@@ -100,25 +86,28 @@ class ClipAvatar:
         carried = self._carrier.to_frame(frame.mesh, frame.box)
         live = 1 - min(max(pose.rest, 0.0), 1.0)
         posed = pose_mouth(self._mouth, MouthPose(pose.open * live, pose.wide * live, 0.0))
-        photo, space = frame.photo, carried.space
+        photo, space, soft = frame.photo, carried.space, self._softness.at(source)
         mouth = replace(
             self._mouth,
             photo=photo,
-            interior=self._interior(photo, frame.mesh, space),
+            interior=self._interior(photo, frame.mesh, space, soft),
+            softness=soft,
             region=carried.region,
             to_mouth=affine_of(space),
             pixels=space.pixels,
         )
         return mouth, posed._replace(maps=self._carrier.maps(posed, carried))
 
-    def _interior(self, photo: Crop, mesh: Mesh, space: MouthSpace) -> Interior:
-        """The reference frame's, where the head is now and in its light."""
+    def _interior(self, photo: Crop, mesh: Mesh, space: MouthSpace, soft: float) -> Interior:
+        """The reference frame's, where the head is now, in its light and as soft as it."""
         interior = self._mouth.interior
-        gain = np.clip(_skin(photo, mesh, space) / self._skin, 0.1, 4).astype(np.float32)
+        gain = np.clip(_skin(photo, mesh, space) / self._skin, *_GAINS).astype(np.float32)
         corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         origin, column, row = self._head.space.to_crop(space.from_crop(corners))
         place = np.stack([column - origin, row - origin, origin], axis=1).astype(np.float32)
-        return replace(interior, tongue=interior.tongue * gain, place=place, gain=gain)
+        picture = self._layers.picture(soft)
+        tongue = interior.tongue * gain
+        return replace(interior, picture=picture, tongue=tongue, place=place, gain=gain)
 
 
 def prepare_clip(
@@ -156,7 +145,7 @@ def prepare_clip(
     if best is None:
         raise tracker.refusal
     mouth = mouth_of(best.photo, best.mesh, best.box, check, fades=False)
-    return ClipAvatar((source.width, source.height), keeper.file, mouth, best)
+    return ClipAvatar((source.width, source.height), keeper, mouth, best)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,9 +183,10 @@ class _Keeper:
 
     def __init__(self, source: AvatarSource, file: ClipFile, on_face: OnFace) -> None:
         self.file = file
+        self.softness = ClipSoftness()
         self._source = source
         self._on_face = on_face
-        self._best: _Reference | None = None
+        self._best: ReferenceFrame | None = None
 
     def keep(self, seen: _Seen | None, box: Box | None) -> None:
         """Take the next source frame."""
@@ -206,11 +196,16 @@ class _Keeper:
         else:
             mesh = seen.landmarks.points.astype(np.float64)
             face = _face(number, mesh, box, self._source.width, self._source.height)
-            self.file.add(ClipFrame(box, mesh, seen.rows(box, _first_row(mesh, face))))
-            self._best = _better(self._best, seen, box)
+            rows = seen.rows(box, _first_row(mesh, face))
+            self.file.add(ClipFrame(box, mesh, rows))
+            self.softness.add(number, rows)
+            cost = cost_of(seen.landmarks, rows, self.softness.last)
+            if self._best is None or cost < self._best.cost:
+                points = seen.landmarks.points
+                self._best = ReferenceFrame(cost, number, points, box, seen.rows(box, 0))
         self._on_face(number, self._source.frames, face)
 
-    def finish(self) -> _Reference | None:
+    def finish(self) -> ReferenceFrame | None:
         """There are no more; the frame whose poses are solved, if one has a face."""
         self.file.finish()
         return self._best
@@ -225,19 +220,6 @@ def _first_row(mesh: Mesh, face: Face) -> int:
     """The first row of a crop that is kept."""
     nose = int((mesh[NOSE_TIP, 1] - face.box.y) * CROP_SIZE / face.box.height)
     return max(0, min(window(face).first, nose, CROP_SIZE) - _SPARE_ROWS)
-
-
-def _better(best: _Reference | None, seen: _Seen, box: Box) -> _Reference:
-    """The frame that shows the mouth better: closed, from the front, large."""
-    points = seen.landmarks.points
-    across = points[UPPER_INNER[-1], :2] - points[UPPER_INNER[0], :2]
-    width = max(float(np.hypot(*across)), 1.0)
-    gap = points[LOWER_INNER[MIDDLE], :2] - points[UPPER_INNER[MIDDLE], :2]
-    cost = _GAP_COST * float(np.hypot(*gap)) / width
-    cost += _YAW_COST * seen.landmarks.yaw / 45 - _SIZE_COST * float(np.log2(width))
-    if best is not None and best.cost <= cost:
-        return best
-    return _Reference(cost, points, box, seen.rows(box, 0))
 
 
 def _skin(photo: Crop, mesh: Mesh, space: MouthSpace) -> NDArray[np.float32]:

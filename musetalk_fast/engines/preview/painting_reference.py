@@ -1,4 +1,4 @@
-"""The plain-NumPy form of `painting`: what a frame is, pixel by pixel."""
+"""The plain-NumPy form of `painting` and `carry_maps`: what a frame is, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.preview import painting
+from musetalk_fast.engines.preview.carry_maps import Affine, Frames
 from musetalk_fast.engines.preview.mouth import Mouth, Posed
 from musetalk_fast.engines.preview.region import NODES
 from musetalk_fast.types import Crop
@@ -101,3 +102,33 @@ def _edges(curves: Plane, e: Plane) -> tuple[Plane, Plane]:
 
 def _unit(values: Plane | float) -> Plane:
     return np.clip(np.asarray(values, np.float32), 0, 1)
+
+
+def carried_maps(
+    posed: Plane, turned: Plane, moved: Plane, free: NDArray[np.float64], frames: Frames
+) -> Plane:
+    """See `carry_maps.carried_maps`."""
+    nodes = np.stack(np.meshgrid(frames.columns, frames.rows), axis=-1)
+    here = np.broadcast_to(_mapped(frames.to_mouth, nodes), posed.shape)
+    places = here - _between(turned, _mapped(frames.to_nodes, here))
+    places = places + _between(posed, _mapped(frames.to_nodes, places)) @ frames.to_units
+    places = places + _between(moved, _mapped(frames.to_nodes, places))
+    return ((places - here) @ frames.to_pixels * free[..., None]).astype(np.float32)
+
+
+def _mapped(affine: Affine, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(places @ affine[:, :2].T + affine[:, 2])
+
+
+def _between(values: Plane, spots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Both layers' values at columns and rows of the nodes: bilinear, beyond them as at the rim."""
+    spots = np.clip(spots, 0, NODES - 1)
+    below = np.minimum(spots.astype(np.intp), NODES - 2)
+    across, down = np.split(spots - below, 2, axis=-1)
+    layer = np.arange(len(values))[:, None, None]
+    column, row = below[..., 0], below[..., 1]
+    upper, lower = (
+        values[layer, each, column] * (1 - across) + values[layer, each, column + 1] * across
+        for each in (row, row + 1)
+    )
+    return np.asarray(upper * (1 - down) + lower * down)

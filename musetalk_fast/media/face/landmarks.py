@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from musetalk_fast.media.face.detector import Bounds, Detection
 from musetalk_fast.media.face.model import Model
-from musetalk_fast.media.face.sampling import Patch, Region, quick_sample, sample
+from musetalk_fast.media.face.sampling import Patch, Region, partial_sample, sample
 from musetalk_fast.media.partial_picture import PictureLike
 from musetalk_fast.types import Box, Picture
 
@@ -136,7 +136,7 @@ class Mesh:
         """Landmarks of a face that was there in the frame before, `shift` pixels away: one look."""
         region = _region_of(face)
         moved = Region(region.x + shift[0], region.y + shift[1], region.size, region.angle)
-        return self._fitted(quick_sample(picture, moved, _SIDE), moved, face.box)
+        return self._fitted(partial_sample(picture, moved, _SIDE), moved, face.box)
 
     def mouth_scatter(self, picture: Picture, face: Landmarks) -> float:
         """How far apart two more looks find the lips, as a share of the face's width.

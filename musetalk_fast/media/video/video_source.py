@@ -30,6 +30,7 @@ from musetalk_fast.media.video.frame_canvas import FrameCanvas
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
 from musetalk_fast.media.video.frame_filter import Preparation, opaque_format, plain_format
 from musetalk_fast.media.video.frame_index import read_index
+from musetalk_fast.media.video.frame_pixels import FramePixels
 from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
 from musetalk_fast.media.video.picture_window import PictureWindow
@@ -98,6 +99,7 @@ class VideoSource:
         except InputError as error:
             error.where = error.where or str(path)
             raise
+        self._pixels = FramePixels.of(self._facts.preparation, self._facts.curve)
         self._curve = None if keeps_hdr else self._facts.curve
         self._wanted, self._background = wanted or Resolution(), background
         self._geometry = geometry_of(self.seen_size, self._wanted, self._timing.rate)
@@ -230,19 +232,25 @@ class VideoSource:
 
     def pictures(self, run: SourceRun) -> Iterator[Picture]:
         """The source frames of a run as `picture` gives them; see `planes`."""
-        for frame in self._frames(run, self._facts.preparation, "rgb24", self._facts.curve):
-            yield np.ascontiguousarray(frame.to_ndarray())
+        pixels = self._pixels
+        pix_fmt = "rgb24" if pixels is None else pixels.pix_fmt
+        for frame in self._frames(run, self._facts.preparation, pix_fmt, self._facts.curve):
+            made = frame.to_ndarray() if pixels is None else pixels.whole(frame)
+            yield np.ascontiguousarray(made)
 
     def partial_pictures(self) -> Iterator[PictureLike]:
         """All source frames as `picture` gives them; only what is looked at is converted."""
-        preparation = self._facts.preparation
-        if preparation.is_interlaced or self._facts.curve is not None:
-            yield from self.pictures(SourceRun(0, 1, self.frames))
-            return
-        window = PictureWindow(preparation)
-        with self._decoders.nearest(0) as decoder:
-            for _, frame in decoder.frames(0, self.frames - 1):
-                yield PartialPicture(*self.seen_size, partial(window.picture, frame))
+        preparation, whole = self._facts.preparation, SourceRun(0, 1, self.frames)
+        if self._pixels is not None:
+            frames = self._frames(whole, preparation, self._pixels.pix_fmt, self._facts.curve)
+            yield from map(self._pixels.partial, frames)
+        elif preparation.is_interlaced:
+            yield from self.pictures(whole)
+        else:
+            window = PictureWindow(preparation)
+            with self._decoders.nearest(0) as decoder:
+                for _, frame in decoder.frames(0, self.frames - 1):
+                    yield PartialPicture(*self.seen_size, partial(window.picture, frame))
 
     def planes(self, run: SourceRun, layout: PixelLayout) -> Iterator[Planes]:
         """The source frames of a run, one after the other, forward or backward.

@@ -15,14 +15,17 @@ from musetalk_fast.types import Box, Picture, SourceRun
 WIDTH, HEIGHT, COUNT = 480, 320, 4
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise of a few pixels' size, whose chroma is sampled at every other pixel."""
+@pytest.fixture(scope="module", params=["yuv420p", "yuv422p"])
+def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise of a few pixels' size, whose chroma is sampled at every other pixel.
+
+    Of the two formats one is converted by the kernel, the other by FFmpeg.
+    """
     random = np.random.default_rng(5)
     coarse = random.integers(0, 256, (COUNT, HEIGHT // 4, WIDTH // 4, 3), np.uint8)
     pictures = np.ascontiguousarray(coarse.repeat(4, axis=1).repeat(4, axis=2))
     path = tmp_path_factory.mktemp("parts") / "clip.mp4"
-    return write_picture(path, *pictures, pix_fmt="yuv420p")
+    return write_picture(path, *pictures, pix_fmt=request.param)
 
 
 @pytest.mark.parametrize("is_turned", [False, True])
