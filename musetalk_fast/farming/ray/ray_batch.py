@@ -192,11 +192,13 @@ class _RayBatch:
         laps.append(time.monotonic())
         await run_all(*(
             self._segments(job, piece, numbers)
-            for piece, numbers in enumerate(shares(planned, tasks.pieces), 1)
+            for piece, numbers in enumerate(shares(len(planned.plan.segments), tasks.pieces), 1)
         ))  # fmt: skip
         laps.append(time.monotonic())
         with self._work(job) as work:
-            result = await self._cluster.call(remote_tasks.join_segments, work)
+            result = await self._cluster.call(remote_tasks.join_segments, work, planned)
+        if isinstance(result, Plan):
+            return result
         result = _timed(result, [*laps, time.monotonic()])
         await self._fetch_once()
         self._event(job, done_event(result))
