@@ -14,12 +14,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-RAY = Path(sys.executable).with_name("ray")
+START = Path(__file__).with_name("ray_start.py")
 PORT = 6399
 CLIENT_PORT = 10001
 TIMEOUT_SECS = 480
-STARTS = 10
-"""Ray waits 30 seconds for a node, whatever else the machine does."""
+STARTS = 3
+PATIENCE = {
+    "RAY_worker_niceness": "0",  # else the workers alone are starved
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_agent_register_timeout_ms": "600000",
+    "RAY_health_check_timeout_ms": "60000",
+}
+"""What else Ray takes for dead on a busy machine."""
 OURS = ("ray::render_whole", "ray::plan_video", "ray::make_segments", "ray::join_segments",
         "ray::servers_answer", "ray::ServerActor", "ray::EventActor", "serve --engine")  # fmt: skip
 """Of tasks, actors and servers of a batch, what their processes are called."""
@@ -50,12 +56,11 @@ class Nodes:
         token = self.folder / "token"
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32))
-        os.environ |= {
+        os.environ |= PATIENCE | {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_ADDRESS": f"127.0.0.1:{PORT}",
-            "RAY_worker_niceness": "0",  # else a busy machine starves the workers alone
         }
         self.settings.touch()
         try:
@@ -63,6 +68,7 @@ class Nodes:
             yield self
         finally:
             self.lose(*self.trees)
+            self._kill_orphans()
 
     def start(self) -> None:
         """Start the nodes that are not there."""
@@ -88,7 +94,8 @@ class Nodes:
         log = self.folder / f"node{len(self.trees)}.log"
         with log.open("w") as file:
             tree = subprocess.Popen(
-                [RAY, "start", *options, "--node-ip-address=127.0.0.1", "--num-cpus=2",
+                [sys.executable, START, *options, *_agent_ports(len(self.trees)),
+                 "--node-ip-address=127.0.0.1", "--num-cpus=2",
                  '--resources={"musetalk": 1}', "--object-store-memory=100000000",
                  "--disable-usage-stats", "--block"],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
@@ -96,7 +103,7 @@ class Nodes:
         return tree, log
 
     def _kill_orphans(self) -> None:
-        """What a node that did not start has left."""
+        """What has been left by a node that did not start."""
         ours = {pid for tree in self.trees for pid in [tree.pid, *descendants(tree.pid)]}
         all_there = [int(each.name) for each in Path("/proc").glob("[0-9]*")]
         kill([pid for pid in all_there
@@ -192,6 +199,12 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+def _agent_ports(node: int) -> list[str]:
+    """Those of a node's agents: where they choose some, Ray waits seconds for them, and no more."""
+    agents = "dashboard-agent-grpc", "dashboard-agent-listen", "runtime-env-agent", "metrics-export"
+    return [f"--{name}-port={22_000 + 10 * node + at}" for at, name in enumerate(agents)]
 
 
 def _has_started(tree: Tree, log: Path) -> bool:

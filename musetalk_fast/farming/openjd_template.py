@@ -17,6 +17,7 @@ _START_SERVER = """\
 #!/usr/bin/env bash
 set -euo pipefail
 cd "$1"
+: >server.log  # before anything looks for it
 nohup musetalk-fast serve --engine "$2" --port 0 >server.log 2>server.err </dev/null &
 echo $! >server.pid
 for _ in $(seq 1200); do
@@ -28,6 +29,7 @@ for _ in $(seq 1200); do
     kill -0 "$(cat server.pid)" 2>/dev/null || break
     sleep 0.5
 done
+kill "$(cat server.pid)" 2>/dev/null || true
 cat server.err >&2
 echo "openjd_fail: the server did not start"
 exit 1

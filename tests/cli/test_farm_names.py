@@ -63,12 +63,12 @@ class Place:
     def command_files(self) -> list[Path]:
         return sorted((self.folder / "job").glob("*.cmd"))
 
-    def right(self, *progress: str) -> list[list[str]]:
+    def right(self, *progress: str, numbers: str = "0") -> list[list[str]]:
         settings, place = f"{self.folder}/job/settings.toml", str(self.folder)
         inputs = ["-i", f"{place}/-a.png", "-a", f"{place}/a.wav", "-o", f"{place}/-o.mp4"]
         return [
             [settings, "plan", *inputs, *progress],
-            [settings, "segment", f"{place}/-o.mp4.parts", "--segments", "0", *progress],
+            [settings, "segment", f"{place}/-o.mp4.parts", "--segments", numbers, *progress],
             [settings, "join", f"{place}/-o.mp4.parts", *progress],
         ]
 
@@ -124,6 +124,7 @@ def test_open_job_description(run, tmp_path: Path, name: str) -> None:
     assert place.export("openjd", "--name", JOB).returncode == 0
     job = place.folder / "job"
     values = yaml.safe_load((job / "parameter_values.yaml").read_text())["parameterValues"]
-    given = [f"-p{each['name']}={each['value']}" for each in values]
+    given = json.dumps({each["name"]: each["value"] for each in values})
     openjd = (sys.executable, "-m", "openjd", "run", str(job / "template.yaml"))
-    assert place.calls(*openjd, *given) == place.right("--progress", "openjd")
+    right = place.right("--progress", "openjd", numbers="0-0")
+    assert place.calls(*openjd, f"-p{given}") == right

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,3 +33,25 @@ def test_a_lost_cluster_is_an_error_with_a_name() -> None:
     with pytest.raises(ClusterError, match="lost"):
         asyncio.run(cluster.fetch())
     cluster.__exit__(None, None, None)
+
+
+def test_a_broken_connection_holds_nothing_else_up() -> None:
+    """Ray Client waits for another connection inside every call: a signal must be heard then."""
+    pytest.importorskip("ray", reason="no ray: pip install '.[ray]'")
+    from musetalk_fast.farming.ray.cluster import Cluster
+
+    is_back = threading.Event()
+
+    def take() -> Any:
+        assert is_back.wait(20), "nothing else could be done"
+        raise ConnectionError("not back in time")
+
+    cluster = Cluster("ray://head:10001")
+    cluster.events = SimpleNamespace(take=SimpleNamespace(remote=take))
+
+    async def fetch() -> None:
+        asyncio.get_running_loop().call_soon(is_back.set)
+        await cluster.fetch()
+
+    with pytest.raises(ClusterError, match="not back in time"):
+        asyncio.run(fetch())
