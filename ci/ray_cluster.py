@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from ray_batch import Batch
-from ray_nodes import CLIENT_PORT, Nodes, kill, stopped_at_work
+from ray_nodes import CLIENT_PORT, SERVER, Nodes, kill, stopped_at_work
 from tcp_relay import relayed
 
 ROOT = Path(__file__).parents[1]
@@ -214,7 +214,7 @@ CASES: dict[str, Callable[[Batch], str]] = {
     "worker": lambda batch: _kills_tasks(batch, "ray::render_whole"),
     "all-workers": lambda batch: _kills_tasks(batch, "ray::render_whole", 2),
     "server-actor": lambda batch: _kills_server(batch, "ray::ServerActor"),
-    "server": lambda batch: _kills_server(batch, "serve --engine"),
+    "server": lambda batch: _kills_server(batch, SERVER),
     "node": _loses_node,
     "pieces": _in_pieces,
     "ctrl-c": lambda batch: _stopped(batch, signal.SIGINT),

@@ -18,6 +18,7 @@ START = Path(__file__).with_name("ray_start.py")
 PORT = 6399
 CLIENT_PORT = 10001
 TIMEOUT_SECS = 480
+_AT_WORK_SECS = 120
 STARTS = 3
 PATIENCE = {
     "RAY_worker_niceness": "0",  # else the workers alone are starved
@@ -26,8 +27,10 @@ PATIENCE = {
     "RAY_health_check_timeout_ms": "60000",
 }
 """What else Ray takes for dead on a busy machine."""
+SERVER = "serve --no-page --engine"
+"""Of a server that an actor runs, what is in its command line."""
 OURS = ("ray::render_whole", "ray::plan_video", "ray::make_segments", "ray::join_segments",
-        "ray::servers_answer", "ray::ServerActor", "ray::EventActor", "serve --engine")  # fmt: skip
+        "ray::servers_answer", "ray::ServerActor", "ray::EventActor", SERVER)  # fmt: skip
 """Of tasks, actors and servers of a batch, what their processes are called."""
 
 Tree = subprocess.Popen[bytes]
@@ -146,7 +149,7 @@ def stopped_at_work(title: str, found: Callable[[], list[int]], count: int = 1) 
                 _signal(pid, signal.SIGCONT)
         return len(stopped) == count
 
-    until(has_stopped, f"{count} at work: {title}")
+    until(has_stopped, f"{count} at work: {title}", _AT_WORK_SECS)
     return stopped
 
 

@@ -23,7 +23,7 @@ def _said(folder: Path) -> set[str]:
 
 def _errors(kind: type[MuseTalkError]) -> Iterator[type[MuseTalkError]]:
     for each in kind.__subclasses__():
-        if each.__module__ == MuseTalkError.__module__:
+        if each.__module__.startswith("musetalk_fast.errors"):
             yield each
             yield from _errors(each)
 
