@@ -61,7 +61,7 @@ class Batch:
         assert code == 0, f"exit code {code}"
 
     def run(self, disturb: Disturb | None = None) -> int:
-        """Run it, disturbed when some frames have been made; its exit code."""
+        """Run it, disturbed when the first part is finished; its exit code."""
         began = time.monotonic()
         with self._begun() as process:
             assert process.stdout is not None
@@ -72,7 +72,7 @@ class Batch:
                     self.said.append(f"{event['token']}: {event['message']}")
                 self.again += event.get("token") == "MTF-TASK-AGAIN"
                 self.reused += event.get("reused") is True
-                if disturb is not None and event.get("stage") == "encode" and event["done"] > 25:
+                if disturb is not None and event.get("event") == "segment":
                     self.disturbed_at = time.monotonic()
                     disturb(process)
                     disturb = None
@@ -113,4 +113,4 @@ class Batch:
 
     def parts(self) -> int:
         """Finished parts of those that are not videos yet."""
-        return len(list(self.output.glob("*.parts/0*")))
+        return len(list(self.output.glob("*.parts/0*.mp4")))

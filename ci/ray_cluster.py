@@ -174,8 +174,10 @@ def _stopped(batch: Batch, number: signal.Signals) -> str:
     code = batch.run(lambda process: process.send_signal(number))
     secs, left = batch.since_disturbed, batch.nodes.left()
     assert not left, f"left: {left}"
-    there = f"{len(batch.videos())} videos and {batch.parts()} parts there"
+    parts = batch.parts()
+    there = f"{len(batch.videos())} videos and {parts} parts there"
     batch.completes()
+    assert batch.reused >= parts, f"{parts} parts there, {batch.reused} used"
     return f"exit code {code} {secs:.1f} s after, {there}, then the same command again"
 
 

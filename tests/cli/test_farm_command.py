@@ -183,7 +183,7 @@ def test_opencue_has_a_command_in_each_line(run, tmp_path: Path, inputs) -> None
         shutil.copy(SPEECH, tmp_path / f"clips/{name}.wav")
     export = ("farm", "export", "--to", "cuecmd", "--bundle", "job", "clips", "-i", "portrait.png")
     assert run(*export, "-o", "rendered", "--chunk", "2", "--crf", "30").returncode == 0
-    known = f"env MUSETALK_CONFIG_PATH={tmp_path}/job/settings.toml musetalk-fast batch "
+    known = f"exec env MUSETALK_CONFIG_PATH={tmp_path}/job/settings.toml musetalk-fast batch "
     known += f"{tmp_path}/clips -i {tmp_path}/portrait.png -o {tmp_path}/rendered --shard "
     assert (tmp_path / "job/1-tasks.cmd").read_text() == f"{known}1/2\n{known}2/2\n"
     assert (tmp_path / "job/settings.toml").read_text().splitlines()[2:] == ["[output]", "crf = 30"]

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from musetalk_fast.batching import BatchOptions
 from musetalk_fast.errors import ClusterError
+from musetalk_fast.threads import run_in_thread
 
 pytestmark = pytest.mark.long
 
@@ -55,3 +57,48 @@ def test_a_broken_connection_holds_nothing_else_up() -> None:
 
     with pytest.raises(ClusterError, match="not back in time"):
         asyncio.run(fetch())
+
+
+def test_a_head_that_is_silent_is_said_before_ray_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray", reason="no ray: pip install '.[ray]'")
+    from musetalk_fast.farming.ray import ray_batch
+
+    monkeypatch.setattr(ray_batch, "_LOOK_SECS", 0)
+    monkeypatch.setattr(ray_batch, "_PATIENCE_SECS", 0)
+    said, is_said, looks = [], threading.Event(), []
+
+    def capacity() -> int:
+        looks.append(1)
+        if len(looks) == 2:
+            assert is_said.wait(20)
+        return 1
+
+    def event(_job: object, event: Any) -> None:
+        said.append(event.token)
+        is_said.set()
+
+    async def look() -> None:
+        cluster: Any = SimpleNamespace(capacity=capacity)
+        listener: Any = SimpleNamespace(event=event)
+        batch = ray_batch._RayBatch(cluster, listener, {}, BatchOptions())
+        looking = asyncio.ensure_future(batch._look())
+        await run_in_thread(lambda: is_said.wait(20))
+        looking.cancel()
+        await asyncio.wait([looking])
+
+    asyncio.run(look())
+    assert said[0] == "MTF-CLUSTER"
+
+
+def test_the_reason_of_a_failed_connection_is_said() -> None:
+    pytest.importorskip("ray", reason="no ray: pip install '.[ray]'")
+    from musetalk_fast.farming.ray.cluster import _unreachable
+
+    said = (
+        "Initialization failure from server:\nTraceback (most recent call last):\n  ...\n\nE: why\n"
+    )
+    refused = _unreachable("ray://head:10001", ConnectionAbortedError(said))
+    assert "no Ray cluster answers: Initialization failure from server: E: why" in str(refused)
+    assert "second" not in str(_unreachable("auto", ConnectionError("first\nsecond")))

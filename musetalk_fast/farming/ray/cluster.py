@@ -197,7 +197,9 @@ def _lost(address: str, error: Exception) -> errors.ClusterError:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    """Its first line; where that only introduces another process's traceback, its last as well."""
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {others[-1].strip()}" if others and first.endswith(":") else first
 
 
 def _node_processors() -> list[int]:
