@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 INSIDE = "MTF_CI_INSIDE"
 CANNOT_RUN = 77
-TIMEOUT_SECS = 240
+TIMEOUT_SECS = 600
 AT_ONCE = 2
 SECS = 8
 SEGMENTS = 4

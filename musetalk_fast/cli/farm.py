@@ -23,7 +23,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 _TARGETS = ("openjd", "slurm", "cuecmd")
 _MAX_NAME = 128
 """Of Open Job Description."""
+_BRACES = ("{{", "}}")
+"""Around the name of a parameter in Open Job Description."""
 _FILE = click.Path(path_type=Path, readable=False)
+_KEY_LEFT_OUT = (
+    "the key of MUSETALK_API_KEY is not in the bundle: set it for the tasks, too, or name a file "
+    "that they can read with --api-key-file"
+)
 _EXAMPLES = """\b
 Examples:
   musetalk-fast farm export --to slurm -i a.png -a a.wav -o a.mp4 --bundle job
@@ -122,6 +128,7 @@ def export(
     """
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.config import load_settings
+    from musetalk_fast.events import WarningEvent
     from musetalk_fast.farming import FarmOptions, portable_settings, write_bundle
 
     settings = load(ctx)
@@ -130,6 +137,8 @@ def export(
     with open_display(verbosity_of(ctx)) as display:
         job = _job(settings, output.absolute(), **files)
         options = FarmOptions(name, engine, gpus, at_once)
+        if settings.server.api_key is not None:
+            display(WarningEvent(message=_KEY_LEFT_OUT, token="MTF-KEY-LEFT-OUT"))
         text = portable_settings(load_settings(flags_of(ctx)))
         paths = write_bundle(bundle, to, job, options, text)
         tasks = -(-len(job.tasks) // job.chunk)
@@ -143,10 +152,12 @@ def _text(bundle: Path, names: list[str], tasks: int) -> str:
 
 def _checked_name(name: str) -> str:
     """A name that no engine takes for anything else: one line, no place for a parameter."""
-    if not name.isprintable() or "{{" in name or not 1 <= len(name) <= _MAX_NAME:
+    is_text = name.isprintable() and not any(each in name for each in _BRACES)
+    if not is_text or not 1 <= len(name) <= _MAX_NAME:
         raise UsageError(
             f"{name[:80]!r} cannot be a job's name",
-            hint=f"give --name: 1 to {_MAX_NAME} printable characters without {{{{",
+            hint=f"give --name: 1 to {_MAX_NAME} printable characters without "
+            + " or ".join(_BRACES),
         )
     return name
 

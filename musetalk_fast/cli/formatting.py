@@ -233,5 +233,5 @@ def _facts(event: DoneEvent) -> str:
 
 
 def fail_line(known: Mapping[str, object]) -> str:
-    """`openjd_fail: MTF-SPEECH-SILENT: the recording is silent` of an error's members."""
+    """`openjd_fail: MTF-AUDIO-LENGTH: the recording is empty` of an error's members."""
     return f"openjd_fail: {known['token']}: {known['message']}"

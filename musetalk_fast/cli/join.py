@@ -28,7 +28,8 @@ Examples:
 def join(ctx: click.Context, plan: Path) -> None:
     """Join the parts of a plan into the video, add the sound, remove the parts.
 
-    Pictures are copied, not encoded again. If parts are missing, their segments are named.
+    Pictures are copied, not encoded again. If parts are missing, their segments are named. A video
+    that was joined before stays as it is.
     """
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.formatting import video_facts
@@ -38,11 +39,11 @@ def join(ctx: click.Context, plan: Path) -> None:
     from musetalk_fast.video.mouth_motion import is_still
 
     with open_display(verbosity_of(ctx)) as display:
-        made, joined = run_blocking(lambda: join_plan(plan, display))
+        output, joined = run_blocking(lambda: join_plan(plan, display))
         secs = float(joined.duration)
         facts = video_facts(secs, joined.frames, joined.bytes)
         members = {
-            "output": str(made.output),
+            "output": str(output),
             "bytes": joined.bytes,
             "frames": joined.frames,
             "duration_secs": round(secs, 3),
@@ -50,4 +51,4 @@ def join(ctx: click.Context, plan: Path) -> None:
         }
         if joined.mouth is not None and is_still(joined.mouth):
             display(still_event(joined.mouth))
-        display.result("joined", members, f"Output: {made.output} ({facts})")
+        display.result("joined", members, f"Output: {output} ({facts})")

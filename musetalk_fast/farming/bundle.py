@@ -31,9 +31,10 @@ def write_bundle(
     Raises:
         errors.OutputPlaceError: the folder holds other files.
         errors.OutputWriteError: it cannot be written.
-        errors.UsageError: what writes such files is not installed.
+        errors.UsageError: what writes such files is not installed, or they cannot name a path.
     """
     folder = folder.absolute()
+    _check_names(to, [*(file.path for file in job.files), folder])
     files = {SETTINGS_FILE: settings, **EXPORTERS[to](job, options, folder / SETTINGS_FILE)}
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,17 @@ def write_bundle(
             hint="give --bundle a folder of its own",
         )
     return [_write(folder / name, text) for name, text in files.items()]
+
+
+def _check_names(to: str, paths: Sequence[Path]) -> None:
+    """Scripts may have any bytes in them, other files are text."""
+    for path in paths if to != "slurm" else ():
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            message = f"a name that is not UTF-8 cannot be written for {to}"
+            hint = "rename the file or its folder"
+            raise UsageError(message, where=str(path), hint=hint) from None
 
 
 def _write(path: Path, text: str) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 
+from musetalk_fast.errors import UsageError
 from musetalk_fast.farming.farm_job import FarmJob, Words, absolute_paths, chunks
 
 
@@ -15,6 +16,9 @@ def cue_commands(job: FarmJob, settings: str) -> dict[str, str]:
 
     Args:
         settings: path of the settings file.
+
+    Raises:
+        errors.UsageError: a path cannot stand in a line.
     """
     paths = absolute_paths(job)
     steps: list[tuple[str, list[Words]]] = [
@@ -31,4 +35,13 @@ def cue_commands(job: FarmJob, settings: str) -> dict[str, str]:
 
 
 def _line(words: Words, settings: str) -> str:
-    return shlex.join(["env", f"MUSETALK_CONFIG_PATH={settings}", *words])
+    """A command as `sh -c` takes it, which `exec` keeps out of the way of signals."""
+    command = ["exec", "env", f"MUSETALK_CONFIG_PATH={settings}", *words]
+    for word in command:
+        if "\n" in word or "\r" in word:
+            raise UsageError(
+                "a command is a line: a path with a line break cannot be in it",
+                where=word,
+                hint="rename the file or its folder",
+            )
+    return shlex.join(command)

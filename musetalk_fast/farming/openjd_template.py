@@ -16,8 +16,9 @@ _NOTICE_SECS = 30
 _START_SERVER = """\
 #!/usr/bin/env bash
 set -euo pipefail
-cd '{{Session.WorkingDirectory}}'
-nohup musetalk-fast serve --engine '{{Param.Engine}}' --port 0 >server.log 2>server.err </dev/null &
+cd "$1"
+: >server.log  # before anything looks for it
+nohup musetalk-fast serve --engine "$2" --port 0 >server.log 2>server.err </dev/null &
 echo $! >server.pid
 for _ in $(seq 1200); do
     address=$(sed -n 's/^listening on //p' server.log)
@@ -28,13 +29,14 @@ for _ in $(seq 1200); do
     kill -0 "$(cat server.pid)" 2>/dev/null || break
     sleep 0.5
 done
+kill "$(cat server.pid)" 2>/dev/null || true
 cat server.err >&2
 echo "openjd_fail: the server did not start"
 exit 1
 """
 _STOP_SERVER = """\
 #!/usr/bin/env bash
-cd '{{Session.WorkingDirectory}}'
+cd "$1"
 kill "$(cat server.pid)"
 for _ in $(seq 60); do
     kill -0 "$(cat server.pid)" 2>/dev/null || exit 0
@@ -138,12 +140,19 @@ def _step(name: str, words: Words) -> dict[str, Any]:
 
 def _server() -> dict[str, Any]:
     scripts = {"Start": _START_SERVER, "Stop": _STOP_SERVER}
+    # As arguments: in a script, values would be its text.
+    folder = "{{Session.WorkingDirectory}}"
+    start = ["{{Env.File.Start}}", folder, "{{Param.Engine}}"]
     return {
         "name": "Server",
         "script": {
             "actions": {
-                "onEnter": {"command": "bash", "args": ["{{Env.File.Start}}"], "timeout": 900},
-                "onExit": {"command": "bash", "args": ["{{Env.File.Stop}}"], "timeout": 60},
+                "onEnter": {"command": "bash", "args": start, "timeout": 900},
+                "onExit": {
+                    "command": "bash",
+                    "args": ["{{Env.File.Stop}}", folder],
+                    "timeout": 60,
+                },
             },
             "embeddedFiles": [
                 {"name": name, "type": "TEXT", "data": data} for name, data in scripts.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from musetalk_fast.farming.farm_job import FarmJob, FarmOptions, absolute_paths, chunks
 
@@ -37,7 +38,8 @@ def _submit(job: FarmJob, options: FarmOptions, settings: str) -> str:
     paths = absolute_paths(job)
     last = len(chunks(job)) - 1
     limit = f"%{options.at_once}" if options.at_once else ""
-    lines = ["#!/usr/bin/env bash", "set -euo pipefail", 'cd "$(dirname "$0")"']
+    folder = shlex.quote(str(Path(settings).parent))
+    lines = ["#!/usr/bin/env bash", "set -euo pipefail", f"cd {folder}"]
     if (before := job.before(paths)) is not None:
         lines += [_settings(settings), shlex.join(before)]
     lines += [

@@ -53,26 +53,28 @@ def notes(
 
 def _file_notes(reader: AudioDecoder, damaged: str | None) -> Iterator[WarningEvent]:
     if reader.source.tracks > 1 and reader.excerpt.track is None:
-        yield _note("TRACK", _choice(reader))
+        yield _note("MTF-AUDIO-TRACK", _choice(reader))
     if damaged:
-        yield _note("DAMAGED", f"the recording is damaged: {damaged}")
+        yield _note("MTF-AUDIO-DAMAGED", f"the recording is damaged: {damaged}")
     if reader.gaps.places:
-        yield _note("GAP", f"the recording has gaps ({_missing(reader.gaps)}): they are silence")
+        yield _note(
+            "MTF-AUDIO-GAP", f"the recording has gaps ({_missing(reader.gaps)}): they are silence"
+        )
     if reader.sound.changes:
         message = (
             f"the recording changes its sample rate or channels {reader.sound.changes} times: all "
             f"of it is brought to those of its beginning, {reader.rate} Hz"
         )
-        yield _note("CHANGES", message.replace("1 times", "once"))
+        yield _note("MTF-AUDIO-CHANGES", message.replace("1 times", "once"))
     wanted = reader.excerpt.secs
     if wanted is not None and reader.secs < wanted - _ROUNDED and not reader.is_cut:
         message = (
             f"the recording ends after {reader.secs:.2f} s of the {float(wanted):g} s asked for"
         )
-        yield _note("END", message)
+        yield _note("MTF-AUDIO-END", message)
     if reader.secs < _SHORT_SECS:
         ms = reader.secs * 1000
-        yield _note("SHORT", f"the recording is very short ({ms:.0f} ms)")
+        yield _note("MTF-AUDIO-SHORT", f"the recording is very short ({ms:.0f} ms)")
 
 
 def _level_notes(mix: Mix, peak_dbfs: float) -> Iterator[WarningEvent]:
@@ -81,23 +83,23 @@ def _level_notes(mix: Mix, peak_dbfs: float) -> Iterator[WarningEvent]:
             "the recording's channels cancel one another: the mouth follows the loudest, "
             f"number {mix.channel + 1}"
         )
-        yield _note("MIX", message)
+        yield _note("MTF-AUDIO-MIX", message)
     quiet = f"the recording is quiet (peak {peak_dbfs:.0f} dBFS)"
     if mix.gain > 1 and peak_dbfs < _QUIET_DBFS:
         message = (
             f"{quiet}: the mouth follows it amplified by {mix.gain_db:.0f} dB; the video's sound "
             "stays as it is"
         )
-        yield _note("QUIET", message)
+        yield _note("MTF-AUDIO-QUIET", message)
     elif peak_dbfs < _SILENT_DBFS:
-        yield _note("SILENT", "the recording is silent: the mouth will not move")
+        yield _note("MTF-AUDIO-SILENT", "the recording is silent: the mouth will not move")
     elif peak_dbfs < _QUIET_DBFS:
         message = f"{quiet}, and nothing in it stands out as speech: the mouth may hardly move"
-        yield _note("QUIET", message)
+        yield _note("MTF-AUDIO-QUIET", message)
 
 
 def _note(token: str, message: str) -> WarningEvent:
-    return WarningEvent(message=message, token=f"MTF-AUDIO-{token}")
+    return WarningEvent(message=message, token=token)
 
 
 def _choice(reader: AudioDecoder) -> str:

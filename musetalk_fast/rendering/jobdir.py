@@ -23,7 +23,6 @@ from musetalk_fast.rendering.ownership import (
     listed,
 )
 from musetalk_fast.storage import (
-    LOCK,
     AtomicFile,
     FolderLock,
     open_regular,
@@ -196,7 +195,7 @@ def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
         try:
             # It may have been removed by hand, and another process may have made a new one.
             if lock.is_held:
-                _leave(jobdir)
+                _leave(jobdir, lock)
         finally:
             lock.release()
         with suppress(OSError):
@@ -213,21 +212,21 @@ def _prepare(jobdir: JobDirectory) -> None:
     AtomicFile(jobdir.output, jobdir.path).discard()
 
 
-def _leave(jobdir: JobDirectory) -> None:
+def _leave(jobdir: JobDirectory, lock: FolderLock) -> None:
     """Remove what no later run can use, as long as the directory is locked.
 
-    The lock goes last: the next process makes a new one, and the directory, no longer empty,
-    stays. The plan outlives its parts, so that after an interrupted removal a render can resume.
+    The plan outlives its parts, so that after an interrupted removal a render can resume.
     Where something stays that is not ours, the lock does: it marks the directory as ours.
     """
-    shutil.rmtree(jobdir.scratch, ignore_errors=True)
-    if jobdir.of_use:
-        return
-    with suppress(OSError, OutputError):
+
+    def empty() -> bool:
         jobdir.empty()
-        if not jobdir.foreign():
-            (jobdir.path / LOCK).unlink()
-            jobdir.path.rmdir()
+        return not jobdir.foreign()
+
+    shutil.rmtree(jobdir.scratch, ignore_errors=True)
+    if not jobdir.of_use:
+        with suppress(OSError, OutputError):
+            lock.remove(empty, is_used=jobdir.has_plan)
 
 
 def _acquire(lock: FolderLock, path: Path, output: Path) -> None:

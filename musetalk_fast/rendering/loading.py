@@ -17,7 +17,7 @@ from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.planned_input import file_state
-from musetalk_fast.rendering.resume import adopt
+from musetalk_fast.rendering.resume import adopt, settle
 from musetalk_fast.threads import CancelFlag, call_in_loop, run_in_thread, thread_errors
 from musetalk_fast.video.containers import frame_names
 
@@ -109,6 +109,7 @@ def _load(
         )
         plan = plan_render(inputs, output, settings, emit, beside=request.beside)
         if request.is_done(plan):
+            settle(jobdir, plan)
             return plan
         request.check_replacing()
         plan = adopt(plan, jobdir, emit, fresh=request.fresh)

@@ -156,6 +156,17 @@ def _clear_directory(jobdir: JobDirectory, kept: Plan | None, on_event: OnEvent)
     on_event(WarningEvent(message=message, token="MTF-PARTS-ARCHIVED"))
 
 
+def settle(jobdir: JobDirectory, plan: Plan) -> None:
+    """Have what is left of a plan removed: its video is in its place.
+
+    A render was killed between the two. What is there of another plan stays.
+    """
+    kept = _kept(jobdir)
+    if kept is not None and kept.identity == plan.identity:
+        jobdir.done()
+        discard_archives(jobdir)
+
+
 def missing_segments(
     segments: Iterable[Segment], parts: Mapping[int, Part], on_event: OnEvent
 ) -> list[Segment]:

@@ -31,10 +31,15 @@ from musetalk_fast.rendering.executor import make_parts
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
+from musetalk_fast.rendering.joined_before import (
+    before_event,
+    joined_before,
+    joined_without_plan,
+)
 from musetalk_fast.rendering.ownership import check_entries
 from musetalk_fast.rendering.planned_input import has_changed
 from musetalk_fast.rendering.progress import JoinProgress, foreign_event, plan_event
-from musetalk_fast.rendering.resume import adopt, missing_segments
+from musetalk_fast.rendering.resume import adopt, discard_archives, missing_segments
 from musetalk_fast.rendering.servers import open_servers
 from musetalk_fast.storage import temporary_folder
 from musetalk_fast.threads import CancelFlag, run_in_thread
@@ -92,38 +97,58 @@ async def render_segments(
     return [(there | made)[segment.number] for segment in segments]
 
 
-def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple[Plan, Joined]:
-    """Join the parts of a plan into the video and remove them.
+def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple[Path, Joined]:
+    """Join the parts of a plan into the video and remove them; the video.
+
+    A video that an earlier join has finished stays as it is.
 
     Args:
-        on_event: called with its progress, and a warning if the job directory must stay.
+        on_event: called with its progress, and a warning if the job directory must stay, or if
+            there was nothing to join.
 
     Raises:
         errors.PartsError: parts are missing; their segments are named.
         errors.PlanError: avatar or recording have changed since the plan was made.
         errors.MuseTalkError: the leaf that says what else went wrong.
     """
-    _, plan = open_plan(plan_file)
-    check_output(
-        plan.output,
-        plan.encoder.format,
-        overwrite=plan.overwrite,
-        inputs=[path for path, _ in plan.inputs],
-    )
+    try:
+        _, plan = open_plan(plan_file)
+    except InputNotFoundError:
+        output = _job_directory(plan_file).output
+        if (joined := joined_without_plan(output)) is None:
+            raise
+        on_event(before_event(output, "no plan of it is left"))
+        return output, joined
     with locked_job_directory(plan.place) as jobdir:
-        jobdir.keep()
-        state = JobState(plan, jobdir)
-        parts = state.finished(plan.segments)
-        missing = [each.number for each in plan.segments if each.number not in parts]
-        if missing or state.manifest is None:
-            raise _lacking(missing, plan_file, jobdir)
-        progress = JoinProgress(plan.frames, on_event)
-        on_event(progress.event(0))
-        joined = join_parts(plan, parts, jobdir, state.manifest.engine, on_frames=progress)
-        on_event(progress.event(plan.frames))
+        joined = _join(plan, plan_file, jobdir, on_event)
     if names := jobdir.foreign():
         on_event(foreign_event(jobdir, names))
-    return plan, joined
+    return plan.output, joined
+
+
+def _join(plan: Plan, plan_file: Path, jobdir: JobDirectory, on_event: OnEvent) -> Joined:
+    if jobdir.has_plan():  # else another process has joined it meanwhile
+        jobdir.keep()
+    state = JobState(plan, jobdir)
+    parts = state.finished(plan.segments)
+    missing = [each.number for each in plan.segments if each.number not in parts]
+    engine = None if state.manifest is None else state.manifest.engine
+    if missing or not plan.overwrite:
+        before = joined_before(plan, engine)
+        if before is not None:
+            jobdir.done()
+            discard_archives(jobdir)
+            on_event(before_event(plan.output, f"plan {plan.identity}"))
+            return before
+    inputs = [path for path, _ in plan.inputs]
+    check_output(plan.output, plan.encoder.format, overwrite=plan.overwrite, inputs=inputs)
+    if missing or engine is None:
+        raise _lacking(missing, plan_file, jobdir)
+    progress = JoinProgress(plan.frames, on_event)
+    on_event(progress.event(0))
+    joined = join_parts(plan, parts, jobdir, engine, on_frames=progress)
+    on_event(progress.event(plan.frames))
+    return joined
 
 
 def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
@@ -134,16 +159,21 @@ def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
         errors.OutputPlaceError: the directory, or a file in it, is a link, a pipe or a device.
         errors.PlanError: it is damaged, or not in a job directory.
     """
+    jobdir = _job_directory(plan_file)
+    check_entries(jobdir.path)
+    plan = jobdir.read_plan()
+    if plan is None:
+        raise InputNotFoundError("no such plan", where=str(jobdir.path / PLAN))
+    return jobdir, plan
+
+
+def _job_directory(plan_file: Path) -> JobDirectory:
     path = plan_file / PLAN if plan_file.name.endswith(SUFFIX) else plan_file
     jobdir = JobDirectory(path.absolute().parent)
     if path.name != PLAN or not jobdir.path.name.endswith(SUFFIX):
         hint = f"name the folder OUTPUT{SUFFIX} that `plan` made"
         raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file), hint=hint)
-    check_entries(jobdir.path)
-    plan = jobdir.read_plan()
-    if plan is None:
-        raise InputNotFoundError("no such plan", where=str(path))
-    return jobdir, plan
+    return jobdir
 
 
 async def _make(

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,6 +81,35 @@ class FolderLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def remove(self, empty: Callable[[], bool], is_used: Callable[[], bool]) -> None:
+        """Remove the folder, the lock file last.
+
+        The next process makes a new one, and the folder, no longer empty, stays. A process that
+        locks nothing may put something into it meanwhile: then the folder is locked and emptied
+        again.
+
+        Args:
+            empty: removes all else that is in it; False if something must stay.
+            is_used: whether another process has begun to use the folder, while it was not locked.
+
+        Raises:
+            OSError: something cannot be removed.
+        """
+        for _ in range(_TRIES):
+            if not empty():
+                return
+            self._path.unlink()
+            try:
+                self._folder.rmdir()
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                return
+            self.release()
+            if not self.acquire() or is_used():
+                return
 
     def _try(self) -> bool | None:
         """As `acquire`; None if file or folder went meanwhile."""

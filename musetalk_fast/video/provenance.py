@@ -21,8 +21,13 @@ def comment_of(engine: EngineIdentity, plan: str) -> str:
 
 def is_of(path: Path, engine: EngineIdentity, plan: str) -> bool:
     """Whether a file says that this engine made it of this plan, whichever version of ours."""
-    comment = read_comment(path)
-    return comment.startswith(_made_by(engine)) and comment.endswith(_of_plan(plan))
+    return is_comment_of(read_comment(path), engine, plan)
+
+
+def is_comment_of(comment: str, engine: EngineIdentity | None, plan: str) -> bool:
+    """Whether `comment_of` made a comment, of this engine (None: of whichever) and plan."""
+    made_by = "" if engine is None else _made_by(engine)
+    return comment.startswith(made_by) and comment.endswith(_of_plan(plan))
 
 
 def is_ours(path: Path) -> bool:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from musetalk_fast.errors import OutputExistsError, OutputPlaceError
 from musetalk_fast.storage import is_mount_point, open_regular, sync_file, sync_folder, write_errors
@@ -133,9 +134,9 @@ def sequence_files(output: Path) -> list[Path]:
         output: the pattern of their names, in their folder.
     """
     said = _said(output.parent)
-    if said is None or said[0].pattern != output.name:
+    if said is None or said.names.pattern != output.name:
         return []
-    names, frames = said
+    names, frames = said.names, said.frames
     try:
         present = _regular_files(output.parent)
     except OSError:
@@ -144,28 +145,44 @@ def sequence_files(output: Path) -> list[Path]:
     return [output.parent / name for name in files] if present.issuperset(files) else []
 
 
+def sequence_comment(output: Path) -> str:
+    """Who made a finished sequence of ours; empty if it is none, or not whole.
+
+    Args:
+        output: as `sequence_files` has it.
+    """
+    said = _said(output.parent)
+    return said.made if said is not None and sequence_files(output) else ""
+
+
 def _ours(place: Path) -> set[str]:
     """The names of the files in a folder that we have written, its marker included."""
     said = _said(place)
     if said is None:
         return set()
-    names, frames = said
-    numbered = {name: names.frame(name) for name in _regular_files(place)}
-    ours = {name for name, frame in numbered.items() if frame is not None and frame < frames}
+    numbered = {name: said.names.frame(name) for name in _regular_files(place)}
+    ours = {name for name, frame in numbered.items() if frame is not None and frame < said.frames}
     return ours | {MARKER}
 
 
-def _said(place: Path) -> tuple[FrameNames, int] | None:
-    """What the marker of a folder says: how its files are named, and how many there are."""
+class _Said(NamedTuple):
+    """What the marker of a folder says: how its files are named, how many, and who made them."""
+
+    names: FrameNames
+    frames: int
+    made: str
+
+
+def _said(place: Path) -> _Said | None:
     try:
         with os.fdopen(open_regular(place / MARKER), "rb") as file:
             said = json.loads(file.read(_MAX_MARKER))
-        names, frames = FrameNames.parse(said["names"]), said["frames"]
+        names, frames, made = FrameNames.parse(said["names"]), said["frames"], str(said["made"])
     except (OSError, OutputPlaceError, ValueError, KeyError, TypeError):
         return None
     if names is None or not isinstance(frames, int) or not 0 <= frames <= _MAX_FRAMES:
         return None
-    return names, frames
+    return _Said(names, frames, made)
 
 
 def _regular_files(place: Path) -> set[str]:

@@ -183,7 +183,7 @@ def test_opencue_has_a_command_in_each_line(run, tmp_path: Path, inputs) -> None
         shutil.copy(SPEECH, tmp_path / f"clips/{name}.wav")
     export = ("farm", "export", "--to", "cuecmd", "--bundle", "job", "clips", "-i", "portrait.png")
     assert run(*export, "-o", "rendered", "--chunk", "2", "--crf", "30").returncode == 0
-    known = f"env MUSETALK_CONFIG_PATH={tmp_path}/job/settings.toml musetalk-fast batch "
+    known = f"exec env MUSETALK_CONFIG_PATH={tmp_path}/job/settings.toml musetalk-fast batch "
     known += f"{tmp_path}/clips -i {tmp_path}/portrait.png -o {tmp_path}/rendered --shard "
     assert (tmp_path / "job/1-tasks.cmd").read_text() == f"{known}1/2\n{known}2/2\n"
     assert (tmp_path / "job/settings.toml").read_text().splitlines()[2:] == ["[output]", "crf = 30"]
@@ -199,7 +199,8 @@ def test_opencue_has_a_command_in_each_line(run, tmp_path: Path, inputs) -> None
         (("--to", "slurm", "-a", "a.wav", "-o", "x.mp4"), 2, "missing -i/--avatar"),
         (("--to", "slurm", "--serve", "preview", "-o", "x"), 2, "--serve is not for slurm"),
         (("--to", "cuecmd", "--at-once", "2", "-o", "x"), 2, "--at-once is not for cuecmd"),
-        (("--to", "openjd", "--name", "{{x}}", "-o", "x"), 2, "cannot be a job's name"),
+        (("--to", "openjd", "--name", "{{x", "-o", "x"), 2, "cannot be a job's name"),
+        (("--to", "openjd", "--name", "x}}", "-o", "x"), 2, "cannot be a job's name"),
         (("--to", "slurm", "-i", "absent.png", "-a", "a.wav", "-o", "x.mp4"), 66, "no such file"),
     ],
 )
@@ -220,6 +221,9 @@ def test_a_folder_of_other_files_and_a_key_stay_out(run, tmp_path: Path, inputs)
     assert "secret" not in settings
     assert f'api_key_file = "{tmp_path}/key"' in settings
     assert f'cert = "{tmp_path}/c.pem"' in settings
+    set_here = run(*export[:-2], *inputs, MUSETALK_API_KEY="secret")
+    assert "is not in the bundle" in set_here.stderr
+    assert not [each for each in (tmp_path / "job").iterdir() if "secret" in each.read_text()]
     (tmp_path / "job/notes.txt").write_text("mine")
     again = run(*export, *inputs)
     assert again.returncode == 73

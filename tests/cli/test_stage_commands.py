@@ -175,6 +175,39 @@ def test_an_output_that_came_meanwhile_is_kept(run, planned: Path, preview_serve
     assert (planned / FOLDER / "00000001.mp4").exists()
 
 
+def test_a_join_again_finds_what_one_that_was_killed_has_finished(
+    run, planned: Path, preview_server: str
+) -> None:
+    """It was killed when the video was in its place, at whatever it did then."""
+    assert run("plan", "-q", "--no-overwrite", *INPUTS, *FAST).returncode == 0
+    assert run("segment", "-q", "-s", preview_server, FOLDER).returncode == 0
+    shutil.copytree(planned / FOLDER, planned / "kept")
+    assert run("join", "-q", FOLDER).returncode == 0
+    video, state = planned / "out.mp4", (planned / "out.mp4").stat()
+    for gone in ([], ["00000001.mp4"], ["0*", "faces.bin"], None):
+        if gone is not None:
+            shutil.copytree(planned / "kept", planned / FOLDER)
+        for path in [path for each in gone or [] for path in (planned / FOLDER).glob(each)]:
+            path.unlink()
+        done = run("join", "--json", FOLDER)
+        assert done.returncode == 0, done.stderr
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [each["token"] for each in events if "token" in each] == ["MTF-JOINED"]
+        facts = [events[-1][name] for name in ("output", "frames", "duration_secs", "bytes")]
+        assert facts == [str(video), 75, 3.0, state.st_size]
+        assert video.stat().st_ino == state.st_ino
+        assert not (planned / FOLDER).exists()
+
+    video.write_bytes(b"no video of ours")
+    assert "no such plan" in run("join", FOLDER).stderr
+    shutil.copytree(planned / "kept", planned / FOLDER)
+    (planned / FOLDER / "00000001.mp4").unlink()
+    other = run("join", FOLDER)
+    assert other.returncode == 73
+    assert "MTF-OUTPUT-EXISTS" in other.stderr
+    assert (planned / FOLDER).exists()
+
+
 def test_a_farm_chooses_by_frames_or_by_the_number_of_a_task(
     run, planned: Path, preview_server: str
 ) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from musetalk_fast.errors import InputNotFoundError, MuseTalkError, PartsError, 
 from musetalk_fast.events import Event, PlanEvent, SegmentEvent, WarningEvent
 from musetalk_fast.media.image_sequence import input_sha256
 from musetalk_fast.media.input_file import file_sha256
-from musetalk_fast.planning import SegmentChoice
+from musetalk_fast.planning import Plan, SegmentChoice
+from musetalk_fast.rendering import Renderer
 from musetalk_fast.rendering.job import JobState
 from musetalk_fast.rendering.join import join_parts
+from musetalk_fast.rendering.loading import RenderRequest
 from musetalk_fast.rendering.planned_input import PlannedInput, file_state
 from musetalk_fast.rendering.steps import join_plan, open_plan, render_segments, write_plan
 
@@ -209,6 +211,18 @@ async def test_join_takes_only_the_inputs_of_its_plan(job: Job) -> None:
     audio.write_bytes(original)
     assert join_plan(job.parts)[1].frames == 3
     assert _listed(job.folder) == ["a.png", "a.wav", "out.mp4"]
+
+
+async def test_what_a_killed_render_left_beside_its_video_goes_with_the_next(job: Job) -> None:
+    await job.stopped_render(2)
+    other = job.settings(crf=21)
+    request = RenderRequest(*job.inputs, job.output, other, job.listen, is_done=lambda _plan: True)
+    async with Renderer(job.settings(), job.listen) as renderer:
+        assert isinstance(await renderer.carry_out(request), Plan)
+        assert job.parts.exists(), "these are of another plan"
+        request = replace(request, settings=job.settings())
+        assert isinstance(await renderer.carry_out(request), Plan)
+    assert not job.parts.exists()
 
 
 def _replaced_while_it_is_read(job: Job) -> None:

@@ -80,6 +80,46 @@ FOREIGN: list[Callable[[Path], None]] = [
 ]
 
 
+def test_a_part_that_comes_late_stays_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that is thought lost goes on elsewhere, and finishes while the folder is removed."""
+    output = tmp_path / "out.mp4"
+    folder, late = tmp_path / "out.mp4.parts", [PART]
+    rmdir = Path.rmdir
+
+    def after_a_part(path: Path) -> None:
+        if path == folder and late:
+            (folder / late.pop()).write_bytes(b"a part")
+        rmdir(path)
+
+    monkeypatch.setattr(Path, "rmdir", after_a_part)
+    with locked_job_directory(output) as jobdir:
+        jobdir.done()
+    assert not late
+    assert not folder.exists()
+
+
+def test_a_folder_that_is_used_again_at_once_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, folder = tmp_path / "out.mp4", tmp_path / "out.mp4.parts"
+    rmdir = Path.rmdir
+
+    def after_another_plan(path: Path) -> None:
+        if path == folder:
+            monkeypatch.setattr(Path, "rmdir", rmdir)
+            write_plan(PORTRAIT, SPEECH, output, UNREACHABLE, on_event=lambda _: None)
+        rmdir(path)
+
+    with locked_job_directory(output) as jobdir:
+        jobdir.done()
+        monkeypatch.setattr(Path, "rmdir", after_another_plan)
+    assert (folder / PLAN).exists()
+    assert (folder / LOCK).exists()
+    open_plan(folder)
+
+
 @pytest.mark.parametrize("make", FOREIGN)
 def test_a_folder_that_no_render_made_is_refused_and_left_alone(
     make: Callable[[Path], None], tmp_path: Path

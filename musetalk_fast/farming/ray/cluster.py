@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,8 @@ import ray.util.scheduling_strategies
 from musetalk_fast import errors
 from musetalk_fast.farming.ray.event_actor import EventActor
 from musetalk_fast.farming.ray.job_tasks import Message
-from musetalk_fast.farming.ray.server_actor import RESOURCE, ServerActor, end_server
+from musetalk_fast.farming.ray.server_actor import LOST, RESOURCE, ServerActor, end_server
+from musetalk_fast.threads import run_in_thread
 
 _TASK_PROCESSORS = 2
 _TRIES = 3
@@ -79,7 +81,7 @@ class Cluster:
         if ray.is_initialized():  # else the connection is lost, and all of ours ends with it
             for server in self.servers:
                 end_server(server)
-        with suppress(ray.exceptions.RayError, OSError, RuntimeError):
+        with suppress(*LOST):
             ray.shutdown()
 
     def _look(self) -> None:
@@ -136,7 +138,9 @@ class Cluster:
             errors.ClusterError: the connection is lost.
         """
         with _connection_to(self._address), suppress(ray.exceptions.RayError):
-            taken: list[Message] = await asyncio.wrap_future(self.events.take.remote().future())
+            # In a thread: where Ray Client's connection is broken, this waits for another one.
+            future = await run_in_thread(lambda: self.events.take.remote().future())
+            taken: list[Message] = await asyncio.wrap_future(future)
             return taken
         return []
 
@@ -150,18 +154,31 @@ class Cluster:
         options: dict[str, Any] = {"num_cpus": self.processors, "max_retries": _TRIES}
         if self.servers:
             options["retry_exceptions"] = list(_RETRIED)
-        reference = ray.remote(function).options(**options).remote(*arguments)
+        begun: list[Any] = []
+
+        def begin() -> Future[Any]:
+            begun.append(ray.remote(function).options(**options).remote(*arguments))
+            future: Future[Any] = begun[0].future()
+            return future
+
         try:
-            return await asyncio.wrap_future(reference.future())
+            return await asyncio.wrap_future(await run_in_thread(begin))  # see `fetch`
         except asyncio.CancelledError:
-            # Without force a task goes on. Finished parts stay, and a child of it dies with it.
-            ray.cancel(reference, force=True)
+            for reference in begun:
+                _end_task(reference)
             raise
         except ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from None
         except ray.exceptions.RayError as error:
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise errors.ClusterError(f"its task was lost: {reason}") from error
+            raise errors.ClusterError(f"its task was lost: {_reason(error)}") from error
+        except LOST as error:
+            raise _lost(self._address, error) from error
+
+
+def _end_task(reference: Any) -> None:
+    """Kill a task, which goes on without force; its parts stay, and its children die with it."""
+    with suppress(*LOST):
+        ray.cancel(reference, force=True)
 
 
 @contextmanager
@@ -169,11 +186,20 @@ def _connection_to(address: str) -> Iterator[None]:
     """Ray Client raises any of these once its connection is lost."""
     try:
         yield
-    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError, AssertionError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        hint = "start the cluster, then the same command again: it continues"
-        lost = f"the connection was lost: {reason}"
-        raise errors.ClusterError(lost, where=address, hint=hint) from error
+    except LOST as error:
+        raise _lost(address, error) from error
+
+
+def _lost(address: str, error: Exception) -> errors.ClusterError:
+    hint = "start the cluster, then the same command again: it continues"
+    message = f"the connection was lost: {_reason(error)}"
+    return errors.ClusterError(message, where=address, hint=hint)
+
+
+def _reason(error: Exception) -> str:
+    """Its first line; where that only introduces another process's traceback, its last as well."""
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {others[-1].strip()}" if others and first.endswith(":") else first
 
 
 def _node_processors() -> list[int]:
@@ -181,11 +207,12 @@ def _node_processors() -> list[int]:
 
 
 def _unreachable(address: str, error: Exception) -> errors.ClusterError:
-    reason = str(error).strip().partition("\n")[0]
     hint = None
     if address == "auto":
         hint = (
             "start one with `ray start --head` on this machine, name one in RAY_ADDRESS, or give "
             "--on ray://HOST:10001"
         )
-    return errors.ClusterError(f"no Ray cluster answers: {reason}", where=address, hint=hint)
+    return errors.ClusterError(
+        f"no Ray cluster answers: {_reason(error)}", where=address, hint=hint
+    )

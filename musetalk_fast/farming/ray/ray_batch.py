@@ -192,11 +192,13 @@ class _RayBatch:
         laps.append(time.monotonic())
         await run_all(*(
             self._segments(job, piece, numbers)
-            for piece, numbers in enumerate(shares(planned, tasks.pieces), 1)
+            for piece, numbers in enumerate(shares(len(planned.plan.segments), tasks.pieces), 1)
         ))  # fmt: skip
         laps.append(time.monotonic())
         with self._work(job) as work:
-            result = await self._cluster.call(remote_tasks.join_segments, work)
+            result = await self._cluster.call(remote_tasks.join_segments, work, planned)
+        if isinstance(result, Plan):
+            return result
         result = _timed(result, [*laps, time.monotonic()])
         await self._fetch_once()
         self._event(job, done_event(result))
@@ -224,9 +226,22 @@ class _RayBatch:
             self._users.subtract(servers[:1])
 
     async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_LOOK_SECS)
-            self._capacity = await run_in_thread(self._cluster.capacity)
+            note = loop.call_later(_PATIENCE_SECS, self._say_that_it_is_silent)
+            try:
+                self._capacity = await run_in_thread(self._cluster.capacity)
+            finally:
+                note.cancel()
+
+    def _say_that_it_is_silent(self) -> None:
+        """Ray ends the process without a word of ours, a minute after the head was lost."""
+        message = (
+            "the cluster does not answer: without its head Ray ends this command after a minute; "
+            "the same command again continues"
+        )
+        self._listener.event(None, WarningEvent(message=message, token="MTF-CLUSTER"))
 
     async def _fetch(self) -> None:
         while True:

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from musetalk_fast._version import __version__
 from musetalk_fast.batching.finished import FinishedVideos
 from musetalk_fast.config import Settings
-from musetalk_fast.errors import ClusterError, MuseTalkError, OutputBusyError
+from musetalk_fast.errors import ClusterError, InputNotFoundError, MuseTalkError, OutputBusyError
 from musetalk_fast.farming.ray.event_actor import EventSender
 from musetalk_fast.farming.ray.server_actor import address_of
-from musetalk_fast.farming.ray.work import Work
+from musetalk_fast.farming.ray.work import Planned, Work
 from musetalk_fast.planning import Plan
 from musetalk_fast.planning.concurrency import processors
 from musetalk_fast.planning.segment_choice import SegmentChoice
@@ -59,31 +59,34 @@ def render_whole(work: Work) -> RenderResult | Plan:
     return _run(work, 0, make)
 
 
-def plan_video(work: Work) -> Plan | int:
-    """Write a video's plan; how many segments it has, or the plan if the video is there already.
+def plan_video(work: Work) -> Plan | Planned:
+    """Write a video's plan; only the plan, if the video is there already.
 
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
     """
 
-    async def make(send: EventSender, settings: Settings) -> Plan | int:
+    async def make(send: EventSender, settings: Settings) -> Plan | Planned:
         async with Renderer(settings, send, fallback=False) as renderer:
-            request = _request(work, settings, send, await renderer.connect())
-        return await _when_free(lambda: _plan(request))
+            engines = await renderer.connect()
+            request = _request(work, settings, send, engines)
+        plan, is_done = await _when_free(lambda: _plan(request))
+        return plan if is_done else Planned(plan, engines)
 
     return _run(work, 0, make)
 
 
-async def _plan(request: RenderRequest) -> Plan | int:
+async def _plan(request: RenderRequest) -> tuple[Plan, bool]:
+    """The plan, and whether its video is there already."""
     output = await run_in_thread(request.place)
     place = place_of(output, request.settings.output.format)
     async with in_threads(locked_job_directory(place)) as jobdir:
         job = await load_job(request, jobdir)
         if isinstance(job, Plan):
-            return job
+            return job, True
         jobdir.keep()
     request.on_event(plan_event(job.plan))
-    return len(job.plan.segments)
+    return job.plan, False
 
 
 def make_segments(work: Work, piece: int, numbers: range) -> None:
@@ -104,26 +107,37 @@ def make_segments(work: Work, piece: int, numbers: range) -> None:
     return _run(work, piece, make)
 
 
-def join_segments(work: Work) -> RenderResult:
+def join_segments(work: Work, planned: Planned) -> RenderResult | Plan:
     """Join the parts of a plan; seconds and frames a second are not in the result.
+
+    Returns:
+        Only the plan, if an earlier try has joined them, and its worker died before it said so.
 
     Raises:
         errors.MuseTalkError: the leaf that says what went wrong.
     """
 
-    def join(send: EventSender) -> RenderResult:
-        jobdir, plan = open_plan(_parts(work))
-        state = JobState(plan, jobdir)  # before the parts go
-        _, joined = join_plan(_parts(work), send)
-        result = joined_result(state, joined)
-        if joined.mouth is not None and is_still(joined.mouth):
-            send(still_event(joined.mouth))
-        return result
-
-    async def make(send: EventSender, _settings: Settings) -> RenderResult:
-        return await _when_free(lambda: run_in_thread(partial(join, send)))
+    async def make(send: EventSender, _settings: Settings) -> RenderResult | Plan:
+        return await _when_free(lambda: run_in_thread(partial(_join, work, planned, send)))
 
     return _run(replace(work, servers=()), 0, make)
+
+
+def _join(work: Work, planned: Planned, send: EventSender) -> RenderResult | Plan:
+    parts = _parts(work)
+    try:
+        jobdir, plan = open_plan(parts)
+    except InputNotFoundError:
+        if not planned.is_joined():
+            raise
+        return planned.plan
+    state = JobState(plan, jobdir)  # before the parts go
+    _, joined = join_plan(parts, send)
+    if state.manifest is None:
+        return plan
+    if joined.mouth is not None and is_still(joined.mouth):
+        send(still_event(joined.mouth))
+    return joined_result(state, joined)
 
 
 def servers_answer(settings: Settings) -> bool:

@@ -19,6 +19,9 @@ from musetalk_fast.storage import make_temporary_folder
 RESOURCE = "musetalk"
 """Each GPU of a node is to have one: `ray start --resources='{"musetalk": 1}'`."""
 
+LOST = (ray.exceptions.RayError, OSError, RuntimeError, ValueError, AssertionError)
+"""What Ray, and Ray Client, raise where the connection to the cluster is lost."""
+
 _PREFERRED_SECS = 5.0
 _POLL_SECS = 5.0
 
@@ -101,5 +104,5 @@ def address_of(servers: Sequence[Any]) -> str:
 
 def end_server(server: Any) -> None:
     """End an actor and its server for good."""
-    with suppress(ray.exceptions.RayError):
+    with suppress(*LOST):
         ray.kill(server, no_restart=True)

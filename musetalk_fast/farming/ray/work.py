@@ -10,6 +10,9 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.report import JobRecord
 from musetalk_fast.config import Settings
 from musetalk_fast.farming.portable_settings import absolute_files
+from musetalk_fast.planning import Plan
+from musetalk_fast.rendering.joined_before import joined_before
+from musetalk_fast.types import EngineIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,22 @@ class Work:
             self.job.settings.server, url=(address,), api_key=self.key, api_key_file=None
         )
         return replace(self.job.settings, server=server)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A video whose segments are to be made.
+
+    Attributes:
+        engines: of the servers that make them.
+    """
+
+    plan: Plan
+    engines: tuple[EngineIdentity, ...]
+
+    def is_joined(self) -> bool:
+        """Whether its video is in its place already, by one of these engines."""
+        return any(joined_before(self.plan, engine) is not None for engine in self.engines)
 
 
 def portable(job: Job) -> Job:
