@@ -22,6 +22,7 @@ from musetalk_fast.engines.musetalk.latent_cache import LatentCache
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
 from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer
 from musetalk_fast.errors import NoFaceError, OutputPlaceError
+from musetalk_fast.media.face.mask_region import MaskOptions
 from musetalk_fast.types import AvatarOptions, Box, Face
 
 
@@ -41,7 +42,9 @@ def encoder() -> Counting:
 
 
 def preparer(encoder: LocalCompute, folder: Path, most: int = 1 << 30) -> AvatarPreparer:
-    return AvatarPreparer(encoder, LatentCache(folder, most), ModelVersion.V15, "test")
+    return AvatarPreparer(
+        encoder, LatentCache(folder, most), ModelVersion.V15, MaskOptions(), "test"
+    )
 
 
 def prepare(own: AvatarPreparer, path: Path, **options: Any) -> tuple[Any, list[Face | None]]:
@@ -123,7 +126,7 @@ def test_other_options_and_damaged_files_are_made_anew(encoder, portrait, tmp_pa
 def test_the_folder_is_bounded_and_others_files_stay(encoder, portrait, tmp_path) -> None:
     other = tmp_path / "mine.safetensors"
     other.write_bytes(b"x" * 50_000)
-    own = preparer(encoder, tmp_path, most=80_000)  # two of 33 KB
+    own = preparer(encoder, tmp_path, most=100_000)  # two of 46 KB
     first, _ = prepare(own, portrait)
     latents = first.latents(0)
     for margin in (11, 12):

@@ -26,10 +26,17 @@ from musetalk_fast.engines.musetalk.model_folder import ModelVersion
 from musetalk_fast.errors import FaceOptionsError
 from musetalk_fast.media.avatar import AvatarSource, open_asset
 from musetalk_fast.media.face import BoxSmoother, FaceFinder, FaceTracker, find_face
-from musetalk_fast.media.face.mask import jaw_mask
+from musetalk_fast.media.face.mask_region import (
+    Labels,
+    MaskOptions,
+    Region,
+    first_row,
+    region_of,
+)
+from musetalk_fast.media.face.parsed_square import mesh_labels, parser_input, softened
 from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture, SourceRun
 
-_STILL_DETAIL, _CLIP_DETAIL = 1024, 128
+_STILL_DETAIL, _CLIP_DETAIL = 1024, 256
 """Pixels of a mask's longer side in which it is made: those of clips are many."""
 _DEFAULT = AvatarOptions()
 
@@ -37,9 +44,10 @@ _DEFAULT = AvatarOptions()
 class MuseTalkAvatar:
     """A prepared avatar."""
 
-    def __init__(self, file: LatentFile) -> None:
+    def __init__(self, file: LatentFile, masks: MaskOptions) -> None:
         self.width, self.height = file.size
         self._file = file
+        self._masks = masks
 
     @property
     def faces(self) -> Sequence[Face | None]:
@@ -50,10 +58,7 @@ class MuseTalkAvatar:
         file = self._file
         if not file.has_face(source):
             return None
-        box, points = file.place(source)
-        detail = _STILL_DETAIL if len(file) == 1 else _CLIP_DETAIL
-        place, mask = jaw_mask(points, box, *file.size, detail=detail)
-        return Face(source=source, box=box, mask_box=place, mask=mask)
+        return _face(source, *file.place(source), self._masks, file.size, len(file))
 
     def latents(self, source: int) -> Latents:
         """(8, 32, 32): the masked face and the entire one of a source frame that has a face."""
@@ -67,15 +72,23 @@ class AvatarPreparer:
         compute: what encodes.
         cache: where they are kept.
         version: of MuseTalk, whose options differ.
+        masks: how they are made: of the face parser's labels where `compute` has one, else of the
+            mesh.
         identity: of whatever else decides what the latents are.
     """
 
     def __init__(
-        self, compute: Compute, cache: LatentCache, version: ModelVersion, identity: str
+        self,
+        compute: Compute,
+        cache: LatentCache,
+        version: ModelVersion,
+        masks: MaskOptions,
+        identity: str,
     ) -> None:
         self._compute = compute
         self._cache = cache
         self._version = version
+        self._masks = masks
         self._identity = identity
         self._still_finder: FaceFinder | None = None
         self._clip_finder: FaceFinder | None = None
@@ -87,26 +100,35 @@ class AvatarPreparer:
         options = options_of(self._version, options)
         source = open_asset(path)
         check()
-        key = latents_key(source.sha256, options, self._identity)
+        key = latents_key(source.sha256, options, self._regions, self._identity)
         size = (source.width, source.height)
-        layout = Layout(key, size, source.frames, latents_dtype(self._compute.info.numbers))
+        dtype = latents_dtype(self._compute.info.numbers)
+        layout = Layout(key, size, source.frames, dtype, first_row(self._masks))
         place = self._cache.path(key)
         if is_whole(place, layout):
             self._cache.touch(key)
-            avatar = MuseTalkAvatar(LatentFile(place, layout))
+            avatar = MuseTalkAvatar(LatentFile(place, layout), self._masks)
             for number, face in enumerate(avatar.faces):
                 check()
                 on_face(number, source.frames, face)
             return avatar
         self._cache.make_space(layout.bytes)
         with LatentWriter(place, layout) as writer:
-            keeper = _Keeper(self._compute, writer, size, source.frames, on_face)
+            keeper = _Keeper(self._compute, writer, self._masks, layout, on_face)
             if source.rate is None:
                 self._still(source, options, keeper)
             else:
                 self._clip(source, options, keeper, check)
             writer.finish()
-        return MuseTalkAvatar(LatentFile(place, layout))
+        return MuseTalkAvatar(LatentFile(place, layout), self._masks)
+
+    @property
+    def _regions(self) -> str:
+        """Whatever decides them; what is done to them afterwards is not kept."""
+        own = self._masks
+        parser = self._compute.info.parser_digest
+        widths = own.left_cheek_width, own.right_cheek_width
+        return f"{parser} {own.mode} {widths} {first_row(own)}"
 
     def _still(self, source: AvatarSource, options: AvatarOptions, keeper: _Keeper) -> None:
         rgb = source.picture(0)
@@ -176,10 +198,12 @@ class _Seen:
 
     @staticmethod
     def around(picture: Picture, box: Box, points: NDArray[np.float32]) -> _Seen:
-        """A frame that is held back: only the part that its crop may need."""
-        left, top = max(0, box.x - box.width // 2), max(0, box.y - box.height // 2)
-        right, bottom = left + 2 * box.width, top + 2 * box.height
-        return _Seen(picture[top:bottom, left:right].copy(), (left, top), points)
+        """A frame that is held back: only the part that its crop and its mask may need."""
+        reach = max(box.width, box.height)
+        x, y = box.x + box.width // 2, box.y + box.height // 2
+        left, top = max(0, x - reach), max(0, y - reach)
+        part = picture[top : max(top, y + reach), left : max(left, x + reach)]
+        return _Seen(part.copy(), (left, top), points)
 
     def crop(self, box: Box) -> Crop:
         """The networks' input."""
@@ -194,34 +218,31 @@ class _Keeper:
         self,
         compute: Compute,
         writer: LatentWriter,
-        size: tuple[int, int],
-        frames: int,
+        masks: MaskOptions,
+        layout: Layout,
         on_face: OnFace,
     ) -> None:
         self._compute = compute
         self._writer = writer
-        self._size = size
-        self._frames = frames
+        self._masks = masks
+        self._layout = layout
         self._on_face = on_face
-        self._waiting: list[tuple[int, Box, NDArray[np.float64], Crop]] = []
+        self._waiting: list[tuple[int, Box, Region, Crop]] = []
         self._number = 0
         self._has_face = False
 
     def keep(self, seen: _Seen | None, box: Box | None) -> None:
         """Take the next source frame."""
-        number, face = self._number, None
+        number, face, layout = self._number, None, self._layout
         self._number += 1
         if seen is not None and box is not None:
-            # As they will be read: in float32.
-            points = seen.points.astype(np.float64)
-            self._waiting.append((number, box, points, seen.crop(box)))
-            detail = _STILL_DETAIL if self._frames == 1 else _CLIP_DETAIL
-            place, mask = jaw_mask(points, box, *self._size, detail=detail)
-            face = Face(source=number, box=box, mask_box=place, mask=mask)
+            region = region_of(self._labels(seen, box), self._masks)
+            self._waiting.append((number, box, region, seen.crop(box)))
+            face = _face(number, box, region, self._masks, layout.size, layout.frames)
             self._has_face = True
         if len(self._waiting) == self._compute.info.batch:
             self._encode()
-        self._on_face(number, self._frames, face)
+        self._on_face(number, layout.frames, face)
 
     def finish(self) -> bool:
         """There are no more; whether one had a face."""
@@ -229,8 +250,24 @@ class _Keeper:
             self._encode()
         return self._has_face
 
+    def _labels(self, seen: _Seen, box: Box) -> Labels:
+        if self._compute.info.parser_digest is None:
+            return mesh_labels(seen.points.astype(np.float64), box)
+        picture = parser_input(seen.picture, seen.corner, box)
+        labels: Labels = self._compute.labels(picture[None])[0]
+        return labels
+
     def _encode(self) -> None:
         latents = self._compute.latents([crop for *_, crop in self._waiting])
-        for (number, box, points, _), own in zip(self._waiting, latents, strict=True):
-            self._writer.put(number, FaceFrame(box, points, own))
+        for (number, box, region, _), own in zip(self._waiting, latents, strict=True):
+            self._writer.put(number, FaceFrame(box, region, own))
         self._waiting.clear()
+
+
+def _face(
+    source: int, box: Box, region: Region, masks: MaskOptions, size: tuple[int, int], frames: int
+) -> Face:
+    """The face of a source frame, one of so many, of so many pixels."""
+    detail = _STILL_DETAIL if frames == 1 else _CLIP_DETAIL
+    place, mask = softened(region, box, masks, size, detail)
+    return Face(source=source, box=box, mask_box=place, mask=mask)

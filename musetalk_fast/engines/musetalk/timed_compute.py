@@ -21,14 +21,14 @@ class TimedCompute:
     """Measures another one.
 
     Attributes:
-        stage_secs: seconds spent since it was made: in `features`, `latents` and `crops`. Each is
-            written by the one thread that does this work.
+        stage_secs: seconds spent since it was made: in `features`, `latents`, `labels` and
+            `crops`. Each is written by the one thread that does this work.
     """
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self.info = compute.info
-        self.stage_secs = {"features": 0.0, "latents": 0.0, "crops": 0.0}
+        self.stage_secs = {"features": 0.0, "latents": 0.0, "labels": 0.0, "crops": 0.0}
 
     def features(self, samples: Floats) -> Floats:
         """See `Compute`."""
@@ -37,6 +37,10 @@ class TimedCompute:
     def latents(self, crops: Sequence[Crop]) -> Latents:
         """See `Compute`."""
         return self._timed("latents", self._compute.latents, crops)
+
+    def labels(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See `Compute`."""
+        return self._timed("labels", self._compute.labels, pictures)
 
     def crops(self, latents: Latents, tokens: Floats) -> NDArray[np.uint8]:
         """See `Compute`."""
