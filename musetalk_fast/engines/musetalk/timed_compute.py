@@ -21,14 +21,16 @@ class TimedCompute:
     """Measures another one.
 
     Attributes:
-        stage_secs: seconds spent since it was made: in `features`, `latents`, `labels` and
-            `crops`. Each is written by the one thread that does this work.
+        stage_secs: seconds spent since it was made: in `features`, `latents`, `crops` and, with a
+            face parser, `labels`. Each is written by the one thread that does this work.
     """
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self.info = compute.info
-        self.stage_secs = {"features": 0.0, "latents": 0.0, "labels": 0.0, "crops": 0.0}
+        self.stage_secs = {"features": 0.0, "latents": 0.0, "crops": 0.0}
+        if compute.info.parser_digest is not None:
+            self.stage_secs["labels"] = 0.0
 
     def features(self, samples: Floats) -> Floats:
         """See `Compute`."""
