@@ -14,6 +14,21 @@ Array = np.ndarray
 Corners = tuple[int, int, int, int]
 
 
+def ragged_labels() -> Array:
+    """(512, 512) of a face with all parts; edges are ragged, and skin comes up to the sides."""
+    rng = np.random.default_rng(8)
+    rough = cv2.GaussianBlur(rng.normal(size=(512, 512)), (0, 0), 6) * 160
+    rows, columns = np.mgrid[:512, :512] - 256 + rough
+    out = np.zeros((512, 512), np.uint8)
+    out[(columns / 150) ** 2 + (rows / 200) ** 2 < 1] = 1
+    out[(abs(columns) < 70) & (rows > 150)] = 14
+    out[rows > 230] = 1
+    out[(abs(columns) < 30) & (abs(rows - 5) < 25)] = 10
+    for label, row in ((12, 65), (11, 80), (13, 95)):
+        out[(abs(columns) < 50) & (abs(rows - row) < 8)] = label
+    return out
+
+
 def box_of(landmarks: Array, shift: int, margin: int, height: int) -> Corners:
     """Of 68 landmarks, whole pixels: as high above the third point of the nose as below it."""
     middle = landmarks[29, 1] + shift

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import musetalk_blending as musetalk
 import numpy as np
 import pytest
@@ -37,18 +36,7 @@ def corners(box: Box) -> tuple[int, int, int, int]:
 
 @pytest.fixture(scope="module")
 def labels() -> Labels:
-    """A face with all parts; its edges are ragged, and skin comes up to the sides."""
-    rng = np.random.default_rng(8)
-    rough = cv2.GaussianBlur(rng.normal(size=(PARSED, PARSED)), (0, 0), 6) * 160
-    rows, columns = np.mgrid[:PARSED, :PARSED] - 256 + rough
-    out = np.zeros((PARSED, PARSED), np.uint8)
-    out[(columns / 150) ** 2 + (rows / 200) ** 2 < 1] = SKIN
-    out[(abs(columns) < 70) & (rows > 150)] = 14
-    out[rows > 230] = SKIN
-    out[(abs(columns) < 30) & (abs(rows - 5) < 25)] = NOSE
-    for label, row in ((12, 65), (11, 80), (13, 95)):
-        out[(abs(columns) < 50) & (abs(rows - row) < 8)] = label
-    return out
+    return musetalk.ragged_labels()
 
 
 @pytest.mark.parametrize("mode", MaskMode)
