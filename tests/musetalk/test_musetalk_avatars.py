@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import musetalk_blending as musetalk
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from tiny_models import tiny_networks
 from musetalk_fast.engines.base import never_cancelled
 from musetalk_fast.engines.musetalk.accelerator import Accelerator
 from musetalk_fast.engines.musetalk.compute import LocalCompute
+from musetalk_fast.engines.musetalk.face_parser import FaceParser
 from musetalk_fast.engines.musetalk.lanczos import mouth_input
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
@@ -24,6 +27,8 @@ from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer
 from musetalk_fast.errors import NoFaceError, OutputPlaceError
 from musetalk_fast.media.face.mask_region import MaskOptions
 from musetalk_fast.types import AvatarOptions, Box, Face
+
+CPU = Accelerator(torch.device("cpu"), torch.float32, None, 2)
 
 
 class Counting(LocalCompute):
@@ -36,9 +41,24 @@ class Counting(LocalCompute):
         return super().latents(crops)
 
 
+class Labelling(LocalCompute):
+    """Knows the labels of each next face, in turn, and what it was shown."""
+
+    labels_of: list[np.ndarray]
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.seen: list[np.ndarray] = []
+
+    def labels(self, pictures: np.ndarray) -> np.ndarray:
+        assert pictures.shape == (1, 512, 512, 3)
+        self.seen.extend(pictures)
+        return self.labels_of[(len(self.seen) - 1) % len(self.labels_of)][None]
+
+
 @pytest.fixture(scope="module")
 def encoder() -> Counting:
-    return Counting(tiny_networks(), Accelerator(torch.device("cpu"), torch.float32, None, 2))
+    return Counting(tiny_networks(), CPU)
 
 
 def preparer(encoder: LocalCompute, folder: Path, most: int = 1 << 30) -> AvatarPreparer:
@@ -99,6 +119,29 @@ def test_a_clip_is_followed_and_read_back_the_same(encoder, clip, tmp_path) -> N
         assert stored.get_tensor("latents").shape == (5, 8, 32, 32)
         assert np.array_equal(stored.get_tensor("latents")[3], avatar.latents(3))
         assert stored.get_tensor("boxes").tolist()[2] == [0, 0, 0, 0]
+
+
+def test_a_clips_masks_are_of_the_parsers_labels(portrait, clip, tmp_path) -> None:
+    """Parsed once a face; where it sees nothing of a face there is none."""
+    networks = replace(tiny_networks(), parser=FaceParser(width=4), parser_digest="tiny")
+    own = Labelling(networks, CPU)
+    own.labels_of = [musetalk.ragged_labels(), np.zeros((512, 512), np.uint8)]
+    avatar, told = prepare(preparer(own, tmp_path), clip)
+    assert [face is None for face in told] == [False, True, True, False, True]
+    assert len(own.seen) == 4
+    assert all(map(same_face, avatar.faces, told))
+    again, _ = prepare(preparer(own, tmp_path), clip)
+    assert len(own.seen) == 4
+    assert same_face(again.faces[3], told[3])
+    smoothed, _ = prepare(preparer(own, tmp_path), clip, smooth=True)
+    assert len(own.seen) == 8
+    assert smoothed.faces[0] is not None
+    own.labels_of = own.labels_of[1:]
+    for path in (portrait, clip):
+        with pytest.raises(NoFaceError, match="mask of the face is empty") as caught:
+            prepare(preparer(own, tmp_path / "none"), path)
+        assert "--mask mesh" in caught.value.hint
+    assert not list((tmp_path / "none").iterdir())
 
 
 def test_latents_do_not_depend_on_the_neighbours_in_a_batch(encoder, clip, tmp_path) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from musetalk_fast.engines.base import CancelCheck, OnFace
 from musetalk_fast.engines.face_sequence import FaceSequence
 from musetalk_fast.engines.musetalk.compute import Compute
-from musetalk_fast.engines.musetalk.lanczos import mouth_input
+from musetalk_fast.engines.musetalk.face_keeper import FaceKeeper, SeenFace, face_of
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache, latents_key
 from musetalk_fast.engines.musetalk.latent_file import (
-    FaceFrame,
     LatentFile,
     LatentWriter,
     Layout,
@@ -26,18 +22,9 @@ from musetalk_fast.engines.musetalk.model_folder import ModelVersion
 from musetalk_fast.errors import FaceOptionsError
 from musetalk_fast.media.avatar import AvatarSource, open_asset
 from musetalk_fast.media.face import BoxSmoother, FaceFinder, FaceTracker, find_face
-from musetalk_fast.media.face.mask_region import (
-    Labels,
-    MaskOptions,
-    Region,
-    first_row,
-    region_of,
-)
-from musetalk_fast.media.face.parsed_square import mesh_labels, parser_input, softened
-from musetalk_fast.types import AvatarOptions, Box, Crop, Face, Picture, SourceRun
+from musetalk_fast.media.face.mask_region import MaskOptions, first_row
+from musetalk_fast.types import AvatarOptions, Face, SourceRun
 
-_STILL_DETAIL, _CLIP_DETAIL = 1024, 256
-"""Pixels of a mask's longer side in which it is made: those of clips are many."""
 _DEFAULT = AvatarOptions()
 
 
@@ -58,7 +45,7 @@ class MuseTalkAvatar:
         file = self._file
         if not file.has_face(source):
             return None
-        return _face(source, *file.place(source), self._masks, file.size, len(file))
+        return face_of(source, *file.place(source), self._masks, file.size, len(file))
 
     def latents(self, source: int) -> Latents:
         """(8, 32, 32): the masked face and the entire one of a source frame that has a face."""
@@ -114,7 +101,7 @@ class AvatarPreparer:
             return avatar
         self._cache.make_space(layout.bytes)
         with LatentWriter(place, layout) as writer:
-            keeper = _Keeper(self._compute, writer, self._masks, layout, on_face)
+            keeper = FaceKeeper(self._compute, writer, self._masks, layout, on_face)
             if source.rate is None:
                 self._still(source, options, keeper)
             else:
@@ -130,26 +117,26 @@ class AvatarPreparer:
         widths = own.left_cheek_width, own.right_cheek_width
         return f"{parser} {own.mode} {widths} {first_row(own)}"
 
-    def _still(self, source: AvatarSource, options: AvatarOptions, keeper: _Keeper) -> None:
+    def _still(self, source: AvatarSource, options: AvatarOptions, keeper: FaceKeeper) -> None:
         rgb = source.picture(0)
         finder = self._still_finder = self._still_finder or FaceFinder()
         found = find_face(rgb, options, finder, list_others=False, trust_box=True)
-        keeper.keep(_Seen(rgb, (0, 0), found.landmarks.points[:, :2]), found.box)
+        keeper.keep(SeenFace(rgb, (0, 0), found.landmarks.points[:, :2]), found.box)
         keeper.finish()
 
     def _clip(
-        self, source: AvatarSource, options: AvatarOptions, keeper: _Keeper, check: CancelCheck
+        self, source: AvatarSource, options: AvatarOptions, keeper: FaceKeeper, check: CancelCheck
     ) -> None:
         finder = self._clip_finder = self._clip_finder or FaceFinder(many_runs=True)
         tracker = FaceTracker(options, finder)
-        smoother = BoxSmoother[_Seen | None](is_on=options.smooth)
+        smoother = BoxSmoother[SeenFace | None](is_on=options.smooth)
         for picture in source.pictures(SourceRun(0, 1, source.frames)):
             check()
             found = tracker.track(picture)
             box = None if found is None else found.box
             seen = None
             if found is not None:
-                seen = _Seen.around(picture, found.box, found.landmarks.points[:, :2])
+                seen = SeenFace.around(picture, found.box, found.landmarks.points[:, :2])
             for each in smoother.add(seen, box):
                 keeper.keep(*each)
         for each in smoother.finish():
@@ -180,94 +167,3 @@ def options_of(version: ModelVersion, options: AvatarOptions) -> AvatarOptions:
             hint="leave out --extra-margin: it belongs to MuseTalk 1.5",
         )
     return replace(options, extra_margin=0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """A source frame with a face, until its box is known.
-
-    Attributes:
-        picture: the frame, or the part of it around the face.
-        corner: x, y of that part in the frame.
-        points: (478, 2) landmarks, pixels of the frame.
-    """
-
-    picture: Picture
-    corner: tuple[int, int]
-    points: NDArray[np.float32]
-
-    @staticmethod
-    def around(picture: Picture, box: Box, points: NDArray[np.float32]) -> _Seen:
-        """A frame that is held back: only the part that its crop and its mask may need."""
-        reach = max(box.width, box.height)
-        x, y = box.x + box.width // 2, box.y + box.height // 2
-        left, top = max(0, x - reach), max(0, y - reach)
-        part = picture[top : max(top, y + reach), left : max(left, x + reach)]
-        return _Seen(part.copy(), (left, top), points)
-
-    def crop(self, box: Box) -> Crop:
-        """The networks' input."""
-        x, y = self.corner
-        return mouth_input(self.picture, box._replace(x=box.x - x, y=box.y - y))
-
-
-class _Keeper:
-    """Takes the source frames in order: reports each, and encodes them in batches."""
-
-    def __init__(
-        self,
-        compute: Compute,
-        writer: LatentWriter,
-        masks: MaskOptions,
-        layout: Layout,
-        on_face: OnFace,
-    ) -> None:
-        self._compute = compute
-        self._writer = writer
-        self._masks = masks
-        self._layout = layout
-        self._on_face = on_face
-        self._waiting: list[tuple[int, Box, Region, Crop]] = []
-        self._number = 0
-        self._has_face = False
-
-    def keep(self, seen: _Seen | None, box: Box | None) -> None:
-        """Take the next source frame."""
-        number, face, layout = self._number, None, self._layout
-        self._number += 1
-        if seen is not None and box is not None:
-            region = region_of(self._labels(seen, box), self._masks)
-            self._waiting.append((number, box, region, seen.crop(box)))
-            face = _face(number, box, region, self._masks, layout.size, layout.frames)
-            self._has_face = True
-        if len(self._waiting) == self._compute.info.batch:
-            self._encode()
-        self._on_face(number, layout.frames, face)
-
-    def finish(self) -> bool:
-        """There are no more; whether one had a face."""
-        if self._waiting:
-            self._encode()
-        return self._has_face
-
-    def _labels(self, seen: _Seen, box: Box) -> Labels:
-        if self._compute.info.parser_digest is None:
-            return mesh_labels(seen.points.astype(np.float64), box)
-        picture = parser_input(seen.picture, seen.corner, box)
-        labels: Labels = self._compute.labels(picture[None])[0]
-        return labels
-
-    def _encode(self) -> None:
-        latents = self._compute.latents([crop for *_, crop in self._waiting])
-        for (number, box, region, _), own in zip(self._waiting, latents, strict=True):
-            self._writer.put(number, FaceFrame(box, region, own))
-        self._waiting.clear()
-
-
-def _face(
-    source: int, box: Box, region: Region, masks: MaskOptions, size: tuple[int, int], frames: int
-) -> Face:
-    """The face of a source frame, one of so many, of so many pixels."""
-    detail = _STILL_DETAIL if frames == 1 else _CLIP_DETAIL
-    place, mask = softened(region, box, masks, size, detail)
-    return Face(source=source, box=box, mask_box=place, mask=mask)

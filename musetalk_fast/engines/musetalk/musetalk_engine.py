@@ -107,8 +107,9 @@ def load_engine(
     )
     files = find_models(options.models, with_draft=draft, with_parser=options.parser)
     version = files.version
+    mode = _MODES[version] if parsing_mode is None else MaskMode(parsing_mode)
     masks = MaskOptions(
-        mode=_MODES[version] if parsing_mode is None else MaskMode(parsing_mode),
+        mode=mode,
         left_cheek_width=left_cheek_width,
         right_cheek_width=right_cheek_width,
         upper_boundary=upper_boundary,
