@@ -16,7 +16,12 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15, PublishedFile
+from musetalk_fast.models.published import (
+    MUSETALK_10_UNET,
+    MUSETALK_15,
+    OPTIONAL,
+    PublishedFile,
+)
 
 SMALL_BYTES = 1000
 
@@ -65,7 +70,7 @@ class LoopbackHub:
 def contents() -> dict[str, bytes]:
     """A few bytes for each published file, those of weights longer than `SMALL_BYTES`."""
     made = {}
-    for number, file in enumerate((*MUSETALK_15, MUSETALK_10_UNET)):
+    for number, file in enumerate((*MUSETALK_15, MUSETALK_10_UNET, *OPTIONAL)):
         data = b'{"_": "%d"}' if file.about_bytes < 10_000 else b"weights %d," % number * 2000
         path = f"/{file.repository}/resolve/{file.revision}/{file.path}"
         made[path] = data % number if b"%d" in data else data

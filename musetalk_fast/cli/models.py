@@ -22,6 +22,7 @@ _EXAMPLES = """\b
 Examples:
   musetalk-fast models pull
   musetalk-fast models pull --models-dir /data/models
+  musetalk-fast models pull --draft --face-parser
   musetalk-fast models verify
   musetalk-fast serve --engine musetalk --models-dir /data/models
 """
@@ -55,9 +56,18 @@ def models() -> None:
 
 @models.command(short_help="Download what MuseTalk 1.5 needs, about 4 GB.")
 @_models_dir
+@click.option(
+    "--draft", is_flag=True,
+    help="Also TAESD (10 MB), with which `serve --draft` decodes.",
+)  # fmt: skip
+@click.option(
+    "--face-parser", is_flag=True,
+    help="Also BiSeNet (53 MB), of which masks are then made; trained on CelebAMask-HQ, which is "
+    "for research: see docs/servers.md.",
+)  # fmt: skip
 @verbosity_options
 @click.pass_context
-def pull(ctx: click.Context, folder: Path) -> None:
+def pull(ctx: click.Context, folder: Path, *, draft: bool, face_parser: bool) -> None:
     """Download what MuseTalk 1.5 needs, about 4 GB, and compare it with the hub's digests.
 
     Files that are there are compared too, and never replaced. An interrupted pull goes on where it
@@ -67,10 +77,13 @@ def pull(ctx: click.Context, folder: Path) -> None:
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.signals import run
     from musetalk_fast.models.hub_access import access_of_environment
+    from musetalk_fast.models.published import DRAFT, FACE_PARSER, MUSETALK_15
     from musetalk_fast.models.pull import pull
 
+    # The short ones before the longest.
+    files = (*DRAFT * draft, *FACE_PARSER * face_parser, *MUSETALK_15)
     with open_display(verbosity_of(ctx)) as display:
-        done = run(pull(folder, access_of_environment(), display))
+        done = run(pull(folder, access_of_environment(), display, files=files))
         display.result("pulled", asdict(done), _pulled_text(done))
 
 
@@ -89,7 +102,7 @@ def _pulled_text(done: Pulled) -> str:
 @json_option("One JSON object on stdout: folder; files: name, state, size, of_bytes, origin.")
 @click.pass_context
 def list_files(ctx: click.Context, folder: Path) -> None:
-    """Show which files MuseTalk 1.5 needs, which are there, and where they are from.
+    """Show which files MuseTalk 1.5 needs or can use, which are there, and where they are from.
 
     Nothing is read of them, and no network is used.
     """

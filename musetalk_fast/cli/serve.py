@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from musetalk_fast.cli.mask_options import MASK_OPTIONS, mask_options
+
 if TYPE_CHECKING:
     import ssl
 
@@ -39,6 +41,7 @@ Examples:
 _ENGINE_OPTIONS = (
     *("models_dir", "latents_dir", "device", "half", "batch_size", "gpus"),
     *("call_timeout", "draft", "overlap_speech", "sample_latents"),
+    *MASK_OPTIONS,
 )
 """What an engine is given, where it is said."""
 
@@ -107,6 +110,7 @@ _ENGINE_OPTIONS = (
     help="Draw the avatar's latents from the VAE's posterior, as MuseTalk's own scripts do; the "
     "noise follows from the picture. Default: the posterior's mode.",
 )  # fmt: skip
+@mask_options
 @click.option(
     "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024), metavar="NUMBER",
     help="Concurrent requests; more are refused with 429.",
@@ -177,12 +181,17 @@ def serve(
     )
     given = {name: others.pop(name) for name in _ENGINE_OPTIONS}
     options = _server_options(**others)
-    make_engine = find_engine(engine, {name: each for name, each in given.items() if each})
+    make_engine = find_engine(engine, _said(given))
     unwind_on_signals()
     announce = partial(_announce, engine, has_page=options.has_page, is_draft=given["draft"])
     number = serve(make_engine, options, limits, announce, _say_that_it_drains)
     if number is not None:
         raise Stopped(number)
+
+
+def _said(given: dict[str, object]) -> dict[str, object]:
+    """Options that are not left out; a number that is 0 is one."""
+    return {name: each for name, each in given.items() if each is not None and each is not False}
 
 
 def _server_options(

@@ -12,7 +12,7 @@ from musetalk_fast.errors import OutputWriteError, UsageError, WeightsMissingErr
 from musetalk_fast.models.converted import converted_name
 from musetalk_fast.models.digest import sha256_of
 from musetalk_fast.models.folder_lock import lock_models
-from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15
+from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15, OPTIONAL
 from musetalk_fast.models.record import RecordedFile, read_record, write_record
 from musetalk_fast.storage import write_errors
 
@@ -43,7 +43,7 @@ def convert(folder: Path, on_conversion: Callable[[Conversion], None]) -> list[C
         errors.OutputBusyError: a pull is at work.
         errors.OutputError: the folder cannot be written, or the disk has too little space.
     """
-    names = [file.name for file in (*MUSETALK_15, MUSETALK_10_UNET)]
+    names = [file.name for file in (*MUSETALK_15, MUSETALK_10_UNET, *OPTIONAL)]
     pairs = [
         (name, other)
         for name in names

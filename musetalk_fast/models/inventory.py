@@ -11,7 +11,12 @@ from musetalk_fast.engines.musetalk.model_folder import default_models_dir
 from musetalk_fast.errors import WeightsDifferError, WeightsMissingError
 from musetalk_fast.models.converted import converted_name
 from musetalk_fast.models.digest import sha256_of
-from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15, PublishedFile
+from musetalk_fast.models.published import (
+    MUSETALK_10_UNET,
+    MUSETALK_15,
+    OPTIONAL,
+    PublishedFile,
+)
 from musetalk_fast.models.record import RecordedFile, read_record
 
 __all__ = [
@@ -25,6 +30,7 @@ __all__ = [
 ]
 
 _PART = ".part"
+_KNOWN = (*MUSETALK_15, *OPTIONAL)
 
 
 class FileState(StrEnum):
@@ -41,6 +47,11 @@ class FileState(StrEnum):
     """Not there itself, but as safetensors."""
     PARTIAL = "partial"
     MISSING = "missing"
+    OPTIONAL = "optional"
+    """Not there, and the engine works without it."""
+
+
+_FINE = (FileState.WHOLE, FileState.CONVERTED, FileState.OPTIONAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +77,8 @@ class InventoryEntry:
 def inventory(folder: Path) -> list[InventoryEntry]:
     """The files that MuseTalk 1.5 needs, in their order, and others of ours that are there.
 
+    What it can use and works without is named, too.
+
     Raises:
         errors.WeightsFormatError: the record cannot be read.
     """
@@ -74,13 +87,15 @@ def inventory(folder: Path) -> list[InventoryEntry]:
 
 
 def verify(folder: Path) -> Iterator[InventoryEntry]:
-    """As `inventory`, all that is recorded being read.
+    """As `inventory` of what is there or lacks, all that is recorded being read.
 
     Raises:
         errors.WeightsFormatError: the record cannot be read.
     """
     record = read_record(folder)
     for entry in _entries(folder, record):
+        if entry.state is FileState.OPTIONAL:
+            continue
         if entry.state is not FileState.THERE or not entry.recorded:
             yield entry
             continue
@@ -103,7 +118,9 @@ def faults(entries: Sequence[InventoryEntry]) -> str:
         if names:
             said.append(f"{words}: {', '.join(names)}")
     unknown = [
-        entry.name for entry in entries if entry.state is FileState.THERE and not entry.recorded
+        entry.name
+        for entry in entries
+        if entry.state is FileState.THERE and not entry.recorded and not _is_optional(entry)
     ]
     if unknown:
         said.append(
@@ -123,23 +140,31 @@ def raise_for_faults(folder: Path, entries: Sequence[InventoryEntry]) -> None:
     if not (found := faults(entries)):
         return
     lacking = (FileState.MISSING, FileState.PARTIAL, FileState.UNREADABLE)
-    wrong = [each for each in entries if each.state not in (*lacking, FileState.WHOLE)]
-    if any(each.state is not FileState.CONVERTED for each in wrong):
+    wrong = [each for each in entries if each.state not in (*lacking, *_FINE)]
+    if any(each.state is FileState.CHANGED or not _is_optional(each) for each in wrong):
         raise WeightsDifferError(found, where=str(folder))
     raise WeightsMissingError(found, where=str(folder))
+
+
+def _is_optional(entry: InventoryEntry) -> bool:
+    return any(entry.name == file.name for file in OPTIONAL)
 
 
 def _entries(folder: Path, record: dict[str, RecordedFile]) -> Iterator[InventoryEntry]:
     for file in MUSETALK_15:
         yield _needed(folder, file, record)
-    converted = [name for file in MUSETALK_15 if (name := converted_name(file.name))]
+    for file in OPTIONAL:
+        entry = _needed(folder, file, record)
+        is_there = entry.state is not FileState.MISSING
+        yield entry if is_there else replace(entry, state=FileState.OPTIONAL)
+    converted = [name for file in _KNOWN if (name := converted_name(file.name))]
     for name in (*converted, MUSETALK_10_UNET.name, *_others(record, converted)):
         if (folder / name).is_file() or name in record:
             yield _more(folder, name, record)
 
 
 def _others(record: dict[str, RecordedFile], converted: list[str]) -> list[str]:
-    known = {file.name for file in MUSETALK_15} | {MUSETALK_10_UNET.name, *converted}
+    known = {file.name for file in _KNOWN} | {MUSETALK_10_UNET.name, *converted}
     return sorted(record.keys() - known)
 
 

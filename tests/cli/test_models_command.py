@@ -11,7 +11,7 @@ import pytest
 from loopback_hub import LoopbackHub, serving_hub
 
 from musetalk_fast.cli.main import main
-from musetalk_fast.models.published import MUSETALK_15
+from musetalk_fast.models.published import DRAFT, MUSETALK_15, OPTIONAL
 
 Models = Callable[..., tuple[int, str, str]]
 
@@ -64,8 +64,10 @@ def test_pull_list_verify(models: Models, hub: LoopbackHub, tmp_path: Path) -> N
 
     code, out, err = models("list")
     assert (code, out.splitlines()[0]) == (0, str(folder))
-    assert out.splitlines()[-1].split()[:2] == ["there", "musetalkV15/unet.pth"]
-    assert out.endswith(" TMElyralab/MuseTalk@2bcb936e2fdd\n")
+    unet, *more = out.splitlines()[-1 - len(OPTIONAL) :]
+    assert unet.split()[:2] == ["there", "musetalkV15/unet.pth"]
+    assert unet.endswith(" TMElyralab/MuseTalk@2bcb936e2fdd")
+    assert [each.split()[:2] for each in more] == [["optional", file.name] for file in OPTIONAL]
     assert models("verify")[0] == 0
     (folder / "musetalkV15" / "unet.pth").write_bytes(b"damaged")
     (folder / "sd-vae" / "config.json").unlink()
@@ -79,10 +81,23 @@ def test_pull_list_verify(models: Models, hub: LoopbackHub, tmp_path: Path) -> N
     assert error["token"] == "MTF-WEIGHTS-DIFFER"
 
 
+def test_pull_what_is_optional(models: Models, hub: LoopbackHub) -> None:
+    code, out, _ = models("pull", "--draft", "--json", HF_ENDPOINT=hub.endpoint)
+    assert code == 0
+    brought = json.loads(out.splitlines()[-1])["brought"]
+    assert brought[: len(DRAFT)] == [file.name for file in DRAFT]
+    assert len(brought) == len(DRAFT) + len(MUSETALK_15)
+    code, out, _ = models("pull", "--face-parser", HF_ENDPOINT=hub.endpoint)
+    assert (code, "complete: 1 file came" in out) == (0, True)
+    code, out, _ = models("verify")
+    assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {"whole"})
+    assert len(out.splitlines()) == len(OPTIONAL) + len(MUSETALK_15)
+
+
 def test_nothing_there(models: Models, tmp_path: Path) -> None:
     code, out, _ = models("list", "--models-dir", "nowhere")
     assert code == 0
-    assert {line.split()[0] for line in out.splitlines()[1:]} == {"missing"}
+    assert {line.split()[0] for line in out.splitlines()[1:]} == {"missing", "optional"}
     assert not (tmp_path / "nowhere").exists()
     for command in ("verify", "convert", "selftest"):
         code, _, err = models(command, "--models-dir", "nowhere")

@@ -16,8 +16,20 @@ from musetalk_fast.client.address import parse_address
 from musetalk_fast.events import Event, WarningEvent, WeightsEvent
 from musetalk_fast.models.hub_access import HubAccess, hub_access
 from musetalk_fast.models.hub_answers import redirect_target
-from musetalk_fast.models.inventory import FileState, faults, inventory, verify
-from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15
+from musetalk_fast.models.inventory import (
+    FileState,
+    faults,
+    inventory,
+    raise_for_faults,
+    verify,
+)
+from musetalk_fast.models.published import (
+    DRAFT,
+    FACE_PARSER,
+    MUSETALK_10_UNET,
+    MUSETALK_15,
+    OPTIONAL,
+)
 from musetalk_fast.models.pull import Pulled, pull
 from musetalk_fast.models.record import RecordedFile, read_record, write_record
 from musetalk_fast.storage import FolderLock
@@ -331,6 +343,44 @@ async def test_converted_weights_stand_for_the_pickles_that_are_gone(puller: Pul
     assert "unet" not in faults(list(verify(puller.folder)))
     other.write_bytes(b"of other numbers...")
     assert "unet.safetensors" in faults(list(verify(puller.folder)))
+
+
+async def test_what_is_optional_is_pulled_where_it_is_asked_for(puller: Puller) -> None:
+    puller.published = MUSETALK_15
+    await puller()
+    states = {each.name: each.state for each in inventory(puller.folder)}
+    assert {states[file.name] for file in OPTIONAL} == {FileState.OPTIONAL}
+    assert not faults(list(verify(puller.folder)))
+    puller.published = (*OPTIONAL, *MUSETALK_15)
+    assert (await puller()).brought == tuple(file.name for file in OPTIONAL)
+    assert all((puller.folder / each.name).read_bytes() == puller.hub.of(each) for each in OPTIONAL)
+    record = read_record(puller.folder)
+    (parser,) = FACE_PARSER
+    assert record[parser.name].origin == f"{parser.repository}@{parser.revision}"
+    assert {each.state for each in verify(puller.folder)} == {FileState.WHOLE}
+    weights = puller.folder / DRAFT[1].name
+    weights.write_bytes(weights.read_bytes()[::-1])
+    found = list(verify(puller.folder))
+    assert faults(found) == f"changed since they were recorded: {DRAFT[1].name}"
+    with pytest.raises(errors.WeightsDifferError):
+        raise_for_faults(puller.folder, found)
+
+
+async def test_what_is_optional_may_be_anybodys(puller: Puller) -> None:
+    """A folder that MuseTalk's own script has filled holds the face parser from another place."""
+    await puller()
+    puller.published = MUSETALK_15
+    await puller()
+    path = puller.folder / FACE_PARSER[0].name
+    path.parent.mkdir()
+    path.write_bytes(b"of another place")
+    found = list(verify(puller.folder))
+    assert {each.name: each.state for each in found}[FACE_PARSER[0].name] is FileState.THERE
+    raise_for_faults(puller.folder, found)
+    assert (await puller()).brought == ()
+    puller.published = FACE_PARSER
+    with pytest.raises(errors.WeightsDifferError, match="another content"):
+        await puller()
 
 
 async def test_a_proxy_is_asked_for_the_hub(

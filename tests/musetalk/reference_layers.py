@@ -36,6 +36,10 @@ class Weights:
     def bias(self) -> Array | float:
         return self._tensors.get(f"{self._start}bias", 0.0)
 
+    def other(self, name: str) -> Array:
+        """A tensor that is neither a weight nor a bias."""
+        return self._tensors[self._start + name]
+
     def each(self, name: str) -> list[Weights]:
         """`name.0`, `name.1` and so on."""
         found: list[Weights] = []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import musetalk_blending as musetalk
 import numpy as np
 import pytest
 import torch
@@ -17,13 +19,17 @@ from tiny_models import tiny_networks
 from musetalk_fast.engines.base import never_cancelled
 from musetalk_fast.engines.musetalk.accelerator import Accelerator
 from musetalk_fast.engines.musetalk.compute import LocalCompute
+from musetalk_fast.engines.musetalk.face_parser import FaceParser
 from musetalk_fast.engines.musetalk.lanczos import mouth_input
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache
 from musetalk_fast.engines.musetalk.model_folder import ModelVersion
 from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer
 from musetalk_fast.errors import NoFaceError, OutputPlaceError
+from musetalk_fast.media.face.mask_region import MaskOptions
 from musetalk_fast.storage import AtomicFile
 from musetalk_fast.types import AvatarOptions, Box, Face
+
+CPU = Accelerator(torch.device("cpu"), torch.float32, None, 2)
 
 
 class Counting(LocalCompute):
@@ -36,13 +42,30 @@ class Counting(LocalCompute):
         return super().latents(crops)
 
 
+class Labelling(LocalCompute):
+    """Knows the labels of each next face, in turn, and what it was shown."""
+
+    labels_of: list[np.ndarray]
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.seen: list[np.ndarray] = []
+
+    def labels(self, pictures: np.ndarray) -> np.ndarray:
+        assert pictures.shape == (1, 512, 512, 3)
+        self.seen.extend(pictures)
+        return self.labels_of[(len(self.seen) - 1) % len(self.labels_of)][None]
+
+
 @pytest.fixture(scope="module")
 def encoder() -> Counting:
-    return Counting(tiny_networks(), Accelerator(torch.device("cpu"), torch.float32, None, 2))
+    return Counting(tiny_networks(), CPU)
 
 
 def preparer(encoder: LocalCompute, folder: Path, most: int = 1 << 30) -> AvatarPreparer:
-    return AvatarPreparer(encoder, LatentCache(folder, most), ModelVersion.V15, "test")
+    return AvatarPreparer(
+        encoder, LatentCache(folder, most), ModelVersion.V15, MaskOptions(), "test"
+    )
 
 
 def prepare(own: AvatarPreparer, path: Path, **options: Any) -> tuple[Any, list[Face | None]]:
@@ -99,6 +122,29 @@ def test_a_clip_is_followed_and_read_back_the_same(encoder, clip, tmp_path) -> N
         assert stored.get_tensor("boxes").tolist()[2] == [0, 0, 0, 0]
 
 
+def test_a_clips_masks_are_of_the_parsers_labels(portrait, clip, tmp_path) -> None:
+    """Parsed once a face; where it sees nothing of a face there is none."""
+    networks = replace(tiny_networks(), parser=FaceParser(width=4), parser_digest="tiny")
+    own = Labelling(networks, CPU)
+    own.labels_of = [musetalk.ragged_labels(), np.zeros((512, 512), np.uint8)]
+    avatar, told = prepare(preparer(own, tmp_path), clip)
+    assert [face is None for face in told] == [False, True, True, False, True]
+    assert len(own.seen) == 4
+    assert all(map(same_face, avatar.faces, told))
+    again, _ = prepare(preparer(own, tmp_path), clip)
+    assert len(own.seen) == 4
+    assert same_face(again.faces[3], told[3])
+    smoothed, _ = prepare(preparer(own, tmp_path), clip, smooth=True)
+    assert len(own.seen) == 8
+    assert smoothed.faces[0] is not None
+    own.labels_of = own.labels_of[1:]
+    for path in (portrait, clip):
+        with pytest.raises(NoFaceError, match="mask of the face is empty") as caught:
+            prepare(preparer(own, tmp_path / "none"), path)
+        assert "--mask mesh" in caught.value.hint
+    assert not list((tmp_path / "none").iterdir())
+
+
 def test_latents_do_not_depend_on_the_neighbours_in_a_batch(encoder, clip, tmp_path) -> None:
     whole, _ = prepare(preparer(encoder, tmp_path), clip)
     rgb = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
@@ -124,7 +170,7 @@ def test_other_options_and_damaged_files_are_made_anew(encoder, portrait, tmp_pa
 def test_the_folder_is_bounded_and_others_files_stay(encoder, portrait, tmp_path) -> None:
     other = tmp_path / "mine.safetensors"
     other.write_bytes(b"x" * 50_000)
-    own = preparer(encoder, tmp_path, most=80_000)  # two of 33 KB
+    own = preparer(encoder, tmp_path, most=100_000)  # two of 46 KB
     first, _ = prepare(own, portrait)
     latents = first.latents(0)
     for margin in (11, 12):

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from musetalk_fast.engines.musetalk.architecture import Architecture, read_architecture
+from musetalk_fast.engines.musetalk.face_parser import FaceParser
 from musetalk_fast.engines.musetalk.networks import Networks, build_draft, build_networks
 
 UNET = {
@@ -29,6 +30,7 @@ VAE = {
 }
 WHISPER = {"d_model": 32, "encoder_attention_heads": 2, "encoder_ffn_dim": 64, "vocab_size": 51865}
 DRAFT = {"decoder_block_out_channels": [8, 8, 8, 8], "num_decoder_blocks": [1, 1, 1, 1]}
+PARSER = {"width": 4}
 
 
 def write_models(folder: Path, *, seed: int = 0) -> Path:
@@ -59,7 +61,21 @@ def write_models(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def random_weights(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
+def write_parser(folder: Path, *, seed: int = 4) -> Path:
+    """A tiny random face parser in a models folder, as published: with what only training needs."""
+    own = folder / "face-parse-bisent"
+    own.mkdir()
+    (own / "config.json").write_text(json.dumps(PARSER))
+    weights = random_weights(FaceParser(**PARSER), seed)
+    for name in [name for name in weights if name.endswith("running_var")]:
+        weights[name] = 1 + weights[name].abs()
+        weights[name.replace("running_var", "num_batches_tracked")] = torch.tensor(7)
+    weights["conv_out16.conv_out.weight"] = torch.zeros(19, 4, 1, 1)
+    torch.save(weights, own / "79999_iter.pth")
+    return own / "79999_iter.pth"
+
+
+def random_weights(network: torch.nn.Module | FaceParser, seed: int) -> dict[str, torch.Tensor]:
     """Weights of a network on the `meta` device, of a size that keeps the signal's."""
     generator = torch.Generator().manual_seed(seed)
     weights = {}
@@ -95,6 +111,7 @@ def tiny_architecture() -> Architecture:
     return Architecture(
         *(merged(full.unet, UNET), merged(full.vae, VAE), merged(full.whisper, WHISPER)),
         merged(full.draft, DRAFT),
+        merged(full.parser, PARSER),
     )
 
 

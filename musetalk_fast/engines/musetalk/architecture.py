@@ -1,7 +1,8 @@
 """What MuseTalk's networks are: their definition, and how a folder's configs may differ.
 
 Sources: `musetalk.json` of TMElyralab/MuseTalk (the same for versions 1.0 and 1.5), `config.json`
-of stabilityai/sd-vae-ft-mse, of openai/whisper-tiny, and of madebyollin/taesd.
+of stabilityai/sd-vae-ft-mse, of openai/whisper-tiny, and of madebyollin/taesd. The face parser is
+published without a config.
 """
 
 from __future__ import annotations
@@ -76,10 +77,11 @@ _DRAFT: dict[str, Any] = {
     "decoder_block_out_channels": [64] * _STAGES,
     "num_decoder_blocks": [3, 3, 3, 1],
 }
+_PARSER: dict[str, Any] = {"width": 64, "classes": 19}
 _SIZES = {
     *("block_out_channels", "layers_per_block", "norm_num_groups", "cross_attention_dim"),
     *("decoder_block_out_channels", "num_decoder_blocks"),
-    *("attention_head_dim", "d_model", "encoder_attention_heads", "encoder_ffn_dim"),
+    *("width", "attention_head_dim", "d_model", "encoder_attention_heads", "encoder_ffn_dim"),
 }
 """What a config may set otherwise: networks of other sizes compute the same way."""
 _COUNTS = ("layers_per_block", "num_decoder_blocks")
@@ -97,12 +99,14 @@ class Architecture:
         vae: arguments of diffusers' `AutoencoderKL`.
         whisper: arguments of transformers' `WhisperConfig`.
         draft: arguments of diffusers' `DecoderTiny`, as `AutoencoderTiny` names them.
+        parser: arguments of `FaceParser`.
     """
 
     unet: Mapping[str, Any]
     vae: Mapping[str, Any]
     whisper: Mapping[str, Any]
     draft: Mapping[str, Any]
+    parser: Mapping[str, Any]
 
     @property
     def token_width(self) -> int:
@@ -110,7 +114,7 @@ class Architecture:
         return int(self.whisper["d_model"])
 
 
-MUSETALK = Architecture(_UNET, _VAE, _WHISPER, _DRAFT)
+MUSETALK = Architecture(_UNET, _VAE, _WHISPER, _DRAFT, _PARSER)
 """As published; `*_types` and all widths are what 849,947,844 parameters stand for."""
 
 
@@ -119,6 +123,7 @@ def read_architecture(
     vae_config: Path | None,
     whisper_config: Path | None,
     draft_config: Path | None = None,
+    parser_config: Path | None = None,
 ) -> Architecture:
     """The architecture that a folder's config files describe; a missing file: as published.
 
@@ -130,6 +135,7 @@ def read_architecture(
         _read(vae_config, _VAE),
         _read(whisper_config, _WHISPER),
         _read(draft_config, _DRAFT),
+        _read(parser_config, _PARSER),
     )
     width, wanted = found.token_width, found.unet["cross_attention_dim"]
     if width != wanted:

@@ -45,6 +45,7 @@ class ComputeOptions:
         batch: None: see `choose_accelerator`.
         draft: crops are decoded by TAESD.
         sampled: latents are drawn from the posterior.
+        parser: the face parser is loaded; None: if its weights are there.
     """
 
     models: Path
@@ -53,6 +54,7 @@ class ComputeOptions:
     batch: int | None = None
     draft: bool = False
     sampled: bool = False
+    parser: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class ComputeInfo:
         max_crops: crops of one call, at best.
         layers: of a feature of speech.
         width: of one of them.
+        parser_digest: of the face parser's weights; None: there is none.
     """
 
     digest: str
@@ -78,10 +81,11 @@ class ComputeInfo:
     max_crops: int
     layers: int
     width: int
+    parser_digest: str | None = None
 
 
 class Compute(Protocol):
-    """The networks, wherever they run. Its three works may be at work at once, each in one thread.
+    """The networks, wherever they run. Its four works may be at work at once, each in one thread.
 
     All raise `errors.DeviceMemoryError` or `errors.MemoryLimitError` where there is no memory.
     """
@@ -97,6 +101,10 @@ class Compute(Protocol):
 
     def latents(self, crops: Sequence[Crop]) -> Latents:
         """See `LatentEncoder.encode`."""
+        ...
+
+    def labels(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See `FaceParser.labels`; only where there is one."""
         ...
 
     def crops(self, latents: Latents, tokens: Floats) -> NDArray[np.uint8]:
@@ -130,6 +138,7 @@ class LocalCompute:
         self._maker = CropMaker(networks, accelerator, full)
         self._encoder = LatentEncoder(networks, accelerator, full, is_sampled=sampled)
         self._speech = SpeechEncoder(networks.whisper, accelerator.device)
+        self._parser = networks.parser
         is_gpu = accelerator.gpu_name is not None
         self.info = ComputeInfo(
             digest=networks.digest,
@@ -140,6 +149,7 @@ class LocalCompute:
             max_crops=accelerator.batch * (_RUNS if is_gpu else 1),
             layers=networks.speech_layers,
             width=networks.token_width,
+            parser_digest=networks.parser_digest,
         )
         if is_gpu:
             self.warm_up()
@@ -151,6 +161,12 @@ class LocalCompute:
     def latents(self, crops: Sequence[Crop]) -> Latents:
         """See `LatentEncoder.encode`."""
         return self._encoder.encode(crops)
+
+    def labels(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See `Compute`."""
+        if self._parser is None:
+            raise RuntimeError("there is no face parser")
+        return self._parser.labels(pictures)
 
     def crops(self, latents: Latents, tokens: Floats) -> NDArray[np.uint8]:
         """See `CropMaker.make`."""
@@ -201,7 +217,7 @@ def load_compute(options: ComputeOptions) -> LocalCompute:
         errors.DeviceError: no such device.
         errors.DeviceMemoryError, errors.MemoryLimitError: the weights do not fit.
     """
-    files = find_models(options.models, with_draft=options.draft)
+    files = find_models(options.models, with_draft=options.draft, with_parser=options.parser)
     accelerator = choose_accelerator(options.device, options.half, options.batch)
     if accelerator.gpu_name is None:
         _LOG.warning("no GPU: MuseTalk on a CPU takes seconds for each frame")

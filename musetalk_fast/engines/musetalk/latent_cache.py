@@ -14,7 +14,7 @@ from musetalk_fast.storage import remove_unfinished
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[0-9a-f]{64}\.safetensors")
-_FORMAT = 1
+_FORMAT = 2
 """Of the files; others are never read."""
 
 

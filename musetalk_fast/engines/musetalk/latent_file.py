@@ -1,4 +1,4 @@
-"""A prepared avatar as a safetensors file: latents, boxes and landmarks of its source frames.
+"""A prepared avatar as a safetensors file: latents, boxes and masks' regions of its source frames.
 
 Nothing in it is a pickle. It is read frame by frame: the system keeps in memory what is in use.
 """
@@ -20,23 +20,20 @@ import orjson
 from numpy.typing import NDArray
 
 from musetalk_fast.engines.musetalk.latents import LATENT_SHAPE, Latents
-from musetalk_fast.media.face.anatomy import (
-    BROW_OVAL,
-    JAW,
-    NOSE_BASE,
-    NOSE_BRIDGE,
-    NOSE_SIDES,
-)
+from musetalk_fast.media.face.mask_region import PARSED, Region
 from musetalk_fast.storage import AtomicFile
 from musetalk_fast.types import Box
 
-KEPT = sorted({*JAW, *BROW_OVAL, NOSE_BRIDGE, NOSE_BASE, *NOSE_SIDES})
-"""The landmarks that are kept: those that a mask is made of."""
-
-_POINTS = 478
+_SIDES = 48
+"""Columns of a region on either side, and rows at its end, that are never in a box: not kept."""
 _LENGTH = struct.Struct("<Q")
 _ALIGNED = 64
-_NAMES = {np.dtype(np.float16): "F16", np.dtype(np.float32): "F32", np.dtype(np.int32): "I32"}
+_NAMES = {
+    np.dtype(np.float16): "F16",
+    np.dtype(np.float32): "F32",
+    np.dtype(np.int32): "I32",
+    np.dtype(np.uint8): "U8",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +42,12 @@ class FaceFrame:
 
     Attributes:
         box: MuseTalk's.
-        points: (478, 2) float landmarks in pixels of the picture, of which `KEPT` are there.
+        region: of the parsed square, from the layout's first row on.
         latents: (8, 32, 32).
     """
 
     box: Box
-    points: NDArray[np.float64]
+    region: Region
     latents: Latents
 
 
@@ -63,20 +60,26 @@ class Layout:
         size: width and height of the avatar.
         frames: source frames, those without a face included.
         dtype: of the latents.
+        first: row of a region, before which nothing is kept.
     """
 
     key: str
     size: tuple[int, int]
     frames: int
     dtype: Any
+    first: int
 
     @property
     def parts(self) -> dict[str, tuple[Any, tuple[int, ...]]]:
-        """Each part's numbers and shape; a box without width stands for no face."""
+        """Each part's numbers and shape.
+
+        A box without width stands for no face. Of a region eight pixels are a byte.
+        """
+        rows, columns = PARSED - _SIDES - self.first, (PARSED - 2 * _SIDES) // 8
         return {
             "latents": (np.dtype(self.dtype), (self.frames, *LATENT_SHAPE)),
             "boxes": (np.dtype(np.int32), (self.frames, 4)),
-            "points": (np.dtype(np.float32), (self.frames, len(KEPT), 2)),
+            "regions": (np.dtype(np.uint8), (self.frames, rows, columns)),
         }
 
     def header(self) -> bytes:
@@ -139,7 +142,9 @@ class LatentWriter:
 
     def put(self, source: int, frame: FaceFrame) -> None:
         """Set a source frame that has a face."""
-        values = {"latents": frame.latents, "boxes": frame.box, "points": frame.points[KEPT]}
+        part = frame.region[self._layout.first : -_SIDES, _SIDES:-_SIDES]
+        bits = np.packbits(part, axis=1)
+        values = {"latents": frame.latents, "boxes": frame.box, "regions": bits}
         for name, (dtype, _) in self._layout.parts.items():
             content = np.ascontiguousarray(values[name], dtype).tobytes()
             self._file.write_at(self._layout.offset(name, source), content)
@@ -184,11 +189,12 @@ class LatentFile:
         """Of a source frame that has a face: (8, 32, 32)."""
         return self._read("latents", source)
 
-    def place(self, source: int) -> tuple[Box, NDArray[np.float64]]:
-        """Box and (478, 2) landmarks of a source frame that has a face."""
-        points = np.full((_POINTS, 2), np.nan)
-        points[KEPT] = self._read("points", source)
-        return Box(*map(int, self._boxes[source])), points
+    def place(self, source: int) -> tuple[Box, Region]:
+        """Box and region of a source frame that has a face."""
+        region = np.zeros((PARSED, PARSED), bool)
+        bits = np.unpackbits(self._read("regions", source), axis=1)
+        region[self._layout.first : -_SIDES, _SIDES:-_SIDES] = bits
+        return Box(*map(int, self._boxes[source])), region
 
     def _read(self, name: str, source: int) -> NDArray[Any]:
         dtype, shape = self._layout.parts[name]

@@ -6,6 +6,7 @@ models/
   sd-vae/       diffusion_pytorch_model.bin (or .safetensors), config.json
   whisper/      pytorch_model.bin (or model.safetensors), config.json
   taesd/        diffusion_pytorch_model.safetensors, or taesd_decoder.safetensors or .pth: drafts
+  face-parse-bisent/  79999_iter.pth (or .safetensors): masks, where it is there
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ _DRAFT_FILES = (
     *("diffusion_pytorch_model.safetensors", "taesd_decoder.safetensors"),
     *("diffusion_pytorch_model.bin", "taesd_decoder.pth"),
 )
-_DRAFT_HINT = (
-    "put diffusion_pytorch_model.safetensors of madebyollin/taesd into the folder taesd, or leave "
-    "out --draft"
+_DRAFT_HINT = "get it with `musetalk-fast models pull --draft`, or leave out --draft"
+_PARSER_FILES = ("79999_iter.safetensors", "79999_iter.pth")
+_PARSER_HINT = (
+    "get it with `musetalk-fast models pull --face-parser`, or leave out --mask: masks are then "
+    "made of the mesh"
 )
 _UNET_CONFIGS = ("musetalk.json", "config.json")
 
@@ -66,6 +69,7 @@ class ModelFiles:
 
     Attributes:
         draft: of the decoder of drafts, TAESD; None: crops are no drafts.
+        parser: of the face parser, BiSeNet; None: masks are made of the mesh.
     """
 
     version: ModelVersion
@@ -73,6 +77,7 @@ class ModelFiles:
     vae: NetworkFiles
     whisper: NetworkFiles
     draft: NetworkFiles | None = None
+    parser: NetworkFiles | None = None
 
 
 def default_models_dir() -> Path:
@@ -83,7 +88,11 @@ def default_models_dir() -> Path:
 
 
 def find_models(
-    folder: Path, version: ModelVersion | None = None, *, with_draft: bool = False
+    folder: Path,
+    version: ModelVersion | None = None,
+    *,
+    with_draft: bool = False,
+    with_parser: bool | None = False,
 ) -> ModelFiles:
     """The files of a models folder; nothing of them is read but their beginning.
 
@@ -91,6 +100,7 @@ def find_models(
         folder: in MuseTalk's usual layout.
         version: None: 1.5 if it is there, else 1.0.
         with_draft: the decoder of drafts is wanted, too.
+        with_parser: so is the face parser; None: if it is there.
 
     Raises:
         errors.WeightsMissingError: a file is not there; all that are missing are named.
@@ -103,16 +113,23 @@ def find_models(
     vae = _network([folder / each for each in _VAE_FOLDERS], _VAE_FILES)
     whisper = _network([folder / "whisper"], _WHISPER_FILES)
     draft = _network([folder / "taesd"], _DRAFT_FILES) if with_draft else None
-    missing = [each for each in (unet, vae, whisper, draft) if isinstance(each, Path)]
+    parser = None
+    if with_parser is not False:
+        parser = _network([folder / "face-parse-bisent"], _PARSER_FILES)
+        if with_parser is None and isinstance(parser, Path):
+            parser = None
+    missing = [each for each in (unet, vae, whisper, draft, parser) if isinstance(each, Path)]
     if missing:
         names = ", ".join(f"{each.relative_to(folder)}{_instead(each)}" for each in missing)
-        hint = _DRAFT_HINT if missing == [draft] else None
+        hints = {draft: _DRAFT_HINT, parser: _PARSER_HINT}
+        hint = hints.get(missing[0]) if len(missing) == 1 else None
         raise WeightsMissingError(f"missing weights: {names}", where=str(folder), hint=hint)
     assert isinstance(unet, NetworkFiles)
     assert isinstance(vae, NetworkFiles)
     assert isinstance(whisper, NetworkFiles)
     assert not isinstance(draft, Path)
-    return ModelFiles(version, unet, vae, whisper, draft)
+    assert not isinstance(parser, Path)
+    return ModelFiles(version, unet, vae, whisper, draft, parser)
 
 
 def _version_in(folder: Path) -> ModelVersion:

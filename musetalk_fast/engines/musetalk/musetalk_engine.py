@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from musetalk_fast.engines.musetalk.compute import (
 )
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache, default_latents_dir
 from musetalk_fast.engines.musetalk.model_folder import (
+    ModelFiles,
     ModelVersion,
     default_models_dir,
     find_models,
@@ -39,11 +41,17 @@ from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
 from musetalk_fast.engines.musetalk.timed_compute import TimedCompute
 from musetalk_fast.engines.musetalk.worker_pool import start_workers
 from musetalk_fast.errors import UsageError
+from musetalk_fast.media.face.mask_region import MaskMode, MaskOptions
 from musetalk_fast.types import CROP_SIZE, AvatarOptions, Pcm
+
+_LOG = logging.getLogger(__name__)
 
 NAME = "musetalk"
 DRAFT_NAME = "musetalk-draft"
 _LATENTS_BYTES = 4 << 30
+_MASKS = MaskOptions()
+_MODES = {ModelVersion.V15: MaskMode.JAW, ModelVersion.V10: MaskMode.RAW}
+"""Of each version's own scripts."""
 
 
 def load_engine(
@@ -58,6 +66,12 @@ def load_engine(
     draft: bool = False,
     overlap_speech: bool = False,
     sample_latents: bool = False,
+    mask: str | None = None,
+    parsing_mode: str | None = None,
+    left_cheek_width: int = _MASKS.left_cheek_width,
+    right_cheek_width: int = _MASKS.right_cheek_width,
+    upper_boundary: float = _MASKS.upper_boundary,
+    mask_blur: float = _MASKS.blur,
 ) -> MuseTalkEngine:
     """Load the weights and make the engine.
 
@@ -74,6 +88,10 @@ def load_engine(
         draft: decode with TAESD: much faster, and not MuseTalk's picture.
         overlap_speech: have Whisper hear pieces that overlap: no seam every 30 s.
         sample_latents: draw latents from the posterior, as MuseTalk's scripts do.
+        mask: `parser` or `mesh`: what masks are made of; None: the face parser where its weights
+            are there, else the mesh.
+        parsing_mode: see `MaskMode`; None: that of the version's own scripts.
+        left_cheek_width, right_cheek_width, upper_boundary, mask_blur: see `MaskOptions`.
 
     Raises:
         errors.WeightsMissingError, errors.WeightsFormatError: weights that cannot be used.
@@ -89,18 +107,46 @@ def load_engine(
         batch=batch_size,
         draft=draft,
         sampled=sample_latents,
+        parser=None if mask is None else mask == "parser",
     )
     if call_timeout is not None and gpus is None:
         raise UsageError(
             "--call-timeout needs --gpus: only a process of its own can be ended",
             hint="add --gpus all, or leave out --call-timeout",
         )
-    version = find_models(options.models, with_draft=draft).version
+    files = find_models(options.models, with_draft=draft, with_parser=options.parser)
+    version = files.version
+    masks = MaskOptions(
+        mode=_MODES[version] if parsing_mode is None else MaskMode(parsing_mode),
+        left_cheek_width=left_cheek_width,
+        right_cheek_width=right_cheek_width,
+        upper_boundary=upper_boundary,
+        blur=mask_blur,
+    )
+    _check_masks(masks, files)
     cache = LatentCache(latents_dir or default_latents_dir(), _LATENTS_BYTES)
     compute: Compute = (
         load_compute(options) if gpus is None else start_workers(options, gpus, call_timeout)
     )
-    return MuseTalkEngine(compute, cache, Variant(version, draft, overlap_speech, sample_latents))
+    variant = Variant(version, draft, overlap_speech, sample_latents)
+    return MuseTalkEngine(compute, cache, variant, masks)
+
+
+def _check_masks(masks: MaskOptions, files: ModelFiles) -> None:
+    """Say what masks are made of.
+
+    Raises:
+        errors.UsageError: it does not know what belongs to them.
+    """
+    if files.parser is not None:
+        _LOG.warning("masks are made by the face parser, which is unproven with published weights")
+        return
+    if masks.mode is MaskMode.NECK:
+        raise UsageError(
+            "--parsing-mode neck needs the face parser: the mesh has no neck",
+            hint="get it with `musetalk-fast models pull --face-parser`, or choose jaw or raw",
+        )
+    _LOG.warning("masks are made of the mesh: no face parser is loaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +179,13 @@ class Variant:
 class MuseTalkEngine:
     """MuseTalk. Each verb serves one thread at a time; different verbs may be at work at once."""
 
-    def __init__(self, compute: Compute, cache: LatentCache, variant: Variant) -> None:
+    def __init__(
+        self,
+        compute: Compute,
+        cache: LatentCache,
+        variant: Variant,
+        masks: MaskOptions = _MASKS,
+    ) -> None:
         info = compute.info
         self._compute = TimedCompute(compute)
         self._info = EngineInfo(
@@ -145,7 +197,7 @@ class MuseTalkEngine:
             takes_videos=True,
         )
         self._preparer = AvatarPreparer(
-            self._compute, cache, variant.version, variant.latents(info)
+            self._compute, cache, variant.version, masks, variant.latents(info)
         )
         self._speech = SpeechFeatures(
             self._compute.features, info.layers, info.width, overlap=variant.overlap_speech

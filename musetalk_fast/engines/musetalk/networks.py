@@ -11,6 +11,7 @@ import torch
 
 from musetalk_fast.engines.musetalk.accelerator import Accelerator, device_errors
 from musetalk_fast.engines.musetalk.architecture import Architecture, read_architecture
+from musetalk_fast.engines.musetalk.face_parser import FaceParser, parser_only
 from musetalk_fast.engines.musetalk.model_folder import ModelFiles, NetworkFiles
 from musetalk_fast.engines.musetalk.weights import (
     Tensors,
@@ -36,6 +37,8 @@ class Networks:
         digest: of the weights, eight hex digits.
         vae_digest: of the VAE's alone, on which latents depend.
         draft: diffusers' `DecoderTiny`, which decodes in place of the VAE; None: no drafts.
+        parser: parses faces, in float32; None: masks are made of the mesh.
+        parser_digest: of its weights.
     """
 
     unet: Any
@@ -45,6 +48,8 @@ class Networks:
     digest: str
     vae_digest: str
     draft: Any = None
+    parser: FaceParser | None = None
+    parser_digest: str | None = None
 
     @property
     def speech_layers(self) -> int:
@@ -62,6 +67,7 @@ def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
     architecture = read_architecture(
         *(files.unet.config, files.vae.config, files.whisper.config),
         files.draft.config if files.draft else None,
+        files.parser.config if files.parser else None,
     )
     unet, vae, whisper = build_networks(architecture, files)
     _fill(unet, files.unet, read_weights(files.unet.weights))
@@ -71,6 +77,7 @@ def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
     if files.draft is not None:
         draft = build_draft(architecture)
         _fill(draft, files.draft, draft_decoder_only(read_weights(files.draft.weights)))
+    parser, parser_digest = _load_parser(files.parser, architecture, accelerator)
     own = [each for each in (unet, vae, whisper, draft) if each is not None]
     digest, vae_digest = fingerprint(*own), fingerprint(vae)
     fold_time(unet)
@@ -81,7 +88,24 @@ def load_networks(files: ModelFiles, accelerator: Accelerator) -> Networks:
                 network, accelerator.device, accelerator.dtype, memory_format=torch.channels_last
             )
         whisper.to(accelerator.device, torch.float32)
-    return Networks(unet, vae, whisper, architecture.token_width, digest, vae_digest, draft)
+    return Networks(
+        *(unet, vae, whisper, architecture.token_width, digest, vae_digest),
+        draft=draft,
+        parser=parser,
+        parser_digest=parser_digest,
+    )
+
+
+def _load_parser(
+    files: NetworkFiles | None, architecture: Architecture, accelerator: Accelerator
+) -> tuple[FaceParser | None, str | None]:
+    if files is None:
+        return None, None
+    parser = FaceParser(**architecture.parser)
+    fill(parser, parser_only(read_weights(files.weights)), files.weights)
+    digest = fingerprint(parser)
+    parser.to(accelerator.device)
+    return parser, digest
 
 
 def build_networks(

@@ -22,14 +22,16 @@ class TimedCompute:
     """Measures another one.
 
     Attributes:
-        stage_secs: seconds spent since it was made: in `features`, `latents` and `crops`. Each is
-            written by the one thread that does this work.
+        stage_secs: seconds spent since it was made: in `features`, `latents`, `crops` and, with a
+            face parser, `labels`. Each is written by the one thread that does this work.
     """
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self.info = compute.info
         self.stage_secs = {"features": 0.0, "latents": 0.0, "crops": 0.0}
+        if compute.info.parser_digest is not None:
+            self.stage_secs["labels"] = 0.0
 
     def features(self, samples: Floats) -> Floats:
         """See `Compute`."""
@@ -38,6 +40,10 @@ class TimedCompute:
     def latents(self, crops: Sequence[Crop]) -> Latents:
         """See `Compute`."""
         return self._timed("latents", self._compute.latents, crops)
+
+    def labels(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See `Compute`."""
+        return self._timed("labels", self._compute.labels, pictures)
 
     def crops(self, latents: Latents, tokens: Floats) -> NDArray[np.uint8]:
         """See `Compute`."""

@@ -90,6 +90,10 @@ class WorkerPool:
         """See `Compute`."""
         return self._do("latents", [np.stack(crops)])
 
+    def labels(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See `Compute`."""
+        return self._do("labels", [pictures])
+
     def crops(self, latents: Latents, tokens: Floats) -> NDArray[np.uint8]:
         """See `Compute`."""
         parts = [slice(at, at + self._each) for at in range(0, len(latents), self._each)]
@@ -189,7 +193,7 @@ def _check_same(now: ComputeInfo, before: ComputeInfo) -> None:
     Raises:
         errors.DeviceError: it has.
     """
-    if (now.digest, now.numbers) != (before.digest, before.numbers):
+    if _makes(now) != _makes(before):
         raise DeviceError(
             "it has other weights or numbers than it had before", hint="start the server again"
         )
@@ -208,13 +212,18 @@ def start_workers(options: ComputeOptions, gpus: str, call_secs: float | None = 
     return WorkerPool(places_of(gpus, options.device, visible_gpus()), options, call_secs)
 
 
+def _makes(info: ComputeInfo) -> tuple[str, str, str | None]:
+    """What decides the crops and masks that a worker makes."""
+    return info.digest, info.numbers, info.parser_digest
+
+
 def _together(infos: Sequence[ComputeInfo]) -> ComputeInfo:
     """What several workers are: as many crops at a time as all of them make.
 
     Raises:
         errors.DeviceError: they compute in different numbers, which would make different crops.
     """
-    if len({(each.digest, each.numbers) for each in infos}) > 1:
+    if len(set(map(_makes, infos))) > 1:
         kinds = ", ".join(sorted({each.numbers for each in infos}))
         raise DeviceError(
             f"the GPUs compute in different numbers ({kinds}), or with different weights",

@@ -74,6 +74,8 @@ def _answer(compute: Compute, work: str, arrays: Arrays) -> Arrays:
         return [compute.features(arrays[0])]
     if work == "latents":
         return [compute.latents(list(arrays[0]))]
+    if work == "labels":
+        return [compute.labels(arrays[0])]
     return [compute.crops(arrays[0], arrays[1])]
 
 
@@ -85,6 +87,7 @@ def _options(head: dict[str, Any]) -> ComputeOptions:
         batch=head["batch"],
         draft=head["draft"],
         sampled=head["sampled"],
+        parser=head["parser"],
     )
 
 

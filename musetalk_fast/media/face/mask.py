@@ -62,7 +62,7 @@ def jaw_mask(
         taps=_taps(box, size[1] / box.height),
         wanted=(box.width, box.height),
     )
-    return _cut(levels, box, width, height)
+    return cut_to_picture(levels, box, width, height)
 
 
 def blur_kernel(box: Box) -> int:
@@ -90,7 +90,7 @@ def _taps(box: Box, scale: float) -> NDArray[np.float32]:
     return np.asarray(taps / taps.sum(), np.float32)
 
 
-def _cut(levels: Mask, box: Box, width: int, height: int) -> tuple[Box, Mask]:
+def cut_to_picture(levels: Mask, box: Box, width: int, height: int) -> tuple[Box, Mask]:
     """The part of a box's mask that is not zero and lies in the picture."""
     left, top = max(0, -box.x), max(0, -box.y)
     right, bottom = min(box.width, width - box.x), min(box.height, height - box.y)
