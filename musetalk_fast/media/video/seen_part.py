@@ -9,16 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musetalk_fast.kernels.planes import PixelLayout, Planes
-from musetalk_fast.media.video.display_matrix import Turn
-from musetalk_fast.media.video.frame_decoder import FrameShape, Numbered
-from musetalk_fast.media.video.frame_filter import FrameFilter, Preparation, scale_filter
+from musetalk_fast.kernels.rgb import to_rgb
+from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.media.video.frame_decoder import Numbered
+from musetalk_fast.media.video.frame_filter import FrameFilter, scale_filter
 from musetalk_fast.media.video.tone_curve import ToneCurve
-from musetalk_fast.media.video.tone_mapping import (
-    MAPPED_FROM,
-    MAPPED_TO,
-    frame_planes,
-    tone_mapped,
-)
+from musetalk_fast.media.video.tone_mapping import MAPPED_FROM, frame_planes, tone_mapped
 from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.types import BT709, Box
 
@@ -51,28 +47,16 @@ class SeenPart:
         place = _around(part, planes.width, planes.height)
         frame = _copied(planes, place)
         if self._layout.name != MAPPED_FROM:
-            frame = self._filter(frame.width, frame.height, MAPPED_FROM)(frame)
+            frame = self._filter(frame.width, frame.height)(frame)
         ((_, mapped),) = tone_mapped([Numbered(0, frame)], self._curve)
-        rgb = self._filter(frame.width, frame.height, "rgb24")(mapped).to_ndarray()
-        top, left = part.y - place.y, part.x - place.x
-        own = rgb[top : top + part.height, left : left + part.width]
-        return crop_table(self._curve).components(np.ascontiguousarray(own))
+        own = Box(part.x - place.x, part.y - place.y, part.width, part.height)
+        rgb = to_rgb(frame_planes(mapped), own, **coding_of(BT709))
+        return crop_table(self._curve).components(rgb)
 
-    def _make_filter(self, width: int, height: int, pix_fmt: str) -> FrameFilter:
+    def _make_filter(self, width: int, height: int) -> FrameFilter:
         tags = self._curve.tags
-        if pix_fmt == MAPPED_FROM:
-            halved = (scale_filter(None, tags, tags), f"format={pix_fmt}")
-            return FrameFilter((width, height), self._layout.name, tags, halved)
-        made = Preparation(
-            shape=FrameShape(width, height, MAPPED_TO),
-            tags=BT709,
-            turn=Turn.NONE,
-            window=Box(0, 0, width, height),
-            size=(width, height),
-            is_whole=True,
-            is_interlaced=False,
-        )
-        return FrameFilter((width, height), MAPPED_TO, BT709, made.filters(pix_fmt))
+        halved = (scale_filter(None, tags, tags), f"format={MAPPED_FROM}")
+        return FrameFilter((width, height), self._layout.name, tags, halved)
 
 
 def _around(part: Box, width: int, height: int) -> Box:
