@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from ray_batch import Batch
-from ray_nodes import CLIENT_PORT, SERVER, Nodes, kill, stopped_at_work
+from ray_nodes import CLIENT_PORT, SERVER, Nodes, kill, makes_parts, stopped_at_work
 from tcp_relay import relayed
 
 ROOT = Path(__file__).parents[1]
@@ -127,7 +127,7 @@ def _undisturbed(batch: Batch) -> str:
 def _kills_tasks(batch: Batch, title: str, count: int = 1) -> str:
     """Tasks at work are killed; each of them is begun again."""
     find = partial(batch.nodes.find, title)
-    batch.completes(lambda _process: kill(stopped_at_work(title, find, count)))
+    batch.completes(lambda _process: kill(stopped_at_work(title, find, count, makes_parts)))
     assert batch.again >= count, f"{count} killed, {batch.again} begun again"
     return f"{count} killed at work"
 
@@ -143,7 +143,8 @@ def _loses_node(batch: Batch) -> str:
     nodes, title = batch.nodes, "ray::render_whole"
 
     def disturb(_process: subprocess.Popen[str]) -> None:
-        stopped_at_work(title, partial(nodes.find, title, nodes.second))
+        find = partial(nodes.find, title, nodes.second)
+        stopped_at_work(title, find, is_at_work=makes_parts)
         nodes.lose(nodes.second)
 
     batch.completes(disturb)

@@ -136,14 +136,19 @@ class Nodes:
         return self.busy()
 
 
-def stopped_at_work(title: str, found: Callable[[], list[int]], count: int = 1) -> list[int]:
+def stopped_at_work(
+    title: str,
+    found: Callable[[], list[int]],
+    count: int = 1,
+    is_at_work: Callable[[int], bool] = lambda _pid: True,
+) -> list[int]:
     """So many processes of this title, stopped: none of them can end its work meanwhile."""
     stopped: list[int] = []
 
     def has_stopped() -> bool:
         for pid in found()[: count - len(stopped)]:
             _signal(pid, signal.SIGSTOP)
-            if title in command_of(pid):
+            if title in command_of(pid) and is_at_work(pid):
                 stopped.append(pid)
             else:
                 _signal(pid, signal.SIGCONT)
@@ -181,6 +186,14 @@ def descendants(pid: int) -> list[int]:
         found += below
         asked += below
     return found
+
+
+def makes_parts(pid: int) -> bool:
+    """Whether a process has a render's folder open: it has said that it begins."""
+    try:
+        return any(".parts" in str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
 
 
 def command_of(pid: int) -> str:
