@@ -20,6 +20,7 @@ from pathlib import Path
 import file_targets
 import h264_targets
 import kernel_targets
+import part_targets
 import picture_targets
 import wire_targets
 from mutation import mutated
@@ -28,6 +29,7 @@ from target import Target
 TARGETS: tuple[Target, ...] = (
     *kernel_targets.TARGETS,
     *picture_targets.TARGETS,
+    *part_targets.TARGETS,
     *h264_targets.TARGETS,
     *wire_targets.TARGETS,
     *file_targets.TARGETS,

@@ -161,7 +161,7 @@ def equal_planes(one: Planes, other: Planes) -> bool:
     return all(map(np.array_equal, one.buffers, other.buffers))
 
 
-def _face(rng: random.Random, width: int, height: int) -> Face:
+def any_face(rng: random.Random, width: int, height: int) -> Face:
     """A face that reaches into the frame, its mask anywhere inside both; one in twenty outside."""
     box_width, box_height = (rng.choice((rng.randint(1, 40), rng.randint(1, 600))) for _ in "xy")
     x, y = rng.randint(1 - box_width, width - 1), rng.randint(1 - box_height, height - 1)
@@ -181,7 +181,7 @@ def _feed_paste(data: bytes) -> bool:
     rng = random.Random(data)
     layout = rng.choice(list(LAYOUTS.values()))
     width, height, sharp = rng.randint(1, 160), rng.randint(1, 120), rng.random() < 0.3
-    face, before = _face(rng, width, height), any_planes(rng, layout, width, height)
+    face, before = any_face(rng, width, height), any_planes(rng, layout, width, height)
     needed = Paste(face, width, height, layout, sharp=sharp).rows
     first = rng.choice((0, needed.first, max(0, needed.first - 3)))
     stop = rng.choice((needed.first + needed.count - (rng.random() < 0.1), 256))

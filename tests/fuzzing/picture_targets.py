@@ -77,13 +77,17 @@ def _feed_tones(data: bytes) -> bool:
     return _crops_are_equal(rng)
 
 
-def _crops_are_equal(rng: random.Random) -> bool:
+def any_crop_table(rng: random.Random) -> CropTable:
     draw = np.random.default_rng(rng.getrandbits(32)).integers
     axis = (draw(0, 32, 256) << 6 | draw(0, 33, 256)).astype(np.uint16)
-    table = CropTable(axis, draw(0, 255 << 6, (33, 33, 33, 4), dtype=np.int16))
+    return CropTable(axis, draw(0, 255 << 6, (33, 33, 33, 4), dtype=np.int16))
+
+
+def _crops_are_equal(rng: random.Random) -> bool:
+    table = any_crop_table(rng)
     pixels = random_samples(rng, 3 * rng.randint(1, 70)).reshape(-1, 3)
     expected = np.empty((3, len(pixels)), np.int16)
-    tone_reference.crop_map(axis, table.nodes, pixels, expected)
+    tone_reference.crop_map(table.axis, table.nodes, pixels, expected)
     for kernel in forms("tone_map"):
         made = np.empty_like(expected)
         kernel.CropMap(table).map(pixels, made)

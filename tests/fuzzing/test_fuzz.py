@@ -28,6 +28,9 @@ CASES = {
     "headers": 80,
     "masks": 60,
     "tones": 40,
+    "given": 40,
+    "rgb": 60,
+    "patch": 60,
 }
 OTHERS = 200
 
