@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 from avatar_inputs import COUNT, SIZE, Case, Make, clip, moved, set_matrix
-from numbered_clips import add_to_sample_entry, patch
+from numbered_clips import encrypt, patch
 from PIL import Image
 
 _WEEK = 7 * 86_400 * 25
@@ -125,17 +125,6 @@ def _too_large(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(size, struct.pack(">HH", 30_000, 30_000)))
 
 
-def _encrypted(path: Path) -> None:
-    """As by ISO/IEC 23001-7."""
-    scheme = _box(b"schm", bytes(4) + b"cenc" + bytes((0, 1, 0, 0)))
-    key = _box(b"schi", _box(b"tenc", bytes(6) + b"\1\x08" + bytes(16)))
-    add_to_sample_entry(path, b"encv", _box(b"sinf", _box(b"frma", b"avc1") + scheme + key))
-
-
-def _box(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), name) + content
-
-
 def _avi_rate(scale: int, rate: int) -> Make:
     stated = struct.pack("<Ii", scale, rate)
     return clip(
@@ -201,6 +190,6 @@ STRANGE_CASES = {
         clip(".mov", "libx264", after=_without_index), wanted="VideoFormatError"
     ),
     "two video tracks": Case(_two_videos, note="2 video tracks: number 1 is used"),
-    "encrypted": Case(clip(".mp4", "libx264", after=_encrypted), wanted="VideoFormatError"),
+    "encrypted": Case(clip(".mp4", "libx264", after=encrypt), wanted="VideoFormatError"),
     "codec of nobody": Case(clip(".avi", "wmv2"), wanted="VideoFormatError"),
 }

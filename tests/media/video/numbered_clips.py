@@ -194,14 +194,25 @@ def patch(path: Path, mark: bytes, after: int, new: bytes) -> None:
     path.write_bytes(data)
 
 
-def add_to_sample_entry(path: Path, name: bytes, boxes: bytes) -> None:
-    """Give the H.264 samples of an MP4 whose index is at the end another type, and more boxes."""
+def box(name: bytes, content: bytes) -> bytes:
+    """A box of an MP4 (ISO/IEC 14496-12)."""
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def encrypt(path: Path) -> None:
+    """Give an MP4 of H.264 whose index is at the end the sample entry of an encrypted one.
+
+    As by ISO/IEC 23001-7: it says what its samples were, and how they are hidden.
+    """
+    scheme = box(b"schm", bytes(4) + b"cenc" + bytes((0, 1, 0, 0)))
+    key = box(b"schi", box(b"tenc", bytes(6) + b"\1\x08" + bytes(16)))
+    hidden = box(b"sinf", box(b"frma", b"avc1") + scheme + key)
     data = bytearray(path.read_bytes())
     at = data.index(b"avc1\0\0") - 4
     length = int.from_bytes(data[at : at + 4], "big")
-    _grow(data, at, len(boxes), 0, len(data))
-    data[at : at + 8] = struct.pack(">I4s", length + len(boxes), name)
-    data[at + length : at + length] = boxes
+    _grow(data, at, len(hidden), 0, len(data))
+    data[at : at + 8] = struct.pack(">I4s", length + len(hidden), b"encv")
+    data[at + length : at + length] = hidden
     path.write_bytes(data)
 
 

@@ -14,7 +14,8 @@ from numbered_clips import (
     HEIGHT,
     WIDTH,
     X264,
-    add_to_sample_entry,
+    box,
+    encrypt,
     patch,
     patches,
     set_edits,
@@ -119,16 +120,7 @@ def _too_large(path: Path) -> None:
 
 
 def _encrypted(path: Path) -> None:
-    """As by ISO/IEC 23001-7: another sample entry, which says what it was and how it is hidden."""
-    write_clip(path, frames=6, options=X264)
-    scheme = _box(b"schm", bytes(4) + b"cenc" + bytes((0, 1, 0, 0)))
-    key = _box(b"schi", _box(b"tenc", bytes(6) + b"\1\x08" + bytes(16)))
-    hidden = _box(b"sinf", _box(b"frma", b"avc1") + scheme + key)
-    add_to_sample_entry(path, b"encv", hidden)
-
-
-def _box(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), name) + content
+    encrypt(write_clip(path, frames=6, options=X264))
 
 
 NO_VIDEO: dict[str, tuple[str, Callable[[Path], object], str]] = {
@@ -176,6 +168,15 @@ def test_a_file_without_a_usable_video_is_told_why(tmp_path: Path, name: str) ->
     assert message in caught.value.message
     assert caught.value.where == str(tmp_path / file)
     assert caught.value.hint
+
+
+def test_boxes_without_end_are_passed_over(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=6, options=X264)
+    nested = b""
+    for _ in range(3000):
+        nested = box(b"moov", nested)
+    clip.write_bytes(clip.read_bytes() + nested)
+    assert VideoSource(clip).frames == 6
 
 
 @pytest.mark.parametrize(("scale", "rate"), [(0, 0), (1, 0), (0, 25)])
