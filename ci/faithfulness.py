@@ -21,6 +21,7 @@ TESTS = (
     "tests/media/video/test_hdr.py::test_the_table_is_the_curve",
     "tests/video/test_hdr_output.py::test_an_untouched_crop_changes_nothing_at_any_edge_of_colour",
     "tests/media/video/test_video_frames.py::test_every_frame_is_found_from_everywhere",
+    "tests/media/video/test_video_frames.py::test_frames_of_a_variable_rate_have_their_times",
 )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,11 +18,14 @@ from PIL import Image
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import open_avatar
-from musetalk_fast.types import BT709, CROP_SIZE, Box, Crop, Face, Picture, SourceRun
-from musetalk_fast.video.compositor import StillCompositor, planes_of
+from musetalk_fast.media.video import VideoSource
+from musetalk_fast.types import BT709, CROP_SIZE, Box, ColourTags, Crop, Face, Picture, SourceRun
+from musetalk_fast.video.compositor import Compositor, StillCompositor, planes_of
 from musetalk_fast.video.encoder_selection import resolve
+from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mux import join
 from musetalk_fast.video.part_encoder import PartEncoder
+from musetalk_fast.video.video_compositor import ShownFrame, VideoCompositor
 
 PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"
 FPS = Fraction(25)
@@ -89,43 +94,88 @@ def test_patches_in_every_layout(pix_fmt: str, record_property: Note) -> None:
     _check_patches(rgb, wanted, record_property, "colour of a still's planes, every layout")
 
 
+@dataclass
+class _Lossless:
+    """A video of four frames with crops of noise: its file, and the samples that were encoded."""
+
+    path: Path
+    encoder: EncoderSettings
+    given: list[list[NDArray[Any]]]
+
+    @staticmethod
+    def of(compositor: Compositor, path: Path, colour: ColourTags, *, moves: bool) -> _Lossless:
+        encoder = resolve(OutputSettings(crf=0), path, *SIZE, FPS, colour)
+        part = PartEncoder(path.with_suffix(".part"), encoder, *SIZE, FPS, colour, 0, "label")
+        given = []
+        for index in range(4):
+            message = replace(frame_of(_noise(index)), source=index if moves else 0)
+            frame = compositor.compose(message, index)
+            given.append([planes_of(frame).samples(number).copy() for number in range(3)])
+            part.encode(frame)
+        join([part.finish()], path, sound=None, fps=FPS, encoder=encoder, metadata={})
+        return _Lossless(path, encoder, given)
+
+    def shown(self) -> list[Planes]:
+        """Its frames, which are those that were encoded."""
+        with av.open(str(self.path)) as container:
+            shown = [planes_of(frame) for frame in container.decode(video=0)]
+        for one, samples in zip(shown, self.given, strict=True):
+            assert all(np.array_equal(one.samples(number), samples[number]) for number in range(3))
+        return shown
+
+
+def _check_beside(one: Planes, own: Planes, mask: Box, note: Note, what: str) -> None:
+    """Beside the chroma samples that a mask covers, nothing changes; in it something does."""
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    (left, right), (top, bottom) = (
+        (start // 2 * 2, -(-(start + side) // 2) * 2)
+        for start, side in ((mask.x, mask.width), (mask.y, mask.height))
+    )
+    outside[top:bottom, left:right] = False
+    pairs = list(zip(_samples(one), _samples(own), strict=True))
+    note(what, sum(int((ours[outside] != theirs[outside]).sum()) for ours, theirs in pairs))
+    for ours, theirs in pairs:
+        assert (ours[outside] == theirs[outside]).all()
+        assert (ours != theirs)[top + 2 : bottom - 2, left + 2 : right - 2].any()
+
+
 def test_patches_through_a_lossless_video_and_pixels_beside_the_mask(
     tmp_path: Path, record_property: Note
 ) -> None:
     wanted = _patches()
     Image.fromarray(wanted).save(tmp_path / "a.png")
     avatar = open_avatar(tmp_path / "a.png", background="white", resolution=None)
-    encoder = resolve(OutputSettings(crf=0), tmp_path / "o.mp4", *SIZE, FPS, avatar.colour)
-    planes = next(avatar.planes(SourceRun(0, 0, 1), LAYOUTS[encoder.pix_fmt]))
+    planes = next(avatar.planes(SourceRun(0, 0, 1), LAYOUTS["yuv420p"]))
     face = _face(np.full((40, 64), 200, np.uint8), Box(90, 50, 100, 100), 101, 103)
     compositor = StillCompositor(planes, face, FPS, avatar.colour)
-    part = PartEncoder(tmp_path / "0", encoder, *SIZE, FPS, avatar.colour, 0, "label")
-    given = []
-    for index in range(4):
-        frame = compositor.compose(frame_of(_noise(index)), index)
-        given.append([planes_of(frame).samples(number).copy() for number in range(3)])
-        part.encode(frame)
-    output = tmp_path / "o.mp4"
-    join([part.finish()], output, sound=None, fps=FPS, encoder=encoder, metadata={})
-    with av.open(str(output)) as container:
-        shown = [planes_of(frame) for frame in container.decode(video=0)]
+    video = _Lossless.of(compositor, tmp_path / "o.mp4", avatar.colour, moves=False)
+    assert video.encoder.pix_fmt == "yuv420p"
+    with av.open(str(video.path)) as container:
         tags = container.streams.video[0].codec_context
         matrix, colour_range = int(tags.colorspace), int(tags.color_range)
     outside = np.ones((HEIGHT, WIDTH), bool)
     outside[102:144, 100:166] = False  # whole chroma samples
-    for one, samples in zip(shown, given, strict=True):
-        assert all(np.array_equal(one.samples(number), samples[number]) for number in range(3))
+    for one in video.shown():
         rgb = _decoded(one, matrix, colour_range)
         what = "colour of a still through lossless H.264"
         _check_patches(rgb[outside], wanted[outside], record_property, what)
-        changed = sum(
-            int((ours[outside] != own[outside]).sum())
-            for ours, own in zip(_samples(one), _samples(planes), strict=True)
-        )
-        record_property("samples beside the mask that change (0)", changed)
-        for ours, own in zip(_samples(one), _samples(planes), strict=True):
-            assert (ours[outside] == own[outside]).all()
-            assert (ours[104:142, 102:164] != own[104:142, 102:164]).any()
+        what = "samples beside a still's mask that change (0)"
+        _check_beside(one, planes, face.mask_box, record_property, what)
+
+
+def test_pixels_beside_the_mask_of_a_video(tmp_path: Path, record_property: Note) -> None:
+    face = _face(np.full((40, 64), 200, np.uint8), Box(90, 50, 100, 100), 101, 103)
+    still = StillCompositor(avatar_planes(_patches(), "yuv420p"), face, FPS, BT709)
+    clip = _Lossless.of(still, tmp_path / "clip.mp4", BT709, moves=False)
+    source, layout = VideoSource(clip.path), LAYOUTS["yuv420p"]
+    own = [planes.copy() for planes in source.planes(SourceRun(0, 1, 4), layout)]
+    face = _face(np.full((30, 51), 255, np.uint8), Box(80, 40, 90, 90), 95, 71)
+    shown = (ShownFrame(index, planes, face) for index, planes in enumerate(own))
+    compositor = VideoCompositor(shown, SIZE, layout, FPS, source.colour)
+    video = _Lossless.of(compositor, tmp_path / "o.mp4", source.colour, moves=True)
+    for one, planes in zip(video.shown(), own, strict=True):
+        what = "samples beside a video's mask that change (0)"
+        _check_beside(one, planes, face.mask_box, record_property, what)
 
 
 def _noise(seed: int) -> Crop:

@@ -96,7 +96,9 @@ TIMES = [0, 1, 3, 4, 8, 9, 10, 15]
 
 
 @pytest.mark.parametrize("name", ["vfr.mp4", "vfr.mkv"])
-def test_frames_of_a_variable_rate_have_their_times(tmp_path: Path, name: str) -> None:
+def test_frames_of_a_variable_rate_have_their_times(
+    tmp_path: Path, name: str, record_property: Callable[[str, object], None]
+) -> None:
     def times(index: int) -> int:
         return TIMES[index % 8] + 16 * (index // 8)
 
@@ -104,7 +106,10 @@ def test_frames_of_a_variable_rate_have_their_times(tmp_path: Path, name: str) -
     check_every_way(source, range(30))
     assert source.timestamps is not None
     starts, end, tick = source.timestamps
-    assert [start * tick for start in starts] == [Fraction(times(each), 50) for each in range(30)]
+    off = [abs(start * tick - Fraction(times(each), 50)) for each, start in enumerate(starts)]
+    what = "times of a variable rate's frames (MP4, MKV): most that one is off (0 s)"
+    record_property(what, float(max(off)))
+    assert (len(off), max(off)) == (30, 0)
     assert end * tick >= Fraction(times(29) + 1, 50)
     assert source.rate == 50
 
