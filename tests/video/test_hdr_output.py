@@ -159,7 +159,7 @@ def test_a_crop_by_its_table_alone_is_near(clip: Path) -> None:
 def test_an_untouched_crop_changes_nothing_at_any_edge_of_colour(
     tmp_path: Path, transfer: int, fmt: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """Light up to the peak, colours beyond BT.709, edges at every other pixel."""
+    """Light up to the peak, colours beyond BT.709, edges at every other pixel and around it all."""
     path, layout = tmp_path / "clip.mkv", LAYOUTS[fmt]
     rng = np.random.default_rng(4)
     frame = av.VideoFrame(*SIZE, DEEP.name if fmt == "p010le" else fmt)
@@ -170,16 +170,20 @@ def test_an_untouched_crop_changes_nothing_at_any_edge_of_colour(
     source = VideoSource(path, keeps_hdr=True)
     assert source.tone_curve is not None
     (own,) = source.planes(SourceRun(0, 1, 1), layout)
-    crop = source.picture(0)[BOX.y : BOX.y + 256, BOX.x : BOX.x + 256]
     table, seen = crop_table(source.tone_curve), SeenPart(source.tone_curve, layout)
-    shown = iter([ShownFrame(0, own, FACE)])
-    compositor = VideoCompositor(shown, SIZE, layout, FPS, source.colour, table=table, seen=seen)
-    made = planes_of(compositor.compose(_message(crop, 0), 0))
-    for number in range(3):
-        change = made.samples(number).astype(int) - own.samples(number)
-        what = "HDR: codes of 10 bits that an untouched crop changes a sample by (0)"
-        record_property(what, int(np.abs(change).max()))
-        assert not change.any()
+    for box in (BOX, Box(0, 0, 256, 256), Box(WIDTH - 256, HEIGHT - 256, 256, 256)):
+        crop = source.picture(0)[box.y : box.y + 256, box.x : box.x + 256]
+        face = Face(0, box, box, FACE.mask)
+        shown = iter([ShownFrame(0, own, face)])
+        compositor = VideoCompositor(
+            shown, SIZE, layout, FPS, source.colour, table=table, seen=seen
+        )
+        made = planes_of(compositor.compose(_message(crop, 0), 0))
+        for number in range(3):
+            change = made.samples(number).astype(int) - own.samples(number)
+            what = "HDR: codes of 10 bits that an untouched crop changes a sample by (0)"
+            record_property(what, int(np.abs(change).max()))
+            assert not change.any()
 
 
 def test_crops_are_matched_to_colours_of_hdr(clip: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.rgb import LAYOUT, to_rgb
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.partial_picture import PartialPicture
 from musetalk_fast.media.video.frame_filter import Preparation, plain_format
 from musetalk_fast.media.video.tone_curve import ToneCurve
+from musetalk_fast.media.video.tone_mapping import frame_planes
 from musetalk_fast.types import BT709, Box, ColourTags, Picture
 
 if TYPE_CHECKING:
@@ -42,20 +42,14 @@ class FramePixels:
 
     def whole(self, frame: av.VideoFrame) -> Picture:
         """(height, width, 3) uint8 RGB, C-contiguous."""
-        return self._converted(_planes(frame), Box(0, 0, frame.width, frame.height))
+        return self._converted(frame, Box(0, 0, frame.width, frame.height))
 
     def partial(self, frame: av.VideoFrame) -> PartialPicture:
         """The same; what is looked at is converted as long as the frame is there."""
-        make = partial(self._made, _planes(frame))
-        return PartialPicture(frame.width, frame.height, make)
+        return PartialPicture(frame.width, frame.height, partial(self._made, frame))
 
-    def _made(self, planes: Planes, wanted: Box) -> tuple[Picture, Box]:
-        return self._converted(planes, wanted), wanted
+    def _made(self, frame: av.VideoFrame, wanted: Box) -> tuple[Picture, Box]:
+        return self._converted(frame, wanted), wanted
 
-    def _converted(self, planes: Planes, part: Box) -> Picture:
-        return to_rgb(planes, part, **self._coding)
-
-
-def _planes(frame: av.VideoFrame) -> Planes:
-    strides = [plane.line_size for plane in frame.planes]
-    return Planes(LAYOUTS[LAYOUT], frame.width, frame.height, frame.planes, strides)
+    def _converted(self, frame: av.VideoFrame, part: Box) -> Picture:
+        return to_rgb(frame_planes(frame), part, **self._coding)

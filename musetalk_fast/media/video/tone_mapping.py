@@ -10,6 +10,7 @@ from musetalk_fast.errors import VideoFormatError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.video.display_matrix import side_data
 from musetalk_fast.media.video.frame_decoder import Numbered
+from musetalk_fast.media.video.frame_filter import plain_format
 from musetalk_fast.media.video.tone_curve import (
     HLG,
     HLG_PEAK,
@@ -95,9 +96,10 @@ def tone_mapped(frames: Iterable[Numbered], curve: ToneCurve) -> Iterator[Number
 
 def frame_planes(frame: av.VideoFrame) -> Planes:
     """The samples of a frame in one of `LAYOUTS`, where they lie."""
-    strides = [plane.line_size for plane in frame.planes]
-    layout = LAYOUTS[frame.format.name]
-    return Planes(layout, frame.width, frame.height, frame.planes, strides)
+    buffers = frame.planes
+    strides = [plane.line_size for plane in buffers]
+    layout = LAYOUTS[plain_format(frame.format.name)]
+    return Planes(layout, frame.width, frame.height, buffers, strides)
 
 
 def _mastering(frame: av.VideoFrame) -> Mastering | None:
