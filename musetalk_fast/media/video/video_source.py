@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musetalk_fast.errors import InputError
 from musetalk_fast.kernels.planes import PixelLayout, Planes, with_alpha
 from musetalk_fast.media.frame_size import (
     Placement,
@@ -23,22 +22,17 @@ from musetalk_fast.media.image import Asset, Background, laid_notes
 from musetalk_fast.media.input_file import file_sha256
 from musetalk_fast.media.partial_picture import PartialPicture, PictureLike
 from musetalk_fast.media.picture.transparency import TRANSPARENT
-from musetalk_fast.media.video.alpha_look import finds_transparency
-from musetalk_fast.media.video.colour_tags import container_tags
 from musetalk_fast.media.video.decoder_pool import DecoderPool
 from musetalk_fast.media.video.frame_canvas import FrameCanvas
-from musetalk_fast.media.video.frame_decoder import FrameDecoder
 from musetalk_fast.media.video.frame_filter import Preparation, opaque_format, plain_format
-from musetalk_fast.media.video.frame_index import read_index
 from musetalk_fast.media.video.frame_pixels import FramePixels
-from musetalk_fast.media.video.frame_rate import timing
 from musetalk_fast.media.video.frame_runs import ReverseMemory, run_frames
 from musetalk_fast.media.video.picture_window import PictureWindow
-from musetalk_fast.media.video.stream_facts import conversion_note, facts_of, has_alpha
+from musetalk_fast.media.video.stream_facts import conversion_note
 from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.media.video.tone_mapping import MAPPED_TO, tone_note
 from musetalk_fast.media.video.tone_tables import graphics_table
-from musetalk_fast.media.video.video_file import VideoFile
+from musetalk_fast.media.video.video_opening import opened
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun, Timestamps
 
 if TYPE_CHECKING:
@@ -76,29 +70,9 @@ class VideoSource:
         is_transparent: bool | None = None,
     ) -> None:
         self._path = Path(path)
-        with VideoFile(self._path) as file:
-            self._index = read_index(file)
-            track = file.track
-            tags = container_tags(track)
-            stated = (track.average_rate, track.guessed_rate, track.codec_context.framerate)
-            assert track.time_base is not None
-            tick = track.time_base
+        self._index, self._facts, self._timing = opened(self._path, is_transparent)
         self._missing = bytearray(self._index.frames)
         self._reverse_memory = ReverseMemory()
-        try:
-            with VideoFile(self._path) as file:
-                probe = FrameDecoder(file, self._index, bytearray(self._index.frames), None)
-                ((_, frame),) = probe.frames(0, 0)
-                facts = facts_of(frame, file.track, tags)
-                if has_alpha(frame.format):
-                    if is_transparent is None:
-                        is_transparent = finds_transparency(probe, self._index)
-                    facts = facts.with_alpha(is_transparent)
-                self._facts = facts
-            self._timing = timing(self._index.stamps, self._index.duration, tick, stated)
-        except InputError as error:
-            error.where = error.where or str(path)
-            raise
         self._pixels = FramePixels.of(self._facts.preparation, self._facts.curve)
         self._curve = None if keeps_hdr else self._facts.curve
         self._wanted, self._background = wanted or Resolution(), background
