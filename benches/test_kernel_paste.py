@@ -20,7 +20,8 @@ from benches.bench_inputs import (
     resize,
     stretched_face,
 )
-from musetalk_fast.kernels.paste import Paste, window
+from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.types import Face

@@ -13,7 +13,8 @@ import av
 import numpy as np
 
 from benches.bench_inputs import BOX, CROP, HEIGHT, PICTURE, WIDTH, planes_of, stretched_face
-from musetalk_fast.kernels.paste import Paste, window
+from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.avatar import AvatarSource, open_avatar
 from musetalk_fast.rendering.face_table import FaceTable

@@ -29,7 +29,7 @@ from server_process import Process, avatar, running, sha256, speech
 import musetalk_fast
 from musetalk_fast import errors
 from musetalk_fast.kernels.crc32c import crc32c as fast_crc32c
-from musetalk_fast.kernels.paste import window
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.server import request_body
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.types import Box, CropEncoding, Face, Rows

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musetalk_fast.kernels.paste import window
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.types import SPEECH_RATE, Box, Face, Rows
 
 CROPS = 64

@@ -12,7 +12,7 @@ import numpy as np
 from musetalk_fast.config import OutputSettings, Settings
 from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
-from musetalk_fast.kernels.paste import window
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.background import DEFAULT_BACKGROUND, load_background

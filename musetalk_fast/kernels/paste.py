@@ -16,14 +16,8 @@ from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
 from musetalk_fast.kernels import native
-from musetalk_fast.kernels.paste_tables import (
-    Grid,
-    Seen,
-    Tables,
-    reach,
-    seen_samples,
-    tables,
-)
+from musetalk_fast.kernels.paste_rows import needed_rows, read_rows, rows_of_array, rows_of_bytes
+from musetalk_fast.kernels.paste_tables import Seen, reach, seen_samples, tables
 from musetalk_fast.kernels.planes import MAX_SIDE, PixelLayout, Planes, check_size
 from musetalk_fast.kernels.reference import paste as reference
 from musetalk_fast.kernels.tone_map import CropTable
@@ -82,7 +76,7 @@ class Paste:
         self._tables = (
             tables(face, (width, height), layout, colours, sharp=sharp) if face.mask.any() else None
         )
-        self._rows, self._read = _needed_rows(self._tables), _read_rows(self._tables)
+        self._rows, self._read = needed_rows(self._tables), read_rows(self._tables)
         self._padded: Crop | None = None
         """A crop whose server left out rows that are read for nothing."""
         self._native = None
@@ -127,7 +121,7 @@ class Paste:
         avatar = planes if avatar is None else avatar
         if planes is not self._planes or avatar is not self._avatar:
             self._open(planes, avatar)
-        rows = _rows_of_bytes(crop) if isinstance(crop, memoryview) else _rows_of_array(crop)
+        rows = rows_of_bytes(crop) if isinstance(crop, memoryview) else rows_of_array(crop)
         self._check_rows(first_row, first_row + rows)
         read, share = self._read, round(min(max(weight, 0.0), 1.0) * reference.WHOLE)
         if first_row > read.first or first_row + rows < read.first + read.count:
@@ -228,62 +222,6 @@ class Paste:
                 f"the crop has rows {first}..{stop - 1}; "
                 f"the mask needs {needed.first}..{needed.first + needed.count - 1}"
             )
-
-
-def _rows_of_bytes(crop: memoryview) -> int:
-    rows, rest = divmod(crop.nbytes, 3 * CROP_SIZE)
-    if rest or crop.itemsize != 1 or not crop.c_contiguous:
-        raise FrameShapeError(f"the crop has {crop.nbytes} bytes; a row has {3 * CROP_SIZE}")
-    return rows
-
-
-def _rows_of_array(crop: Crop) -> int:
-    if crop.ndim != 3 or crop.shape[1:] != (CROP_SIZE, 3) or crop.dtype != np.uint8:
-        raise FrameShapeError(
-            f"the crop is {crop.dtype} {crop.shape}; it must be uint8 (rows, {CROP_SIZE}, 3)"
-        )
-    if not crop.flags.c_contiguous:
-        raise FrameShapeError("the crop is not C-contiguous")
-    return len(crop)
-
-
-def window(face: Face) -> Rows:
-    """The rows of a crop that any `Paste` of this face reads, whatever its layout and scaling."""
-    top, bottom = face.mask_box.y - face.box.y, face.mask_box.y + face.mask_box.height - face.box.y
-    if face.mask_box.height < 1:
-        return Rows(0, 0)
-    step = CROP_SIZE / face.box.height
-    # One luma row beyond the mask on either side (a chroma sample may cover it), then the taps.
-    margin = 3 * max(step, 1.0) + 2
-    first = max(0, int(np.floor((top - 0.5) * step - 0.5 - margin)))
-    stop = min(CROP_SIZE, int(np.ceil((bottom + 0.5) * step - 0.5 + margin)) + 1)
-    return Rows(min(first, CROP_SIZE - 1), stop - min(first, CROP_SIZE - 1))
-
-
-def _read_rows(prepared: Tables | None) -> Rows:
-    """The rows that the kernel reads, those of weight 0 included."""
-    if prepared is None:
-        return Rows(0, 0)
-    spans = [prepared.luma.rows.span, prepared.chroma.rows.span]
-    first = min(start for start, _ in spans)
-    return Rows(first, max(stop for _, stop in spans) - first)
-
-
-def _needed_rows(prepared: Tables | None) -> Rows:
-    """The rows that weigh something where the mask is not zero."""
-    if prepared is None:
-        return Rows(0, 0)
-    needed = np.concatenate([_weighty(prepared.luma), _weighty(prepared.chroma)])
-    if not len(needed):
-        return Rows(0, 0)
-    return Rows(int(needed.min()), int(needed.max() - needed.min()) + 1)
-
-
-def _weighty(grid: Grid) -> NDArray[np.int64]:
-    taps = grid.rows
-    covered = np.any(grid.weights != 0, axis=1, keepdims=True)
-    row, tap = np.nonzero(covered & (taps.weights != 0))
-    return taps.first[row].astype(np.int64) + tap
 
 
 def _check_face(face: Face, width: int, height: int) -> None:

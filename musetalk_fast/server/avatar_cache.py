@@ -13,7 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from musetalk_fast.engines.base import Engine, PreparedAvatar
-from musetalk_fast.kernels.paste import window
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.fair_turns import FairTurns
 from musetalk_fast.server.limits import Limits

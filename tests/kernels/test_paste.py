@@ -24,7 +24,8 @@ from kernel_sets import LEVELS, held_at
 from numpy.typing import NDArray
 
 from musetalk_fast.errors import FrameShapeError, ProtocolError
-from musetalk_fast.kernels.paste import Paste, window
+from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.kernels.paste_tables import tables
 from musetalk_fast.kernels.planes import LAYOUTS, PixelLayout, Planes
 from musetalk_fast.kernels.reference import paste as reference

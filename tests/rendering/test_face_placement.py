@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from musetalk_fast.kernels.paste import Paste, window
+from musetalk_fast.kernels.paste import Paste
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.frame_size import Placement
 from musetalk_fast.rendering.face_placement import placed

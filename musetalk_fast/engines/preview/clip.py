@@ -27,7 +27,7 @@ from musetalk_fast.engines.preview.mouth import (
 from musetalk_fast.engines.preview.mouth_space import MouthSpace
 from musetalk_fast.engines.preview.pixels import crop_rows
 from musetalk_fast.engines.preview.reference_frame import ReferenceFrame, cost_of
-from musetalk_fast.kernels.paste import window
+from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.media.face import (
     BoxSmoother,
