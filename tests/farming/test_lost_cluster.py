@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +24,18 @@ class _LostActor:
 
     def __getattr__(self, name: str) -> Any:
         raise ConnectionError("Failed to reconnect within the grace period")
+
+
+class _Awaited(Future[Any]):
+    """Says when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_awaited = threading.Event()
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        super().add_done_callback(fn)
+        self.is_awaited.set()
 
 
 def test_a_lost_cluster_is_an_error_with_a_name() -> None:
@@ -57,6 +72,27 @@ def test_a_broken_connection_holds_nothing_else_up() -> None:
 
     with pytest.raises(ClusterError, match="not back in time"):
         asyncio.run(fetch())
+
+
+def test_a_cancelled_wait_leaves_rays_future_alone() -> None:
+    """Ray Client's thread that ends those of a lost connection ends itself at a cancelled one."""
+    pytest.importorskip("ray", reason="no ray: pip install '.[ray]'")
+    from musetalk_fast.farming.ray.cluster import Cluster
+
+    future = _Awaited()
+    reference = SimpleNamespace(future=lambda: future)
+    cluster = Cluster("ray://head:10001")
+    cluster.events = SimpleNamespace(take=SimpleNamespace(remote=lambda: reference))
+
+    async def fetch() -> None:
+        waiting = asyncio.ensure_future(cluster.fetch())
+        await run_in_thread(partial(future.is_awaited.wait, 20))
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(fetch())
+    future.set_exception(ConnectionError("lost"))
 
 
 def test_a_head_that_is_silent_is_said_before_ray_ends_the_process(

@@ -63,6 +63,9 @@ class Cluster:
             errors.ClusterError: there is no cluster, or it has no processors.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # After a lost connection Ray would connect to another cluster, or start one, without a
+        # word, and what was asked of the first would be waited for without end.
+        ray._private.auto_init_hook.enable_auto_connect = False  # noqa: SLF001
         try:
             ray.init(self._address, logging_level="ERROR", log_to_driver=False)
             # Whatever `log_to_driver` says, it prints each worker's death on stdout, which is ours.
@@ -140,7 +143,7 @@ class Cluster:
         with _connection_to(self._address), suppress(ray.exceptions.RayError):
             # In a thread: where Ray Client's connection is broken, this waits for another one.
             future = await run_in_thread(lambda: self.events.take.remote().future())
-            taken: list[Message] = await asyncio.wrap_future(future)
+            taken: list[Message] = await _result(future)
             return taken
         return []
 
@@ -162,7 +165,7 @@ class Cluster:
             return future
 
         try:
-            return await asyncio.wrap_future(await run_in_thread(begin))  # see `fetch`
+            return await _result(await run_in_thread(begin))  # see `fetch`
         except asyncio.CancelledError:
             for reference in begun:
                 _end_task(reference)
@@ -173,6 +176,15 @@ class Cluster:
             raise errors.ClusterError(f"its task was lost: {_reason(error)}") from error
         except LOST as error:
             raise _lost(self._address, error) from error
+
+
+async def _result(future: Future[Any]) -> Any:
+    """Wait for Ray's future, and leave it alone when the wait is cancelled.
+
+    The thread of Ray Client that ends all futures of a lost connection ends itself at the first one
+    that is cancelled, and whoever waits for another answer waits for ever.
+    """
+    return await asyncio.shield(asyncio.wrap_future(future))
 
 
 def _end_task(reference: Any) -> None:
