@@ -114,6 +114,7 @@ class _Batch:
         beside = max(_BESIDE, segments // 2)
         self.at_once = min(len(jobs), options.at_once or segments + beside)
         self.waiting: deque[Job] = deque()
+        self._left = {job.name: job for job in jobs}
         slots = EncoderSlots(segments, lambda: bool(self.waiting))
         self._slots = stack.enter_context(slots)
         self._avatars = KnownAvatars()
@@ -135,6 +136,7 @@ class _Batch:
             job = self.waiting.popleft()
             self._listener.begin(job)
             outcome = await self._render(job)
+            del self._left[job.name]
             self._listener.end(outcome)
             if outcome.error is not None:
                 await self._check(job, outcome.error)
@@ -143,8 +145,7 @@ class _Batch:
         """Whether to go on after this job has failed."""
         if loses_servers(error) and not await any_answers(job.settings):
             raise servers_gone(error)
-        folders = {each.output.parent for each in (job, *self.waiting)}
-        await run_in_thread(partial(check_folders, error, folders))
+        await run_in_thread(partial(check_folders, error, list(self._left.values())))
         if self._options.fail_fast:
             raise FailedFastError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.errors import (
     MuseTalkError,
     OutputError,
@@ -36,20 +37,21 @@ def servers_gone(error: MuseTalkError) -> ServersLostError:
     )
 
 
-def check_folders(error: MuseTalkError, folders: Iterable[Path]) -> None:
+def check_folders(error: MuseTalkError, left: Iterable[Job]) -> None:
     """End the batch if a job failed because no folder for videos takes more.
 
     Otherwise the servers would make every other video, too, for a disk that is full.
 
     Args:
-        folders: that of the job, and those of the jobs to come.
+        left: jobs that are not over, those at work included: their folders may be others.
 
     Raises:
-        errors.OutputWriteError: nothing can be written there.
+        errors.OutputWriteError: nothing can be written for any of them.
     """
     if not isinstance(error, OutputWriteError | OutputPlaceError):
         return
-    if not any(map(_takes_more, folders)):
+    folders = {job.output.parent for job in left}
+    if folders and not any(map(_takes_more, folders)):
         raise OutputWriteError(
             f"no other video can be written: {error}",
             hint="make space, or allow it, then the same command again: it continues",

@@ -46,7 +46,15 @@ _ENGINE_OPTIONS = (
 """What an engine is given, where it is said."""
 
 
-@click.command(epilog=_EXAMPLES, short_help="Run a server.")
+class _ServeCommand(click.Command):
+    """Prepares the process before anything else: reading the options' values loads NumPy."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _leave_processors_to_others()
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_ServeCommand, epilog=_EXAMPLES, short_help="Run a server.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
     help="Address to listen at; 0.0.0.0 for all networks of this machine.",
@@ -170,7 +178,6 @@ def serve(
     Running streams may finish; a second one ends them. Without --api-key-file,
     --keys-file or --tls-client-ca anyone reaching the port can use the server.
     """
-    _leave_processors_to_others()
     from musetalk_fast.cli.signals import Stopped, unwind_on_signals
     from musetalk_fast.engines.registry import find_engine
     from musetalk_fast.server.limits import Limits

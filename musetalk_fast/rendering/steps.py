@@ -114,11 +114,11 @@ def join_plan(plan_file: Path, on_event: OnEvent = lambda _event: None) -> tuple
     try:
         _, plan = open_plan(plan_file)
     except InputNotFoundError:
-        output = _job_directory(plan_file).output
-        if (joined := joined_without_plan(output)) is None:
+        found = joined_without_plan(_job_directory(plan_file).output)
+        if found is None:
             raise
-        on_event(before_event(output, "no plan of it is left"))
-        return output, joined
+        on_event(before_event(found[0], "no plan of it is left"))
+        return found
     with locked_job_directory(plan.place) as jobdir:
         joined = _join(plan, plan_file, jobdir, on_event)
     if names := jobdir.foreign():

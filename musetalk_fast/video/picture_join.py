@@ -98,7 +98,7 @@ def join_sequence(
     assert container.pictures is not None
     step = _counting(check, on_frames)
     frames = _frames(parts, look, file_format(look), step)
-    sequence = SequenceFolder(folder / "frames", names, comment)
+    sequence = SequenceFolder(folder / "frames", names, comment, fps)
     for content in FILES[container.pictures](frames, look, threads):
         sequence.add(content)
     size = sequence.commit(place, overwrite=overwrite, check=check)

@@ -32,7 +32,12 @@ def is_comment_of(comment: str, engine: EngineIdentity | None, plan: str) -> boo
 
 def is_ours(path: Path) -> bool:
     """Whether a file says that a render of ours made it."""
-    return "; musetalk-fast " in read_comment(path)
+    return is_our_comment(read_comment(path))
+
+
+def is_our_comment(comment: str) -> bool:
+    """Whether `comment_of` made a comment, of whatever engine and plan."""
+    return "; musetalk-fast " in comment
 
 
 def read_comment(path: Path) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,13 +31,14 @@ class SequenceFolder:
         folder: where it is filled: not there yet, on the same file system as its place.
         names: of the files.
         comment: who made them, for whoever opens the marker.
+        fps: frames a second, for the same.
 
     Raises:
         errors.OutputWriteError: it cannot be made.
     """
 
-    def __init__(self, folder: Path, names: FrameNames, comment: str) -> None:
-        self._folder, self._names, self._comment = folder, names, comment
+    def __init__(self, folder: Path, names: FrameNames, comment: str, fps: Fraction) -> None:
+        self._folder, self._names, self._comment, self._fps = folder, names, comment, fps
         self._frames = self._bytes = 0
         with write_errors(folder):
             folder.mkdir()
@@ -68,7 +70,12 @@ class SequenceFolder:
             errors.OutputPlaceError: something else is there: it stays.
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        said = {"made": self._comment, "names": self._names.pattern, "frames": self._frames}
+        said = {
+            "made": self._comment,
+            "names": self._names.pattern,
+            "frames": self._frames,
+            "fps": self._fps.as_integer_ratio(),
+        }
         with write_errors(place):
             (self._folder / MARKER).write_text(json.dumps(said) + "\n")
             for frame in range(self._frames):
@@ -133,7 +140,7 @@ def sequence_files(output: Path) -> list[Path]:
     Args:
         output: the pattern of their names, in their folder.
     """
-    said = _said(output.parent)
+    said = read_marker(output.parent)
     if said is None or said.names.pattern != output.name:
         return []
     names, frames = said.names, said.frames
@@ -151,13 +158,13 @@ def sequence_comment(output: Path) -> str:
     Args:
         output: as `sequence_files` has it.
     """
-    said = _said(output.parent)
+    said = read_marker(output.parent)
     return said.made if said is not None and sequence_files(output) else ""
 
 
 def _ours(place: Path) -> set[str]:
     """The names of the files in a folder that we have written, its marker included."""
-    said = _said(place)
+    said = read_marker(place)
     if said is None:
         return set()
     numbered = {name: said.names.frame(name) for name in _regular_files(place)}
@@ -165,24 +172,41 @@ def _ours(place: Path) -> set[str]:
     return ours | {MARKER}
 
 
-class _Said(NamedTuple):
-    """What the marker of a folder says: how its files are named, how many, and who made them."""
+class Marker(NamedTuple):
+    """What the marker of a folder says.
+
+    Attributes:
+        names: of its files.
+        frames: how many there are.
+        made: who made them.
+        fps: frames a second; None: an earlier version did not say.
+    """
 
     names: FrameNames
     frames: int
     made: str
+    fps: Fraction | None
 
 
-def _said(place: Path) -> _Said | None:
+def read_marker(place: Path) -> Marker | None:
+    """What the marker of a folder says; None if there is none, or none of ours."""
     try:
         with os.fdopen(open_regular(place / MARKER), "rb") as file:
             said = json.loads(file.read(_MAX_MARKER))
         names, frames, made = FrameNames.parse(said["names"]), said["frames"], str(said["made"])
-    except (OSError, OutputPlaceError, ValueError, KeyError, TypeError):
+        fps = said.get("fps")
+    except (OSError, OutputPlaceError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if names is None or not isinstance(frames, int) or not 0 <= frames <= _MAX_FRAMES:
         return None
-    return _Said(names, frames, made)
+    return Marker(names, frames, made, _rate(fps))
+
+
+def _rate(ratio: object) -> Fraction | None:
+    match ratio:
+        case [int(count), int(secs)] if count > 0 and secs > 0:
+            return Fraction(count, secs)
+    return None
 
 
 def _regular_files(place: Path) -> set[str]:

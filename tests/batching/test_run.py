@@ -241,8 +241,9 @@ def test_a_batch_ends_when_no_video_can_be_written_any_more(
     assert list(recorder.states.values()) == ["done", "failed", "waiting"]
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
 def test_one_folder_that_takes_no_video_does_not_end_the_batch(
-    tmp_path: Path, preview_server: str
+    tmp_path: Path, preview_server: str, at_once: int
 ) -> None:
     settings = small(preview_server)
     lost, good = job(tmp_path, "lost", settings, 0.2), job(tmp_path, "good", settings)
@@ -256,7 +257,8 @@ def test_one_folder_that_takes_no_video_does_not_end_the_batch(
         begin(job)
 
     recorder.begin = take_away_and_begin  # type: ignore[method-assign]
-    asyncio.run(render_all([lost, good], recorder, FinishedVideos({}), BatchOptions(at_once=1)))
+    options = BatchOptions(at_once=at_once)
+    asyncio.run(render_all([lost, good], recorder, FinishedVideos({}), options))
     recorder.close()
     assert recorder.states == {"lost": "failed", "good": "done"}
     assert not recorder.interrupted

@@ -246,8 +246,13 @@ def test_a_sequence_in_stages(run, planned: Path, preview_server: str) -> None:
     staged = {path.name: path.read_bytes() for path in place.glob("*.png")}
     assert sorted(staged) == [f"{frame:04d}.png" for frame in range(15)]
     assert len(set(staged.values())) > 5
+    again = run("join", "frames.parts")
+    assert (again.returncode, again.stdout) == (0, joined.stdout), again.stderr
+    assert "was joined before: no plan of it is left" in again.stderr
     (place / "notes.txt").touch()
     refused = run("render", "-q", "-s", preview_server, *output, "-y")
     assert refused.returncode == 73
     assert "none of ours: notes.txt (MTF-OUTPUT-PLACE)" in refused.stderr
     assert {path.name: path.read_bytes() for path in place.glob("*.png")} == staged
+    (place / "0003.png").unlink()
+    assert "no such plan" in run("join", "frames.parts").stderr

@@ -20,10 +20,34 @@ from musetalk_fast.engines.registry import find_engine
 from musetalk_fast.errors import UsageError
 from musetalk_fast.wire import binary
 
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
 
 def _serve(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "musetalk_fast", "serve", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("chosen", [None, "3"])
+def test_openblas_has_one_thread_where_nobody_chose(chosen: str | None) -> None:
+    """It reads the variable when NumPy is loaded, and its threads spin while they wait."""
+    code = """
+import os, sys
+class First:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            print(os.environ.get("OPENBLAS_NUM_THREADS"), flush=True)
+            os._exit(0)
+sys.meta_path.insert(0, First())
+sys.argv = ["musetalk-fast", "serve", "--port", "0"]
+from musetalk_fast.__main__ import main
+main()
+"""
+    environ = {name: text for name, text in os.environ.items() if name != _BLAS_THREADS}
+    environ |= {} if chosen is None else {_BLAS_THREADS: chosen}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == [chosen or "1"], done.stderr
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part, read_part
 from musetalk_fast.video.picture_join import join_animation, join_sequence
 from musetalk_fast.video.rgb_frames import FrameLook
-from musetalk_fast.video.sequence_folder import MARKER
+from musetalk_fast.video.sequence_folder import MARKER, read_marker
 
 FPS = Fraction(30)
 LENGTHS = (2, 1, 2)
@@ -282,3 +282,25 @@ def test_what_is_no_pattern(pattern: str) -> None:
 
 def test_every_matrix_that_frames_are_made_with_has_a_way_back() -> None:
     assert set(rgb_frames._MATRICES) == set(yuv_matrix._MATRICES)
+
+
+@pytest.mark.parametrize(
+    ("said", "fps"),
+    [
+        *(({"fps": [30000, 1001]}, Fraction(30000, 1001)), ({}, None)),
+        *(({"fps": fps}, None) for fps in (25, "1e999999999", [1, 0], [-1, 1], [1.5, 1], [1])),
+    ],
+)
+def test_the_rate_of_a_marker_is_a_ratio_or_none(
+    said: dict[str, object], fps: Fraction | None, tmp_path: Path
+) -> None:
+    known = {"made": "us", "names": "%04d.png", "frames": 2}
+    (tmp_path / MARKER).write_text(json.dumps(known | said))
+    marker = read_marker(tmp_path)
+    assert marker is not None
+    assert marker.fps == fps
+
+
+def test_what_is_no_marker(tmp_path: Path) -> None:
+    (tmp_path / MARKER).write_text("[]")
+    assert read_marker(tmp_path) is None

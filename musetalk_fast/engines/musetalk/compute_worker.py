@@ -127,7 +127,7 @@ class Worker:
         self.shut()  # a process that its driver keeps leaves its end open
 
     def shut(self) -> None:
-        """Have the process end by itself, once it is at no work; who waits for it has an error."""
+        """Have the process end by itself, at once; who waits for it has an error."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musetalk_fast._version import __version__
 from musetalk_fast.engines.base import (
     CancelCheck,
     CropRequest,
@@ -20,14 +18,8 @@ from musetalk_fast.engines.base import (
     OnFace,
     WorkerCount,
 )
-from musetalk_fast.engines.fingerprint import FACES, fingerprint
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice, Half
-from musetalk_fast.engines.musetalk.compute import (
-    Compute,
-    ComputeInfo,
-    ComputeOptions,
-    load_compute,
-)
+from musetalk_fast.engines.musetalk.compute import Compute, ComputeOptions, load_compute
 from musetalk_fast.engines.musetalk.latent_cache import LatentCache, default_latents_dir
 from musetalk_fast.engines.musetalk.model_folder import (
     ModelFiles,
@@ -39,6 +31,7 @@ from musetalk_fast.engines.musetalk.musetalk_avatar import AvatarPreparer, MuseT
 from musetalk_fast.engines.musetalk.recording import Recording
 from musetalk_fast.engines.musetalk.speech_features import SpeechFeatures
 from musetalk_fast.engines.musetalk.timed_compute import TimedCompute
+from musetalk_fast.engines.musetalk.variant import Variant
 from musetalk_fast.engines.musetalk.worker_pool import start_workers
 from musetalk_fast.errors import UsageError
 from musetalk_fast.media.face.mask_region import MaskMode, MaskOptions
@@ -46,8 +39,6 @@ from musetalk_fast.types import CROP_SIZE, AvatarOptions, Pcm
 
 _LOG = logging.getLogger(__name__)
 
-NAME = "musetalk"
-DRAFT_NAME = "musetalk-draft"
 _LATENTS_BYTES = 4 << 30
 _MASKS = MaskOptions()
 _MODES = {ModelVersion.V15: MaskMode.JAW, ModelVersion.V10: MaskMode.RAW}
@@ -149,33 +140,6 @@ def _check_masks(masks: MaskOptions, files: ModelFiles) -> None:
     _LOG.warning("masks are made of the mesh: no face parser is loaded")
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """Which MuseTalk, and what is not as it is by default."""
-
-    version: ModelVersion
-    draft: bool = False
-    overlap_speech: bool = False
-    sample_latents: bool = False
-
-    @property
-    def name(self) -> str:
-        """Of the engine: a draft has another, so that every video says what it is."""
-        return DRAFT_NAME if self.draft else NAME
-
-    def model(self, info: ComputeInfo) -> str:
-        """Of the model: whatever makes other crops is in it."""
-        switches = [("overlap", self.overlap_speech), ("sampled", self.sample_latents)]
-        others = [word for word, is_on in switches if is_on]
-        parts = [self.name, self.version, info.digest, info.numbers, *others, _fingerprint()]
-        return "-".join(parts)
-
-    def latents(self, info: ComputeInfo) -> str:
-        """Whatever makes other latents."""
-        how = "sampled" if self.sample_latents else "mode"
-        return f"{self.version} {info.vae_digest} {info.numbers} {how} {_fingerprint()}"
-
-
 class MuseTalkEngine:
     """MuseTalk. Each verb serves one thread at a time; different verbs may be at work at once."""
 
@@ -250,7 +214,3 @@ class MuseTalkEngine:
     def close(self) -> None:
         """End what computes."""
         self._compute.close()
-
-
-def _fingerprint() -> str:
-    return fingerprint(__package__, FACES, salt=__version__.encode())

@@ -18,7 +18,12 @@ from musetalk_fast.batching.outcome import failed
 from musetalk_fast.batching.recording_length import recording_secs, shortest_first
 from musetalk_fast.batching.report import JobRecord
 from musetalk_fast.batching.run import make_folders
-from musetalk_fast.batching.stopping import FailedFastError, loses_servers, servers_gone
+from musetalk_fast.batching.stopping import (
+    FailedFastError,
+    check_folders,
+    loses_servers,
+    servers_gone,
+)
 from musetalk_fast.events import Event, ServerEvent, WarningEvent
 from musetalk_fast.farming.ray import remote_tasks
 from musetalk_fast.farming.ray.cluster import Cluster
@@ -57,7 +62,7 @@ async def render_on_ray(
     Raises:
         errors.ClusterError: there is no cluster, or it cannot run servers.
         errors.ServersLostError: no server is left.
-        errors.OutputWriteError: a folder for the videos cannot be made.
+        errors.OutputWriteError: a folder for the videos cannot be made, or takes no more.
     """
     async with _connected(address) as cluster:
         batch = _RayBatch(cluster, listener, records, options)
@@ -91,6 +96,7 @@ class _RayBatch:
         self._options = options
         self._capacity = cluster.capacity()
         self._secs: dict[str, float] = {}
+        self._left: dict[str, Job] = {}
         self._at_work: dict[str, JobTasks] = {}
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._users: Counter[Any] = Counter()
@@ -116,6 +122,7 @@ class _RayBatch:
     async def run(self, jobs: Sequence[Job]) -> None:
         """Render the jobs in this order."""
         self._secs = {job.name: recording_secs(job.audio) for job in jobs}
+        self._left = {job.name: job for job in jobs}
         waiting = deque(jobs)
         helpers = [asyncio.ensure_future(self._fetch()), asyncio.ensure_future(self._look())]
         try:
@@ -162,7 +169,7 @@ class _RayBatch:
         else:
             outcome = _outcome(job, made)
         await self._fetch_once()
-        del self._at_work[job.name], self._secs[job.name]
+        del self._at_work[job.name], self._secs[job.name], self._left[job.name]
         self._listener.end(outcome)
         await self._check(outcome)
 
@@ -174,6 +181,7 @@ class _RayBatch:
             settings = outcome.job.settings
             if not await self._cluster.call(remote_tasks.servers_answer, settings):
                 raise servers_gone(outcome.error)
+        await run_in_thread(partial(check_folders, outcome.error, list(self._left.values())))
         if self._options.fail_fast:
             raise FailedFastError
 
