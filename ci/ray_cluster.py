@@ -2,7 +2,7 @@
 
 ci/ray_cluster.py [--only NAME ...] [--secs 12]
 
-Runs in a network namespace of its own, in which there is nothing but loopback: Ray listens on all
+Runs in a namespace of its own, in which there is no network but loopback: Ray listens on all
 interfaces. Exit code 1 where a video differs or a process is left, 77 where it cannot run here.
 """
 
@@ -13,6 +13,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -45,12 +46,14 @@ def main() -> int:
     if INSIDE not in os.environ:
         return _run_inside()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    # By what the host's name stands for Ray chooses the node of a command: it has to be the head.
+    socket.sethostname("localhost")
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as name:
         return _run(Path(name), asked.only or list(CASES), asked.secs)
 
 
 def _run_inside() -> int:
-    command = ["unshare", "-rn", sys.executable, *sys.argv]
+    command = ["unshare", "-rnu", sys.executable, *sys.argv]
     if (
         not shutil.which("unshare")
         or subprocess.run([*command[:2], "true"], check=False).returncode

@@ -98,7 +98,7 @@ class Nodes:
         with log.open("w") as file:
             tree = subprocess.Popen(
                 [sys.executable, START, *options, *_agent_ports(len(self.trees)),
-                 "--node-ip-address=127.0.0.1", "--num-cpus=2",
+                 f"--node-ip-address=127.0.0.{len(self.trees) + 1}", "--num-cpus=2",
                  '--resources={"musetalk": 1}', "--object-store-memory=100000000",
                  "--disable-usage-stats", "--block"],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
