@@ -92,9 +92,10 @@ class Cluster:
         if most < 1:
             raise errors.ClusterError("no node of it has processors", where=self._address)
         self.processors = min(_TASK_PROCESSORS, most)
-        # Here, where it is lost last: what was said to an actor whose node dies is lost.
+        # Here, where it is lost last: what was said to an actor whose node dies is lost. As a mere
+        # wish (`soft`) Ray puts it elsewhere now and then.
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=True
+            ray.get_runtime_context().get_node_id(), soft=False
         )
         actor = ray.remote(EventActor).options(
             num_cpus=0, max_restarts=-1, scheduling_strategy=here
