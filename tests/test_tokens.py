@@ -10,7 +10,7 @@ import musetalk_fast
 from musetalk_fast.errors import MuseTalkError
 
 PACKAGE = Path(musetalk_fast.__file__).parent
-DOCS = PACKAGE.parent / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 TOKEN = re.compile(r"MTF-[A-Z0-9]+(?:-[A-Z0-9]+)*(?![-\w{.])")
 PAGE = (DOCS / "tokens.md").read_text()
 SERVER = ("server",)

@@ -55,10 +55,11 @@ def _serve() -> None:
     for package in PACKAGES:
         __import__(package)
     requests, results = os.dup(0), os.dup(1)
-    for line in os.fdopen(requests):
+    lines = os.fdopen(requests)
+    for line in lines:
         child = os.fork()
         if not child:
-            os.close(requests)
+            lines.close()
             os.close(results)
             _become(*json.loads(line))
             return
