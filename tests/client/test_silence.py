@@ -106,9 +106,9 @@ async def test_a_document_in_drops() -> None:
                 await asyncio.sleep(0.1)
         return response
 
-    async with answering(drip, timeout_secs=0.3) as connection:
+    async with answering(drip, timeout_secs=1) as connection:
         with pytest.raises(
-            errors.ServerUnreachableError, match=r"no complete response to .* in 0\.6 s"
+            errors.ServerUnreachableError, match=r"no complete response to .* in 2 s"
         ):
             await connection.health()
 
@@ -121,9 +121,12 @@ FRAMES = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"fps": 25, "frames": ['
 
 @asynccontextmanager
 async def _dripping(
-    method: str, at_once: bytes, drops: bytes, timeout_secs: float = 0.3
+    method: str, at_once: bytes, drops: bytes, timeout_secs: float = 1.0
 ) -> AsyncIterator[Connection]:
-    """To a server that answers one method in drops, HEAD with 404, and never is silent."""
+    """To a server that answers one method in drops, HEAD with 404, and never is silent.
+
+    A busy machine that holds this process up for the time-out would make it silent.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answering = asyncio.current_task()
@@ -177,7 +180,7 @@ async def test_a_head_in_drops(method: str, drops: bytes, monkeypatch: pytest.Mo
     monkeypatch.setattr(infers, "_PATIENCE", 0.1)
     async with _dripping(method.replace("INFER", "POST"), b"", drops) as connection:
         with pytest.raises(
-            errors.ServerUnreachableError, match=r"no complete response head in 0\.[34] s"
+            errors.ServerUnreachableError, match=r"no complete response head in 1(\.1)? s"
         ):
             await ASK[method](connection)
 
@@ -185,16 +188,14 @@ async def test_a_head_in_drops(method: str, drops: bytes, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("method", ["PUT", "POST", "INFER"])
 async def test_a_refusal_in_drops(method: str) -> None:
     async with _dripping(method.replace("INFER", "POST"), REFUSAL, b"a" * 4000) as connection:
-        with pytest.raises(
-            errors.ServerUnreachableError, match=r"503 and no complete body in 0\.6 s"
-        ):
+        with pytest.raises(errors.ServerUnreachableError, match=r"503 and no complete body in 2 s"):
             await ASK[method](connection)
 
 
 async def test_full_frames_that_trickle_in() -> None:
     drops = b'{"index": 0, "data": "' + b"A" * 4000
     async with _dripping("POST", FRAMES, drops) as connection:
-        with pytest.raises(errors.ServerSlowError, match=r"no complete frame in 0\.3 s"):
+        with pytest.raises(errors.ServerSlowError, match=r"no complete frame in 1 s"):
             await _infer(connection)
 
 
