@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from musetalk_fast.cli.mask_options import MASK_OPTIONS, mask_options
+from musetalk_fast.cli.musetalk_options import MUSETALK_OPTIONS, musetalk_options
 
 if TYPE_CHECKING:
     import ssl
@@ -38,14 +38,6 @@ Examples:
 """
 
 
-_ENGINE_OPTIONS = (
-    *("models_dir", "latents_dir", "device", "half", "batch_size", "gpus"),
-    *("call_timeout", "draft", "overlap_speech", "sample_latents"),
-    *MASK_OPTIONS,
-)
-"""What an engine is given, where it is said."""
-
-
 class _ServeCommand(click.Command):
     """Prepares the process before anything else: reading the options' values loads NumPy."""
 
@@ -71,54 +63,7 @@ class _ServeCommand(click.Command):
     "--engine", default="preview", show_default=True, metavar="NAME",
     help="What makes the mouths: preview, musetalk, or the name of a plug-in.",
 )  # fmt: skip
-@click.option(
-    "--models-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-    help="Weights of the engine musetalk, in MuseTalk's own layout. Default: `models` in this "
-    "user's data folder.",
-)  # fmt: skip
-@click.option(
-    "--latents-dir", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-    help="Where the engine musetalk keeps prepared avatars. Default: in this user's cache.",
-)  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cuda", "cpu"]),
-    help="What the engine musetalk runs on. Default: auto, a GPU if there is one.",
-)  # fmt: skip
-@click.option(
-    "--half", type=click.Choice(["auto", "fp16", "bf16", "off"]),
-    help="Numbers of 16 bits in which the engine musetalk computes. Default: auto, fp16 on a GPU.",
-)  # fmt: skip
-@click.option(
-    "--batch-size", type=click.IntRange(1, 128), metavar="NUMBER",
-    help="Crops that the engine musetalk makes at a time. Default: what a GPU's memory holds, up "
-    "to 16; 1 on a CPU.",
-)  # fmt: skip
-@click.option(
-    "--gpus", metavar="LIST",
-    help="GPUs of the engine musetalk, each with a process of its own: all, or 0,1 (cpu is a "
-    "share of the processors). Default: one, in the server's process.",
-)  # fmt: skip
-@click.option(
-    "--call-timeout", type=click.FloatRange(1, 86_400), metavar="SECS",
-    help="With --gpus: a process that does not return from one call in this time is ended and "
-    "started again. Default: twenty times a warm call, at least 60.",
-)  # fmt: skip
-@click.option(
-    "--draft", is_flag=True,
-    help="Decode with TAESD, a tiny network: faster, and not MuseTalk's picture. Its videos say "
-    "that they are drafts.",
-)  # fmt: skip
-@click.option(
-    "--overlap-speech", is_flag=True,
-    help="Let Whisper hear pieces of 30 s that overlap, so that there is no seam between them. "
-    "Default: as MuseTalk, one behind the other.",
-)  # fmt: skip
-@click.option(
-    "--sample-latents", is_flag=True,
-    help="Draw the avatar's latents from the VAE's posterior, as MuseTalk's own scripts do; the "
-    "noise follows from the picture. Default: the posterior's mode.",
-)  # fmt: skip
-@mask_options
+@musetalk_options
 @click.option(
     "--max-streams", default=16, show_default=True, type=click.IntRange(1, 1024), metavar="NUMBER",
     help="Concurrent requests; more are refused with 429.",
@@ -186,7 +131,7 @@ def serve(
     limits = Limits(
         max_streams=max_streams, store_bytes=store_bytes, max_asset_bytes=max_asset_bytes
     )
-    given = {name: others.pop(name) for name in _ENGINE_OPTIONS}
+    given = {name: others.pop(name) for name in MUSETALK_OPTIONS}
     options = _server_options(**others)
     make_engine = find_engine(engine, _said(given))
     unwind_on_signals()

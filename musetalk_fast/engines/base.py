@@ -16,8 +16,7 @@ ENGINE_GROUP = "musetalk_fast.engines"
 """Entry-point group by which engines are found.
 
 Each entry is a callable that returns an `Engine`. Its keyword arguments, if any, are the options of
-`serve` that it takes: `models_dir`, `latents_dir`, `device`, `half`, `batch_size`, `gpus`,
-`call_timeout`, `draft`, `overlap_speech`, `sample_latents`, and those of `cli.mask_options`.
+`serve` that it takes, of those in `cli.musetalk_options`.
 """
 
 OnFace: TypeAlias = Callable[[int, int, Face | None], None]

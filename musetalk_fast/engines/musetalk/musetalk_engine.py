@@ -91,6 +91,11 @@ def load_engine(
         errors.OutputPlaceError: prepared avatars cannot be kept.
         errors.UsageError: options that contradict each other.
     """
+    if call_timeout is not None and gpus is None:
+        raise UsageError(
+            "--call-timeout needs --gpus: only a process of its own can be ended",
+            hint="add --gpus all, or leave out --call-timeout",
+        )
     options = ComputeOptions(
         models=models_dir or default_models_dir(),
         device=DeviceChoice(device),
@@ -100,15 +105,9 @@ def load_engine(
         sampled=sample_latents,
         parser=None if mask is None else mask == "parser",
     )
-    if call_timeout is not None and gpus is None:
-        raise UsageError(
-            "--call-timeout needs --gpus: only a process of its own can be ended",
-            hint="add --gpus all, or leave out --call-timeout",
-        )
     files = find_models(options.models, with_draft=draft, with_parser=options.parser)
-    version = files.version
     masks = MaskOptions(
-        mode=_MODES[version] if parsing_mode is None else MaskMode(parsing_mode),
+        mode=_MODES[files.version] if parsing_mode is None else MaskMode(parsing_mode),
         left_cheek_width=left_cheek_width,
         right_cheek_width=right_cheek_width,
         upper_boundary=upper_boundary,
@@ -116,11 +115,13 @@ def load_engine(
     )
     _check_masks(masks, files)
     cache = LatentCache(latents_dir or default_latents_dir(), _LATENTS_BYTES)
-    compute: Compute = (
-        load_compute(options) if gpus is None else start_workers(options, gpus, call_timeout)
-    )
-    variant = Variant(version, draft, overlap_speech, sample_latents)
-    return MuseTalkEngine(compute, cache, variant, masks)
+    variant = Variant(files.version, draft, overlap_speech, sample_latents)
+    return MuseTalkEngine(_start(options, gpus, call_timeout), cache, variant, masks)
+
+
+def _start(options: ComputeOptions, gpus: str | None, call_timeout: float | None) -> Compute:
+    """The networks: in this process, or in others."""
+    return load_compute(options) if gpus is None else start_workers(options, gpus, call_timeout)
 
 
 def _check_masks(masks: MaskOptions, files: ModelFiles) -> None:
