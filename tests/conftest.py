@@ -19,11 +19,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from steady_loop import SteadyLoop
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,6 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="musetalk-numba-")
         config.add_cleanup(folder.cleanup)
         os.environ["NUMBA_CACHE_DIR"] = folder.name
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], SteadyLoop]]:
+    """A machine that stops for longer than a test's time-outs changes no outcome."""
+    return {"steady": SteadyLoop}
 
 
 @pytest.hookimpl(wrapper=True)
