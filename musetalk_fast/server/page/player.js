@@ -172,7 +172,8 @@ export class Output {
     this.delay = new DelayNode(this.context);
     this.delay.connect(sink);
     this.tracks = [canvas.captureStream(), sink.stream].flatMap((stream) => stream.getTracks());
-    const mimeType = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"].find((type) =>
+    // Chromium's VP8 holds six frames back: 160 ms behind the sound, and the last ones are lost.
+    const mimeType = ["video/webm;codecs=vp9,opus", "video/webm", "video/mp4"].find((type) =>
       MediaRecorder.isTypeSupported(type),
     );
     const settings = { mimeType, videoBitsPerSecond: 6_000_000 };
