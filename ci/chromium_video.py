@@ -178,8 +178,20 @@ def compare(seen: Seen, frame: av.VideoFrame, head: dict[str, Any], content: byt
 async def watch(chromium: str, videos: list[Path]) -> list[Seen]:
     """Show them all to Chromium."""
     seen = {video.name: Seen(video) for video in videos}
-    frames = {video.name: decoded(video) for video in videos}
     ended = asyncio.Event()
+    runner = web.AppRunner(_app(videos, seen, ended))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await _browse(chromium, f"http://127.0.0.1:{runner.addresses[0][1]}/", ended)
+    finally:
+        await runner.cleanup()
+    return list(seen.values())
+
+
+def _app(videos: list[Path], seen: dict[str, Seen], ended: asyncio.Event) -> web.Application:
+    """Gives the page and the videos, and takes what the page saw of them."""
+    frames = {video.name: decoded(video) for video in videos}
     colour = "rgb({},{},{})".format(*PAGE_COLOUR)
     jobs = [
         {"name": name, "frames": len(each), "fps": FPS, "colour": colour}
@@ -208,24 +220,22 @@ async def watch(chromium: str, videos: list[Path]) -> list[Seen]:
     app.router.add_post("/frame", take)
     app.router.add_post("/said", say)
     app.router.add_post("/end", end)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
+    return app
+
+
+async def _browse(chromium: str, url: str, ended: asyncio.Event) -> None:
     with tempfile.TemporaryDirectory() as profile:
         options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio")
-        command = (chromium, *options, f"--user-data-dir={profile}", f"http://127.0.0.1:{port}/")
         browser = await asyncio.create_subprocess_exec(
-            *command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            *(chromium, *options, f"--user-data-dir={profile}", url),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             await asyncio.wait_for(ended.wait(), _PATIENCE_SECS)
         finally:
             browser.terminate()
             await browser.wait()
-            await runner.cleanup()
-    return list(seen.values())
 
 
 async def _page(text: str, kind: str = "text/html") -> web.Response:

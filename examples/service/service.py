@@ -145,26 +145,27 @@ class BoundedBody:
         await self._app(scope, bounded, send)
 
 
+@asynccontextmanager
+async def _rendering(app: FastAPI) -> AsyncIterator[None]:
+    with tempfile.TemporaryDirectory() as folder:
+        app.state.renders = Renders(app.state.settings or _load_settings(), Path(folder))
+        worker = asyncio.create_task(app.state.renders.work())
+        try:
+            yield
+        finally:
+            worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await worker
+
+
 def make_app(settings: musetalk_fast.Settings | None = None) -> FastAPI:
     """The service.
 
     Args:
         settings: None: those of environment and configuration file.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with tempfile.TemporaryDirectory() as folder:
-            app.state.renders = Renders(settings or _load_settings(), Path(folder))
-            worker = asyncio.create_task(app.state.renders.work())
-            try:
-                yield
-            finally:
-                worker.cancel()
-                with suppress(asyncio.CancelledError):
-                    await worker
-
-    app = FastAPI(title="Speaking portraits", lifespan=lifespan)
+    app = FastAPI(title="Speaking portraits", lifespan=_rendering)
+    app.state.settings = settings
     app.add_middleware(BoundedBody)
     app.add_exception_handler(OSError, _answer_not_stored)
     app.add_exception_handler(AnyHTTPException, _answer)
