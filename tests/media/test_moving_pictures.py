@@ -198,7 +198,7 @@ def test_what_is_no_sequence_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     _refused(tmp_path, errors.ImageSizeError, "this picture is 98x80, the first one 96x80")
     assert _open(tmp_path, (96, 80)).frames == 2
     (tmp_path / "2.png").write_bytes(b"nothing")
-    _refused(tmp_path / "%d.png", errors.ImageFormatError, "not a PNG")
+    _refused(tmp_path / "%d.png", errors.ImageFormatError, "no picture")
     monkeypatch.setattr("musetalk_fast.media.image_sequence.MAX_FRAMES", 1)
     _refused(tmp_path, errors.ImageSizeError, "2 pictures; the limit is 1")
     assert find_sequence(tmp_path / "1.png") is None

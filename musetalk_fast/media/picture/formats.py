@@ -82,7 +82,10 @@ def _opener(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:
         raise ImageFormatError("the file is empty")
     if any(data.startswith(mark, at) for at, mark in _VIDEO_MARKS):
         raise moving()
-    raise ImageFormatError("this is not a PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF or HEIC picture")
+    raise ImageFormatError(
+        "this is no picture (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, HEIC) and no video",
+        hint="give a picture or a video that other programs open",
+    )
 
 
 def _boxed(data: bytes) -> tuple[str, Callable[[bytes], PictureFile]]:

@@ -25,7 +25,7 @@ from numbered_clips import (
     write_picture,
 )
 
-from musetalk_fast.errors import VideoFormatError
+from musetalk_fast.errors import ImageFormatError, VideoFormatError
 from musetalk_fast.media.avatar import open_avatar
 from musetalk_fast.media.video import VideoSource
 
@@ -211,3 +211,12 @@ def test_times_far_from_zero_are_as_good_as_others(tmp_path: Path) -> None:
         assert source.timestamps is None
         assert source.notes == ()
         assert shown(source, 0, 1, 6) == list(range(6))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.png", "a"])
+def test_what_is_neither_picture_nor_video_is_called_so(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"nothing that anybody knows" * 40)
+    with pytest.raises(ImageFormatError, match=r"no picture .* and no video") as caught:
+        open_avatar(path, background="white", resolution=None)
+    assert "a picture or a video" in caught.value.hint
