@@ -3,10 +3,10 @@
     ci/flaky.sh [--loaded ROUNDS] [--suite ROUNDS] [--all] [--count REVISIONS] [pytest arguments]
 
 A *suite* round runs every test, and records which ones touch sockets, processes or clocks
-(`ci/flaky/touches.py`). A *loaded* round runs these, with four busy processes beside them. Of a
-test function whose cases (its parameters) take over a second of CPU together, a loaded round runs
-every fifth case, in turn: it runs every function, and twenty rounds run every case four times or
-more. `--all`: every case in every round.
+(`ci/flaky/touches.py`). A *loaded* round runs these, eight at a time, with four busy processes
+beside them. Of a test function whose cases (its parameters) take over a second of CPU together, a
+loaded round runs every fifth case, in turn: it runs every function, and twenty rounds run every
+case four times or more. `--all`: every case in every round.
 
 Each round becomes a line of build/flaky/rounds.jsonl, with its commit, when it has ended; the next
 call goes on until the commit has as many as asked for. `--count main~5..main` runs nothing, and
@@ -36,6 +36,8 @@ FOLDER = ROOT / "build" / "flaky"
 ROUNDS = FOLDER / "rounds.jsonl"
 TOUCHES = FOLDER / "touches.json"
 BUSY = 4
+WORKERS = {"suite": "auto", "loaded": "8"}
+"""Of pytest-xdist. In a loaded round the busy processes take a third of the machine, not half."""
 
 _PASSED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -81,8 +83,8 @@ def _round(kind: str, turn: int | None, arguments: list[str]) -> None:
     number, commit = _done(kind, arguments) + 1, _commit()
     log = FOLDER / f"{commit[:12]}-{kind}-{number}.log"
     FOLDER.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "--quiet"]
-    command += ["-rfE", "-m", "", "-p", "ci.flaky.touches"]
+    command = [sys.executable, "-m", "pytest", "-n", WORKERS[kind], "--dist", "worksteal"]
+    command += ["--quiet", "-rfE", "-m", "", "-p", "ci.flaky.touches"]
     if kind == "suite":
         # A part of the suite says nothing of what the others touch.
         command += [] if arguments else ["--touches", str(TOUCHES)]

@@ -67,6 +67,13 @@ async def raise_for_refusal(
     raise refusal(status, message, hint, where)
 
 
+def why_busy(status: str) -> str:
+    """A status of `/health` in words."""
+    if status == "engine_failed":
+        return "the server's engine has failed"
+    return f"the server is {printable(status, 40).replace('_', ' ')}"
+
+
 def refusal(status: int, message: str, hint: str | None, where: str) -> errors.ServerError:
     """The error for a status without a token that is known here."""
     return _by_status(status)(message, where=where, hint=_HINTS.get(status, hint))
@@ -141,7 +148,7 @@ def _read(body: bytes, status: int) -> tuple[str, str, str | None]:
         document = None
     if status == 503 and isinstance(document, dict) and isinstance(document.get("status"), str):
         # What /health says of a server that cannot work now.
-        return "", f"the server is {printable(document['status'], 40).replace('_', ' ')}", None
+        return "", why_busy(document["status"]), None
     if not isinstance(document, dict) or not isinstance(document.get("message"), str):
         words = _detail(document) or first_line(body)
         words = words.removeprefix(str(status)).lstrip(" :-")

@@ -15,6 +15,7 @@ from musetalk_fast.client.address import Address, parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.connection_errors import has_hung_up
 from musetalk_fast.client.credentials import NOTHING, load_credentials
+from musetalk_fast.client.http_errors import why_busy
 from musetalk_fast.client.tls_probe import speaks_tls
 from musetalk_fast.config import AUTO_WIRE, BUILTIN, ServerSettings
 from musetalk_fast.threads import run_in_thread
@@ -74,7 +75,7 @@ async def open_server(
     )
     health = await _health(connection, settings.wire)
     if health.status != "healthy":
-        raise errors.ServerBusyError(f"the server is {health.status}", where=address.name)
+        raise errors.ServerBusyError(why_busy(health.status), where=address.name)
     info = await _info(connection, settings.wire, health)
     wire = _choose(info, settings.wire, address.name)
     notes = credentials.notes(address) + (() if health.model_loaded else (_NOT_LOADED,))

@@ -130,6 +130,20 @@ async def test_a_status_without_our_form(status: int, body: bytes, words: str) -
 
 
 @pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("engine_failed", "the server's engine has failed"),
+        ("out_of_memory", "the server is out of memory"),
+        ("loading", "the server is loading"),
+    ],
+)
+async def test_a_server_that_cannot_work_now_says_why(status: str, words: str) -> None:
+    error = await _refused(status=503, body=b'{"status": "%s"}' % status.encode())
+    assert type(error) is errors.ServerBusyError
+    assert error.message == words
+
+
+@pytest.mark.parametrize(
     ("text", "secs"),
     [
         ("7", 7.0),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import wave
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import av
@@ -12,9 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from musetalk_fast import ServerSettings, Settings, render_async
+from musetalk_fast import ProcessingSettings, ServerSettings, Settings, render_async
+from musetalk_fast.client.address import parse_address
+from musetalk_fast.client.connection import Connection
 from musetalk_fast.engines.base import MakeEngine
 from musetalk_fast.engines.registry import find_engine
+from musetalk_fast.errors import ServerBusyError, ServerFailedError
 from musetalk_fast.server.app import create_app
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.run import serving
@@ -89,3 +96,55 @@ async def test_a_draft_is_called_a_draft(models, portrait, speech, tmp_path) -> 
     changed = np.abs(frames_of(tmp_path / "draft.mp4").astype(int) - own).mean(axis=(0, 3))
     assert changed[:100].mean() < 6
     assert changed.max() > 20
+
+
+def workers() -> set[int]:
+    """The processes that compute for this one."""
+    lists = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    children = {int(pid) for each in lists for pid in each.read_text().split()}
+    return {pid for pid in children if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(300):
+        while not await holds():  # noqa: ASYNC110 - other processes do it
+            await asyncio.sleep(0.1)
+
+
+async def are_all_there() -> bool:
+    return len(workers()) == 2
+
+
+async def is_healthy(address: str) -> bool:
+    async with Connection(parse_address(address), 60) as connection:
+        with suppress(ServerBusyError):
+            return (await connection.health()).status == "healthy"
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux only")
+async def test_a_render_goes_on_where_a_worker_hangs(models, portrait, speech, tmp_path) -> None:
+    """A hang of one costs its time limit; of all, an error that says so, until they are back."""
+    make = engine(models, tmp_path, gpus="cpu,cpu", call_timeout=5.0)
+    async with server_with(make, tmp_path) as address:
+        settings = Settings(
+            server=ServerSettings(url=(address,)), processing=ProcessingSettings(max_retries=0)
+        )
+        await render_async(portrait, speech, tmp_path / "whole.mp4", settings)
+        whole, before = frames_of(tmp_path / "whole.mp4"), workers()
+        assert len(before) == 2
+        hung = min(before)
+        os.kill(hung, signal.SIGSTOP)  # as in a driver that hangs
+        await render_async(portrait, speech, tmp_path / "one.mp4", settings)
+        assert np.array_equal(frames_of(tmp_path / "one.mp4"), whole)
+        assert hung not in workers()
+        await until(are_all_there)
+        for pid in workers():
+            os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(ServerFailedError, match=r"did not return in 5 s"):
+            await render_async(portrait, speech, tmp_path / "none.mp4", settings)
+        await until(partial(is_healthy, address))
+        await render_async(portrait, speech, tmp_path / "again.mp4", settings)
+        assert np.array_equal(frames_of(tmp_path / "again.mp4"), whole)
+    assert not (tmp_path / "none.mp4").exists()
+    assert not workers()

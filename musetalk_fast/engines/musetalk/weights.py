@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -140,7 +141,10 @@ def _load_pickle(path: Path) -> Any:
         start = file.read(len(_ZIP))
     if start != _ZIP and start[:1] != _PICKLE:
         raise WeightsFormatError("no weights of torch: another kind of file", where=str(path))
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
+    with warnings.catch_warnings():
+        # Of sparse tensors, which are refused here.
+        warnings.filterwarnings("ignore", "Validating sparse tensor", UserWarning)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
 
 
 def _is_entry(item: tuple[object, object]) -> bool:
