@@ -23,6 +23,7 @@ lint: $(BIN)/.tested
 
 types: $(BIN)/.tested
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file ci/mypy.ini
 
 check:
 	$(MAKE) -j3 lint types test

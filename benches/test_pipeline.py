@@ -100,7 +100,8 @@ class _Ours:
         response: Any = SimpleNamespace(content=content, content_type=self._wire.media_type)
         made = loop.run_in_executor(self._thread, self._compose, queue, see)
         try:
-            async for messages in _messages(response, self._wire, 10, "here"):
+            decoder = self._wire.codec().Decoder()
+            async for messages in _messages(response, self._wire, decoder, 10, "here"):
                 await queue.put([each for each in messages if isinstance(each, Frame)])
         finally:
             queue.end()

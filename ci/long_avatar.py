@@ -94,7 +94,7 @@ def _measure(folder: Path, asked: argparse.Namespace) -> int:
         render = [*program, "segment", str(folder / "out.mp4.parts"), "-s", address, "--json"]
         client, stages = _watched([*render, "--segments", f"{first}-{last}"])
         server.stop()
-    encoders = os.process_cpu_count() if sys.version_info >= (3, 13) else os.cpu_count()
+    encoders = len(os.sched_getaffinity(0))
     encoding = [sys.executable, __file__, "--size", named, "--encode"]
     none, some = (_watched([*encoding, str(n)])[0].peak for n in (-1, encoders))
     beyond = client.peak - (some - none)

@@ -83,6 +83,7 @@ def encode(
     segment: Segment, encoder: EncoderSettings, frames: list[av.VideoFrame]
 ) -> Iterator[av.Packet]:
     context = av.CodecContext.create(encoder.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
     encoder.configure(context, frames[0].width, frames[0].height, FPS, BT709)
     for index in range(segment.start, segment.stop):
         frame = frames[index % len(frames)]

@@ -62,6 +62,7 @@ def _tape(key: _Key, width: int, height: int, fps: Any, colour: ColourTags) -> T
     """A key frame and a few more."""
     encoder = key.settings
     context = av.CodecContext.create(encoder.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
     encoder.configure(context, width, height, fps, colour)
     context.flags |= av.codec.context.Flags.global_header
     frame = av.VideoFrame(width, height, encoder.pix_fmt)

@@ -50,7 +50,6 @@ class Workload:
 def load_workload(folder: Path) -> Workload:
     """What `make_workload` has stored; crops that are not read take no memory."""
     kept = np.load(folder / "workload.npz")
-    boxes = (Box(*map(int, kept[name])) for name in ("box", "mask_box"))
-    return Workload(
-        folder, Face(0, *boxes, kept["mask"]), np.load(folder / "crops.npy", mmap_mode="r")
-    )
+    box, mask_box = (Box(*map(int, kept[name])) for name in ("box", "mask_box"))
+    face = Face(0, box, mask_box, kept["mask"])
+    return Workload(folder, face, np.load(folder / "crops.npy", mmap_mode="r"))

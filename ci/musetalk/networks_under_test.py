@@ -24,6 +24,7 @@ TINY = Architecture(
     {**MUSETALK.vae, **_TINY_VAE},
     {**MUSETALK.whisper, **_TINY_WHISPER},
     {**MUSETALK.draft, "decoder_block_out_channels": [8] * 4},
+    MUSETALK.parser,
 )
 
 

@@ -1,4 +1,4 @@
-"""Servers add up: all of them work at the same time (ci/scaling.py measures how fast that is)."""
+"""Servers add up: all work at the same time. How fast that is measures ci/server_scaling.py."""
 
 from __future__ import annotations
 

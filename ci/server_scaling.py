@@ -1,6 +1,6 @@
 """Renders with 1 to 6 servers, each paced to 40 frames a second; prints frames a second reached.
 
-ci/scaling.py [--most 6] [--secs 60]
+ci/server_scaling.py [--most 6] [--secs 60]
 
 Small pictures, so that the encoder is not the limit. Frames a second are those of the entire time
 in which frames are made, from the first request to the last part. Exit code 1 if a render reaches
