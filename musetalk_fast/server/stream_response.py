@@ -24,6 +24,8 @@ _GRACE_SECS = 1.0
 """A preparation that fails within this time is refused with a status of its own."""
 _TICK_SECS = 0.5
 """How often to look whether there is something to send."""
+_ENCODE_SECS = 0.5
+"""Messages are encoded together for so long, or until one took longer."""
 
 
 class Encoder(Protocol):
@@ -118,7 +120,7 @@ class MessageResponse:
     def _encode_some(self, messages: Iterator[Message]) -> bool:
         """Those that can be had in a short time, or one; whether there may be more. In a thread."""
         with self._metrics.stage("encode"):
-            return self._encode_until(messages, time.monotonic() + _TICK_SECS)
+            return self._encode_until(messages, time.monotonic() + _ENCODE_SECS)
 
     def _encode_until(self, messages: Iterator[Message], until: float) -> bool:
         for message in messages:

@@ -387,7 +387,7 @@ async def test_a_proxy_is_asked_for_the_hub(
     puller: Puller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", puller.hub.endpoint)
-    puller.hub.endpoint = "http://hub.invalid"
+    monkeypatch.setattr(puller.hub, "endpoint", "http://hub.invalid")
     await puller(token="hf_secret")
     asked = [headers for _, _, headers in puller.hub.asked if headers["from"] == "hub"]
     assert {headers["Host"] for headers in asked} == {"hub.invalid"}

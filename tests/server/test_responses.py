@@ -22,6 +22,7 @@ from musetalk_fast.errors import (
     MemoryLimitError,
     MuseTalkError,
 )
+from musetalk_fast.server import stream_response
 from musetalk_fast.server.error_responses import refusal_of
 from musetalk_fast.server.infer_encoder import InferEncoder
 from musetalk_fast.server.stream_response import Encoder, MessageResponse
@@ -160,7 +161,11 @@ class _Counting(InferEncoder):
         return super().encode(message)
 
 
-async def test_a_slow_client_of_a_cancelled_job_misses_no_frame_in_between(tmp_path: Path) -> None:
+async def test_a_slow_client_of_a_cancelled_job_misses_no_frame_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All are encoded together, however long a busy machine takes for the first one.
+    monkeypatch.setattr(stream_response, "_ENCODE_SECS", 60.0)
     encoder, stalled, transports = _Counting(), threading.Event(), []
 
     def frames() -> Iterator[Message]:
