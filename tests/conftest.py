@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,18 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """No test leaves a thread that runs before all others, as SVT-AV1 does for root."""
+    if not hasattr(os, "sched_getscheduler"):
+        return
+    for thread in [int(each.name) for each in Path("/proc/self/task").iterdir()]:
+        with suppress(OSError):  # it has ended
+            if os.sched_getscheduler(thread) == os.SCHED_FIFO:
+                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+                pytest.fail(f"{item.nodeid} leaves a thread with real-time priority")
 
 
 def _let_commands_be_interrupted() -> None:

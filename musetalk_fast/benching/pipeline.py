@@ -24,6 +24,7 @@ from musetalk_fast.video.compositor import Compositor, blank_frame, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
+from musetalk_fast.video.thread_priority import keeping_thread_priority
 
 _ENCODER_SECS = 1.5
 _FEWEST_FRAMES = 25
@@ -149,6 +150,8 @@ def _open(workload: Workload) -> av.VideoCodecContext:
     context = av.CodecContext.create(workload.encoder.codec, "w")
     assert isinstance(context, av.VideoCodecContext)
     _configure(workload, context)
+    with _refusals(workload.encoder), keeping_thread_priority(workload.encoder.codec):
+        context.open()
     return context
 
 
@@ -178,7 +181,7 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
         stream = container.add_stream(encoder.codec, rate=workload.fps)
         assert isinstance(stream, av.VideoStream)
         _configure(workload, stream.codec_context)
-        with _refusals(encoder):
+        with _refusals(encoder), keeping_thread_priority(encoder.codec):
             container.start_encoding()
         for number, packet in enumerate(packets):
             packet.stream = stream

@@ -11,6 +11,7 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.device_reasons import absent, explained
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.thread_priority import keeping_thread_priority
 
 if TYPE_CHECKING:
     import av
@@ -66,7 +67,8 @@ def _encode(
     context = av.CodecContext.create(settings.codec, "w")
     assert isinstance(context, av.VideoCodecContext)
     settings.configure(context, width, height, fps, colour)
-    context.open()
+    with keeping_thread_priority(settings.codec):
+        context.open()
     if settings.in_software:
         return  # what opens, encodes; a large first frame would take seconds
     packets = [*context.encode(_black(settings.pix_fmt, width, height)), *context.encode(None)]

@@ -15,6 +15,7 @@ from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.types import ColourTags, Face
 from musetalk_fast.video.compositor import NoCrop, StillCompositor, blank_frame, planes_of
 from musetalk_fast.video.encoder_settings import EncoderSettings
+from musetalk_fast.video.thread_priority import keeping_thread_priority
 from musetalk_fast.wire.messages import Frame, FullFrame
 
 
@@ -75,7 +76,8 @@ def open_encoder(
     assert isinstance(context, av.VideoCodecContext)
     settings.configure(context, width, height, fps, colour)
     context.flags |= av.codec.context.Flags.global_header.value
-    context.open()
+    with keeping_thread_priority(settings.codec):
+        context.open()
     return context
 
 

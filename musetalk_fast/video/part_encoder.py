@@ -20,6 +20,7 @@ from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import MotionSums
 from musetalk_fast.video.part_trailer import trailer
 from musetalk_fast.video.parts import Part, part_header
+from musetalk_fast.video.thread_priority import keeping_thread_priority
 
 PACKETS_AT_ONCE = 32
 _BYTES_AT_ONCE = 1 << 20
@@ -100,7 +101,7 @@ class PartEncoder:
             errors.OutputWriteError: the disk is full or the folder gone.
             UnsupportedStreamError: as `BandSegmentEncoder.encode`; so `finish`.
         """
-        self._take(self._encoded(frame))
+        self._take(self._encoded(frame) if self._frames else self._opened(frame))
         self._frames += 1
         if len(self._waiting) >= PACKETS_AT_ONCE or self._waiting_bytes >= _BYTES_AT_ONCE:
             self._mux()
@@ -135,6 +136,11 @@ class PartEncoder:
                 self._container.close()
         with suppress(OutputWriteError):
             self._file.discard()
+
+    def _opened(self, frame: av.VideoFrame) -> list[av.Packet[av.VideoStream]]:
+        """The first frame opens the encoder."""
+        with keeping_thread_priority(self._encoder.codec):
+            return self._encoded(frame)
 
     def _encoded(self, frame: av.VideoFrame | None) -> list[av.Packet[av.VideoStream]]:
         try:

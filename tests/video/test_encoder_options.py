@@ -32,6 +32,7 @@ from musetalk_fast.video.encoder_selection import check_choices_for, resolve, re
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.still_rows import band_settings
+from musetalk_fast.video.thread_priority import keeping_thread_priority
 
 FPS = Fraction(25)
 SOFTWARE = [name for name, codec in CODECS.items() if codec.in_software]
@@ -75,7 +76,7 @@ def _left_over(settings: EncoderSettings) -> list[str]:
     before = av.logging.get_level()
     av.logging.set_level(av.logging.WARNING)
     try:
-        with av.logging.Capture() as lines:
+        with av.logging.Capture() as lines, keeping_thread_priority(settings.codec):
             context.open()
     finally:
         av.logging.set_level(before)
@@ -198,6 +199,8 @@ def test_lossless_means_that(name: str) -> None:
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, av.VideoCodecContext)
     settings.configure(context, *SIZE, FPS, BT709)
+    with keeping_thread_priority(name):
+        context.open()
     given = [_noise(settings.pix_fmt, seed) for seed in range(3)]
     packets = [packet for frame in [*given, None] for packet in context.encode(frame)]
     made = context.codec.canonical_name

@@ -16,6 +16,7 @@ from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.encoder_survey import probe_all
+from musetalk_fast.video.thread_priority import keeping_thread_priority
 from musetalk_fast.wire.records import record_identity
 
 FPS = Fraction(25)
@@ -93,7 +94,8 @@ def test_every_option_is_one_the_encoder_knows(codec: str) -> None:
         context = av.CodecContext.create(codec, "w")
         assert isinstance(context, av.VideoCodecContext)
         settings.configure(context, 128, 96, FPS, BT709)
-        context.open()
+        with keeping_thread_priority(codec):
+            context.open()
         assert context.options == {}, "left over: unknown"
         # Slices, PyAV's default, would cost quality.
         assert context.thread_type.name == "FRAME"

@@ -17,6 +17,7 @@ from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import coding_of
 from musetalk_fast.media.video import VideoSource
 from musetalk_fast.types import ColourTags, Picture, SourceRun
+from musetalk_fast.video.thread_priority import keeping_thread_priority
 
 WIDTH, HEIGHT = 96, 64
 BITS, STEP = 8, 8
@@ -69,6 +70,8 @@ def write_clip(
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pix_fmt
         stream.codec_context.time_base = tick
         stream.codec_context.thread_count = 1
+        with keeping_thread_priority(codec):
+            file.start_encoding()
         grey = np.full((HEIGHT // 2, WIDTH), 128, np.uint8)
         for index in range(frames):
             shown = np.concatenate([luma_of(index), grey])
