@@ -24,14 +24,14 @@ def keeping_thread_priority(codec: str) -> Iterator[None]:
     Args:
         codec: FFmpeg's name.
     """
-    if codec != _CODEC or not hasattr(os, "sched_getscheduler") or os.geteuid() != 0:
+    if codec != _CODEC or os.geteuid() != 0 or not _THREADS.is_dir():
         yield
         return
     before = _policies()
+    own = before.get(threading.get_native_id(), (os.SCHED_OTHER, 0))
     try:
         yield
     finally:
-        own = before[threading.get_native_id()]
         for thread, found in _policies().items():
             policy, priority = before.get(thread, own)
             if found[0] == os.SCHED_FIFO and found != (policy, priority):

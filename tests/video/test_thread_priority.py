@@ -13,6 +13,7 @@ import pytest
 
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.types import BT709
+from musetalk_fast.video import thread_priority
 from musetalk_fast.video.compositor import blank_frame
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import resolve
@@ -89,3 +90,12 @@ def test_it_is_still_needed() -> None:
         assert set(_priorities()) == {99}
     assert not _priorities()
     del context
+
+
+def test_without_proc_it_opens_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with keeping_thread_priority("libsvtav1"):  # for the threads of this test
+        monkeypatch.setattr(thread_priority, "_THREADS", tmp_path / "proc")
+        assert open_encoder(SETTINGS, 128, 96, FPS, BT709).is_open
+        monkeypatch.undo()
