@@ -65,8 +65,11 @@ def test_what_a_test_touches_is_seen(tmp_path: Path) -> None:
     assert found == TOUCHES
     again = [*command, "--only-touching", str(touches), "--collect-only"]
     listed = subprocess.run(again, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    run = {line.partition("::test_")[2] for line in listed.splitlines() if "::" in line}
-    assert run == {name for name, touched in TOUCHES.items() if touched}
+    run = [line.partition("::test_")[2] for line in listed.splitlines() if "::" in line]
+    assert set(run) == {name for name, touched in TOUCHES.items() if touched}
+    backward = subprocess.run([*again, "--backward"], cwd=ROOT, capture_output=True, text=True)
+    lines = [line for line in backward.stdout.splitlines() if "::" in line]
+    assert [line.partition("::test_")[2] for line in lines] == run[::-1]
 
 
 def test_of_expensive_cases_some_run_in_each_round_and_all_in_turn() -> None:

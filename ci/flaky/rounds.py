@@ -2,11 +2,11 @@
 
     ci/flaky.sh [--loaded ROUNDS] [--suite ROUNDS] [--all] [--count REVISIONS] [pytest arguments]
 
-A *suite* round runs every test, and records which ones touch sockets, processes or clocks
-(`ci/flaky/touches.py`). A *loaded* round runs these, eight at a time, with four busy processes
-beside them. Of a test function whose cases (its parameters) take over a second of CPU together, a
-loaded round runs every fifth case, in turn: it runs every function, and twenty rounds run every
-case four times or more. `--all`: every case in every round.
+A *suite* round runs every test, every second time from the last to the first, and records which
+ones touch sockets, processes or clocks (`ci/flaky/touches.py`). A *loaded* round runs these, eight
+at a time, with four busy processes beside them. Of a test function whose cases (its parameters)
+take over a second of CPU together, a loaded round runs every fifth case, in turn: it runs every
+function, and twenty rounds run every case four times or more. `--all`: every case in every round.
 
 Each round becomes a line of build/flaky/rounds.jsonl, with its commit, when it has ended; the next
 call goes on until the commit has as many as asked for. `--count main~5..main` runs nothing, and
@@ -88,6 +88,7 @@ def _round(kind: str, turn: int | None, arguments: list[str]) -> None:
     if kind == "suite":
         # A part of the suite says nothing of what the others touch.
         command += [] if arguments else ["--touches", str(TOUCHES)]
+        command += ["--backward"] if number % 2 == 0 else []
     elif TOUCHES.exists():
         command += ["--only-touching", str(TOUCHES)]
         command += [] if turn is None else ["--turn", str(turn)]

@@ -2,6 +2,7 @@
 
     python -m pytest -p ci.flaky.touches --touches FILE              adds to FILE
     python -m pytest -p ci.flaky.touches --only-touching FILE [--turn N]
+    python -m pytest -p ci.flaky.touches --backward        the last one first
 
 Seen are audit events of the interpreter, and what has none: timers of event loops, sockets of
 uvloop, sleep, waits with a time limit, and a test function that reads a clock itself. A test
@@ -48,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("touches")
     group.addoption("--touches", type=Path, help="add what each test touches to that file")
     group.addoption("--only-touching", type=Path, help="run what touches anything, by that file")
+    group.addoption("--backward", action="store_true", help="the last test first")
     group.addoption("--turn", type=int, help="cases of expensive tests take turns: this one's")
 
 
@@ -57,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.backward:
+        items.reverse()
     if config.option.only_touching is None:
         return
     known = json.loads(config.option.only_touching.read_text())

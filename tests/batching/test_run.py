@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -38,8 +39,8 @@ import server_process
 
 
 @pytest.fixture(scope="module")
-def batch(tmp_path_factory: pytest.TempPathFactory, preview_server: str) -> tuple[Job, ...]:
-    """Two jobs that were made, one whose picture is none, and one that was never begun."""
+def made(tmp_path_factory: pytest.TempPathFactory, preview_server: str) -> tuple[Job, ...]:
+    """Two jobs that were made, and one whose picture is none; only to be read."""
     folder = tmp_path_factory.mktemp("batch")
     settings = small(preview_server)
     jobs = tuple(job(folder, name, settings) for name in ("anna", "bob", "cleo"))
@@ -50,6 +51,21 @@ def batch(tmp_path_factory: pytest.TempPathFactory, preview_server: str) -> tupl
     assert isinstance(ran.outcomes["bob"].error, errors.ImageFormatError)
     assert ran.begun[0] == "cleo", "the shortest recording comes first"
     return jobs
+
+
+@pytest.fixture
+def batch(made: tuple[Job, ...], tmp_path: Path) -> tuple[Job, ...]:
+    """Copies of them, in a folder of the test's own."""
+    before = made[0].avatar.parent
+    folder = shutil.copytree(before, tmp_path / "batch")
+
+    def moved(path: Path) -> Path:
+        return folder / path.relative_to(before)
+
+    return tuple(
+        replace(each, avatar=moved(each.avatar), audio=moved(each.audio), output=moved(each.output))
+        for each in made
+    )
 
 
 def test_finished_videos_are_left_alone(batch: tuple[Job, ...]) -> None:
