@@ -81,9 +81,9 @@ async def test_the_example_speaks_in_step_with_its_sound(page: Page, preview_ser
     assert command[4:] == ["-i", "portrait.png", "-a", "speech.wav", "-o", "portrait.mp4"]
     await _check_last_picture(page, preview_server)
     # Where the browser is slow, fewer frames are due when it draws; in pauses of the speech some
-    # are alike (150 of 178 are not).
+    # are alike (150 of 178 are not; of a few that are drawn, more may be).
     assert due > 5
-    assert pictures >= 0.8 * due
+    assert pictures >= 0.6 * due
 
 
 async def _check_last_picture(page: Page, address: str) -> None:
@@ -147,8 +147,8 @@ async def test_what_is_shown_and_what_is_recorded_is_in_step(
     print(f"recorded pictures {_spread(video)} ms, clicks {_spread(audio)} ms")
     assert len(audio) == 5
     assert abs(statistics.median(video) - statistics.median(audio)) < 0.08
-    # An encoder that holds frames back loses the last ones.
-    assert max(red for _, red in pictures) >= max(red for _, red in seen) - 3
+    # An encoder that holds frames back loses the last ones: VP8 six.
+    assert max(red for _, red in pictures) >= max(red for _, red in seen) - 3 * 3
 
 
 def _spread(secs: list[float]) -> str:
