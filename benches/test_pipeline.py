@@ -40,7 +40,7 @@ from benches.bench_inputs import (
 from musetalk_fast.client.message_stream import _messages
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.kernels.paste_rows import window
-from musetalk_fast.rendering.queue import FrameQueue
+from musetalk_fast.rendering.frame_queue import FrameQueue
 from musetalk_fast.types import ALL_ROWS, BT709, CROP_SIZE, CropEncoding, Face, Rows
 from musetalk_fast.video.compositor import StillCompositor
 from musetalk_fast.video.encoder_selection import resolve

@@ -23,7 +23,7 @@ from PIL import Image
 
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.video import VideoSource
-from musetalk_fast.media.video.seen_part import SeenPart
+from musetalk_fast.media.video.engine_view import EngineView
 from musetalk_fast.media.video.tone_curve import HLG, PQ, WHITE, ToneCurve
 from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.types import Box, ColourTags, CropEncoding, Face, Rows, SourceRun
@@ -89,7 +89,7 @@ def _measure(photo: Path, name: str, clip: Path, *, gives_back: bool) -> None:
     face = Face(0, box, box, np.full((SIDE, SIDE), 255, np.uint8))
     curve = source.tone_curve
     table = None if curve is None else crop_table(curve)
-    seen = SeenPart(curve, DEEP) if gives_back and curve is not None else None
+    seen = EngineView(curve, DEEP) if gives_back and curve is not None else None
     shown = iter([ShownFrame(0, own, face)])
     compositor = VideoCompositor(shown, size, DEEP, FPS, source.colour, table=table, seen=seen)
     message = Frame(

@@ -26,9 +26,9 @@ from PIL import Image
 from strange_avatars import STRANGE_CASES
 
 from musetalk_fast import ServerSettings, Settings, render_async
-from musetalk_fast.builtin import BuiltinServer
 from musetalk_fast.errors import MuseTalkError
 from musetalk_fast.events import FacelessEvent, WarningEvent
+from musetalk_fast.server_process import ServerProcess
 
 SPEECH_SECS = 0.8
 """Longer than the clips: they turn, and play backward."""
@@ -50,7 +50,7 @@ def main() -> int:
 async def _all(cases: dict[str, Case], folder: Path) -> int:
     speech, wrong = _speech(folder / "speech.wav"), 0
     print("| input | what came | as it should |\n|---|---|---|")
-    async with BuiltinServer() as server:
+    async with ServerProcess() as server:
         for name, case in cases.items():
             found, is_right = await _one(folder, name, case, speech, server.address)
             wrong += not is_right

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from musetalk_fast.cli.immediate_exit import stop_on_signals
 from musetalk_fast.cli.stdio import prepare_standard_files
-from musetalk_fast.cli.stop_at_once import stop_on_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from musetalk_fast.models.published import (
+from musetalk_fast.models.published_files import (
     MUSETALK_10_UNET,
     MUSETALK_15,
     OPTIONAL,

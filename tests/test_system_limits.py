@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from musetalk_fast.builtin import BuiltinServer
 from musetalk_fast.cli.error_report import describe
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
@@ -28,6 +27,7 @@ from musetalk_fast.errors import (
     error_class,
 )
 from musetalk_fast.server.store_directory import store_directory
+from musetalk_fast.server_process import ServerProcess
 from musetalk_fast.storage import AtomicFile, find_cache_folder, temporary_folder
 from musetalk_fast.system_limits import limit_error
 
@@ -67,7 +67,7 @@ async def test_a_server_is_not_at_fault(preview_server: str) -> None:
 
 async def test_a_server_of_ours_is_not_either() -> None:
     with _no_more_files(), pytest.raises(FileLimitError):
-        await BuiltinServer().__aenter__()
+        await ServerProcess().__aenter__()
 
 
 def test_what_else_fails_for_it_is_no_fault_of_ours() -> None:
@@ -86,7 +86,7 @@ def test_what_else_fails_for_it_is_no_fault_of_ours() -> None:
 async def test_what_the_built_in_server_says_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUSETALK_KERNELS", "none")
     with pytest.raises(error_class("MTF-CONFIG-VALUE") or AssertionError) as caught:
-        await BuiltinServer().__aenter__()
+        await ServerProcess().__aenter__()
     assert caught.value.where == "builtin"
 
 
@@ -99,7 +99,7 @@ async def test_no_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         "set TMPDIR to a folder that you may write to",
     )
     with pytest.raises(OutputPlaceError):
-        await BuiltinServer().__aenter__()
+        await ServerProcess().__aenter__()
     with pytest.raises(OutputPlaceError), store_directory(None, None):
         pass
 

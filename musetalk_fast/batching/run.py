@@ -14,7 +14,7 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.finished import FinishedVideos
 from musetalk_fast.batching.outcome import BatchListener, Outcome, failed
 from musetalk_fast.batching.recording_length import shortest_first
-from musetalk_fast.batching.stopping import (
+from musetalk_fast.batching.stop_conditions import (
     FailedFastError,
     check_folders,
     loses_servers,
@@ -27,9 +27,9 @@ from musetalk_fast.planning.concurrency import MAX_ENCODERS, choose_concurrency,
 from musetalk_fast.rendering import Renderer
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.executor import MAX_STREAMS
-from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.loading import RenderRequest
 from musetalk_fast.rendering.servers import any_answers
+from musetalk_fast.rendering.shared_avatars import KnownAvatars
 from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity

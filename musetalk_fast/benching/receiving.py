@@ -14,7 +14,7 @@ from musetalk_fast.benching.workload import Workload
 from musetalk_fast.client.address import parse_address
 from musetalk_fast.client.connection import Connection
 from musetalk_fast.client.message_stream import post_for_messages
-from musetalk_fast.rendering.queue import FrameQueue
+from musetalk_fast.rendering.frame_queue import FrameQueue
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.media_types import StreamWire
 from musetalk_fast.wire.messages import Message, Start

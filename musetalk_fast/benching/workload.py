@@ -22,7 +22,7 @@ from musetalk_fast.media.image import Still
 from musetalk_fast.media.still_source import StillSource
 from musetalk_fast.planning.avatar_opening import open_wanted, wanted_resolution
 from musetalk_fast.planning.concurrency import Concurrency, choose_concurrency, processors
-from musetalk_fast.planning.face_look import picture_with_face
+from musetalk_fast.planning.early_face_check import picture_with_face
 from musetalk_fast.planning.source_frames import Showing, default_fps, source_runs
 from musetalk_fast.rendering.face_placement import placed
 from musetalk_fast.types import (

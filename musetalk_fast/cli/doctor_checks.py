@@ -122,8 +122,8 @@ def _kernels(_flags: Flags) -> Iterator[Check]:
 
 
 def _encoders(_flags: Flags) -> Iterator[Check]:
+    from musetalk_fast.video.available_encoders import probe_all
     from musetalk_fast.video.containers import CONTAINERS
-    from musetalk_fast.video.encoder_survey import probe_all
 
     defaults = {known.encoder for known in CONTAINERS.values()}
     probed = probe_all()

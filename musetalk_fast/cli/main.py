@@ -14,8 +14,8 @@ import click
 
 from musetalk_fast._version import __version__
 from musetalk_fast.cli.error_report import NO_READER, ReaderGone, report
+from musetalk_fast.cli.immediate_exit import stop_at_once
 from musetalk_fast.cli.signals import Stopped
-from musetalk_fast.cli.stop_at_once import stop_at_once
 from musetalk_fast.cli.verbosity import Verbosity
 from musetalk_fast.system_limits import limit_error
 

@@ -77,7 +77,7 @@ def pull(ctx: click.Context, folder: Path, *, draft: bool, face_parser: bool) ->
     from musetalk_fast.cli.display_selection import open_display
     from musetalk_fast.cli.signals import run
     from musetalk_fast.models.hub_access import access_of_environment
-    from musetalk_fast.models.published import DRAFT, FACE_PARSER, MUSETALK_15
+    from musetalk_fast.models.published_files import DRAFT, FACE_PARSER, MUSETALK_15
     from musetalk_fast.models.pull import pull
 
     # The short ones before the longest.

@@ -52,7 +52,7 @@ def named_output(output: Path, settings: Settings) -> Iterator[Path]:
     if output != STANDARD:
         yield output
         return
-    from musetalk_fast.rendering.into_pipe import piped_name
+    from musetalk_fast.rendering.pipe_render import piped_name
     from musetalk_fast.storage import temporary_folder
 
     name = piped_name(settings)
@@ -65,7 +65,7 @@ def send_video(
 ) -> None:
     """Render into a pipe."""
     from musetalk_fast.cli.signals import run
-    from musetalk_fast.rendering.into_pipe import render_to_pipe
+    from musetalk_fast.rendering.pipe_render import render_to_pipe
 
     run(render_to_pipe(avatar, audio, descriptor, settings, display))
 

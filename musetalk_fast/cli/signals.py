@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from musetalk_fast.cli.stop_at_once import SIGNALS, stop_at_once
+from musetalk_fast.cli.immediate_exit import SIGNALS, stop_at_once
 
 if TYPE_CHECKING:
     import asyncio

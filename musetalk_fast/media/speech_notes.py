@@ -8,8 +8,8 @@ from fractions import Fraction
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.media.audio_decoder import AudioDecoder, Missing
 from musetalk_fast.media.audio_track_choice import described_tracks
-from musetalk_fast.media.cut_files import missing_end
 from musetalk_fast.media.speech_mix import Mix
+from musetalk_fast.media.truncation import missing_end
 
 _SILENT_DBFS = -70.0
 _QUIET_DBFS = -30.0

@@ -10,8 +10,8 @@ from musetalk_fast.errors import WeightsDifferError
 from musetalk_fast.events import OnEvent
 from musetalk_fast.models.digest import ContentName, OnBytes, feed
 from musetalk_fast.models.hub import Hub
-from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15_UNET, PublishedFile
-from musetalk_fast.models.record import RecordedFile
+from musetalk_fast.models.published_files import MUSETALK_10_UNET, MUSETALK_15_UNET, PublishedFile
+from musetalk_fast.models.pull_record import RecordedFile
 from musetalk_fast.models.transfer_progress import TransferProgress
 from musetalk_fast.threads import CancelFlag, run_in_thread
 

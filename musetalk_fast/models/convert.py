@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musetalk_fast.errors import OutputWriteError, UsageError, WeightsMissingError
-from musetalk_fast.models.converted import converted_name
 from musetalk_fast.models.digest import sha256_of
 from musetalk_fast.models.folder_lock import lock_models
-from musetalk_fast.models.published import MUSETALK_10_UNET, MUSETALK_15, OPTIONAL
-from musetalk_fast.models.record import RecordedFile, read_record, write_record
+from musetalk_fast.models.published_files import MUSETALK_10_UNET, MUSETALK_15, OPTIONAL
+from musetalk_fast.models.pull_record import RecordedFile, read_record, write_record
+from musetalk_fast.models.weight_names import converted_name
 from musetalk_fast.storage import write_errors
 
 

@@ -12,11 +12,11 @@ import aiohttp
 
 from musetalk_fast.client.backoff import backoff_secs
 from musetalk_fast.errors import HubError, HubUnreachableError, WeightsDifferError
-from musetalk_fast.models.attempts import Attempts, OnRetry, Pause
 from musetalk_fast.models.digest import CHUNK_BYTES, ContentName
 from musetalk_fast.models.hub import Hub
 from musetalk_fast.models.partial_file import PartialFile
-from musetalk_fast.models.published import PublishedFile
+from musetalk_fast.models.published_files import PublishedFile
+from musetalk_fast.models.retry_policy import Attempts, OnRetry, Pause
 from musetalk_fast.models.transfer_progress import TransferProgress
 from musetalk_fast.threads import CancelFlag, run_in_thread
 

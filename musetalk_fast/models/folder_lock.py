@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from musetalk_fast.errors import OutputBusyError
-from musetalk_fast.models.record import OWN_FOLDER
+from musetalk_fast.models.pull_record import OWN_FOLDER
 from musetalk_fast.storage import FolderLock, write_errors
 
 

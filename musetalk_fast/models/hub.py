@@ -32,7 +32,7 @@ from musetalk_fast.models.hub_answers import (
     raise_for_status,
     redirect_target,
 )
-from musetalk_fast.models.published import PublishedFile
+from musetalk_fast.models.published_files import PublishedFile
 from musetalk_fast.threads import thread_errors
 
 SILENCE_SECS = 60.0

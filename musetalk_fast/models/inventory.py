@@ -9,15 +9,15 @@ from pathlib import Path
 
 from musetalk_fast.engines.musetalk.model_folder import default_models_dir
 from musetalk_fast.errors import WeightsDifferError, WeightsMissingError
-from musetalk_fast.models.converted import converted_name
 from musetalk_fast.models.digest import sha256_of
-from musetalk_fast.models.published import (
+from musetalk_fast.models.published_files import (
     MUSETALK_10_UNET,
     MUSETALK_15,
     OPTIONAL,
     PublishedFile,
 )
-from musetalk_fast.models.record import RecordedFile, read_record
+from musetalk_fast.models.pull_record import RecordedFile, read_record
+from musetalk_fast.models.weight_names import converted_name
 
 __all__ = [
     "FileState",

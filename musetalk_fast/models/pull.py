@@ -11,18 +11,18 @@ from pathlib import Path
 from musetalk_fast.client.backoff import backoff_secs
 from musetalk_fast.errors import HubBusyError, HubError, OutputWriteError
 from musetalk_fast.events import OnEvent, WarningEvent
-from musetalk_fast.models.attempts import Attempts, Pause
 from musetalk_fast.models.comparison import compare, recorded
-from musetalk_fast.models.converted import converted_name
 from musetalk_fast.models.digest import ContentName
 from musetalk_fast.models.download import Download
 from musetalk_fast.models.folder_lock import lock_models
 from musetalk_fast.models.hub import SILENCE_SECS, Hub
 from musetalk_fast.models.hub_access import HubAccess
 from musetalk_fast.models.partial_file import partial_bytes
-from musetalk_fast.models.published import MUSETALK_15, PublishedFile
-from musetalk_fast.models.record import read_record, write_record
+from musetalk_fast.models.published_files import MUSETALK_15, PublishedFile
+from musetalk_fast.models.pull_record import read_record, write_record
+from musetalk_fast.models.retry_policy import Attempts, Pause
 from musetalk_fast.models.transfer_progress import TransferProgress
+from musetalk_fast.models.weight_names import converted_name
 from musetalk_fast.storage import write_errors
 
 _SPARE_BYTES = 64 << 20

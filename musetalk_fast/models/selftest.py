@@ -8,7 +8,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from musetalk_fast.builtin import LOAD_SECS, BuiltinServer
 from musetalk_fast.config import BUILTIN, ProcessingSettings, ServerSettings, Settings
 from musetalk_fast.engines.musetalk.model_folder import find_models
 from musetalk_fast.errors import OutputPlaceError
@@ -21,6 +20,7 @@ from musetalk_fast.models.side_by_side import (
     write_side_by_side,
 )
 from musetalk_fast.rendering import RenderResult, render_async
+from musetalk_fast.server_process import LOAD_SECS, ServerProcess
 from musetalk_fast.storage import AtomicFile, write_errors
 from musetalk_fast.threads import run_in_thread
 
@@ -113,7 +113,7 @@ async def run_selftest(
     on_event(ProgressEvent(stage="load", done=0, total=1))
     began = time.monotonic()
     engine = ("--engine", "musetalk", "--models-dir", str(models_dir), *options)
-    async with BuiltinServer(engine, start_secs=LOAD_SECS) as server:
+    async with ServerProcess(engine, start_secs=LOAD_SECS) as server:
         load_secs = time.monotonic() - began
         real = await make(server.address, "musetalk.mp4")
         said = server.log

@@ -21,7 +21,7 @@ from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.media.sound_mix import check_background
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.planning.avatar_opening import open_wanted
-from musetalk_fast.planning.face_look import look_for_face
+from musetalk_fast.planning.early_face_check import look_for_face
 from musetalk_fast.planning.source_match import matched
 from musetalk_fast.types import Box
 from musetalk_fast.video.codec_choice import demand_alpha, keeps_alpha

@@ -11,7 +11,7 @@ from musetalk_fast.events import StillRowsFigures
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.media.avatar import AvatarSource
-from musetalk_fast.media.video.seen_part import SeenPart
+from musetalk_fast.media.video.engine_view import EngineView
 from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.planning import Plan, Segment
 from musetalk_fast.rendering.face_table import FaceTable
@@ -132,7 +132,7 @@ class Codings:
             match_colour=match,
             table=crop_table(curve),
             to_levels=curve.levels,
-            seen=SeenPart(curve, layout),
+            seen=EngineView(curve, layout),
         )
 
     def _band_compositor(self, band: StillBand) -> BandCompositor:

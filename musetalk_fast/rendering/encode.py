@@ -10,8 +10,8 @@ from musetalk_fast.media.speech_levels import speech_levels
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.coding import Coding, Codings
 from musetalk_fast.rendering.crop_weights import CropWeights
+from musetalk_fast.rendering.frame_queue import QueueClosedError
 from musetalk_fast.rendering.job import RenderJob
-from musetalk_fast.rendering.queue import QueueClosedError
 from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.video.mouth_motion import MotionMeter, MotionSums, sampled_every
 from musetalk_fast.video.part_encoder import PartEncoder

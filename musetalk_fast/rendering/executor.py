@@ -16,10 +16,10 @@ from musetalk_fast.planning.concurrency import choose_concurrency, processors
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.job import RenderJob
+from musetalk_fast.rendering.load_balancer import LoadBalancer
 from musetalk_fast.rendering.progress import ProgressReporter, failure_event, segment_event
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, Encode
-from musetalk_fast.rendering.server_turns import ServerTurns
 from musetalk_fast.rendering.session import Session
 from musetalk_fast.rendering.worker import Worker
 from musetalk_fast.tasks import cancel_and_wait
@@ -103,7 +103,7 @@ class SegmentExecutor:
             attempts = (self._retries + 1) * len(self._pool.members)
             scheduler = Scheduler(
                 *(segments, self._limit, begin, attempts, self._emit, self._emit_corrupt, slots),
-                self._turns(),
+                self._balancer(),
             )
             stack.enter_context(slots.shared_by(scheduler))
             self._scheduler = scheduler
@@ -120,11 +120,11 @@ class SegmentExecutor:
         finally:
             await scheduler.close()
 
-    def _turns(self) -> ServerTurns | None:
+    def _balancer(self) -> LoadBalancer | None:
         """Of the servers, where other renders at work use them, too."""
         if self._slots is None:
             return None
-        return ServerTurns(-(-self._slots.limit // len(self._pool.members)))
+        return LoadBalancer(-(-self._slots.limit // len(self._pool.members)))
 
     def _begin(self, encode: Encode, threads: Executor, segment: Segment) -> ActiveSegment:
         manifest = self._job.state.manifest

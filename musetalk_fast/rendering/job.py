@@ -18,9 +18,9 @@ from musetalk_fast.rendering.face_table import FaceTable, open_face_table
 from musetalk_fast.rendering.face_table_writer import FaceTableWriter
 from musetalk_fast.rendering.faceless import FacelessFrames
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
-from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
 from musetalk_fast.rendering.planned_input import FileState
+from musetalk_fast.rendering.shared_avatars import KnownAvatars
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.parts import Part

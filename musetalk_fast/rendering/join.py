@@ -9,9 +9,9 @@ from musetalk_fast.planning import Plan
 from musetalk_fast.planning.concurrency import processors
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory
-from musetalk_fast.rendering.plan_sound import sound_track
 from musetalk_fast.rendering.planned_input import FileState, PlannedInput
 from musetalk_fast.rendering.resume import discard_archives
+from musetalk_fast.rendering.sound_track import sound_track
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.containers import CONTAINERS
 from musetalk_fast.video.frame_names import FrameNames

@@ -15,9 +15,9 @@ from musetalk_fast.media.image import Asset
 from musetalk_fast.planning import Plan, check_place, load_inputs, other_files, plan_render
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory
-from musetalk_fast.rendering.known_avatars import KnownAvatars
 from musetalk_fast.rendering.planned_input import file_state
 from musetalk_fast.rendering.resume import adopt, settle
+from musetalk_fast.rendering.shared_avatars import KnownAvatars
 from musetalk_fast.threads import CancelFlag, call_in_loop, run_in_thread, thread_errors
 from musetalk_fast.video.containers import frame_names
 

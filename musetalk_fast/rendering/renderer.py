@@ -20,6 +20,7 @@ from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
 from musetalk_fast.rendering.loading import RenderRequest, load_job
+from musetalk_fast.rendering.pipe_parts import send_as_made
 from musetalk_fast.rendering.progress import (
     JoinProgress,
     foreign_event,
@@ -29,7 +30,6 @@ from musetalk_fast.rendering.progress import (
 )
 from musetalk_fast.rendering.result import RenderResult, StageClock, done_event, make_result
 from musetalk_fast.rendering.resume import missing_segments
-from musetalk_fast.rendering.sending import send_as_made
 from musetalk_fast.threads import CancelFlag, call_in_loop, in_threads, run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.containers import place_of

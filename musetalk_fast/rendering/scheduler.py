@@ -12,9 +12,9 @@ from musetalk_fast.errors import MuseTalkError, ProtocolError, ServerBusyError
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
-from musetalk_fast.rendering.late_streams import lags, stalls
+from musetalk_fast.rendering.load_balancer import LoadBalancer
 from musetalk_fast.rendering.segment import ActiveSegment
-from musetalk_fast.rendering.server_turns import ServerTurns
+from musetalk_fast.rendering.speculation import lags, stalls
 from musetalk_fast.video.parts import Part
 
 _POLL_INTERVAL_SECS = 0.5
@@ -32,7 +32,7 @@ class Scheduler:
         on_part: called with each finished part.
         on_corrupt: called with the server whose frame could not be decoded.
         slots: what it shares with other renders at work; None: it is alone.
-        turns: of the servers; None: whoever asks first gets the next segment.
+        balancer: of the servers; None: whoever asks first gets the next segment.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Scheduler:
         on_part: Callable[[Segment, Part], None],
         on_corrupt: Callable[[Member, ProtocolError], None],
         slots: EncoderSlots | None = None,
-        turns: ServerTurns | None = None,
+        balancer: LoadBalancer | None = None,
     ) -> None:
         self._waiting = deque(segments)
         self._active: list[ActiveSegment] = []
@@ -55,7 +55,7 @@ class Scheduler:
         self._on_part = on_part
         self._on_corrupt = on_corrupt
         self._slots = slots
-        self._turns = turns or ServerTurns(sys.maxsize)
+        self._balancer = balancer or LoadBalancer(sys.maxsize)
         self._changed = asyncio.Event()
         self._corrupt_counts: dict[int, int] = {}
         self._frames = 0
@@ -89,7 +89,7 @@ class Scheduler:
             active = self._pick(member) if member.may_stream else None
             if active is not None:
                 return active
-            with self._turns.waiting(member):
+            with self._balancer.waiting(member):
                 await self._wait_for_change()
         return None
 
@@ -196,7 +196,7 @@ class Scheduler:
             and len(open_segments) < self._limit
             and len(self._active) < self._max_active
             and (self._slots is None or self._slots.has_free())
-            and self._turns.may_begin(member)
+            and self._balancer.may_begin(member)
         ):
             return self._start(self._waiting.popleft())
         if self._waiting:

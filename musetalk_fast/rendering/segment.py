@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from musetalk_fast.client.pool import Member
 from musetalk_fast.errors import FrameOrderError
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.queue import FrameQueue
+from musetalk_fast.rendering.frame_queue import FrameQueue
 from musetalk_fast.threads import thread_errors, wait_until_ended
 from musetalk_fast.video.compositor import NoCrop
 from musetalk_fast.video.parts import Part

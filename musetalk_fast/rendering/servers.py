@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from functools import partial
 
-from musetalk_fast.builtin import BuiltinServer
 from musetalk_fast.client.negotiate import NegotiatedServer, open_server, probe
 from musetalk_fast.client.pool import Member, Pool
 from musetalk_fast.client.server_link import ServerLink
@@ -13,6 +12,7 @@ from musetalk_fast.config import BUILTIN, DEFAULT_SERVER, Settings
 from musetalk_fast.errors import ServerError, ServerUnreachableError
 from musetalk_fast.events import OnEvent, WarningEvent
 from musetalk_fast.rendering.progress import failure_event
+from musetalk_fast.server_process import ServerProcess
 
 _FALLBACK_NOTE = (
     f"no MuseTalk server at {DEFAULT_SERVER}: using the built-in preview engine "
@@ -61,7 +61,7 @@ async def _connect(url: str, settings: Settings, stack: AsyncExitStack) -> Negot
     builtin = url == BUILTIN
     async with AsyncExitStack() as attempt:
         if builtin:
-            url = (await attempt.enter_async_context(BuiltinServer())).address
+            url = (await attempt.enter_async_context(ServerProcess())).address
         server = await open_server(url, settings.server, attempt, builtin=builtin)
         stack.push_async_exit(attempt.pop_all())
         return server

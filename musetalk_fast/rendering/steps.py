@@ -31,13 +31,13 @@ from musetalk_fast.rendering.executor import make_parts
 from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import PLAN, SUFFIX, JobDirectory, locked_job_directory
 from musetalk_fast.rendering.join import join_parts
-from musetalk_fast.rendering.joined_before import (
+from musetalk_fast.rendering.ownership import check_entries
+from musetalk_fast.rendering.planned_input import has_changed
+from musetalk_fast.rendering.previous_join import (
     before_event,
     joined_before,
     joined_without_plan,
 )
-from musetalk_fast.rendering.ownership import check_entries
-from musetalk_fast.rendering.planned_input import has_changed
 from musetalk_fast.rendering.progress import JoinProgress, foreign_event, plan_event
 from musetalk_fast.rendering.resume import adopt, discard_archives, missing_segments
 from musetalk_fast.rendering.servers import open_servers

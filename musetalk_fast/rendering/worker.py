@@ -15,8 +15,8 @@ from musetalk_fast.errors import (
     ServerSlowError,
 )
 from musetalk_fast.events import OnEvent
+from musetalk_fast.rendering.frame_queue import QueueClosedError
 from musetalk_fast.rendering.progress import failure_event
-from musetalk_fast.rendering.queue import QueueClosedError
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 from musetalk_fast.rendering.session import Session

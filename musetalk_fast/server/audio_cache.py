@@ -10,7 +10,7 @@ from pathlib import Path
 from musetalk_fast.engines.base import Engine
 from musetalk_fast.media.wav import open_speech
 from musetalk_fast.server.avatar_cache import OnStage
-from musetalk_fast.server.fair_turns import FairTurns
+from musetalk_fast.server.fair_queue import FairQueue
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
 
@@ -22,7 +22,7 @@ def recording_cache(
     engine: Engine, store: AssetStore, thread: Executor, keep: int, on_stage: OnStage
 ) -> Recordings:
     """Prepares recordings in a thread, one after the other, users in turn; keeps the last ones."""
-    turns = FairTurns()
+    turns = FairQueue()
 
     def prepare(path: Path, watch: JobControl) -> object:
         with on_stage("prepare_recording"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from musetalk_fast.engines.base import Engine, PreparedAvatar
 from musetalk_fast.kernels.paste_rows import window
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.fair_turns import FairTurns
+from musetalk_fast.server.fair_queue import FairQueue
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
@@ -81,7 +81,7 @@ def avatar_cache(
     engine: Engine, store: AssetStore, thread: Executor, limits: Limits, on_stage: OnStage
 ) -> Avatars:
     """Prepares avatars in a thread, one after the other, users in turn; keeps the last ones."""
-    turns = FairTurns()
+    turns = FairQueue()
 
     def prepare(path: Path, options: AvatarOptions, watch: JobControl) -> ReadyAvatar:
         with on_stage("prepare_avatar"):

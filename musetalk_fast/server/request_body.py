@@ -11,7 +11,7 @@ from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.services import SERVICES
-from musetalk_fast.server.upload_pace import UploadPace
+from musetalk_fast.server.upload_rate import UploadRate
 from musetalk_fast.wire.printable import printable
 
 _MAX_VALUES = 50_000
@@ -73,17 +73,17 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
             "send the body as it is, without a Content-Encoding",
         )
     await _continue(request)
-    pace, clock = UploadPace(request.app[SERVICES].limits), asyncio.get_running_loop().time
+    rate, clock = UploadRate(request.app[SERVICES].limits), asyncio.get_running_loop().time
     while not request.content.at_eof():
         since, chunk = clock(), b""
         try:
-            async with asyncio.timeout(pace.patience):
+            async with asyncio.timeout(rate.patience):
                 chunk = await request.content.readany()
         except TimeoutError:
-            pass  # too long or not: the pace knows
+            pass  # too long or not: `add` decides
         except web.RequestPayloadError:
             raise RefusalError(400, "MTF-REQUEST", "the body's chunks are damaged") from None
-        pace.add(clock() - since, len(chunk))
+        rate.add(clock() - since, len(chunk))
         if chunk:
             request.app[SERVICES].metrics.received(len(chunk))
             yield chunk

@@ -16,12 +16,12 @@ from musetalk_fast.engines.base import Engine, EngineInfo, MakeEngine, WorkerCou
 from musetalk_fast.server.audio_cache import Recordings, recording_cache
 from musetalk_fast.server.avatar_cache import Avatars, avatar_cache
 from musetalk_fast.server.batcher import Batcher
-from musetalk_fast.server.engine_watch import EngineWatch, workers_of
+from musetalk_fast.server.engine_health import EngineHealth, workers_of
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.job_registry import Jobs
 from musetalk_fast.server.limiter import ByteBudget, Limiter
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.memory_watch import MemoryWatch
+from musetalk_fast.server.memory_pressure import MemoryPressure
 from musetalk_fast.server.metrics import Metrics
 from musetalk_fast.server.quotas import Quotas
 from musetalk_fast.server.store import AssetStore
@@ -52,8 +52,8 @@ class Services:
 
     def __init__(self, store_dir: Path, limits: Limits, *, names_users: bool = False) -> None:
         self.metrics = Metrics()
-        self.memory = MemoryWatch()
-        self._watch = EngineWatch()
+        self.memory = MemoryPressure()
+        self._health = EngineHealth()
         self.names_users = names_users
         self.limits = limits
         self.store = AssetStore(store_dir, limits.store_bytes, limits.max_asset_bytes)
@@ -72,7 +72,7 @@ class Services:
             return "draining"
         if not self.ready.done():
             return "loading"
-        if self.is_loaded and self._watch.has_failed(
+        if self.is_loaded and self._health.has_failed(
             self.workers, self.ready.result().batcher.began
         ):
             return "engine_failed"
@@ -107,7 +107,7 @@ class Services:
             self._failed(error)
             return
         self.memory.worked()
-        self._watch.worked()
+        self._health.worked()
         self.metrics.made(users if self.names_users else Counter({"": users.total()}), secs)
 
     @contextmanager
@@ -122,7 +122,7 @@ class Services:
 
     def _failed(self, error: Exception) -> None:
         self.memory.failed(error)
-        self._watch.failed(error)
+        self._health.failed(error)
 
 
 SERVICES = web.AppKey("services", Services)

@@ -21,7 +21,7 @@ from musetalk_fast.server.store_refusals import (
     quota_full,
     store_full,
 )
-from musetalk_fast.server.store_shares import StoreShares
+from musetalk_fast.server.store_usage import StoreUsage
 from musetalk_fast.server.users import User
 from musetalk_fast.storage import AtomicFile, sync_file
 from musetalk_fast.threads import run_in_thread
@@ -73,7 +73,7 @@ class AssetStore:
         self._longest = min(longest, budget)
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._leases: Counter[str] = Counter()
-        self._shares = StoreShares()
+        self._usage = StoreUsage()
         self._verifier = AssetVerifier(folder)
         self._bytes = 0
         self._incoming = 0
@@ -119,7 +119,7 @@ class AssetStore:
 
     def claim(self, name: str, user: User) -> None:
         """An asset that is here is used by somebody; one that an earlier server left is theirs."""
-        self._shares.add(name, self._sizes[name], user)
+        self._usage.add(name, self._sizes[name], user)
 
     async def verify(self, name: str) -> None:
         """Read a leased asset before it is used.
@@ -191,14 +191,14 @@ class AssetStore:
         """Count an asset whose bytes were hashed when they were written."""
         self._bytes += length - self._sizes.pop(name, 0)
         self._sizes[name] = length
-        self._shares.add(name, length, user)
+        self._usage.add(name, length, user)
         self._verifier.add(name)
 
     def _remove(self, name: str) -> None:
         remove_asset(self._folder / name)
         self._verifier.forget(name)
         length = self._sizes.pop(name, 0)
-        self._shares.forget(name, length)
+        self._usage.forget(name, length)
         self._bytes -= length
 
     async def _is_whole(self, name: str) -> bool:
@@ -216,13 +216,13 @@ class AssetStore:
         finally:
             self._bytes -= reservation.size
             self._incoming -= reservation.size
-            self._shares.count(user.name, -reservation.size)
+            self._usage.count(user.name, -reservation.size)
 
     def _reserve(self, size: int, more: int, user: User) -> None:
         check_asset_length(size, self._longest, user)
         self._make_space_of(user, more)
         self._make_space(more)
-        self._shares.count(user.name, more)
+        self._usage.count(user.name, more)
         self._bytes += more
         self._incoming += more
 
@@ -241,11 +241,11 @@ class AssetStore:
     def _make_space_of(self, user: User, size: int) -> None:
         """Remove the user's own assets until `size` more are within the quota."""
         for name in list(self._sizes):
-            if self._shares.fits(size, user):
+            if self._usage.fits(size, user):
                 return
-            if self._shares.belongs(name, user) and not self._leases[name]:
+            if self._usage.belongs(name, user) and not self._leases[name]:
                 self._remove(name)
-        if not self._shares.fits(size, user):
+        if not self._usage.fits(size, user):
             raise quota_full(user)
 
     def _make_space(self, size: int) -> None:

@@ -9,4 +9,4 @@ from musetalk_fast.types.arrays import *
 from musetalk_fast.types.choices import *
 from musetalk_fast.types.engine_faces import *
 from musetalk_fast.types.sample_colour import *
-from musetalk_fast.types.time_line import *
+from musetalk_fast.types.timeline import *

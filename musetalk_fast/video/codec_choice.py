@@ -6,12 +6,12 @@ from pathlib import Path
 
 from musetalk_fast.config import AUTO_CODEC, OutputSettings
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.video.available_encoders import opens_here
 from musetalk_fast.video.codec import Codec
 from musetalk_fast.video.codec_table import CODECS, FAMILIES, find_codec
 from musetalk_fast.video.containers import CONTAINERS, ContainerFormat, container_of
 from musetalk_fast.video.device_reasons import absent
 from musetalk_fast.video.encoder_options import has_alpha
-from musetalk_fast.video.encoder_survey import opens_here
 
 
 def keeps_alpha(settings: OutputSettings, output: Path) -> bool:

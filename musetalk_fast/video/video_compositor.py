@@ -22,7 +22,7 @@ from musetalk_fast.video.mouth_motion import mouth_points
 from musetalk_fast.wire.crop_codec import CropReader
 from musetalk_fast.wire.messages import Frame, FullFrame
 
-SeenPart: TypeAlias = Callable[[Planes, Box], NDArray[np.int16]]
+EngineView: TypeAlias = Callable[[Planes, Box], NDArray[np.int16]]
 """What crops are blended with, as an engine sees it: see `VideoCompositor`."""
 
 
@@ -72,7 +72,7 @@ class VideoCompositor:
         match_colour: bool = False,
         table: CropTable | None = None,
         to_levels: ToLevels | None = None,
-        seen: SeenPart | None = None,
+        seen: EngineView | None = None,
     ) -> None:
         self._shown = shown
         self._table, self._seen = table, seen

@@ -30,7 +30,7 @@ from musetalk_fast.batching.run import make_folder
 from musetalk_fast.config import AvatarSettings, OutputSettings, ProcessingSettings, Settings
 from musetalk_fast.events import FacesEvent, SegmentEvent, UploadEvent
 from musetalk_fast.planning.segment_choice import SegmentChoice
-from musetalk_fast.rendering import known_avatars
+from musetalk_fast.rendering import shared_avatars
 from musetalk_fast.rendering.steps import render_segments, write_plan
 
 sys.path.insert(0, str(REPOSITORY / "tests/server"))
@@ -182,9 +182,9 @@ def test_jobs_at_once_send_and_prepare_their_avatar_once(
     tmp_path: Path, preview_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    see = known_avatars.see_avatar
+    see = shared_avatars.see_avatar
     monkeypatch.setattr(
-        known_avatars,
+        shared_avatars,
         "see_avatar",
         lambda wanted, on_event: (opened.append(wanted.path), see(wanted, on_event))[1],
     )

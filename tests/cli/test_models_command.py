@@ -11,7 +11,7 @@ import pytest
 from loopback_hub import LoopbackHub, serving_hub
 
 from musetalk_fast.cli.main import main
-from musetalk_fast.models.published import DRAFT, MUSETALK_15, OPTIONAL
+from musetalk_fast.models.published_files import DRAFT, MUSETALK_15, OPTIONAL
 
 Models = Callable[..., tuple[int, str, str]]
 

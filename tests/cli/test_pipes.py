@@ -17,7 +17,7 @@ import pytest
 from musetalk_fast.cli.piping import refuse_pipes
 from musetalk_fast.config import OutputSettings, Settings
 from musetalk_fast.errors import OutputFormatError, PlanError, UsageError
-from musetalk_fast.rendering.into_pipe import piped_name
+from musetalk_fast.rendering.pipe_render import piped_name
 from musetalk_fast.rendering.steps import open_plan
 
 REPOSITORY = Path(__file__).parents[2]

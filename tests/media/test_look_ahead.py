@@ -14,8 +14,8 @@ from musetalk_fast.config import Settings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import Event, FacesEvent, WarningEvent
 from musetalk_fast.media.frame_size import Placement
-from musetalk_fast.planning import face_look
-from musetalk_fast.planning.face_look import look_for_face
+from musetalk_fast.planning import early_face_check
+from musetalk_fast.planning.early_face_check import look_for_face
 from musetalk_fast.types import Picture
 
 
@@ -49,13 +49,13 @@ def test_a_mouth_that_the_frame_does_not_show_is_said(astronaut: Picture) -> Non
     assert "the mouth is cut off" in said
     for top, is_cut in ((0.0, False), (-300.0, True)):
         placement = Placement(1, 1, 0, top, (512, 512), (512, 300))
-        assert face_look.is_cut_off(mouth, placement) == is_cut
+        assert early_face_check.is_cut_off(mouth, placement) == is_cut
 
 
 def test_without_one_in_time_the_first_frame_says_why(
     astronaut: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face_look, "_MAX_LOOKS", 1)
+    monkeypatch.setattr(early_face_check, "_MAX_LOOKS", 1)
     avatar = _avatar(astronaut[:96, :96], 1000)
     with pytest.raises(NoFaceError) as refused:
         look_for_face(avatar, Settings(), lambda _event: None)

@@ -19,7 +19,7 @@ from musetalk_fast.media.face.mask_region import (
     first_row,
     region_of,
 )
-from musetalk_fast.media.face.parsed_square import (
+from musetalk_fast.media.face.parsing_square import (
     mesh_labels,
     parser_input,
     softened,

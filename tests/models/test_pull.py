@@ -23,7 +23,7 @@ from musetalk_fast.models.inventory import (
     raise_for_faults,
     verify,
 )
-from musetalk_fast.models.published import (
+from musetalk_fast.models.published_files import (
     DRAFT,
     FACE_PARSER,
     MUSETALK_10_UNET,
@@ -31,7 +31,7 @@ from musetalk_fast.models.published import (
     OPTIONAL,
 )
 from musetalk_fast.models.pull import Pulled, pull
-from musetalk_fast.models.record import RecordedFile, read_record, write_record
+from musetalk_fast.models.pull_record import RecordedFile, read_record, write_record
 from musetalk_fast.storage import FolderLock
 
 SMALL, UNET = MUSETALK_15[0], MUSETALK_15[-1]

@@ -23,7 +23,7 @@ from musetalk_fast import AvatarSettings, OutputSettings, ServerSettings, Settin
 from musetalk_fast.engines.base import CropRequest, Engine
 from musetalk_fast.engines.musetalk.face_parser import FaceParser
 from musetalk_fast.media.face import FaceFinder, find_face
-from musetalk_fast.media.face.parsed_square import mesh_labels
+from musetalk_fast.media.face.parsing_square import mesh_labels
 from musetalk_fast.types import AvatarOptions
 
 FPS, SAMPLES = 60, 960

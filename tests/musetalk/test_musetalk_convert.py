@@ -19,7 +19,7 @@ from musetalk_fast.errors import OutputWriteError, WeightsFormatError, WeightsMi
 from musetalk_fast.models import convert as conversion
 from musetalk_fast.models.convert import Conversion, convert
 from musetalk_fast.models.inventory import FileState, inventory, verify
-from musetalk_fast.models.record import read_record
+from musetalk_fast.models.pull_record import read_record
 
 CPU = Accelerator(torch.device("cpu"), torch.float32, None, 1)
 UNET = "musetalkV15/unet.pth"

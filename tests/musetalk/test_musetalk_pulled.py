@@ -21,7 +21,7 @@ from musetalk_fast.engines.musetalk.networks import build_draft, load_networks
 from musetalk_fast.models.convert import convert
 from musetalk_fast.models.hub_access import HubAccess
 from musetalk_fast.models.inventory import FileState, verify
-from musetalk_fast.models.published import DRAFT, FACE_PARSER, OPTIONAL, PublishedFile
+from musetalk_fast.models.published_files import DRAFT, FACE_PARSER, OPTIONAL, PublishedFile
 from musetalk_fast.models.pull import pull
 
 CPU = Accelerator(torch.device("cpu"), torch.float32, None, 1)

@@ -144,10 +144,10 @@ def test_a_worker_is_started_until_it_is_there_and_is_the_same(pool, monkeypatch
     wanted = pool.crops(latents, tokens)
     start, info, failures = pool._start, pool.info, ["fork", "info"]
 
-    def fail_at_first(place):
+    def fail_at_first(device):
         if failures and failures.pop(0) == "fork":
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-        worker = start(place)
+        worker = start(device)
         if not caplog.text.count("it has other weights"):
             wait = worker.wait
             monkeypatch.setattr(worker, "wait", lambda limit: replace(wait(limit), digest="0" * 8))
@@ -171,7 +171,7 @@ def test_a_worker_is_started_until_it_is_there_and_is_the_same(pool, monkeypatch
 def test_a_pool_that_ends_lets_nobody_wait(models) -> None:
     """Not for a worker, and not for what a worker is at."""
     pool = start_workers(options(models), "cpu")
-    place, worker = pool._idle.get()
+    device, worker = pool._idle.get()
     with ThreadPoolExecutor(2) as threads:
         waiting = threads.submit(pool.features, np.zeros(1, np.float32))
         long_work = [np.repeat(each, 1000, axis=0) for each in inputs(1)]
@@ -186,7 +186,7 @@ def test_a_pool_that_ends_lets_nobody_wait(models) -> None:
             waiting.result(60)
     with pytest.raises(WorkerEndedError, match="ends"):
         pool.features(np.zeros(1, np.float32))
-    assert place.name == "CPU worker 0"
+    assert device.name == "CPU worker 0"
 
 
 def test_a_gpu_that_failed_ends_its_process(models, monkeypatch) -> None:

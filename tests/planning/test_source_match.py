@@ -19,7 +19,7 @@ from musetalk_fast.events import Event, WarningEvent
 from musetalk_fast.planning import SegmentChoice, make_plan
 from musetalk_fast.planning.source_match import matched
 from musetalk_fast.rendering.steps import render_segments, write_plan
-from musetalk_fast.video import codec_choice, encoder_selection, encoder_survey
+from musetalk_fast.video import available_encoders, codec_choice, encoder_selection
 
 SPEECH = Path(__file__).parents[1] / "data/short.wav"
 SIZE = 128
@@ -118,7 +118,7 @@ def test_a_codec_that_the_file_does_not_take_is_no_silent_other_one(tmp_path: Pa
 def test_a_machine_without_the_plans_encoder_fails_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if encoder_survey.probe("h264_nvenc").opens:
+    if available_encoders.probe("h264_nvenc").opens:
         pytest.skip("the hardware is here")
     Image.new("RGB", (SIZE, SIZE)).save(tmp_path / "a.png")
     settings = Settings(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from musetalk_fast.client.pool import Member
 from musetalk_fast.client.server_link import ServerLink
-from musetalk_fast.rendering.queue import QueueClosedError
+from musetalk_fast.rendering.frame_queue import QueueClosedError
 from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.parts import Part

@@ -27,7 +27,7 @@ from musetalk_fast.rendering import coding as coding_module
 from musetalk_fast.rendering.coding import Codings
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.jobdir import JobDirectory
-from musetalk_fast.rendering.known_avatars import KnownAvatars
+from musetalk_fast.rendering.shared_avatars import KnownAvatars
 from musetalk_fast.types import Box, CropEncoding, Face, StillRowsMode
 from musetalk_fast.video import band_segment, first_frame, still_rows
 from musetalk_fast.video.band_check import LeakError

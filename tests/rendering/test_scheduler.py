@@ -16,12 +16,12 @@ from musetalk_fast import errors
 from musetalk_fast.client.pool import Member
 from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering import late_streams
 from musetalk_fast.rendering import scheduler as scheduler_module
+from musetalk_fast.rendering import speculation
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
+from musetalk_fast.rendering.load_balancer import LoadBalancer
 from musetalk_fast.rendering.scheduler import Scheduler
 from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
-from musetalk_fast.rendering.server_turns import ServerTurns
 from musetalk_fast.video.parts import Part
 
 CUT = errors.StreamCutError("cut")
@@ -37,14 +37,14 @@ class Render:
         segments: int,
         limit: int = 2,
         slots: EncoderSlots | None = None,
-        turns: ServerTurns | None = None,
+        balancer: LoadBalancer | None = None,
     ) -> None:
         self.done: list[int] = []
         self.blamed: list[tuple[str, str]] = []
         begin = partial(ActiveSegment, encode=encoder, threads=threads)
         cut = [Segment(number, 4 * number, 4 * number + 4) for number in range(segments)]
         self.scheduler = Scheduler(
-            *(cut, limit, begin, 2, self._on_part, self._on_corrupt, slots, turns)
+            *(cut, limit, begin, 2, self._on_part, self._on_corrupt, slots, balancer)
         )
 
     def _on_part(self, segment: Segment, _part: object) -> None:
@@ -266,11 +266,11 @@ async def test_a_stream_that_stops_is_continued_by_an_idle_server(
     stats.record_frames(1)
     again = asyncio.ensure_future(render.scheduler.next_segment(first))
     for name in ("second", "third"):  # the second one stops, too
-        monkeypatch.setattr(late_streams, "_STALLED_SECS", 3600.0)
+        monkeypatch.setattr(speculation, "_STALLED_SECS", 3600.0)
         waiting = asyncio.ensure_future(render.scheduler.next_segment(member(name)))
         await asyncio.wait([waiting], timeout=0.1)
         assert not waiting.done()
-        monkeypatch.setattr(late_streams, "_STALLED_SECS", 0.0)
+        monkeypatch.setattr(speculation, "_STALLED_SECS", 0.0)
         assert await asyncio.wait_for(waiting, 60) is active
         stats = StreamStats(member(name))
         active.streams.append(stats)
@@ -378,7 +378,7 @@ async def test_a_server_with_fewer_streams_comes_first(threads: ThreadPoolExecut
     busy.again().stream_begins()
     with EncoderSlots(1) as slots:
         first = Render(threads, Encoder(), 1, slots=slots)
-        render = Render(threads, Encoder(), 1, slots=slots, turns=ServerTurns(2))
+        render = Render(threads, Encoder(), 1, slots=slots, balancer=LoadBalancer(2))
         with slots.shared_by(first.scheduler), slots.shared_by(render.scheduler):
             active, stats = await _take(first.scheduler, member())
             asked = [
@@ -396,7 +396,7 @@ async def test_a_server_with_fewer_streams_comes_first(threads: ThreadPoolExecut
 async def test_a_server_has_no_more_than_its_share_of_all_streams(
     threads: ThreadPoolExecutor,
 ) -> None:
-    render, server = Render(threads, Encoder(), 1, turns=ServerTurns(2)), member()
+    render, server = Render(threads, Encoder(), 1, balancer=LoadBalancer(2)), member()
     other = server.again()
     for _ in range(2):
         other.stream_begins()

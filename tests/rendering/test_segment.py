@@ -12,7 +12,7 @@ from active_segments import Encoder, frames, member
 
 from musetalk_fast import errors
 from musetalk_fast.planning import Segment
-from musetalk_fast.rendering.queue import QueueClosedError
+from musetalk_fast.rendering.frame_queue import QueueClosedError
 from musetalk_fast.rendering.segment import ActiveSegment, StreamStats
 
 

@@ -76,13 +76,13 @@ except BaseException as error:
 
 CHILD = """
 import resource
-from musetalk_fast.builtin import BuiltinServer
+from musetalk_fast.server_process import ServerProcess
 from musetalk_fast.cli.signals import run
 from musetalk_fast.errors import ServerFailedError
 
 async def start():
     resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
-    async with BuiltinServer():
+    async with ServerProcess():
         pass
 
 try:

@@ -13,8 +13,8 @@ from server_process import avatar
 
 from musetalk_fast.engines.base import CropRequest, EngineFigures, WorkerCount
 from musetalk_fast.errors import DeviceFaultError, DeviceMemoryError
-from musetalk_fast.server.engine_watch import STUCK_SECS, EngineWatch
-from musetalk_fast.server.memory_watch import SHORT_SECS, MemoryWatch
+from musetalk_fast.server.engine_health import STUCK_SECS, EngineHealth
+from musetalk_fast.server.memory_pressure import SHORT_SECS, MemoryPressure
 from musetalk_fast.server.users import KeyRing, User
 
 Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -146,7 +146,7 @@ async def test_an_engine_that_cannot_work_is_said(tmp_path: Path) -> None:
 
 def test_a_batch_that_does_not_come_is_noticed() -> None:
     now = 1000.0
-    watch = EngineWatch(lambda: now)
+    watch = EngineHealth(lambda: now)
     assert not watch.has_failed(None, None)
     assert not watch.has_failed(None, now - STUCK_SECS)
     now += 1
@@ -155,7 +155,7 @@ def test_a_batch_that_does_not_come_is_noticed() -> None:
 
 def test_a_want_of_memory_is_forgotten_after_a_while() -> None:
     now = 0.0
-    watch = MemoryWatch(lambda: now)
+    watch = MemoryPressure(lambda: now)
     watch.failed(ValueError("no"))
     assert not watch.is_short
     watch.failed(MemoryError())

@@ -15,7 +15,7 @@ from server_process import sha256
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limiter import ByteBudget
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.upload_pace import UploadPace
+from musetalk_fast.server.upload_rate import UploadRate
 from musetalk_fast.server.users import KeyRing
 
 JSON = "application/json"
@@ -79,19 +79,19 @@ async def test_a_slow_honest_upload_succeeds(tmp_path: Path) -> None:
 
 
 def test_the_pace() -> None:
-    pace = UploadPace(Limits(body_rate=100, body_rate_secs=10.0, body_secs=45.0))
-    assert pace.patience == 10
+    rate = UploadRate(Limits(body_rate=100, body_rate_secs=10.0, body_secs=45.0))
+    assert rate.patience == 10
     for secs, length in ((9.0, 1), (1.0, 999), (0.0, 10**9), (10.0, 0), (10.0, 1000), (9.0, 999)):
-        pace.add(secs, length)
-    assert pace.patience == 1
+        rate.add(secs, length)
+    assert rate.patience == 1
     with pytest.raises(RefusalError, match="slower than 100 bytes a second"):
-        pace.add(1.0, 0)
-    pace = UploadPace(Limits(body_rate=100, body_rate_secs=10.0, body_secs=45.0))
+        rate.add(1.0, 0)
+    rate = UploadRate(Limits(body_rate=100, body_rate_secs=10.0, body_secs=45.0))
     for _ in range(4):
-        pace.add(10.0, 10**9)
-    assert pace.patience == 5
+        rate.add(10.0, 10**9)
+    assert rate.patience == 5
     with pytest.raises(RefusalError, match="not come in 45 s") as caught:
-        pace.add(5.0, 10**9)
+        rate.add(5.0, 10**9)
     assert (caught.value.status, caught.value.code) == (408, "MTF-REQUEST-SLOW")
 
 

@@ -22,7 +22,7 @@ from musetalk_fast.errors import InvalidSettingError
 from musetalk_fast.server import avatar_cache
 from musetalk_fast.server.batcher import Batcher
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.fair_turns import FairTurns
+from musetalk_fast.server.fair_queue import FairQueue
 from musetalk_fast.server.key_file import read_keys
 from musetalk_fast.server.quotas import Quotas
 from musetalk_fast.server.users import KeyRing, Quota, User
@@ -245,8 +245,8 @@ class _Preparing(PatternEngine):
 async def test_users_take_turns_with_preparations_whatever_their_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns = FairTurns()
-    monkeypatch.setattr(avatar_cache, "FairTurns", lambda: turns)
+    turns = FairQueue()
+    monkeypatch.setattr(avatar_cache, "FairQueue", lambda: turns)
     names = ("anna", "ben", "chris")
     keys = KeyRing({name: User(name) for name in names})
     engine = _Preparing()
@@ -280,7 +280,7 @@ async def test_users_take_turns_with_preparations_whatever_their_number(
 
 
 async def test_who_has_gone_while_waiting_keeps_no_turn() -> None:
-    turns, order = FairTurns(), list[str]()
+    turns, order = FairQueue(), list[str]()
 
     async def work(user: str) -> None:
         async with turns.turn({user: 1}):

@@ -20,7 +20,7 @@ from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import EncoderError, UsageError
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.types import BT709
-from musetalk_fast.video import codec_choice, encoder_selection, encoder_survey
+from musetalk_fast.video import available_encoders, codec_choice, encoder_selection
 from musetalk_fast.video.codec import DEFAULT_QUALITY, Codec
 from musetalk_fast.video.codec_levels import profile_warning
 from musetalk_fast.video.codec_table import CODECS
@@ -328,7 +328,7 @@ def test_what_keeps_hardware_from_opening(codec: str, reason: str, said: str, wa
 
 
 def test_without_a_driver_nvenc_speaks_of_no_permission() -> None:
-    if encoder_survey.probe("h264_nvenc").opens:
+    if available_encoders.probe("h264_nvenc").opens:
         pytest.skip("the hardware is here")
     for _ in range(2):  # FFmpeg's log is silent of what it has said before
         with pytest.raises(EncoderError) as raised:
@@ -340,7 +340,7 @@ def test_a_part_that_hardware_does_not_begin_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as one session too many in the middle of a render."""
-    if encoder_survey.probe("h264_nvenc").opens:
+    if available_encoders.probe("h264_nvenc").opens:
         pytest.skip("the hardware is here")
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(encoder_selection, "try_encoder", lambda *_: None)

@@ -10,12 +10,12 @@ import pytest
 from musetalk_fast.config import OutputSettings
 from musetalk_fast.errors import EncoderError, OutputFormatError
 from musetalk_fast.types import BT709, PRESETS, Container
+from musetalk_fast.video.available_encoders import probe_all
 from musetalk_fast.video.codec_table import CODECS, FAMILIES
 from musetalk_fast.video.containers import CONTAINERS, container_of
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import resolve
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.encoder_survey import probe_all
 from musetalk_fast.video.thread_priority import keeping_thread_priority
 from musetalk_fast.wire.records import record_identity
 

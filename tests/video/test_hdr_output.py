@@ -17,7 +17,7 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.kernels.planes import LAYOUTS
 from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.video import VideoSource
-from musetalk_fast.media.video.seen_part import SeenPart
+from musetalk_fast.media.video.engine_view import EngineView
 from musetalk_fast.media.video.tone_curve import HLG, PQ, WHITE, ToneCurve
 from musetalk_fast.media.video.tone_tables import crop_table
 from musetalk_fast.types import (
@@ -115,7 +115,7 @@ def test_an_untouched_crop_changes_nothing_and_the_output_is_tagged(
     encoder = resolve(settings, output, *SIZE, FPS, colour, depth=source.bit_depth)
     assert (encoder.codec, encoder.pix_fmt) == ("libx265", DEEP.name)
     shown = (ShownFrame(0, own, FACE) for _ in range(2))
-    table, seen = crop_table(curve), SeenPart(curve, DEEP)
+    table, seen = crop_table(curve), EngineView(curve, DEEP)
     compositor = VideoCompositor(shown, SIZE, DEEP, FPS, colour, table=table, seen=seen)
     part = PartEncoder(tmp_path / "0", encoder, *SIZE, FPS, colour, 0, "label")
     x, y = BOX.x, BOX.y
@@ -170,7 +170,7 @@ def test_an_untouched_crop_changes_nothing_at_any_edge_of_colour(
     source = VideoSource(path, keeps_hdr=True)
     assert source.tone_curve is not None
     (own,) = source.planes(SourceRun(0, 1, 1), layout)
-    table, seen = crop_table(source.tone_curve), SeenPart(source.tone_curve, layout)
+    table, seen = crop_table(source.tone_curve), EngineView(source.tone_curve, layout)
     for box in (BOX, Box(0, 0, 256, 256), Box(WIDTH - 256, HEIGHT - 256, 256, 256)):
         crop = source.picture(0)[box.y : box.y + 256, box.x : box.x + 256]
         face = Face(0, box, box, FACE.mask)

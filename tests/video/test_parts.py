@@ -26,7 +26,7 @@ from numbered_video import (
 )
 
 from musetalk_fast.errors import EncoderError, OutputPlaceError, OutputWriteError
-from musetalk_fast.storage import files
+from musetalk_fast.storage import atomic_files
 from musetalk_fast.types import BT709
 from musetalk_fast.video.codec_table import CODECS
 from musetalk_fast.video.compositor import StillCompositor
@@ -150,7 +150,7 @@ def test_a_part_is_on_the_disk_before_it_has_its_name(
     def noted(name: str, real: Callable[..., object]) -> Callable[..., object]:
         return lambda *args: (calls.append(name), real(*args))[1]
 
-    monkeypatch.setattr(files.os, "fsync", noted("fsync", os.fsync))
+    monkeypatch.setattr(atomic_files.os, "fsync", noted("fsync", os.fsync))
     monkeypatch.setattr(Path, "replace", noted("rename", Path.replace))
     encode_part(tmp_path / "0.mp4", X264, FPS, range(2))
     assert calls == ["fsync", "rename", "fsync"], "the file, its new name, the folder"

@@ -13,7 +13,7 @@ from musetalk_fast.engines.musetalk.lanczos import mouth_input
 from musetalk_fast.engines.musetalk.latent_file import FaceFrame, LatentWriter, Layout
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.media.face.mask_region import Labels, MaskOptions, Region, region_of
-from musetalk_fast.media.face.parsed_square import mesh_labels, parser_input, softened
+from musetalk_fast.media.face.parsing_square import mesh_labels, parser_input, softened
 from musetalk_fast.types import Box, Crop, Face, Picture
 
 _STILL_DETAIL, _CLIP_DETAIL = 1024, 256

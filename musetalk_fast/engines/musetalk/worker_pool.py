@@ -19,7 +19,7 @@ from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions
 from musetalk_fast.engines.musetalk.compute_worker import Worker
 from musetalk_fast.engines.musetalk.latents import Latents
 from musetalk_fast.engines.musetalk.speech_encoder import Floats
-from musetalk_fast.engines.musetalk.worker_places import Place, places_of, visible_gpus
+from musetalk_fast.engines.musetalk.worker_devices import WorkerDevice, devices_of, visible_gpus
 from musetalk_fast.errors import (
     DeviceError,
     WorkerEndedError,
@@ -44,7 +44,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 class WorkerPool:
-    """Workers, one a place. One that ends, or does not return from a call, is started again.
+    """Workers, one a device. One that ends, or does not return from a call, is started again.
 
     Args:
         call_secs: longest time for one call; None: twenty times that of the slowest when the
@@ -55,20 +55,23 @@ class WorkerPool:
     """
 
     def __init__(
-        self, places: Sequence[Place], options: ComputeOptions, call_secs: float | None = None
+        self,
+        devices: Sequence[WorkerDevice],
+        options: ComputeOptions,
+        call_secs: float | None = None,
     ) -> None:
         self._options = options
-        self._idle: queue.SimpleQueue[tuple[Place, Worker] | None] = queue.SimpleQueue()
-        self._threads = ThreadPoolExecutor(len(places), "worker")
+        self._idle: queue.SimpleQueue[tuple[WorkerDevice, Worker] | None] = queue.SimpleQueue()
+        self._threads = ThreadPoolExecutor(len(devices), "worker")
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._workers: dict[Place, Worker] = {}
+        self._workers: dict[WorkerDevice, Worker] = {}
         self._away = 0
         self._restarts = 0
         began = time.monotonic()
         try:
             # All load at once.
-            started = [(place, self._start(place)) for place in places]
+            started = [(device, self._start(device)) for device in devices]
             infos = [worker.wait() for _, worker in started]
         except BaseException:
             self.close()
@@ -136,18 +139,18 @@ class WorkerPool:
             if taken is None or self._closing.is_set():
                 self._idle.put(None)
                 raise WorkerEndedError("the engine ends")
-            place, worker = taken
+            device, worker = taken
             try:
                 found = worker.do(work, arrays, self.call_secs)
             except WorkerError as gone:
                 error = gone
                 _LOG.error("%s; it is started again", gone)
-                self._start_again(place)
+                self._start_again(device)
                 continue
             except BaseException:
-                self._idle.put((place, worker))
+                self._idle.put((device, worker))
                 raise
-            self._idle.put((place, worker))
+            self._idle.put((device, worker))
             return found
         ready, total, _ = self.workers()
         raise error or WorkersBusyError(
@@ -155,35 +158,35 @@ class WorkerPool:
             "others are being started again"
         )
 
-    def _start(self, place: Place) -> Worker:
-        worker = Worker(place.name, replace(self._options, device=place.device), place.environment)
+    def _start(self, device: WorkerDevice) -> Worker:
+        worker = Worker(device.name, replace(self._options, device=device.kind), device.environment)
         with self._lock:
-            self._workers[place] = worker
+            self._workers[device] = worker
         if self._closing.is_set():
             worker.close()
         return worker
 
-    def _start_again(self, place: Place) -> None:
+    def _start_again(self, device: WorkerDevice) -> None:
         with self._lock:
             self._away += 1
-        threading.Thread(target=self._restart, args=[place], daemon=True).start()
+        threading.Thread(target=self._restart, args=[device], daemon=True).start()
 
-    def _restart(self, place: Place) -> None:
+    def _restart(self, device: WorkerDevice) -> None:
         """Start a worker again, until it is loaded."""
         pause = _FIRST_PAUSE
         while not self._closing.wait(pause):
             try:
-                self._workers[place].close()
-                worker = self._start(place)
+                self._workers[device].close()
+                worker = self._start(device)
                 _check_same(worker.wait(self._load_secs), self.info)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the place is not given up
-                _LOG.error("%s cannot be loaded: %s", place.name, error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the device is not given up
+                _LOG.error("%s cannot be loaded: %s", device.name, error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 with self._lock:
                     self._away -= 1
                     self._restarts += 1
-                self._idle.put((place, worker))
+                self._idle.put((device, worker))
                 return
 
 
@@ -203,13 +206,13 @@ def start_workers(options: ComputeOptions, gpus: str, call_secs: float | None = 
     """Start the workers that `--gpus` names.
 
     Args:
-        gpus: see `places_of`.
+        gpus: see `devices_of`.
         call_secs: see `WorkerPool`.
 
     Raises:
-        errors.MuseTalkError: see `places_of` and `WorkerPool`.
+        errors.MuseTalkError: see `devices_of` and `WorkerPool`.
     """
-    return WorkerPool(places_of(gpus, options.device, visible_gpus()), options, call_secs)
+    return WorkerPool(devices_of(gpus, options.device, visible_gpus()), options, call_secs)
 
 
 def _makes(info: ComputeInfo) -> tuple[str, str, str | None]:

@@ -18,7 +18,7 @@ from musetalk_fast.batching.outcome import failed
 from musetalk_fast.batching.recording_length import recording_secs, shortest_first
 from musetalk_fast.batching.report import JobRecord
 from musetalk_fast.batching.run import make_folders
-from musetalk_fast.batching.stopping import (
+from musetalk_fast.batching.stop_conditions import (
     FailedFastError,
     check_folders,
     loses_servers,

@@ -12,8 +12,8 @@ from typing import Any
 
 import ray
 
-from musetalk_fast.builtin import LOAD_SECS, BuiltinServer
 from musetalk_fast.errors import MuseTalkError, ServersLostError
+from musetalk_fast.server_process import LOAD_SECS, ServerProcess
 from musetalk_fast.storage import make_temporary_folder
 
 RESOURCE = "musetalk"
@@ -66,13 +66,13 @@ class ServerActor:
         listen = ("--host", host, "--port", "0", "--api-key-file", str(key_file))
         name = f"{self._engine} on {host}"
         engine = ("--engine", self._engine)
-        server = BuiltinServer(engine, listen=listen, name=name, start_secs=LOAD_SECS)
+        server = ServerProcess(engine, listen=listen, name=name, start_secs=LOAD_SECS)
         await server.__aenter__()
         self._watching = asyncio.create_task(_end_with(server))
         return server.address
 
 
-async def _end_with(server: BuiltinServer) -> None:
+async def _end_with(server: ServerProcess) -> None:
     await server.wait()
     os._exit(1)  # so that Ray starts the actor again
 

@@ -11,7 +11,7 @@ from musetalk_fast.batching.report import JobRecord
 from musetalk_fast.config import Settings
 from musetalk_fast.farming.portable_settings import absolute_files
 from musetalk_fast.planning import Plan
-from musetalk_fast.rendering.joined_before import joined_before
+from musetalk_fast.rendering.previous_join import joined_before
 from musetalk_fast.types import EngineIdentity
 
 

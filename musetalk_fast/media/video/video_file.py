@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from musetalk_fast.errors import VideoFormatError
 from musetalk_fast.media.audio_file import DEMUXERS
 from musetalk_fast.media.avio import AvioFile
-from musetalk_fast.media.cut_files import ends_early
 from musetalk_fast.media.input_file import open_input, unreadable
 from musetalk_fast.media.picture.picture_file import MAX_SIDE
+from musetalk_fast.media.truncation import ends_early
 
 if TYPE_CHECKING:
     import av

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from musetalk_fast.errors import InputError
-from musetalk_fast.media.video.alpha_look import finds_transparency
 from musetalk_fast.media.video.colour_tags import container_tags
 from musetalk_fast.media.video.frame_decoder import FrameDecoder
 from musetalk_fast.media.video.frame_index import FrameIndex, read_index
 from musetalk_fast.media.video.frame_rate import Timing, timing
+from musetalk_fast.media.video.opacity import finds_transparency
 from musetalk_fast.media.video.stream_facts import StreamFacts, facts_of, has_alpha
 from musetalk_fast.media.video.video_file import VideoFile
 from musetalk_fast.types import ColourTags

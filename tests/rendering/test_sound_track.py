@@ -18,7 +18,7 @@ from musetalk_fast.media.audio_decoder import AudioDecoder
 from musetalk_fast.media.avatar_sound import look_at_sound
 from musetalk_fast.media.excerpt import Excerpt
 from musetalk_fast.planning.sound_choice import planned_sound
-from musetalk_fast.rendering.plan_sound import sound_track
+from musetalk_fast.rendering.sound_track import sound_track
 from musetalk_fast.types import Sound
 from musetalk_fast.video.containers import CONTAINERS
 

@@ -44,7 +44,7 @@ _MAX_SOCKET_PATH = 100
 """`sockaddr_un` holds 108 bytes on Linux, 104 on macOS."""
 
 
-class BuiltinServer:
+class ServerProcess:
     """Runs `serve` while the context is open; `address` is for `-s`.
 
     Args:
@@ -73,7 +73,7 @@ class BuiltinServer:
         self._log: deque[str] = deque(maxlen=20)
         self._readers: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> BuiltinServer:
+    async def __aenter__(self) -> ServerProcess:
         self._runtime_dir = make_temporary_folder()
         try:
             await self._start(self._runtime_dir)

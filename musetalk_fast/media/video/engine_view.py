@@ -25,7 +25,7 @@ _STEP = 64
 _FILTERS = 8
 
 
-class SeenPart:
+class EngineView:
     """Makes those parts; serves one thread at a time.
 
     Args:

@@ -1,4 +1,4 @@
-"""Who of the users that wait is next: each in turn, whatever the number of what they wait for."""
+"""A fair queue: users take turns, whatever the number of what each of them waits for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class _Waiting:
     granted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class FairTurns:
+class FairQueue:
     """Lets one piece of work run at a time, in an event loop.
 
     Next is the user whose last turn is longest ago; of that user's work, what came first.

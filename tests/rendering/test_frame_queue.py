@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from musetalk_fast.rendering.queue import FrameQueue, QueueClosedError
+from musetalk_fast.rendering.frame_queue import FrameQueue, QueueClosedError
 
 
 async def test_items_cross_in_order() -> None:

@@ -1,4 +1,4 @@
-"""Which of the servers that wait begins the next segment: the one with the fewest streams."""
+"""Load balancing: of the servers that wait, the one with the fewest streams begins a segment."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from musetalk_fast.client.pool import Member
 
 
-class ServerTurns:
+class LoadBalancer:
     """The servers of a render that wait for a segment.
 
-    Without turns, of renders at work at the same time all would take the first server.
+    Without it, renders at work at the same time would all take the first server.
 
     Args:
         streams: of a server, those of other renders included, with which it begins no other.

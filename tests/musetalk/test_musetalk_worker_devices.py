@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice
-from musetalk_fast.engines.musetalk.worker_places import places_of
+from musetalk_fast.engines.musetalk.worker_devices import devices_of
 from musetalk_fast.errors import DeviceError, UsageError
 
 
@@ -20,8 +20,8 @@ from musetalk_fast.errors import DeviceError, UsageError
     ],
 )
 def test_gpus_are_named(gpus, visible, wanted) -> None:
-    found = places_of(gpus, DeviceChoice.AUTO, visible)
-    assert [(each.device, each.environment["CUDA_VISIBLE_DEVICES"]) for each in found] == wanted
+    found = devices_of(gpus, DeviceChoice.AUTO, visible)
+    assert [(each.kind, each.environment["CUDA_VISIBLE_DEVICES"]) for each in found] == wanted
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_gpus_are_named(gpus, visible, wanted) -> None:
 )
 def test_gpus_that_are_not_there_are_refused(gpus, device, kind, words) -> None:
     with pytest.raises(kind, match=words):
-        places_of(gpus, device, [])
+        devices_of(gpus, device, [])

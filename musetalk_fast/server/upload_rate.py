@@ -1,4 +1,4 @@
-"""How long a body is waited for."""
+"""The least rate and the longest time of an upload."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limits import Limits
 
 
-class UploadPace:
+class UploadRate:
     """Holds a body to its least rate and its longest time.
 
     Only time in which we wait for bytes counts: a client is not to blame for our disk.

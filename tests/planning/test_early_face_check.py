@@ -13,7 +13,7 @@ import pytest
 from musetalk_fast.config import Settings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.media.image import load_still
-from musetalk_fast.planning.face_look import look_for_face
+from musetalk_fast.planning.early_face_check import look_for_face
 from musetalk_fast.types import Picture
 
 PORTRAIT = Path(__file__).parents[1] / "data/grace_hopper.jpg"

@@ -1,4 +1,4 @@
-"""Whether an idle server should stream what another one is at, too."""
+"""Speculative streams: whether an idle server should join a segment that lags elsewhere."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ SHORT_SECS = 30.0
 """So long after a want of memory nothing new is sent here, unless a batch succeeds meanwhile."""
 
 
-class MemoryWatch:
+class MemoryPressure:
     """Notes what batches and preparations end with; from any thread.
 
     Args:

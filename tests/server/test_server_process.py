@@ -13,11 +13,11 @@ from server_process import until
 
 _PARENT = """
 import asyncio
-from musetalk_fast.builtin import BuiltinServer
+from musetalk_fast.server_process import ServerProcess
 from server_process import client_of
 
 async def main():
-    async with BuiltinServer() as server:
+    async with ServerProcess() as server:
         async with client_of(server.address) as client:
             await client.put(b"the user's portrait")
         print("ready", flush=True)

@@ -15,17 +15,17 @@ _MAX_WORKERS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class WorkerDevice:
     """Where a worker runs.
 
     Attributes:
         name: for messages.
-        device: `cuda` or `cpu`.
+        kind: `cuda` or `cpu`.
         environment: variables by which it sees nothing else.
     """
 
     name: str
-    device: DeviceChoice
+    kind: DeviceChoice
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -37,7 +37,7 @@ def visible_gpus() -> list[str]:
     return names[:count] if len(names) >= count else [str(number) for number in range(count)]
 
 
-def places_of(gpus: str, device: DeviceChoice, visible: Sequence[str]) -> list[Place]:
+def devices_of(gpus: str, device: DeviceChoice, visible: Sequence[str]) -> list[WorkerDevice]:
     """Where workers run.
 
     Args:
@@ -71,14 +71,16 @@ def places_of(gpus: str, device: DeviceChoice, visible: Sequence[str]) -> list[P
                 f"there is no GPU {each}: {len(visible)} can be used here, counted from 0",
                 hint="look at `nvidia-smi -L` and at the variable CUDA_VISIBLE_DEVICES",
             )
-    return [_place(each, number, names.count("cpu"), visible) for number, each in enumerate(names)]
+    return [_device(each, number, names.count("cpu"), visible) for number, each in enumerate(names)]
 
 
-def _place(name: str, number: int, shares: int, visible: Sequence[str]) -> Place:
+def _device(name: str, number: int, shares: int, visible: Sequence[str]) -> WorkerDevice:
     if name != "cpu":
-        return Place(f"GPU {name}", DeviceChoice.CUDA, {"CUDA_VISIBLE_DEVICES": visible[int(name)]})
+        return WorkerDevice(
+            f"GPU {name}", DeviceChoice.CUDA, {"CUDA_VISIBLE_DEVICES": visible[int(name)]}
+        )
     threads = max(1, (os.cpu_count() or 1) // shares)
-    return Place(
+    return WorkerDevice(
         f"CPU worker {number}",
         DeviceChoice.CPU,
         {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads)},

@@ -1,4 +1,4 @@
-"""Files that end before they should: what their own structure says of it."""
+"""Truncated files: how much is missing, by their own structure."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ STUCK_SECS = 600.0
 """A batch that takes longer will not come: on a slow CPU a crop takes a minute."""
 
 
-class EngineWatch:
+class EngineHealth:
     """Notes what batches and preparations end with; from any thread.
 
     Args:

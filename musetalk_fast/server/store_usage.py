@@ -7,7 +7,7 @@ from collections import Counter
 from musetalk_fast.server.users import User
 
 
-class StoreShares:
+class StoreUsage:
     """An asset belongs to the user who sent it first; bytes on their way to who sends them."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from musetalk_fast.config import AvatarSettings, OutputSettings, Settings
 from musetalk_fast.events import Event, FacesEvent
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.planning import AvatarWanted
-from musetalk_fast.rendering.known_avatars import KnownAvatars
+from musetalk_fast.rendering.shared_avatars import KnownAvatars
 
 PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"
 

@@ -1,4 +1,4 @@
-"""Which of the encoders that we know open on this machine."""
+"""Which of the encoders in our table this machine can open."""
 
 from __future__ import annotations
 
