@@ -21,6 +21,7 @@ from musetalk_fast.storage import write_errors
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.video.band_segment import BandSegmentEncoder
 from musetalk_fast.video.compositor import Compositor, blank_frame, planes_of
+from musetalk_fast.video.encoder_opening import open_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
 from musetalk_fast.video.mouth_motion import MotionMeter, sampled_every
 from musetalk_fast.video.part_encoder import PACKETS_AT_ONCE, PartEncoder
@@ -147,12 +148,11 @@ def _copied(workload: Workload, compositor: Compositor, number: int) -> av.Video
 
 
 def _open(workload: Workload) -> av.VideoCodecContext:
-    context = av.CodecContext.create(workload.encoder.codec, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    _configure(workload, context)
-    with _refusals(workload.encoder), keeping_thread_priority(workload.encoder.codec):
-        context.open()
-    return context
+    avatar = workload.avatar
+    with _refusals(workload.encoder):
+        return open_encoder(
+            workload.encoder, avatar.width, avatar.height, workload.fps, avatar.colour
+        )
 
 
 def _encode(
@@ -180,7 +180,8 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
     with write_errors(path), av.open(str(path), "w", format=encoder.part_muxer) as container:
         stream = container.add_stream(encoder.codec, rate=workload.fps)
         assert isinstance(stream, av.VideoStream)
-        _configure(workload, stream.codec_context)
+        size = workload.avatar.width, workload.avatar.height
+        encoder.configure(stream.codec_context, *size, workload.fps, workload.avatar.colour)
         with _refusals(encoder), keeping_thread_priority(encoder.codec):
             container.start_encoding()
         for number, packet in enumerate(packets):
@@ -191,11 +192,6 @@ def _mux(workload: Workload, packets: Packets, path: Path) -> float:
             container.mux(packets[start : start + PACKETS_AT_ONCE])
         secs: float = time.perf_counter() - began
     return secs / len(packets) * 1e6
-
-
-def _configure(workload: Workload, context: av.VideoCodecContext) -> None:
-    avatar = workload.avatar
-    workload.encoder.configure(context, avatar.width, avatar.height, workload.fps, avatar.colour)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from musetalk_fast.kernels.h264_bits import IDR, UnsupportedStreamError, split_n
 from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.band import MACROBLOCK, rows_of
+from musetalk_fast.video.encoder_opening import open_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.first_frame import decode_alone, encode_alone, open_encoder
+from musetalk_fast.video.first_frame import decode_alone, encode_alone
 from musetalk_fast.video.parameter_sets import ParameterSets
 
 

@@ -11,7 +11,6 @@ from musetalk_fast.errors import EncoderError
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.device_reasons import absent, explained
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.thread_priority import keeping_thread_priority
 
 if TYPE_CHECKING:
     import av
@@ -62,13 +61,9 @@ def _open_once(
 def _encode(
     settings: EncoderSettings, width: int, height: int, fps: Fraction, colour: ColourTags
 ) -> None:
-    import av
+    from musetalk_fast.video.encoder_opening import open_encoder
 
-    context = av.CodecContext.create(settings.codec, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    settings.configure(context, width, height, fps, colour)
-    with keeping_thread_priority(settings.codec):
-        context.open()
+    context = open_encoder(settings, width, height, fps, colour)
     if settings.in_software:
         return  # what opens, encodes; a large first frame would take seconds
     packets = [*context.encode(_black(settings.pix_fmt, width, height)), *context.encode(None)]

@@ -14,8 +14,8 @@ from musetalk_fast.kernels.h264_bits import UnsupportedStreamError
 from musetalk_fast.kernels.planes import Planes
 from musetalk_fast.types import ColourTags, Face
 from musetalk_fast.video.compositor import NoCrop, StillCompositor, blank_frame, planes_of
+from musetalk_fast.video.encoder_opening import open_encoder
 from musetalk_fast.video.encoder_settings import EncoderSettings
-from musetalk_fast.video.thread_priority import keeping_thread_priority
 from musetalk_fast.wire.messages import Frame, FullFrame
 
 
@@ -62,23 +62,6 @@ class FirstFrameCompositor(StillCompositor):
         except (UnsupportedStreamError, av.FFmpegError):
             return
         self.settle(decoded)
-
-
-def open_encoder(
-    settings: EncoderSettings, width: int, height: int, fps: Fraction, colour: ColourTags
-) -> av.VideoCodecContext:
-    """An encoder whose headers stand in its extradata.
-
-    Raises:
-        av.FFmpegError: it does not open.
-    """
-    context = av.CodecContext.create(settings.codec, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    settings.configure(context, width, height, fps, colour)
-    context.flags |= av.codec.context.Flags.global_header.value
-    with keeping_thread_priority(settings.codec):
-        context.open()
-    return context
 
 
 def encode_alone(

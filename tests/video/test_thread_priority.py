@@ -15,9 +15,9 @@ from musetalk_fast.config import OutputSettings
 from musetalk_fast.types import BT709
 from musetalk_fast.video import thread_priority
 from musetalk_fast.video.compositor import blank_frame
+from musetalk_fast.video.encoder_opening import open_encoder
 from musetalk_fast.video.encoder_probe import try_encoder
 from musetalk_fast.video.encoder_selection import resolve
-from musetalk_fast.video.first_frame import open_encoder
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.thread_priority import keeping_thread_priority
 
