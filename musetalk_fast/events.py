@@ -1,4 +1,4 @@
-"""What a render reports to its caller while it runs.
+"""Events that a render reports to its caller.
 
 Each event is one line of `--json`: its class names the `event`, its fields the members.
 """

@@ -1,4 +1,4 @@
-"""What the system gives no more of: open files and memory, wherever it is that we ask for them."""
+"""Errors for exhausted system limits: open files, memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One video of a batch, and what of the inputs became no job."""
+"""One job of a batch, and the inputs that became no job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which videos are there already, made of the same plan by the same engine."""
+"""Finds videos that are already finished: the same plan, made by the same engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that folders, patterns and names on the command line stand for."""
+"""Expands the folders, patterns and file names of a command line into files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that the inputs of a batch name, as one list of jobs."""
+"""Collects all inputs of a batch into one list of jobs."""
 
 from __future__ import annotations
 

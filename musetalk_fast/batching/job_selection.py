@@ -1,4 +1,4 @@
-"""Which of a batch's jobs this run takes."""
+"""Selects the jobs of a batch that this run takes."""
 
 from __future__ import annotations
 

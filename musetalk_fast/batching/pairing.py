@@ -1,4 +1,4 @@
-"""Which files belong together, and why the others do not."""
+"""Pairs avatars with recordings by name, and explains what has no partner."""
 
 from __future__ import annotations
 

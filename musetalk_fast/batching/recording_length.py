@@ -1,4 +1,4 @@
-"""How long recordings are, by what their files say of themselves."""
+"""The lengths of recordings, by their headers alone."""
 
 from __future__ import annotations
 

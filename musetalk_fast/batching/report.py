@@ -1,4 +1,4 @@
-"""The report of a batch: what became of each job. The next batch knows by it what is done."""
+"""The report of a batch: the outcome of each job, by which the next batch knows what is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a batch as one page for people: nothing in it is fetched from anywhere."""
+"""The report of a batch as one self-contained HTML page."""
 
 from __future__ import annotations
 

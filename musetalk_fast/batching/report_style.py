@@ -1,4 +1,4 @@
-"""How the report's page looks: one style for light and dark, wide screens and phones."""
+"""The style sheet of the report's page: light and dark, wide screens and phones."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dfe4ea; --page: #f5f7f9;

@@ -1,4 +1,4 @@
-"""Figures, names and other texts as they stand in the report's page."""
+"""Formats figures, names and other texts for the report's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renders a list of jobs with the same servers, several at a time; a failure stops no other."""
+"""Runs a list of jobs on the same servers, several at a time; a failure stops no other job."""
 
 from __future__ import annotations
 

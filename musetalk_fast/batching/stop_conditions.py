@@ -1,4 +1,4 @@
-"""What ends a batch before all of its jobs are over."""
+"""Conditions that end a batch before all of its jobs have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Follows a batch: what is at work, what has ended, how long it goes on.
+"""Follows a batch for display: jobs at work, jobs that ended, time left.
 
 How that is shown: `batch_json_lines`, `batch_text`, `batch_bars`.
 """

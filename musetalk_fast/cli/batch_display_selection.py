@@ -1,4 +1,4 @@
-"""Which display a batch gets."""
+"""Selects the display of a batch."""
 
 from __future__ import annotations
 

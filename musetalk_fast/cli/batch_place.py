@@ -1,4 +1,4 @@
-"""Where a batch is made: on this machine, or on a cluster."""
+"""Where a batch runs: on this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench`: where the time of a frame goes on this machine."""
+"""`bench`: measures where the time of a frame goes on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which display a run gets."""
+"""Selects the display of a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`doctor`: is everything there, and what to do if not."""
+"""`doctor`: checks the installation and the machine, with a fix for each problem."""
 
 from __future__ import annotations
 

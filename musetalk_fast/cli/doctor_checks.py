@@ -1,4 +1,4 @@
-"""What `doctor` looks at; each problem has a fix."""
+"""The checks of `doctor`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong becomes words on stderr, or an object on stdout, and an exit code."""
+"""Reports an error: words on stderr or an object on stdout, and the exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events in words: pure functions, so that every display says the same."""
+"""Formats events as text: pure functions, which all displays share."""
 
 from __future__ import annotations
 

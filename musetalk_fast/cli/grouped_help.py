@@ -1,4 +1,4 @@
-"""Commands whose help has its arguments and options below headings."""
+"""Help texts with arguments and options in groups."""
 
 from __future__ import annotations
 

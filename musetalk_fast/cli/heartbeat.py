@@ -1,4 +1,4 @@
-"""A sign of life while nothing else is to be said: farms take a silent log for a hung task."""
+"""Prints a line now and then while nothing else is printed: farms take silence for a hang."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`jobs`: what servers are at, and the end of one of their jobs."""
+"""`jobs`: lists the requests that servers are working on, and cancels one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines from which Open Job Description takes progress, status and the reason of a failure.
+"""Prints progress, status and failures as Open Job Description reads them from a log.
 
 https://github.com/OpenJobDescription/openjd-specifications/wiki/How-Jobs-Are-Run#stdoutstderr-messages:
 they are taken at the beginning of a line only; progress is 0 to 100.

@@ -1,4 +1,4 @@
-"""Asks whether files that are there may be replaced, where there is somebody to ask."""
+"""Asks on a terminal whether existing files may be replaced."""
 
 from __future__ import annotations
 

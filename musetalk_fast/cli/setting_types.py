@@ -1,4 +1,4 @@
-"""Values on the command line, read as their settings read them."""
+"""Click types of settings: a flag is read as the setting itself is."""
 
 from __future__ import annotations
 

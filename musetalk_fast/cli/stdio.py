@@ -1,4 +1,4 @@
-"""The three standard files: there from the first moment, and never worth a render."""
+"""Standard input, output and error: always open, and never the reason that a render fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How loud a command is, and the options that say so."""
+"""How much a command prints, and the options for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `-s/--server` may say."""
+"""Parses the addresses of `-s/--server`."""
 
 from __future__ import annotations
 

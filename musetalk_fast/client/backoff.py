@@ -1,4 +1,4 @@
-"""How long a failed server backs off: exponentially, with jitter."""
+"""Exponential backoff with jitter for a server that failed."""
 
 from __future__ import annotations
 

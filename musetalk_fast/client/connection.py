@@ -1,4 +1,4 @@
-"""One server: its sockets, its documents, and what its failures mean."""
+"""The connection to one server: its sockets, its documents, its failures as errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failure of sockets or of HTTP means."""
+"""Failures of sockets and of HTTP as errors."""
 
 from __future__ import annotations
 

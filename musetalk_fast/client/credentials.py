@@ -1,4 +1,4 @@
-"""What we show a server and what we ask of it: the key, our certificate, whom we trust."""
+"""Credentials for a server: API key, client certificate, and which authorities we trust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server's refusal, `{code, message, hint}`, as one of our errors."""
+"""Refusals of a server, `{code, message, hint}`, as errors."""
 
 from __future__ import annotations
 

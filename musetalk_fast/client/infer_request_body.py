@@ -1,4 +1,4 @@
-"""The body of `POST /infer`, made while it is sent."""
+"""The body of `POST /infer`, generated while it is sent."""
 
 from __future__ import annotations
 

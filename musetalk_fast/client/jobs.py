@@ -1,4 +1,4 @@
-"""The jobs of a server: what it is at, and the end of one of them."""
+"""Lists the jobs of a server, and cancels one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A streamed answer as messages, on the wire that was asked for."""
+"""Decodes a streamed response into messages, on either wire."""
 
 from __future__ import annotations
 

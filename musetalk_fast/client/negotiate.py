@@ -1,4 +1,4 @@
-"""Which server makes the mouth, what it can do, and on which wire."""
+"""Negotiation with a server: engine, capabilities, wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a request has come, and how long each step may take."""
+"""Deadlines for the steps of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signs of life alone are no work: a server must bring a step forward now and then."""
+"""Detects stalls: heartbeats alone do not count as progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failed TLS handshake means."""
+"""Failed TLS handshakes as errors."""
 
 from __future__ import annotations
 

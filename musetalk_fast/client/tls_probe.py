@@ -1,4 +1,4 @@
-"""Whether a port that was asked in the clear speaks TLS."""
+"""Finds out whether a port that was addressed in plain text speaks TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys: what one may look like, and how one is read from a file."""
+"""API keys: their syntax, and reading one from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths in which `~` and `~NAME` stand for the home folders of users."""
+"""Expands `~` and `~NAME` in paths."""
 
 from __future__ import annotations
 

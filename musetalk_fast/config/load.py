@@ -1,4 +1,4 @@
-"""Where settings come from: flag > environment > file > default."""
+"""Loads settings: flag > environment > file > default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kind of a setting's value: how it is written as text, and its bounds.
+"""The kind of a setting's value: parsing, formatting, bounds.
 
 A kind is the one place that knows a setting's type and limits: flags, environment, file and the
 Python API all go through it.

@@ -1,4 +1,4 @@
-"""A picture with transparency into the planes of a frame, once per avatar."""
+"""A picture with transparency as planes, once per avatar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which kernels are native, and at which instruction set.
+"""Which kernels are native, and with which instruction set.
 
 `MUSETALK_KERNELS` chooses: `auto` (default) takes the best set this CPU has, `numpy` the
 references, and a set's name (`baseline`, `sse4.2`, `avx2`, `avx512vbmi`) nothing beyond

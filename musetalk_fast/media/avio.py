@@ -1,4 +1,4 @@
-"""A file as FFmpeg reads it, so that nothing the file says can raise inside FFmpeg."""
+"""Reads a file for FFmpeg through callbacks that never raise inside FFmpeg."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `--background` says: a colour, a picture, or that transparent parts stay as they are."""
+"""Parses and loads `--background`: a colour, a picture, or transparent."""
 
 from __future__ import annotations
 

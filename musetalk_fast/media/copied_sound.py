@@ -1,4 +1,4 @@
-"""The packets of a sound track as they are, each with its place."""
+"""The packets of a sound track with their times, for stream copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sound of a file is meant."""
+"""The excerpt of a recording that is used: start and duration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading begins shortly before an excerpt, without decoding what comes before it."""
+"""Seeks to shortly before an excerpt, so that what precedes it is not decoded."""
 
 from __future__ import annotations
 

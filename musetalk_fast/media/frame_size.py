@@ -1,4 +1,4 @@
-"""How a picture of any size becomes frames of one size: scaled, with bars, or cropped.
+"""Fits pictures of any size into one frame size: scaled, with bars, or cropped.
 
 Arithmetic alone, for stills and videos alike. A size is (width, height) in pixels.
 """

@@ -1,4 +1,4 @@
-"""Files from outside: there, readable, bounded, and known by their hash."""
+"""Input files: checked, bounded, and identified by their hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that follow one another, as a lossless video that every decoder of FFmpeg's reads."""
+"""Pictures as a lossless video, for what reads videos only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of which only what is looked at is made."""
+"""A picture of which only the parts that are read are computed."""
 
 from __future__ import annotations
 

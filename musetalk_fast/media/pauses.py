@@ -1,4 +1,4 @@
-"""How much of the model's mouth each frame shows, if pauses are to show the avatar's own.
+"""The crop's weight in each frame where pauses show the avatar's own mouth.
 
 It follows from the recording around a frame and from nothing else, so that any segment of any run
 on any machine comes to the same.

@@ -1,4 +1,4 @@
-"""What of a decoded sound track decides whether its packets can be copied as they are."""
+"""Whether the packets of a decoded track can be copied unchanged."""
 
 from __future__ import annotations
 

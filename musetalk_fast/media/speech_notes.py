@@ -1,4 +1,4 @@
-"""What a user should know about a recording."""
+"""Warnings about a recording: damage, levels, and which of several tracks is heard."""
 
 from __future__ import annotations
 

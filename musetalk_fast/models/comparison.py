@@ -1,4 +1,4 @@
-"""Are the files of a models folder those that the hub has?"""
+"""Compares a models folder with the hub's digests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file's content is called: SHA-256 for large files, a Git blob's name for small ones."""
+"""Digests of files: SHA-256, or Git blob names for small files."""
 
 from __future__ import annotations
 

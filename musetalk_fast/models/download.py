@@ -1,4 +1,4 @@
-"""One file from the hub to its place: continued, asked for again, compared with its digest."""
+"""Downloads one file from the hub: resumed, retried, verified by digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A models folder for one writer at a time."""
+"""Locks a models folder for one writer at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the hub is, and what it is shown: as the environment says."""
+"""The hub's address and credentials, from the environment."""
 
 from __future__ import annotations
 

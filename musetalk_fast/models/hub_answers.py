@@ -1,4 +1,4 @@
-"""What an answer of the hub means: facts of a file, another address, or an error."""
+"""Interprets responses of the hub: facts of a file, a redirect, or an error."""
 
 from __future__ import annotations
 

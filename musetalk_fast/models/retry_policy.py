@@ -1,4 +1,4 @@
-"""What of the hub's failures is worth another request, and when."""
+"""Which failures of the hub are retried, and when."""
 
 from __future__ import annotations
 

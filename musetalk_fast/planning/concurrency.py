@@ -1,4 +1,4 @@
-"""How many encoders work at a time, and with how many threads each."""
+"""The number of encoders, and the threads of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at the avatar's face before anything is sent."""
+"""Looks for the avatar's face before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both inputs of a render, opened and checked."""
+"""Opens and checks both inputs of a render."""
 
 from __future__ import annotations
 

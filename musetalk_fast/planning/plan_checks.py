@@ -1,4 +1,4 @@
-"""A plan that comes from a file is followed only if `plan_render` can have made it.
+"""Checks a plan from a file: it must be one that `plan_render` can have made.
 
 Whoever follows a plan may not be who wrote it, and its identity keeps nobody from writing another:
 a plan configures native encoders, whose options can name any file.

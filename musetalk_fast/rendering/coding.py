@@ -1,4 +1,4 @@
-"""How a segment's frames are composed and encoded: all rows, or the band of those that move."""
+"""Chooses how the frames of a segment are composed and encoded: all rows, or the band."""
 
 from __future__ import annotations
 

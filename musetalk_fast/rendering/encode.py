@@ -1,4 +1,4 @@
-"""What the thread of a segment does: crops become frames, frames become a part."""
+"""The encoding thread of a segment: crops become frames, frames become a part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What renders at work at the same time share: encoding threads, and the segments that are active.
+"""Limits that concurrent renders share: encoding threads and active segments.
 
 Without it each of many renders would have as many encoders as the machine has processors.
 """

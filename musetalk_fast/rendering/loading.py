@@ -1,4 +1,4 @@
-"""What a render was asked for becomes its job: inputs loaded, everything decided, parts found."""
+"""Loads a render job: inputs opened, plan made, finished parts found."""
 
 from __future__ import annotations
 

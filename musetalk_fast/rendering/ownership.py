@@ -1,4 +1,4 @@
-"""Which folder beside an output is a job directory of ours, and which entries in it are."""
+"""Which folder beside an output is a job directory of ours, and which of its entries are."""
 
 from __future__ import annotations
 

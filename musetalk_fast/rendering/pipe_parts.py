@@ -1,4 +1,4 @@
-"""Parts go through a pipe in their order, each as soon as it is finished."""
+"""Writes parts to a pipe in order, each as soon as it is finished."""
 
 from __future__ import annotations
 

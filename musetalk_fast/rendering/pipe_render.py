@@ -1,4 +1,4 @@
-"""A render whose video goes into a pipe: no file appears, and nothing stays."""
+"""A render whose video is written to a pipe, with no file left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video that an earlier join has finished: that one was killed before it could say so."""
+"""Finds a video that an earlier join finished before it was killed."""
 
 from __future__ import annotations
 

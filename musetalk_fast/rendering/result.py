@@ -1,4 +1,4 @@
-"""What came of a render, and how long its stages took."""
+"""The result of a render, with the time of each stage."""
 
 from __future__ import annotations
 

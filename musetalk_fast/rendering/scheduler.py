@@ -1,4 +1,4 @@
-"""Which segments wait, are active, or are finished; which one an idle server gets next."""
+"""Schedules segments: which wait, are active or finished, and which an idle server gets next."""
 
 from __future__ import annotations
 

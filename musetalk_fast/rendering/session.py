@@ -1,4 +1,4 @@
-"""What a server must have before it can make a render's frames: assets and a prepared avatar."""
+"""Makes a server ready for a render's frames: uploads assets, prepares the avatar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds out who sends a request, by the key that it carries or by where it comes from."""
+"""Authenticates requests: by key, or where there are none by address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One thread that makes crops for all streams: fair, in batches, never ahead of a slow client.
+"""The thread that makes crops for all streams: fair, in batches, never ahead of a slow client.
 
 Each user's streams have the same share together, whatever their number.
 """

@@ -1,4 +1,4 @@
-"""Whether the engine can still work, as far as it shows."""
+"""Health of the engine, by how its batches and preparations end."""
 
 from __future__ import annotations
 

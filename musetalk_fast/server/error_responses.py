@@ -1,4 +1,4 @@
-"""What a server says when it does not do what it was asked: `{code, message, hint}`."""
+"""Error responses: `{code, message, hint}`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `/metrics` says of this moment: streams, queue, store, memory of the GPU."""
+"""Gauges of `/metrics`: streams, queue, store, the GPU's memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names a server answers to.
+"""Host names that a server answers to.
 
 A web page of a foreign site may give that site's name our loopback address (DNS rebinding) and
 then talk to us from the user's own browser; the `Host` header shows the name.

@@ -1,4 +1,4 @@
-"""One connection of a client: bounded in time, and never aiohttp's own words."""
+"""One client's connection, bounded in time, with error responses of our own."""
 
 from __future__ import annotations
 

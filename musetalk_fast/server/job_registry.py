@@ -1,4 +1,4 @@
-"""What a server is at: streams and preparations, who asked for them, and how one is cancelled."""
+"""Registry of streams and preparations at work: who asked for them, and their cancellation."""
 
 from __future__ import annotations
 

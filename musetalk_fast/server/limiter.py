@@ -1,4 +1,4 @@
-"""How many requests may work at a time, and how much of their bodies is in memory."""
+"""Limits concurrent requests and the memory of their bodies."""
 
 from __future__ import annotations
 

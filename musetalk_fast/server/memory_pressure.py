@@ -1,4 +1,4 @@
-"""Whether the engine is out of memory, as far as its last work shows."""
+"""Notes when the engine runs out of memory, so that new work is refused for a while."""
 
 from __future__ import annotations
 

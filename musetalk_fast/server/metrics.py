@@ -1,4 +1,4 @@
-"""What a server counts, in the form that Prometheus reads."""
+"""Metrics in the text format of Prometheus."""
 
 from __future__ import annotations
 

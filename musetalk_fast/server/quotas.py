@@ -1,4 +1,4 @@
-"""How much of its quota each user has left."""
+"""Each user's quota, and how much of it is left."""
 
 from __future__ import annotations
 

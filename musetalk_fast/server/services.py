@@ -1,4 +1,4 @@
-"""Everything one server holds, from the store to the thread of the engine."""
+"""A server's services, from the store to the engine's thread."""
 
 from __future__ import annotations
 

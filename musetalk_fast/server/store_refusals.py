@@ -1,4 +1,4 @@
-"""What the store answers where it has no space for an asset, or has none of its name."""
+"""The store's refusals: no space for an asset, or no such asset."""
 
 from __future__ import annotations
 

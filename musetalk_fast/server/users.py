@@ -1,4 +1,4 @@
-"""Who uses a server, by the key that was shown, and how much each may use."""
+"""Users of a server, identified by key, and their quotas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is chosen by a word: each is a setting, and stands in plans."""
+"""Enumerations that are settings and stand in plans."""
 
 from __future__ import annotations
 

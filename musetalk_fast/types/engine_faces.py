@@ -1,4 +1,4 @@
-"""What an engine is asked for, and what it says of faces."""
+"""Faces as engines are asked for them and report them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the samples of a video mean."""
+"""Colour tags: what a video's samples mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown and heard when."""
+"""Runs of source frames, their timestamps, and packets of sound with their places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decodes pictures whose proof failed, and compares them with what the band's encoder meant."""
+"""Decodes pictures whose proof failed and compares them with the band encoder's intent."""
 
 from __future__ import annotations
 

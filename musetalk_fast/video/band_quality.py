@@ -1,4 +1,4 @@
-"""Which quality of the band's encoder has the quality that was asked for of the whole picture.
+"""Maps a quality of whole pictures to the band encoder's.
 
 The band is encoded by x264 with `mbtree=0` and `qcomp=0.98`, so that its first frame does not
 depend on later ones: a CRF then means another quantizer than with the preset alone. The table is of

@@ -1,4 +1,4 @@
-"""What is known of an encoder, and the options that choices about it come to."""
+"""An encoder we know, and the options for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which encoder: the one that was chosen, or the container's own."""
+"""Chooses the encoder: the one asked for, or the container's default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large and how fast a video may be for the devices that people have.
+"""Codec levels: size and rate that devices can play.
 
 Sources: ITU-T H.264 (08/2021), table A-1; ITU-T H.265 (09/2023), tables A.8 and A.9; AV1 Bitstream
 and Decoding Process 1.0.0, annex A.3; VP9 Bitstream and Decoding Process 0.7, annex A.

@@ -1,4 +1,4 @@
-"""The encoders we know how to drive, and the kinds of video whose names mean one of them."""
+"""The table of encoders, and the names of families that stand for one of them."""
 
 from __future__ import annotations
 

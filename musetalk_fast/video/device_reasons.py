@@ -1,4 +1,4 @@
-"""Why an encoder in hardware does not open, in words that its user can act on.
+"""Explains why a hardware encoder does not open.
 
 FFmpeg reports most of it in its log, and returns error codes that mean something else: EPERM for
 an absent driver. The texts are those of its sources (libavcodec/nvenc.c, qsv.c, libavutil's

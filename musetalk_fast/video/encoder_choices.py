@@ -1,4 +1,4 @@
-"""What was chosen of an encoder, as a plan keeps it: the options are made of it, never the reverse.
+"""What was chosen of an encoder, as a plan keeps it; options are derived from it.
 
 Options of encoders can name files to write. A plan from elsewhere is followed only if its options
 are those that its choices come to.

@@ -1,4 +1,4 @@
-"""Settings of the output become choices about an encoder, and are held against what it has."""
+"""Derives the choices about an encoder from the output settings, and checks them."""
 
 from __future__ import annotations
 

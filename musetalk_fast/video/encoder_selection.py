@@ -1,4 +1,4 @@
-"""The encoder and its options for a render: resolved by really opening it."""
+"""Resolves the encoder and its options for a render by opening it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoders in hardware: FFmpeg's names of them, and their options.
+"""Hardware encoders: FFmpeg's names, and their options.
 
 None of it has been tried where the hardware is; docs/outputs.md says so.
 """

@@ -1,4 +1,4 @@
-"""How encoders take for which display a video was mastered, and how bright it gets."""
+"""Encoder options for mastering display and content light level."""
 
 from __future__ import annotations
 

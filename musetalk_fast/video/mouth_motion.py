@@ -1,4 +1,4 @@
-"""How far the mouth of a video moves, and how that follows the speech.
+"""Measures how far the mouth moves, and how well that follows the speech.
 
 Luma samples of the mouth's rectangle are compared with those 80 ms before, and that with the sound
 of the time between. What is kept of a part are eight sums, so that parts can be made in any order,

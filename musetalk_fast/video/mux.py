@@ -1,4 +1,4 @@
-"""Parts and a recording into the finished video, without encoding pictures again."""
+"""Joins parts and sound into the finished video by stream copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a video will be written: what would prevent that is found early."""
+"""Checks early whether the output can be written."""
 
 from __future__ import annotations
 

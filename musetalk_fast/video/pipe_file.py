@@ -1,4 +1,4 @@
-"""Standard output as a file that a video is written to, from front to end."""
+"""Standard output as a file for FFmpeg, written from front to end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finished video says of how it was made: by which engine, of which plan."""
+"""Metadata of a finished video: engine, model, plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoders that are libraries: FFmpeg's names of them, and their options.
+"""Software encoders: FFmpeg's names, and their options.
 
 Their scales of quality are measured (ci/quality.py): at one number a mouth that flickers in all of
 its pixels has the luma PSNR that libx264 gives it, or up to 2 dB more.

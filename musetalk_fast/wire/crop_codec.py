@@ -1,4 +1,4 @@
-"""A frame's bytes as pixels."""
+"""Encodes and decodes the pixels of a frame message."""
 
 from __future__ import annotations
 

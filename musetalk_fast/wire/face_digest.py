@@ -1,4 +1,4 @@
-"""Names of content: what both sides compute alike."""
+"""Digests of faces that both sides compute alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server says of the requests that it is at, as JSON and back."""
+"""The state of requests at work, as JSON and back."""
 
 from __future__ import annotations
 

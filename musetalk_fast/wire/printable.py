@@ -1,4 +1,4 @@
-"""Text from a peer and names of files, made safe to print."""
+"""Makes text from a peer and file names safe to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client asks for and how a server describes itself, as JSON and back."""
+"""Requests of a client and the self-description of a server, as JSON and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both wires hold a stream to: its chain of checksums, and how it ends."""
+"""Checks that both wires apply to a stream: the chain of checksums, and its end."""
 
 from __future__ import annotations
 

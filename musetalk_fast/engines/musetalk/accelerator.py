@@ -1,4 +1,4 @@
-"""What computes, and in which numbers."""
+"""The device and the number format that the networks run with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many pictures go through a network at a time: what the memory holds, and less if it must."""
+"""The batch size: what fits into memory, halved where it does not."""
 
 from __future__ import annotations
 

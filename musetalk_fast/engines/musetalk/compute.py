@@ -1,4 +1,4 @@
-"""What the networks do: arrays in, arrays out. Everything else is the same without them."""
+"""The interface of the networks: arrays in, arrays out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's end of a worker process."""
+"""The server's side of a worker process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the weights lie: a folder in MuseTalk's usual layout.
+"""The folder of the weights, in MuseTalk's usual layout.
 
 models/
   musetalkV15/  unet.pth (or unet.safetensors), musetalk.json        MuseTalk 1.5

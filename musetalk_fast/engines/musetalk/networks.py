@@ -1,4 +1,4 @@
-"""MuseTalk's networks, loaded and made ready to run."""
+"""Loads MuseTalk's networks."""
 
 from __future__ import annotations
 

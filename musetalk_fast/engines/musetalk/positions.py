@@ -1,4 +1,4 @@
-"""Where in its window a token stands.
+"""Positional encoding of the audio tokens.
 
 Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.5.
 """

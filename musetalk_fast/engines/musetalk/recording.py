@@ -1,4 +1,4 @@
-"""A recording as the engine keeps it: samples on disk, so that long ones cost no memory."""
+"""A recording on disk as the engine reads it, in constant memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A `Compute` that knows how long each of its works has taken."""
+"""A `Compute` that measures the time of each call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One GPU's process: loads the networks, and does what the server asks for, until it has gone.
+"""The worker process of one GPU: loads the networks and serves calls until the server has gone.
 
     python -m musetalk_fast.engines.musetalk.worker_process FD
 

@@ -1,4 +1,4 @@
-"""The light and the sharpness of a photo, which whatever is drawn into it must share."""
+"""Light and sharpness of a photo, matched by whatever is drawn into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One face of a picture, ready to be animated, with what the user should know about it."""
+"""Finds the face of a picture that is to speak, and collects warnings about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the faces speaks."""
+"""Selects the face that speaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evens out what a face's box trembles from frame to frame.
+"""Smooths a face's box over time.
 
 Zero phase: a box is put where a straight line through those before and after it has it, the near
 ones counting most (local linear regression with a Gaussian kernel: W. S. Cleveland, "Robust Locally

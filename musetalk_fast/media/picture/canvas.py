@@ -1,4 +1,4 @@
-"""A picture in the frame that its geometry says: scaled, and beside it bars, transparent as yet."""
+"""Places a picture in a frame: scaled, with transparent bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What colours mean where numbers say it and no ICC profile: primaries and a transfer curve.
+"""Colour spaces given by numbers instead of an ICC profile: primaries and transfer.
 
 Code points: ITU-T H.273 (07/2024), tables 2 and 3. White is 203 cd/m2 in HDR (ITU-R BT.2408).
 """

@@ -1,4 +1,4 @@
-"""Colours: as users write them, and as a picture's profile means them."""
+"""Colours as users write them, converted through a picture's profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an Exif block says of a picture (Exif 2.32)."""
+"""Exif data of a picture (Exif 2.32)."""
 
 from __future__ import annotations
 

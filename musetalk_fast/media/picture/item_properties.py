@@ -1,4 +1,4 @@
-"""What an AVIF or HEIC file says of its main picture beside the pixels (ISO/IEC 23008-12).
+"""Item properties of AVIF and HEIC files (ISO/IEC 23008-12).
 
 Pillow shows neither colours by code points nor the shape of pixels.
 """

@@ -1,4 +1,4 @@
-"""What every picture file can do, and what it must keep to."""
+"""The interface of a picture file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the chunks of a PNG beside its pixels say (PNG, third edition, section 11.3)."""
+"""Ancillary chunks of a PNG (PNG, third edition, section 11.3)."""
 
 from __future__ import annotations
 

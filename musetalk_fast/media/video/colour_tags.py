@@ -1,4 +1,4 @@
-"""What the samples of a video mean, by its tags and, where they are missing, by custom."""
+"""Colour tags of a video: its own, and where they are missing the customary ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dolby Vision: whether what a decoder gives can be shown without it."""
+"""Dolby Vision: whether the base layer can be shown without its metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to every frame of a video before it is used: FFmpeg's filters, or nothing at all."""
+"""Filters that every frame of a video goes through: FFmpeg's graph, or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What headers of video files say and FFmpeg's demuxers do not: read from the files themselves."""
+"""Facts from the headers of video files that FFmpeg's demuxers do not report."""
 
 from __future__ import annotations
 

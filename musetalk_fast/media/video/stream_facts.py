@@ -1,4 +1,4 @@
-"""What a video's first frame and its track say of all its frames."""
+"""Facts of a video from its track and its first frame."""
 
 from __future__ import annotations
 

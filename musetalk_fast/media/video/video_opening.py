@@ -1,4 +1,4 @@
-"""What is found out about a video before its frames are used."""
+"""Opens a video and collects its facts before frames are used."""
 
 from __future__ import annotations
 
