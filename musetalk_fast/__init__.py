@@ -1,8 +1,9 @@
 """A throughput-focused client for MuseTalk lip-sync servers.
 
-`render` and `render_async` make a video, `plan` says what they would do, `Settings` says how,
-`errors` is everything that can go wrong. `Renderer` makes many with the same servers; `write_plan`,
-`segment` and `join` are the stages of a render, for machines that share a folder.
+`render` and `render_async` make a video, `plan` says what they would do, `Settings` says how, and
+`load_settings` takes these from environment and file; `errors` is everything that can go wrong.
+`Renderer` makes many with the same servers; `write_plan`, `segment` and `join` are the stages of a
+render, for machines that share a folder.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         ProcessingSettings,
         ServerSettings,
         Settings,
+        load_settings,
     )
     from musetalk_fast.planning import Plan
     from musetalk_fast.planning import make_plan as plan
@@ -39,6 +41,7 @@ __all__ = [
     "errors",
     "events",
     "join",
+    "load_settings",
     "plan",
     "render",
     "render_async",
@@ -55,6 +58,7 @@ _MODULES = {
     "RenderResult": ("rendering", "RenderResult"),
     "Renderer": ("rendering", "Renderer"),
     "Settings": ("config", "Settings"),
+    "load_settings": ("config", "load_settings"),
     "plan": ("planning", "make_plan"),
     "render": ("rendering", "render"),
     "render_async": ("rendering", "render_async"),

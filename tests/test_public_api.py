@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import os
 import shutil
@@ -31,6 +32,7 @@ def test_public_names() -> None:
         "errors",
         "events",
         "join",
+        "load_settings",
         "plan",
         "render",
         "render_async",
@@ -72,6 +74,20 @@ def test_plan_takes_texts_and_paths(tmp_path, monkeypatch) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_renderer_takes_texts_and_paths(tmp_path, monkeypatch, preview_server) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    settings = musetalk_fast.Settings(server=musetalk_fast.ServerSettings(url=preview_server))
+
+    async def clips() -> list[int]:
+        async with musetalk_fast.Renderer(settings) as renderer:
+            files = PORTRAIT, "tests/data/short.wav", str(tmp_path / "out.mp4")
+            as_texts = await renderer.render(*files)
+            as_paths = await renderer.render(*map(Path, files))
+            return [as_texts.frames, as_paths.frames]
+
+    assert asyncio.run(clips()) == [75, 75]
+
+
 def test_a_section_of_another_kind_is_refused() -> None:
     with pytest.raises(musetalk_fast.errors.InvalidSettingError, match="ServerSettings"):
         musetalk_fast.Settings(server="builtin")
@@ -83,7 +99,8 @@ def test_every_function_has_an_example_that_runs(tmp_path, monkeypatch, preview_
     shutil.copy(REPOSITORY / "tests/data/short.wav", "speech.wav")
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
     functions = ("plan", "render", "render_async", "write_plan", "segment", "join", "Renderer")
-    for name in functions:
+    monkeypatch.setenv("MUSETALK_SERVER_URL", preview_server)
+    for name in (*functions, "load_settings"):
         text = getattr(musetalk_fast, name).__doc__.replace('builtin"', f'{preview_server}"')
         example = parser.get_doctest(text, {}, name, None, None)
         assert example.examples, name

@@ -226,9 +226,7 @@ def _too_large() -> HTTPException:
 
 
 def _load_settings() -> musetalk_fast.Settings:
-    from musetalk_fast.config import load_settings
-
-    return load_settings({}).settings
+    return musetalk_fast.load_settings().settings
 
 
 app = make_app()

@@ -50,7 +50,7 @@ class TextBatch(BatchDisplay):
         """Say what needs saying."""
         named = "" if job is None else f"{job}: "
         if isinstance(event, WarningEvent | FacelessEvent):
-            self.note(f"{named}warning: {formatting.warning_text(event)}")
+            self.note(named + formatting.warning_line(event))
         elif isinstance(event, FacesEvent):
             if self._verbose or len(event.faces) > 1:
                 self.note(named + formatting.faces_line(event))

@@ -40,11 +40,13 @@ def config() -> None:
 def show(ctx: click.Context) -> None:
     """Print every setting, where it came from and what it comes to, as a configuration file."""
     from musetalk_fast.cli.display import print_error
+    from musetalk_fast.cli.settings_loading import check_servers
     from musetalk_fast.config import load_settings
 
     loaded = load_settings()
+    check_servers(loaded)
     for warning in loaded.warnings:
-        print_error(f"warning: {warning}")
+        print_error(f"warning: {warning} (MTF-CONFIG-UNKNOWN)")
     click.echo(_as_json(loaded) if verbosity_of(ctx).json else _as_toml(loaded))
 
 

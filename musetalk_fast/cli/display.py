@@ -62,7 +62,10 @@ class Display:
             return
         if not self._video_is_there:
             raise _lost[0]
-        print_error(f"warning: stdout cannot be written: {_lost[0].strerror}")
+        lost = WarningEvent(
+            message=f"stdout cannot be written: {_lost[0].strerror}", token="MTF-STDOUT"
+        )
+        print_error(formatting.warning_line(lost))
 
     def __call__(self, event: Event) -> None:
         """Show an event of a render."""
@@ -115,7 +118,7 @@ class TextDisplay(Display):
         """Say what needs saying."""
         super().__call__(event)
         if isinstance(event, WarningEvent | FacelessEvent):
-            self.note(f"warning: {formatting.warning_text(event)}")
+            self.note(formatting.warning_line(event))
         elif isinstance(event, FacesEvent):
             if self._verbose or len(event.faces) > 1:
                 self.note(formatting.faces_line(event))

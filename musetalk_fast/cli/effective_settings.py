@@ -16,7 +16,7 @@ from musetalk_fast.config import (
 from musetalk_fast.media.background import DEFAULT_BACKGROUND
 from musetalk_fast.media.picture.transparency import TRANSPARENT
 from musetalk_fast.planning.source_frames import STILL_FPS
-from musetalk_fast.video.codec import Codec
+from musetalk_fast.video.codec import DEFAULT_QUALITY, Codec
 from musetalk_fast.video.codec_table import CODECS, find_codec
 from musetalk_fast.video.containers import CONTAINERS
 
@@ -56,8 +56,15 @@ def _quality(output: OutputSettings) -> Callable[[Codec], str]:
     return lambda codec: str(codec.default) if codec.quality else "none"
 
 
+def _alike(output: OutputSettings) -> Callable[[Codec], str]:
+    if output.crf is not None or output.bitrate is not None or output.lossless:
+        return lambda _codec: "none: --crf, --bitrate or --lossless is there"
+    return lambda codec: str(DEFAULT_QUALITY) if codec.has_quality else "none"
+
+
 _OF_ENCODERS: dict[str, Callable[[OutputSettings], Callable[[Codec], str]]] = {
     "crf": _quality,
+    "quality": _alike,
     "preset": lambda _: lambda codec: codec.default_preset if codec.preset else "none",
     "pix_fmt": lambda _: lambda codec: codec.pix_fmt,
 }

@@ -32,10 +32,10 @@ _KEY_LEFT_OUT = (
 )
 _EXAMPLES = """\b
 Examples:
-  musetalk-fast farm export --to slurm -i a.png -a a.wav -o a.mp4 --bundle job
+  musetalk-fast farm export --to slurm -s http://gpu1:8000 -i a.png -a a.wav -o a.mp4 --bundle job
   musetalk-fast farm export --to openjd --chunk 4 --serve preview \\
       -i anna.png -a anna.wav -o anna.mp4 --bundle job
-  musetalk-fast farm export --to cuecmd jobs.csv -o rendered --bundle job
+  musetalk-fast farm export --to cuecmd -s http://gpu1:8000 jobs.csv -o rendered --bundle job
 """
 
 
@@ -139,11 +139,26 @@ def export(
         options = FarmOptions(name, engine, gpus, at_once)
         if settings.server.api_key is not None:
             display(WarningEvent(message=_KEY_LEFT_OUT, token="MTF-KEY-LEFT-OUT"))
+        if settings.server.url is None and engine is None:
+            display(WarningEvent(message=_no_server(job), token="MTF-NO-SERVER"))
         text = portable_settings(load_settings(flags_of(ctx)))
         paths = write_bundle(bundle, to, job, options, text)
         tasks = -(-len(job.tasks) // job.chunk)
         members = {"bundle": str(bundle), "files": [path.name for path in paths], "tasks": tasks}
         display.result("exported", members, _text(bundle, [path.name for path in paths], tasks))
+
+
+def _no_server(job: FarmJob) -> str:
+    """What becomes of tasks for which no server is named: only a whole video falls back."""
+    from musetalk_fast.config import DEFAULT_SERVER
+    from musetalk_fast.farming import ClipTasks
+
+    is_whole = isinstance(job, ClipTasks) and job.segments is None
+    otherwise = "makes a preview" if is_whole else "fails"
+    return (
+        f"no server is named: each task asks {DEFAULT_SERVER} on its own machine and {otherwise} "
+        "where none answers; give -s"
+    )
 
 
 def _text(bundle: Path, names: list[str], tasks: int) -> str:

@@ -73,12 +73,17 @@ def faces_text(event: FacesEvent) -> str:
     return text + (f" and {len(places) - _MAX_FACES} more" if len(places) > _MAX_FACES else "")
 
 
-def warning_text(event: WarningEvent | FacelessEvent) -> str:
-    """`2 of 250 source frames have no face (17, 30-31): they are shown as they are (--no-face)`."""
+def warning_line(event: WarningEvent | FacelessEvent) -> str:
+    """`warning: the recording is quiet: ... (MTF-AUDIO-QUIET)`: log rules look for the token."""
     from musetalk_fast.events import WarningEvent
 
     if isinstance(event, WarningEvent):
-        return event.message
+        return f"warning: {event.message} ({event.token})"
+    return f"warning: {_faceless_text(event)} (MTF-FACELESS)"
+
+
+def _faceless_text(event: FacelessEvent) -> str:
+    """`2 of 250 source frames have no face (17, 30-31): they are shown as they are (--no-face)`."""
     named = [
         str(start) if stop == start + 1 else f"{start}-{stop - 1}"
         for start, stop in event.ranges[:_MAX_RANGES]

@@ -38,7 +38,9 @@ def _job_id(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...
     return values
 
 
-@click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Show what servers are at.")
+@click.command(
+    cls=GroupedCommand, epilog=_EXAMPLES, short_help="List or cancel the jobs of servers."
+)
 @click.option(
     "--cancel", "cancelled", cls=GroupedOption, group="Jobs", multiple=True, metavar="JOB",
     callback=_job_id, help="End this job; may be given several times.",

@@ -25,7 +25,7 @@ Examples:
 @click.command(
     cls=GroupedCommand, epilog=_EXAMPLES, short_help="Stage 1 of 3: write the plan of a video."
 )
-@file_options
+@file_options(pipes=False)
 @planning_options
 @face_preview_option
 @verbosity_options

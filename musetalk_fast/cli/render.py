@@ -34,7 +34,7 @@ Examples:
 
 
 @click.command(cls=GroupedCommand, epilog=_EXAMPLES, short_help="Make one video.")
-@file_options
+@file_options(pipes=True)
 @rendering_options
 @face_preview_option
 @click.option("-n", "--dry-run", is_flag=True, help="Check both inputs, print the plan, stop.")

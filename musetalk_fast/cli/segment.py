@@ -9,7 +9,7 @@ import click
 
 from musetalk_fast.cli.grouped_help import DescribedArgument, GroupedCommand
 from musetalk_fast.cli.segment_options import Ranges, choice_of, segment_options
-from musetalk_fast.cli.setting_options import connecting_options, retry_option
+from musetalk_fast.cli.setting_options import streaming_options
 from musetalk_fast.cli.settings_loading import load
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 
@@ -31,8 +31,7 @@ Examples:
     description="The folder OUTPUT.parts that `plan` made, or the plan.json in it.",
 )  # fmt: skip
 @segment_options
-@connecting_options
-@retry_option
+@streaming_options
 @verbosity_options
 @click.pass_context
 def segment(ctx: click.Context, plan: Path, segments: Ranges | None, frames: Ranges | None) -> None:

@@ -120,8 +120,9 @@ def serve(
 ) -> None:
     """Run the server that makes the mouths, until SIGTERM or Ctrl-C.
 
-    Running streams may finish; a second one ends them. Without --api-key-file,
-    --keys-file or --tls-client-ca anyone reaching the port can use the server.
+    The first signal lets running streams finish, a second one cuts them. Without
+    --api-key-file, --keys-file or --tls-client-ca anyone reaching the port can use
+    the server.
     """
     from musetalk_fast.cli.signals import Stopped, unwind_on_signals
     from musetalk_fast.engines.registry import find_engine
@@ -241,11 +242,11 @@ def _tls(
 
 def _warn(host: str, *, is_open: bool, is_http: bool) -> None:
     if is_open:
-        click.echo(f"warning: there is no key: anyone who reaches {host} can use it", err=True)
+        message = f"there is no key: anyone who reaches {host} can use it"
+        click.echo(f"warning: {message} (MTF-SERVE-NO-KEY)", err=True)
     if is_http:
-        click.echo(
-            "warning: without --tls-cert what is sent here can be read on the network", err=True
-        )
+        message = "without --tls-cert what is sent here can be read on the network"
+        click.echo(f"warning: {message} (MTF-SERVE-NO-TLS)", err=True)
 
 
 def _is_loopback(host: str) -> bool:

@@ -60,13 +60,8 @@ _CONNECTING = (
         "server.url", "-s", "--server", metavar="URL", group="Server", multiple=True,
         help_text="http://HOST:PORT, https://HOST:PORT, unix:/PATH, or builtin: a preview made on "
         "this machine. Give it several times to use several. Default: http://localhost:8000; "
-        "if no server answers there, `render` uses builtin.",
+        "if no server answers there, `render` (no other command) uses builtin.",
     ),
-    setting("server.frame_timeout_secs", "--frame-timeout-secs", metavar="SECONDS", group="Server",
-            help_text="Longest wait for the next frame, 0.1 to 36000 (default 300)."),
-    setting("server.wire", "--wire", metavar="NAME", group="Server",
-            help_text="How frames travel: auto (default, the best that the server has), or "
-            f"{', '.join(wire.name for wire in WIRES)}."),
     setting("server.api_key_file", "--api-key-file", metavar="FILE", group="Server",
             help_text="The server's API key is in this file (or in $MUSETALK_API_KEY)."),
     setting("server.ca_file", "--ca-file", metavar="FILE", group="Server",
@@ -77,33 +72,41 @@ _CONNECTING = (
             help_text="The certificate's key, if it is not in the same file."),
 )  # fmt: skip
 
-retry_option = setting(
-    "processing.max_retries", "--max-retries", metavar="NUMBER", group="Server",
-    help_text="Failures in a row after the first until a server counts as lost, 0 to 100 "
-    "(default 5).",
+_STREAMING = (
+    setting("server.frame_timeout_secs", "--frame-timeout-secs", metavar="SECONDS", group="Server",
+            help_text="Longest wait for the next frame, 0.1 to 36000 (default 300)."),
+    setting("server.wire", "--wire", metavar="NAME", group="Server",
+            help_text="How frames travel: auto (default, the best that the server has), or "
+            f"{', '.join(wire.name for wire in WIRES)}."),
+    setting("processing.max_retries", "--max-retries", metavar="NUMBER", group="Server",
+            help_text="Failures in a row after the first until a server counts as lost, 0 to 100 "
+            "(default 5)."),
 )  # fmt: skip
 
 _FILE = click.Path(path_type=Path, readable=False)
-_FILES = (
-    click.option(
-        "-i", "--avatar", "avatar", cls=GroupedOption, group="Files", type=_FILE,
-        required=True, metavar="FILE", help="The avatar: a picture (PNG, JPEG, WebP, BMP, TIFF, "
-        "AVIF, HEIC), a video (MP4, MOV, MKV, WebM, AVI), an animated GIF, PNG or WebP, or "
-        "pictures one after the other: their folder, or a pattern such as frames/%04d.png. - is "
-        "standard input.",
+_FILES = {
+    ("-i", "--avatar"): (
+        (
+            "The avatar: a picture (PNG, JPEG, WebP, BMP, TIFF, AVIF, HEIC), a video (MP4, MOV, "
+            "MKV, WebM, AVI), an animated GIF, PNG or WebP, or pictures one after the other: their "
+            "folder, or a pattern such as frames/%04d.png."
+        ),
+        "- is standard input.",
     ),
-    click.option(
-        "-a", "--audio", "audio", cls=GroupedOption, group="Files", type=_FILE, required=True,
-        metavar="FILE", help="The recording: WAV, MP3, FLAC, M4A, OGG, ...; - is standard input.",
+    ("-a", "--audio"): (
+        "The recording: WAV, MP3, FLAC, M4A, OGG, ...",
+        "- is standard input.",
     ),
-    click.option(
-        "-o", "--output", "output", cls=GroupedOption, group="Files", type=_FILE, required=True,
-        metavar="FILE", help="The video: .mp4, .m4v, .mov, .webm or .mkv; a moving picture: .gif, "
-        ".webp or .apng; or a file for each frame, in a folder of their own: frames/%06d.png, .jpg "
-        "or .jpeg; raw frames: .y4m or .rgb; - is standard output (--format mkv, the default, mp4, "
-        "webm, y4m or rgb).",
+    ("-o", "--output"): (
+        (
+            "The video: .mp4, .m4v, .mov, .webm or .mkv; a moving picture: .gif, .webp or .apng; "
+            "or a file for each frame, in a folder of their own: frames/%06d.png, .jpg or .jpeg; "
+            "raw frames: .y4m or .rgb."
+        ),
+        "- is standard output (--format mkv, the default, mp4, webm, y4m or rgb).",
     ),
-)  # fmt: skip
+}
+"""Their help, and what it says beside that where a pipe can be given."""
 
 _ENCODING = (
     setting("output.resolution", "--resolution", metavar="WxH", group="Video",
@@ -120,7 +123,7 @@ _ENCODING = (
             "bytes. This or one of the next three."),
     setting("output.crf", "--crf", metavar="NUMBER", group="Encoding",
             help_text="Quality by the encoder's own measure, 0 to 63, 0 is best (default 20 for "
-            "h264, 31 for vp9)."),
+            "libx264, 24 for libx265, 31 for libvpx-vp9, 32 for libsvtav1)."),
     setting("output.bitrate", "--bitrate", metavar="RATE", group="Encoding",
             help_text="Bits a second: 800k, 2.5M."),
     setting("output.lossless", "--lossless/--no-lossless", group="Encoding",
@@ -129,7 +132,7 @@ _ENCODING = (
             help_text="Speed: ultrafast ... veryfast (default) ... placebo. Slower ones make "
             "smaller files."),
     setting("output.tune", "--tune", metavar="NAME", group="Encoding",
-            help_text="What the encoder works for, by its own words: film, grain, psnr, ..."),
+            help_text="The encoder's own tuning: film, grain, psnr, ..."),
     setting("output.gop", "--gop", metavar="FRAMES", group="Encoding",
             help_text="Most frames from one key frame to the next, 1 to 10000 (default: 10 "
             "seconds)."),
@@ -158,11 +161,12 @@ _PLANNING = (
     setting("avatar.face_check", "--face-check/--no-face-check", group="Face",
             help_text="Look for a face before anything is sent (default)."),
     setting("avatar.bbox_shift", "--bbox-shift", metavar="PIXELS", group="Face",
-            help_text="Move the upper edge of the mouth's box, -100 to 100."),
+            help_text="Move the point of the nose that MuseTalk takes the mouth's box from: "
+            "positive is down, and opens the mouth wider; -100 to 100."),
     setting("avatar.extra_margin", "--extra-margin", metavar="PIXELS", group="Face",
             help_text="Margin below the chin, 0 to 100 (default 10)."),
     setting("avatar.smooth", "--smooth/--no-smooth", group="Face",
-            help_text="Even out what the face's box trembles through a video."),
+            help_text="Smooth out the jitter of the face's box through a video."),
     setting("avatar.silence", "--silence", metavar="MODE", group="Face",
             help_text="In pauses: the model's mouth (model, default), or the avatar's own (hold)."),
     setting("avatar.background", "--background", metavar="COLOUR|FILE", group="Video",
@@ -197,7 +201,8 @@ _PLANNING = (
     setting("processing.start", "--start", metavar="TIME", group="Sound",
             help_text="Begin there in the recording: 90, 1:30 or 0:01:30.5."),
     setting("processing.duration", "--duration", metavar="TIME", group="Sound",
-            help_text="So much of the recording: --duration 10 tries ten seconds of an hour."),
+            help_text="Use only so much of the recording: --duration 10 tries ten seconds of an "
+            "hour."),
     setting("output.sound", "--sound", metavar="SOUND", group="Sound",
             help_text="auto (default): the recording's own packets where the video takes them, "
             "else encoded; copy: these or an error; aac, opus, flac; none: a silent video."),
@@ -206,7 +211,7 @@ _PLANNING = (
     setting("output.mix_background", "--mix-background", metavar="FILE", group="Sound",
             help_text="Mix this beneath the sound, repeated to the video's end."),
     setting("output.background_volume", "--background-volume", metavar="DB", group="Sound",
-            help_text="Decibels by which it is louder than in its file, -60 to 20 (default -20)."),
+            help_text="Gain of --mix-background in decibels, -60 to 20 (default -20)."),
     setting("output.sound_bitrate", "--sound-bitrate", metavar="KBITS", group="Sound",
             help_text="Of sound that is encoded, 8 to 1536 kbit/s (default 80 a channel of aac, 64 "
             "of opus)."),
@@ -223,11 +228,20 @@ _PLANNING = (
 )  # fmt: skip
 
 
-def file_options(command: F) -> F:
+def file_options(*, pipes: bool) -> Callable[[F], F]:
     """The options that name the two inputs and the output."""
-    for option in reversed(_FILES):
-        command = option(command)
-    return command
+
+    def add(command: F) -> F:
+        for flags, (files, piped) in reversed(_FILES.items()):
+            text = f"{files} {piped}" if pipes else files
+            option = click.option(
+                *flags, cls=GroupedOption, group="Files", type=_FILE, required=True,
+                metavar="FILE", help=text,
+            )  # fmt: skip
+            command = option(command)
+        return command
+
+    return add
 
 
 def connecting_options(command: F) -> F:
@@ -235,6 +249,13 @@ def connecting_options(command: F) -> F:
     for option in reversed(_CONNECTING):
         command = option(command)
     return command
+
+
+def streaming_options(command: F) -> F:
+    """The options that say how frames come from servers: `connecting_options` and more."""
+    for option in reversed(_STREAMING):
+        command = option(command)
+    return connecting_options(command)
 
 
 def encoding_options(command: F) -> F:
@@ -253,4 +274,4 @@ def planning_options(command: F) -> F:
 
 def rendering_options(command: F) -> F:
     """All options that say how to render."""
-    return connecting_options(retry_option(planning_options(command)))
+    return streaming_options(planning_options(command))

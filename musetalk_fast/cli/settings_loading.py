@@ -12,7 +12,7 @@ from musetalk_fast.cli.verbosity import verbosity_of
 from musetalk_fast.errors import MuseTalkError, UsageError
 
 if TYPE_CHECKING:
-    from musetalk_fast.config import Settings
+    from musetalk_fast.config import Loaded, Settings
 
 _FLAGS = "musetalk_fast.flags"
 _CHOSEN = "musetalk_fast.chosen"
@@ -60,17 +60,26 @@ def load(ctx: click.Context) -> Settings:
     from musetalk_fast.config import load_settings
 
     loaded = load_settings(_one_each(flags_of(ctx)))
+    check_servers(loaded)
+    ctx.meta[_CHOSEN] = {
+        (each.section, each.key) for each in loaded.values if each.origin != "default"
+    }
+    _warn(ctx, loaded.warnings)
+    return loaded.settings
+
+
+def check_servers(loaded: Loaded) -> None:
+    """Refuse addresses that are none.
+
+    Raises:
+        errors.InvalidSettingError: `where` is the origin of the setting.
+    """
     try:
         check_addresses(loaded.settings.server.url or ())
     except MuseTalkError as error:
         named = (each.origin for each in loaded.values if (each.section, each.key) == _URL)
         error.where = next(named)
         raise
-    ctx.meta[_CHOSEN] = {
-        (each.section, each.key) for each in loaded.values if each.origin != "default"
-    }
-    _warn(ctx, loaded.warnings)
-    return loaded.settings
 
 
 def is_chosen(ctx: click.Context, section: str, key: str) -> bool:

@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 
 from musetalk_fast.errors import InvalidSettingError
 
-_HINT = "use http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin"
+_HINT = (
+    "use http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin; of several give each its own "
+    "-s, or put commas between them in file and variable"
+)
 _KEY_HINT = "give a server's key with --api-key-file FILE or in MUSETALK_API_KEY"
 
 

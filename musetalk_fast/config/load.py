@@ -63,10 +63,16 @@ class Loaded:
 def load_settings(
     flags: Mapping[Name, Any] | None = None, environ: Mapping[str, str] | None = None
 ) -> Loaded:
-    """Gather the settings of a run.
+    """Settings as the commands have them: of flags, environment, file and defaults.
+
+    Examples:
+        >>> from musetalk_fast import load_settings, render
+        >>> settings = load_settings().settings
+        >>> render("portrait.png", "speech.wav", "out.mp4", settings).frames
+        75
 
     Args:
-        flags: values from the command line, in their own types.
+        flags: by (section, key), in their own types; each stands above all others.
         environ: variables; None: those of the process.
 
     Raises:

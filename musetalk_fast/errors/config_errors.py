@@ -18,7 +18,7 @@ class UsageError(MuseTalkError):
 
     token = "MTF-USAGE"
     exit_code = 2
-    default_hint = "see `musetalk-fast COMMAND --help`"
+    default_hint = "see the command's `--help`"
 
 
 class ConfigError(MuseTalkError):

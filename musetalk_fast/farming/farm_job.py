@@ -19,8 +19,7 @@ class FarmOptions:
 
     Attributes:
         name: of the job.
-        engine: of the server that each machine starts for itself; None: the settings name servers,
-            or each task makes a preview.
+        engine: of the server that each machine starts for itself; None: the settings name servers.
         gpus: that a machine must have.
         at_once: tasks at a time at most; None: as the farm likes.
     """

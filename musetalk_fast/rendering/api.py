@@ -44,7 +44,7 @@ async def render_async(
         75
     """
     async with Renderer(settings, on_event) as renderer:
-        return await renderer.render(Path(avatar), Path(audio), Path(output), fresh=fresh)
+        return await renderer.render(avatar, audio, output, fresh=fresh)
 
 
 def render(

@@ -105,7 +105,7 @@ class Renderer:
         return (await self._opened_servers()).engines
 
     async def render(
-        self, avatar: Path, audio: Path, output: Path, *, fresh: bool = False
+        self, avatar: Path | str, audio: Path | str, output: Path | str, *, fresh: bool = False
     ) -> RenderResult:
         """Render one video; the output appears only when it is complete.
 
@@ -117,7 +117,8 @@ class Renderer:
         Raises:
             errors.MuseTalkError: the leaf that says what went wrong.
         """
-        request = RenderRequest(avatar, audio, output, self._settings, self._on_event, fresh)
+        files = Path(avatar), Path(audio), Path(output)
+        request = RenderRequest(*files, self._settings, self._on_event, fresh)
         result = await self.carry_out(request)
         assert isinstance(result, RenderResult)
         return result

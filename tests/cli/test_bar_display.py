@@ -63,7 +63,7 @@ def test_no_stale_copy_is_left_by_a_resize(
         display(WarningEvent(message="half way"))
         assert [row.split()[0] for row in terminal.rows()] == ["warning:", "generating"]
         display(DONE)
-        assert terminal.rows() == ["warning: half way"]
+        assert terminal.rows() == ["warning: half way (MTF-WARNING)"]
     assert capsys.readouterr().out.startswith("Output: out.mp4 (")
 
 

@@ -81,8 +81,8 @@ def test_lines_name_jobs_and_spare_what_was_there(capsys: pytest.CaptureFixture[
     ]
     assert err.splitlines() == [
         "server: http://gpu (engine musetalk 1.5)",
-        "anna: warning: the face is tiny",
-        "bob: warning: the face is tiny",
+        "anna: warning: the face is tiny (MTF-WARNING)",
+        "bob: warning: the face is tiny (MTF-WARNING)",
         "bob: error: no face (MTF-NO-FACE)",
         "  where: bob",
         f"  hint: {NoFaceError.default_hint}",
@@ -171,7 +171,7 @@ def test_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
                 assert len(rows) == 3
                 assert max(map(len, rows)) < columns
             display.event(_job("anna"), NOTE)
-            assert terminal.rows()[0] == "anna: warning: the face is tiny"
+            assert terminal.rows()[0] == "anna: warning: the face is tiny (MTF-WARNING)"
             assert len(terminal.rows()) == 4
             for number in range(40):
                 display.begin(_job(f"job{number}"))
@@ -179,7 +179,7 @@ def test_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
             assert terminal.rows()[-1].startswith("  and ")
             display.interrupt()
         assert terminal.rows() == [
-            "anna: warning: the face is tiny",
+            "anna: warning: the face is tiny (MTF-WARNING)",
             "stopped: 0 of 200 jobs were over, 42 at work; the same command again continues",
         ]
     assert capsys.readouterr().out == ""

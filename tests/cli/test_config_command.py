@@ -125,3 +125,17 @@ def test_a_bad_file_stops_show(run, tmp_path: Path) -> None:
     done = run("config", "show", MUSETALK_CONFIG_PATH=str(file))
     assert done.returncode == 78
     assert f"where: {file}:1" in done.stderr
+
+
+def test_show_refuses_addresses_that_no_render_would_take(run) -> None:
+    done = run("config", "show", MUSETALK_SERVER_URL="http://a:8001 http://b:8002")
+    assert done.returncode == 78
+    assert "is not an address" in done.stderr
+    assert "where: MUSETALK_SERVER_URL" in done.stderr
+    assert "put commas between them" in done.stderr
+    url = "http://a:8001,http://b:8002"
+    assert run("config", "show", MUSETALK_SERVER_URL=url).returncode == 0
+    assert load_settings({}, {"MUSETALK_SERVER_URL": url}).settings.server.url == (
+        "http://a:8001",
+        "http://b:8002",
+    )

@@ -70,7 +70,7 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.splitlines() == [
         "server: builtin (engine preview 1, a preview, not MuseTalk)",
         "loading 100%, 0:00, 2/2",
-        "warning: the recording is quiet [2J",
+        "warning: the recording is quiet [2J (MTF-WARNING)",
         "plan: 178 frames at 25 fps, 512x512, libx264, 1 segment",
         "sending avatar to http://gpu 100%, 0:00, 1.0 kB of 1.0 kB",
         "generating 100%, 0:00, 96 fps, 178/178",

@@ -228,3 +228,17 @@ def test_a_folder_of_other_files_and_a_key_stay_out(run, tmp_path: Path, inputs)
     again = run(*export, *inputs)
     assert again.returncode == 73
     assert "the folder holds other files: notes.txt" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "otherwise"),
+    [((), "makes a preview where none answers"), (("--chunk", "2"), "fails where none answers")],
+)
+def test_a_job_that_names_no_server_says_what_becomes_of_it(
+    run, inputs, options: tuple[str, ...], otherwise: str
+) -> None:
+    export = ("farm", "export", "--to", "slurm", "--bundle", "job", *options, *inputs, *FAST)
+    done = run(*export)
+    assert done.returncode == 0, done.stderr
+    assert f"on its own machine and {otherwise}; give -s (MTF-NO-SERVER)" in done.stderr
+    assert "MTF-NO-SERVER" not in run(*export, "-s", "http://gpu1:8000").stderr

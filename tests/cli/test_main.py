@@ -125,7 +125,7 @@ def test_a_variable_that_is_no_setting_is_a_warning(run) -> None:
     warning = "MUSETALK_OUTPUT_FSP is not used; did you mean MUSETALK_OUTPUT_FPS?"
     done = run("render", "-n", *FILES, MUSETALK_OUTPUT_FSP="25")
     assert done.returncode == 66
-    assert done.stderr.splitlines()[0] == f"warning: {warning}"
+    assert done.stderr.splitlines()[0] == f"warning: {warning} (MTF-CONFIG-UNKNOWN)"
     first = run("render", "-n", "--json", *FILES, MUSETALK_OUTPUT_FSP="25").stdout.splitlines()[0]
     expected = {"event": "warning", "message": warning, "token": "MTF-CONFIG-UNKNOWN"}
     assert json.loads(first) == expected

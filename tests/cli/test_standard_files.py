@@ -144,7 +144,8 @@ def test_a_finished_video_is_no_error_of_a_full_stdout(
 ) -> None:
     with full_stdout, shown:
         shown(DONE)
-    assert "warning: stdout cannot be written: No space left" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "warning: stdout cannot be written: No space left on device (MTF-STDOUT)" in said
 
 
 def test_an_answer_that_cannot_be_written_is_an_error(
