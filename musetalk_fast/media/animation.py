@@ -75,8 +75,10 @@ def animation_frames(path: Path, name: str, scratch: Path) -> Iterator[ListedPic
     """
     with open_input(path) as file, read_errors(path), _opened(file, name, path) as image:
         kept = {key: image.info[key] for key in ("icc_profile", "exif") if key in image.info}
-        total = _frames(image, path)
-        for number in range(total):
+        # Not a frame of it (PNG, third edition, section 4.9), though Pillow counts it as one.
+        first = int(getattr(image, "default_image", False))
+        total = _frames(image, path) - first
+        for number in range(first, first + total):
             with broken(name):
                 image.seek(number)
                 frame = image.convert("RGBA")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musetalk_fast.errors import AudioFormatError
-from musetalk_fast.media.audio_decoder import AudioDecoder
+from musetalk_fast.media.audio_decoder import MAX_SECS, AudioDecoder, length_error
 from musetalk_fast.media.audio_file import AudioFile
 from musetalk_fast.media.excerpt import Excerpt
 from musetalk_fast.media.sound_copy_facts import TrackFacts, facts_of
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _IN_STEP = Fraction(1, 500)
 """Seconds by which sound and pictures of a file may begin apart: nobody notices, and Matroska's
 milliseconds do it."""
+
+
+_BLOCK = 1 << 15
+"""Samples of silence at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,20 @@ def avatar_frames(path: Path) -> Iterator[av.AudioFrame]:
         first = next(frames, None)
         if first is None:
             return
-        if delay > 0:
-            yield reader.sound.silence(round(delay * reader.rate))
+        yield from _silence(reader, delay)
         yield from chain([first], frames)
+
+
+def _silence(reader: AudioDecoder, secs: Fraction) -> Iterator[av.AudioFrame]:
+    if secs > MAX_SECS:
+        raise length_error(
+            f"its sound begins {float(secs):.0f} s after its pictures; the limit is {MAX_SECS}",
+            reader.source.path,
+        )
+    left = round(secs * reader.rate)
+    while left > 0:
+        yield reader.sound.silence(min(left, _BLOCK))
+        left -= _BLOCK
 
 
 _HINT = "leave out --audio-from-avatar, or give a video with sound as the avatar"

@@ -47,6 +47,15 @@ def _levels(source: AvatarSource, run: SourceRun) -> list[int]:
     return [int(np.abs(codes - luma).argmin()) for luma in shown]
 
 
+def test_the_still_of_an_animated_png_is_no_frame_of_it(tmp_path: Path) -> None:
+    """What programs show that know no APNG (PNG, third edition, section 4.9)."""
+    pictures = [_picture(255), *(_picture(level) for level in LEVELS)]
+    source = _open(_save(tmp_path / "a.png", 200, pictures, default_image=True))
+    assert source.frames == len(LEVELS)
+    assert _levels(source, SourceRun(0, 1, len(LEVELS))) == list(range(len(LEVELS)))
+    assert (source.rate, source.timestamps) == (5, None)
+
+
 @pytest.mark.parametrize(
     ("name", "how"),
     [("a.gif", {}), ("a.png", {"default_image": False}), ("a.webp", {"lossless": True})],

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from musetalk_fast.config import AvatarSettings, OutputSettings, Settings
-from musetalk_fast.errors import SoundFormatError, UsageError
+from musetalk_fast.errors import AudioLengthError, SoundFormatError, UsageError
 from musetalk_fast.events import WarningEvent
 from musetalk_fast.media.audio_decoder import AudioDecoder
-from musetalk_fast.media.avatar_sound import look_at_sound
+from musetalk_fast.media.avatar_sound import avatar_frames, look_at_sound
 from musetalk_fast.media.excerpt import Excerpt
 from musetalk_fast.planning.sound_choice import planned_sound
 from musetalk_fast.rendering.sound_track import sound_track
@@ -78,6 +78,14 @@ def test_an_avatars_sound_stays_in_step_with_its_pictures(tmp_path: Path, delay:
     assert len(mixed) == 40 * RATE // 25, "to the video's end"
     beneath = mixed[round(1.4 * RATE) :]  # its second time, after the sound itself
     assert abs(beneath.max() - 0.061) < 0.002
+
+
+def test_silence_before_late_sound_is_bounded(tmp_path: Path) -> None:
+    frames = list(avatar_frames(_film(tmp_path / "a.mkv", 60.0)))
+    assert max(frame.samples for frame in frames) <= 1 << 15
+    assert sum(frame.samples for frame in frames) == 61 * RATE
+    with pytest.raises(AudioLengthError, match="after its pictures; the limit is 36000"):
+        next(avatar_frames(_film(tmp_path / "b.mkv", 36_001.0)))
 
 
 def test_an_avatars_sound_is_copied_where_it_can_be(tmp_path: Path) -> None:

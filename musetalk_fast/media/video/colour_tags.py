@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     import av
 
 RGB_MATRIX = 0
-_UNKNOWN = (0, 2, 3)
+UNSPECIFIED = 2
+_NO_MATRIX = (0, UNSPECIFIED, 3)
 """H.273's and FFmpeg's numbers for unspecified and reserved; as a matrix, 0 is RGB."""
+_PRIMARIES = (1, *range(4, 13), 22)
+_TRANSFERS = (1, *range(4, 19))
+"""Those of H.273 (07/2024, tables 2 and 3); whatever else a file says is reserved."""
 _LIMITED, _FULL = 1, 2
 _HDR = (16, 18)
 """PQ and HLG."""
@@ -41,7 +45,7 @@ def colour_tags(frame: av.VideoFrame) -> ColourTags:
     matrix = frame.colorspace
     if _is_rgb(frame):
         matrix = RGB_MATRIX
-    elif matrix in _UNKNOWN:
+    elif matrix in _NO_MATRIX:
         matrix = _guessed_matrix(frame)
     elif matrix not in _KNOWN_MATRICES:
         name = _OTHER_MATRICES.get(matrix, f"number {matrix}")
@@ -53,10 +57,10 @@ def colour_tags(frame: av.VideoFrame) -> ColourTags:
     return ColourTags(
         matrix=matrix,
         range=_FULL if full else _LIMITED,
-        primaries=_guessed_primaries(frame)
-        if frame.color_primaries in _UNKNOWN
-        else frame.color_primaries,
-        transfer=1 if frame.color_trc in _UNKNOWN else frame.color_trc,
+        primaries=frame.color_primaries
+        if frame.color_primaries in _PRIMARIES
+        else _guessed_primaries(frame),
+        transfer=frame.color_trc if frame.color_trc in _TRANSFERS else 1,
     )
 
 
@@ -76,11 +80,11 @@ def container_tags(track: av.VideoStream) -> ColourTags:
 
 def fill_in(frame: av.VideoFrame, stated: ColourTags) -> None:
     """Give a frame the tags that it leaves open."""
-    if frame.colorspace in _UNKNOWN and not _is_rgb(frame):
+    if frame.colorspace in _NO_MATRIX and not _is_rgb(frame):
         frame.colorspace = stated.matrix
-    if frame.color_primaries in _UNKNOWN:
+    if frame.color_primaries not in _PRIMARIES:
         frame.color_primaries = stated.primaries
-    if frame.color_trc in _UNKNOWN:
+    if frame.color_trc not in _TRANSFERS:
         frame.color_trc = stated.transfer
     if frame.color_range not in (_LIMITED, _FULL):
         frame.color_range = stated.range

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from musetalk_fast.errors import VideoFormatError
 from musetalk_fast.media.frame_size import Geometry, Placement
-from musetalk_fast.media.video.colour_tags import RGB_MATRIX
+from musetalk_fast.media.video.colour_tags import RGB_MATRIX, UNSPECIFIED
 from musetalk_fast.media.video.display_matrix import Turn
 from musetalk_fast.media.video.frame_decoder import FrameShape, Numbered
 from musetalk_fast.types import BT709, Box, ColourTags
@@ -113,6 +115,7 @@ class Preparation:
         """Whether the decoded samples are not those of source frames in a pixel format."""
         return (
             self.turn is not Turn.NONE
+            or self._kept != self.shape[:2]
             or self.window != Box(0, 0, *self.upright)
             or self.is_scaled
             or self.is_interlaced
@@ -207,7 +210,8 @@ def filtered(
     for number, frame in frames:
         numbers.append(number)
         _tag(frame, preparation.tags, number)
-        graph.vpush(frame)
+        with _filter_errors(number):
+            graph.vpush(frame)
         yield from _pulled(graph, numbers)
     graph.vpush(None)
     yield from _pulled(graph, numbers)
@@ -218,15 +222,34 @@ def _pulled(graph: Graph, numbers: deque[int]) -> Iterator[Numbered]:
 
     while True:
         try:
-            frame = graph.vpull()
+            with _filter_errors(numbers[0] if numbers else 0):
+                frame = graph.vpull()
         except (av.BlockingIOError, av.EOFError):
             return
         yield Numbered(numbers.popleft(), frame)
 
 
+@contextmanager
+def _filter_errors(number: int) -> Iterator[None]:
+    """Raise an error of ours where FFmpeg's filters refuse a frame."""
+    import av
+
+    try:
+        yield
+    except (av.BlockingIOError, av.EOFError):
+        raise
+    except av.FFmpegError as error:
+        raise VideoFormatError(
+            f"source frame {number} cannot be converted: {error.strerror}",
+            hint="encode the video anew, as H.264 for example",
+        ) from error
+
+
 def _tag(frame: av.VideoFrame, tags: ColourTags, number: int) -> None:
     """Give a frame the properties that the graph was made for: it would refuse others."""
     frame.colorspace, frame.color_range = tags.matrix, tags.range
+    # Nothing is converted by these; FFmpeg's scaler refuses numbers that it does not know.
+    frame.color_primaries = frame.color_trc = UNSPECIFIED
     frame.pts, frame.time_base = number, Fraction(1)
 
 
@@ -250,8 +273,9 @@ class FrameFilter:
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """What they make of a frame."""
         _tag(frame, self._tags, 0)
-        self._graph.vpush(frame)
-        return self._graph.vpull()
+        with _filter_errors(0):
+            self._graph.vpush(frame)
+            return self._graph.vpull()
 
 
 def _graph(shape: FrameShape, tags: ColourTags, filters: Sequence[str]) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from numbered_clips import UNTAGGED, patches, set_matrix, write_picture
 from musetalk_fast.errors import ImageSizeError, VideoFormatError
 from musetalk_fast.kernels.planes import LAYOUTS, Planes
 from musetalk_fast.kernels.yuv import rgb_to_planes
+from musetalk_fast.media.avatar import open_avatar
+from musetalk_fast.media.frame_size import Resolution
 from musetalk_fast.media.video import VideoSource
 from musetalk_fast.types import BT709, ColourTags, Picture, SourceRun
 
@@ -113,6 +116,34 @@ def test_an_odd_last_column_and_row_are_cut_off(tmp_path: Path, turned: bool) ->
     assert source.picture(0).shape == wanted.shape
     size = "81x99 is odd: it was cut to 80x98" if turned else "99x81 is odd: it was cut to 98x80"
     assert source.notes == (f"the video's size of {size}",)
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "tags"),
+    [
+        ("yuv420p", BT709),
+        ("yuv420p10le", ColourTags(matrix=9, range=1, primaries=9, transfer=16)),
+    ],
+)
+@pytest.mark.parametrize("size", [None, (160, 160)])
+def test_odd_sides_with_shared_chroma_are_cut_off(
+    tmp_path: Path, pix_fmt: str, tags: ColourTags, size: tuple[int, int] | None
+) -> None:
+    """No filter but the cut is needed where the layout is the wanted one already."""
+    rgb = patches(161, 121)
+    clip = write_picture(
+        tmp_path / "clip.mkv", rgb, codec="ffv1", pix_fmt=pix_fmt, tags=tags, options={}
+    )
+    source = open_avatar(clip, background="black", resolution=Resolution(size))
+    width, height = size or (160, 120)
+    planes = next(source.planes(SourceRun(0, 0, 1), LAYOUTS["yuv420p"]))
+    assert (planes.width, planes.height) == (source.width, source.height) == (width, height)
+    assert source.picture(0).shape == (120, 160, 3)
+    if pix_fmt == "yuv420p":
+        wanted = Planes.allocate(LAYOUTS[pix_fmt], 160, 120)
+        rgb_to_planes(np.ascontiguousarray(rgb[:120, :160]), wanted)
+        top = (height - 120) // 2
+        assert np.array_equal(planes.samples(0)[top : top + 120], wanted.samples(0))
 
 
 def test_interlaced_frames_are_deinterlaced_alike_wherever_a_run_begins(tmp_path: Path) -> None:
@@ -216,6 +247,27 @@ def test_colours_that_are_not_known_are_refused(
         VideoSource(clip)
     assert message in caught.value.message
     assert caught.value.where == str(clip)
+
+
+@pytest.mark.parametrize(
+    "triple", [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 3, 1), (3, 1, 1), (200, 1, 1), (1, 200, 1)]
+)
+def test_reserved_numbers_of_colours_count_as_none(
+    tmp_path: Path, triple: tuple[int, int, int]
+) -> None:
+    """ProRes has them in every frame, as primaries, transfer and matrix; 0 is unknown there."""
+    rgb = patches()
+    clip = write_picture(
+        tmp_path / "clip.mov", rgb, codec="prores_ks", pix_fmt="yuv422p10le", tags=BT709, options={}
+    )
+    data = bytearray(clip.read_bytes())
+    for found in re.finditer(b"icpf", bytes(data)):
+        data[found.end() + 14 : found.end() + 17] = bytes(triple)
+    clip.write_bytes(data)
+    source = VideoSource(clip)
+    assert {source.colour.primaries, source.colour.transfer} <= {1, 5, 6}
+    assert np.abs(source.picture(0).astype(int) - rgb).mean() < 12
+    assert planes_of(source, "yuv420p").width == 96
 
 
 @pytest.mark.parametrize("size", [(96, 62), (62, 96)])
