@@ -71,6 +71,7 @@ class AudioDecoder:
         excerpt: what of it.
         sound: the rate and channels; known from the first frame on.
         samples: of the excerpt so far, with silence.
+        origin: seconds of the file's clock at the recording's first sample; 0 where it has none.
         is_cut: the excerpt ended before the recording.
 
     Raises:
@@ -90,6 +91,7 @@ class AudioDecoder:
         self.samples = 0
         self._position = 0
         """Samples since the beginning of the recording."""
+        self.origin = 0.0
         self.is_cut = False
 
     def __enter__(self) -> AudioDecoder:
@@ -178,6 +180,7 @@ class AudioDecoder:
             for piece, following in with_next(self._pieces()):
                 if not self.rate:
                     self._position = self._beginning.position(piece.frame)
+                    self.origin = self._beginning.origin or piece.start or 0.0
                 now = self._position / (self.rate or piece.frame.sample_rate)
                 start = timeline.start(piece, following, now)
                 if self.rate and start > now:

@@ -31,7 +31,7 @@ def damage(reader: AudioDecoder) -> str | None:
         found.append(f"{_missing(lost)}: silence stands for it")
     if reader.is_cut:
         return "; ".join(found) or None
-    if end := missing_end(reader.source, reader.position_secs):
+    if end := missing_end(reader.source, reader.position_secs, reader.origin):
         found.append(end)
     elif reader.packets.broken_off:
         found.append(f"the file breaks off at {reader.position_secs:.2f} s: it may be cut")

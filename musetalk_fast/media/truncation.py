@@ -20,6 +20,10 @@ _TOLERANCE = 0.25
 _WAV_TOLERANCE = 0.02
 """Less, because bytes are counted; some programs count the head, too."""
 
+_END_TIMED = frozenset(("ogg", "matroska", "nut"))
+"""Formats of which FFmpeg's duration is the time of the end, wherever the sound begins: a stream
+that was captured midway (RFC 7845, 4.3), or a cut with its times kept."""
+
 _OPUS_RATE = 48_000
 _OGG_PAGE = struct.Struct("<4sBBqIIIB")
 _OGG_LONGEST = _OGG_PAGE.size + 255 + 255 * 255
@@ -41,10 +45,14 @@ _MP3_ROW = 2
 """Frames behind one another that no chance makes; the longest is 1441 bytes."""
 
 
-def missing_end(source: AudioFile, secs: float) -> str | None:
-    """A sentence if the file should hold more than the `secs` that were decoded; else None."""
+def missing_end(source: AudioFile, secs: float, origin: float) -> str | None:
+    """A sentence if the file should hold more than the `secs` that were decoded; else None.
+
+    Args:
+        origin: seconds of the file's clock at its first sample.
+    """
     with source.path.open("rb") as file:
-        missing = _missing_secs(source, file, secs)
+        missing = _missing_secs(source, file, secs, origin)
         if missing:
             promise = f"{secs + missing:.1f} s of sound but holds {secs:.1f} s"
             return f"the file promises {promise}: it may be cut"
@@ -63,13 +71,15 @@ def ends_early(format_name: str, file: BinaryIO) -> bool:
     return check is not None and check(file, os.fstat(file.fileno()).st_size)
 
 
-def _missing_secs(source: AudioFile, file: BinaryIO, secs: float) -> float:
+def _missing_secs(source: AudioFile, file: BinaryIO, secs: float, origin: float) -> float:
     """How much longer the file says that its sound is; 0 where it says nothing."""
     if source.format == "wav":
         # FFmpeg corrects what a cut file says.
         missing = secs * missing_share(file)
         return missing if missing > _WAV_TOLERANCE else 0.0
     missing = _promised_secs(source, file) - secs
+    if source.format in _END_TIMED:
+        missing -= max(0.0, origin)
     return missing if missing > _TOLERANCE else 0.0
 
 

@@ -356,6 +356,38 @@ def test_a_long_wav_says_its_size_elsewhere(tmp_path: Path) -> None:
     assert "the file promises 1.0 s of sound but holds 0.5 s: it may be cut" in (cut.damage or "")
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "kind"),
+    [
+        ("a.ogg", "libopus", "flt"),
+        ("a.webm", "libopus", "flt"),
+        ("a.mka", "aac", "fltp"),
+        ("a.nut", "aac", "fltp"),
+        ("a.m4a", "aac", "fltp"),
+    ],
+)
+def test_a_clock_that_begins_late_is_no_damage(
+    tmp_path: Path, name: str, codec: str, kind: str
+) -> None:
+    """As of a stream that was captured midway (RFC 7845, 4.3)."""
+
+    def later(_number: int, packet: Any) -> bool:
+        packet.pts += round(3 / packet.time_base)
+        packet.dts = packet.pts
+        return True
+
+    rate = 48_000
+    made = record(tmp_path / f"made-{name}", codec, kind, rate, tones(rate, 5.0))
+    late = remuxed(made, tmp_path / name, later)
+    speech = load_speech(late, tmp_path)
+    assert speech.damage is None
+    assert abs(speech.duration - 5) < 0.1
+    cut = late.with_stem("cut")
+    cut.write_bytes(late.read_bytes()[: late.stat().st_size // 2])
+    if name != "a.m4a":  # its index is at its end: nothing of it can be read
+        assert load_speech(cut, tmp_path).damage is not None
+
+
 @pytest.mark.parametrize("codec", ["adpcm_ima_wav", "adpcm_ms", "pcm_alaw"])
 def test_a_wav_that_is_no_pcm_is_not_cut(tmp_path: Path, codec: str) -> None:
     kind = "s16p" if codec == "adpcm_ima_wav" else "s16"
