@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,9 @@ BY_ORDER = frozenset(("avi",))
 _MAX_READ_ERRORS = 20
 """Errors of the container in a row after which the file counts as ended."""
 
+_PALETTE = "pal8"
+"""The pixel format of QuickTime Animation with 256 colours or greys."""
+
 _BLOCK = 1 << 17
 """Bytes read at once."""
 
@@ -57,6 +61,7 @@ class VideoFile:
         self.path = path
         self.notes: tuple[str, ...] = ()
         self._decoder: av.VideoCodecContext | None = None
+        self._has_palette = False
         self._file = open_input(path)
         self._avio = AvioFile(self._file)
         try:
@@ -136,6 +141,7 @@ class VideoFile:
         """Go on at the key frame at or before a time stamp; where that fails, at the beginning."""
         import av
 
+        self._load_palette()
         if self._decoder is not None:
             self._decoder.flush_buffers()
         try:
@@ -143,12 +149,23 @@ class VideoFile:
         except av.FFmpegError:
             self.rewind()
 
+    def _load_palette(self) -> None:
+        """A palette comes once, with the first packet; a decoder that has seen it keeps it."""
+        import av
+
+        if self._has_palette or self.track.format is None or self.track.format.name != _PALETTE:
+            return
+        self._has_palette = True
+        with suppress(av.FFmpegError):
+            self.decode(next(self.packets()))
+
     def rewind(self) -> None:
         """Go on at the beginning."""
         self.container.close()
         self._file.seek(0)
         self.container = self._open()
         self.track = self._choose()
+        self._has_palette = False
 
     def error(self, message: str, hint: str | None = None) -> VideoFormatError:
         """An error at this file."""

@@ -270,6 +270,21 @@ def test_reserved_numbers_of_colours_count_as_none(
     assert planes_of(source, "yuv420p").width == 96
 
 
+def test_a_palette_reaches_every_decoder(tmp_path: Path) -> None:
+    """It comes with the first packet of a file alone; runs begin at any key frame."""
+    greys = [np.full((64, 96, 3), level, np.uint8) for level in (40, 80, 120, 160)]
+    clip = write_picture(
+        tmp_path / "clip.mov", *greys, codec="qtrle", pix_fmt="gray", options={"g": "1"}
+    )
+    for first in (0, 3, 1):
+        source = VideoSource(clip)
+        assert source.pix_fmt == "pal8"
+        assert abs(int(source.picture(first).mean()) - greys[first][0, 0, 0]) <= 2, first
+        run = SourceRun(first, 0, 1)
+        (luma,) = (each.samples(0).mean() for each in source.planes(run, YUV444))
+        assert abs((luma - 16) * 255 / 219 - greys[first][0, 0, 0]) <= 3
+
+
 @pytest.mark.parametrize("size", [(96, 62), (62, 96)])
 def test_sizes_are_bounded(tmp_path: Path, size: tuple[int, int]) -> None:
     clip = write_picture(tmp_path / "clip.mp4", patches(*size))
