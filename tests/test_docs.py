@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import av
 import click
 import pytest
 from PIL import Image
@@ -148,6 +150,32 @@ def _serving(recipe: str, folder: Path) -> Iterator[str]:
         server.terminate()
         server.wait(60)
         server.stdout.close()
+
+
+def test_the_engine_of_its_page_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed as `pip install .` would: a module, and a folder that names its entry point."""
+    page = (REPOSITORY / "docs/how-to/write-an-engine.md").read_text()
+    text = {match["kind"]: match["text"] for match in BLOCK.finditer(page)}
+    project = tomllib.loads(text["toml"])["project"]
+    ((group, entries),) = project["entry-points"].items()
+    plugins = folder / "plugins"
+    about = plugins / "bright_engine-1.dist-info"
+    about.mkdir(parents=True)
+    (plugins / "bright_engine.py").write_text(text["python"])
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1\n")
+    lines = [f"[{group}]", *(f"{name} = {place}" for name, place in entries.items())]
+    (about / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.setenv("PYTHONPATH", str(plugins))
+    (serve,) = re.findall(r"^\$ (musetalk-fast serve .*)$", text["console"], re.MULTILINE)
+    inputs = "-i examples/portrait.png -a examples/speech.wav -o out.mp4"
+    with _serving(serve, folder) as url:
+        done = _run(["bash", "-euc", f"musetalk-fast render -s {url} --lossless {inputs}"], folder)
+    assert done.returncode == 0, done.stderr
+    assert "engine bright bright-1" in done.stderr
+    with av.open(str(folder / "out.mp4")) as video:
+        light = [frame.to_ndarray(format="gray").mean() for frame in video.decode(video=0)]
+    assert len(light) == 75
+    assert max(light) - min(light) > 0.3, "the mouth is brighter where it is loud"
 
 
 def test_every_command_has_help_and_stands_in_the_readme() -> None:

@@ -1,11 +1,12 @@
 """A web service that embeds the renderer: upload a portrait and a recording, fetch the video.
 
     pip install musetalk-fast fastapi uvicorn python-multipart
-    MUSETALK_SERVER_URL=http://gpu:8000 uvicorn service:app
+    cd examples/service
+    MUSETALK_SERVER_URL=http://gpu:8000 uvicorn service:app --port 8080
 
-    curl -F avatar=@portrait.png -F audio=@speech.wav http://localhost:8000/renders
-    curl http://localhost:8000/renders/1
-    curl -o out.mp4 http://localhost:8000/renders/1/video
+    curl -F avatar=@portrait.png -F audio=@speech.wav http://localhost:8080/renders
+    curl http://localhost:8080/renders/1
+    curl -o out.mp4 http://localhost:8080/renders/1/video
 
 One renderer serves all requests, so that connections and prepared avatars are kept. Renders run one
 after the other, from a queue of bounded length; a full one is 503, with `Retry-After`. Uploads are
