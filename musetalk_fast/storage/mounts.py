@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _MOUNT = re.compile(r"^mnt_id:\s*(\d+)$", re.MULTILINE)
-_BY_NAME = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW
+_BY_NAME = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
 """O_PATH: opens nothing, so that no permission is needed and no pipe blocks."""
 
 
@@ -21,14 +21,14 @@ def is_mount_point(path: Path) -> bool:
     Raises:
         OSError: it is not there.
     """
-    return mount_of(path) != mount_of(path.parent)
+    return _mount_of(path, os.O_NOFOLLOW) != _mount_of(path.parent)
 
 
-def mount_of(path: Path) -> int | None:
+def _mount_of(path: Path, flags: int = 0) -> int | None:
     """The number of the mount that a path is on; None where the system does not say."""
     if not hasattr(os, "O_PATH"):
         return None
-    descriptor = os.open(path, _BY_NAME)
+    descriptor = os.open(path, _BY_NAME | flags)
     try:
         with suppress(OSError):
             found = _MOUNT.search(Path(f"/proc/self/fdinfo/{descriptor}").read_text())

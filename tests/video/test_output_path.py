@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from musetalk_fast.errors import (
     OutputFormatError,
     OutputPlaceError,
 )
+from musetalk_fast.rendering.jobdir import PLAN, locked_job_directory
+from musetalk_fast.storage import is_mount_point
 from musetalk_fast.video.output_path import check_output
 
 
@@ -147,6 +151,41 @@ def test_what_is_mounted_cannot_be_replaced_nor_moved_out_of(tmp_path: Path) -> 
         "73 something is mounted on this file: it cannot be replaced",
         "73 this folder is on another file system than the output",
     ], done.stderr
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[Path]:
+    """A link to a folder on another file system."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK) or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no other file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        link = tmp_path / "link"
+        link.symlink_to(folder)
+        yield link
+
+
+def test_in_a_linked_folder_nothing_is_mounted(
+    linked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (linked / "folder").mkdir()
+    (linked / "file").touch()
+    assert not is_mount_point(linked / "folder")
+    assert not is_mount_point(linked / "file")
+    monkeypatch.chdir(linked)
+    assert not is_mount_point(Path("file"))
+
+
+def test_a_link_to_another_file_system_takes_videos(linked: Path) -> None:
+    output = linked / "o.mp4"
+    output.touch()
+    (linked / "frames").mkdir()
+    assert check_output(output, None, overwrite=True) == output
+    assert check_output(linked / "frames/%06d.png", None, overwrite=True).parent.name == "frames"
+    with locked_job_directory(output) as jobdir:
+        jobdir.write(PLAN, b"moved")
+        (jobdir.path / PLAN).rename(output)
+    assert output.read_bytes() == b"moved"
 
 
 def test_the_file_of_another_user_in_a_sticky_folder(
