@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musetalk_fast.config import Settings
+from musetalk_fast.errors import OutputFormatError
+from musetalk_fast.video.containers import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,14 @@ class Job:
     output: Path
     settings: Settings
     fresh: bool = False
+
+    @property
+    def place(self) -> Path:
+        """What it replaces: the output, or the folder of a sequence."""
+        try:
+            return place_of(self.output, self.settings.output.format)
+        except OutputFormatError:  # which its plan will raise
+            return self.output
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,22 +79,40 @@ def _check_outputs(jobs: Sequence[Job]) -> None:
     """By what the paths lead to: a file has as many names as there are links and `..`."""
     made: dict[str, list[Job]] = {}
     for job in jobs:
-        made.setdefault(os.path.realpath(job.output), []).append(job)
+        made.setdefault(os.path.realpath(job.place), []).append(job)
     twice = [alike for alike in made.values() if len(alike) > 1]
     if twice:
-        details = (f"{alike[0].output}: the output of {len(alike)} jobs" for alike in twice)
-        where = str(twice[0][0].output)
-        raise JobListError("jobs would write the same file", where=where, details=tuple(details))
-    read = {os.path.realpath(path) for job in jobs for path in (job.avatar, job.audio)}
-    replaced = [str(made[path][0].output) for path in sorted(read & made.keys())]
+        details = (f"{alike[0].place}: the output of {len(alike)} jobs" for alike in twice)
+        where = str(twice[0][0].place)
+        message = "jobs would write the same file or folder"
+        raise JobListError(message, where=where, details=tuple(details))
+    inside = [alike[0].output for path, alike in made.items() if _holder(Path(path).parent, made)]
+    if inside:
+        raise JobListError(
+            "jobs would write into the folder of a sequence, which takes its frames alone",
+            where=str(inside[0]),
+            details=tuple(f"{path}: in the folder of another job's sequence" for path in inside),
+        )
+    _check_inputs(jobs, made)
+
+
+def _check_inputs(jobs: Sequence[Job], made: Mapping[str, Sequence[Job]]) -> None:
+    read = sorted({os.path.realpath(path) for job in jobs for path in (job.avatar, job.audio)})
+    holders = dict.fromkeys(_holder(Path(path), made) for path in read)
+    replaced = [made[each][0].output for each in holders if each is not None]
     if replaced:
         details = (f"{path}: an output, and what another job reads" for path in replaced)
         raise JobListError(
             "jobs would replace what other jobs read",
-            where=replaced[0],
+            where=str(replaced[0]),
             details=tuple(details),
             hint="choose another folder for the videos: -o FOLDER",
         )
+
+
+def _holder(path: Path, made: Mapping[str, Sequence[Job]]) -> str | None:
+    """The output that a path is, or is in."""
+    return next((str(each) for each in (path, *path.parents) if str(each) in made), None)
 
 
 def _distinct(jobs: Sequence[Job]) -> tuple[Job, ...]:

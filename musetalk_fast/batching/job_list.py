@@ -58,9 +58,9 @@ def read_job_list(path: Path, defaults: JobListDefaults) -> tuple[Job, ...]:
         reading = _Reading(row, path.absolute().parent, defaults)
         job = reading.job()
         if job is not None:
-            earlier = made.setdefault(job.output.absolute(), where)
+            earlier = made.setdefault(job.place.absolute(), where)
             if earlier != where:
-                reading.problems.append(f"{job.output} is the output of {earlier}, too")
+                reading.problems.append(f"{job.place} is the output of {earlier}, too")
             jobs.append(job)
         details += [f"{where}: {problem}" for problem in reading.problems]
     if details:

@@ -170,6 +170,28 @@ def test_no_job_writes_what_another_one_reads_or_writes(tmp_path: Path) -> None:
     assert [str(tmp_path / "link/moving.mp4") in line for line in caught.value.details] == [True]
 
 
+def test_no_two_sequences_are_one_folder(tmp_path: Path) -> None:
+    """A sequence replaces the folder that another one has filled."""
+    (tmp_path / "link").symlink_to("seqs")
+    row = "a.png,a.wav,{}\n".format
+    head = "avatar,audio,output\n"
+    first = head + row("seqs/a_%03d.png")
+    with pytest.raises(errors.JobListError) as caught:
+        _collect(tmp_path / "j.csv", first + row("seqs/b_%03d.png"))
+    assert [f"{tmp_path}/seqs is the output of " in line for line in caught.value.details] == [True]
+    with pytest.raises(errors.JobListError, match="same file or folder"):
+        _collect(tmp_path / "j.csv", first + row("link/b_%03d.png"))
+    with pytest.raises(errors.JobListError, match="folder of a sequence") as caught:
+        _collect(tmp_path / "j.csv", first + row("link/x.mp4"))
+    assert str(tmp_path / "link/x.mp4") in caught.value.details[0]
+    (tmp_path / "seqs").mkdir()
+    (tmp_path / "seqs/face.png").touch()
+    with pytest.raises(errors.JobListError, match="other jobs read"):
+        _collect(tmp_path / "j.csv", first + "link/face.png,a.wav,x.mp4\n")
+    jobs = _collect(tmp_path / "j.csv", first + row("others/a_%03d.png") + row("x.mp4"))
+    assert [job.place.name for job in jobs] == ["seqs", "others", "x.mp4"]
+
+
 def test_jobs_of_several_lists_have_names_of_their_own(tmp_path: Path) -> None:
     lists = []
     for name in ("one", "two"):
