@@ -214,8 +214,8 @@ def _one(
 
     plan = run_blocking(lambda: make_plan(avatar, audio, output, settings))
     if chunk is None:
-        return ClipTasks(avatar, audio, output)
-    return ClipTasks(avatar, audio, output, len(plan.segments), chunk)
+        return ClipTasks(avatar, audio, plan.output, plan.place)
+    return ClipTasks(avatar, audio, plan.output, plan.place, len(plan.segments), chunk)
 
 
 def _many(
