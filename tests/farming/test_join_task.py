@@ -1,4 +1,4 @@
-"""A join whose worker died when the video was in its place is a success when it is tried again."""
+"""The steps of a video as tasks of a cluster: where its parts are, and a join tried again."""
 
 from __future__ import annotations
 
@@ -32,6 +32,29 @@ class _Events:
         from ray.exceptions import ActorDiedError
 
         return ActorDiedError()
+
+
+@pytest.mark.parametrize("output", ["link.mp4", "linked/%06d.png"])
+def test_all_tasks_find_the_plan_of_a_link(
+    output: str, tmp_path: Path, preview_server: str
+) -> None:
+    pytest.importorskip("ray", reason="no ray: pip install '.[ray]'")
+    from musetalk_fast.farming.ray.remote_tasks import join_segments, make_segments, plan_video
+
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.mp4").symlink_to("real/o.mp4")
+    (tmp_path / "linked").symlink_to("real/frames")
+    settings = Settings(server=ServerSettings(url=preview_server), output=OutputSettings(fps=1))
+    inputs = REPOSITORY / "examples/portrait.png", REPOSITORY / "tests/data/short.wav"
+    work = Work(Job("a", *inputs, tmp_path / output, settings), None, 2, events=_Events())
+    planned = plan_video(work)
+    assert isinstance(planned, Planned)
+    assert planned.parts.is_dir()
+    make_segments(work, planned.parts, 1, range(len(planned.plan.segments)))
+    assert isinstance(join_segments(work, planned), RenderResult)
+    assert planned.plan.place.parent == tmp_path / "real"
+    assert planned.plan.place.exists()
+    assert not planned.parts.exists()
 
 
 def test_a_join_that_is_tried_again_finds_its_video(tmp_path: Path, preview_server: str) -> None:

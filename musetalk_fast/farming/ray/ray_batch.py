@@ -199,7 +199,7 @@ class _RayBatch:
             return planned
         laps.append(time.monotonic())
         await run_all(*(
-            self._segments(job, piece, numbers)
+            self._segments(job, planned.parts, piece, numbers)
             for piece, numbers in enumerate(shares(len(planned.plan.segments), tasks.pieces), 1)
         ))  # fmt: skip
         laps.append(time.monotonic())
@@ -212,9 +212,9 @@ class _RayBatch:
         self._event(job, done_event(result))
         return result
 
-    async def _segments(self, job: Job, piece: int, numbers: range) -> None:
+    async def _segments(self, job: Job, parts: Path, piece: int, numbers: range) -> None:
         with self._work(job) as work:
-            await self._cluster.call(remote_tasks.make_segments, work, piece, numbers)
+            await self._cluster.call(remote_tasks.make_segments, work, parts, piece, numbers)
 
     @contextmanager
     def _work(self, job: Job) -> Iterator[Work]:

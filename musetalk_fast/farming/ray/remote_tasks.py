@@ -25,7 +25,7 @@ from musetalk_fast.planning.segment_choice import SegmentChoice
 from musetalk_fast.rendering import Renderer, RenderResult
 from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.job import JobState
-from musetalk_fast.rendering.jobdir import SUFFIX, locked_job_directory
+from musetalk_fast.rendering.jobdir import locked_job_directory
 from musetalk_fast.rendering.loading import RenderRequest, load_job
 from musetalk_fast.rendering.progress import plan_event, still_event
 from musetalk_fast.rendering.result import joined_result
@@ -70,29 +70,29 @@ def plan_video(work: Work) -> Plan | Planned:
         async with Renderer(settings, send, fallback=False) as renderer:
             engines = await renderer.connect()
             request = _request(work, settings, send, engines)
-        plan, is_done = await _when_free(lambda: _plan(request))
-        return plan if is_done else Planned(plan, engines)
+        return await _when_free(lambda: _plan(request, engines))
 
     return _run(work, 0, make)
 
 
-async def _plan(request: RenderRequest) -> tuple[Plan, bool]:
-    """The plan, and whether its video is there already."""
+async def _plan(request: RenderRequest, engines: tuple[EngineIdentity, ...]) -> Plan | Planned:
+    """Only the plan, if its video is there already."""
     output = await run_in_thread(request.place)
     place = place_of(output, request.settings.output.format)
     async with in_threads(locked_job_directory(place)) as jobdir:
         job = await load_job(request, jobdir)
         if isinstance(job, Plan):
-            return job, True
+            return job
         jobdir.keep()
     request.on_event(plan_event(job.plan))
-    return job.plan, False
+    return Planned(job.plan, jobdir.path, engines)
 
 
-def make_segments(work: Work, piece: int, numbers: range) -> None:
+def make_segments(work: Work, parts: Path, piece: int, numbers: range) -> None:
     """Make the parts of some segments of a plan.
 
     Args:
+        parts: the plan's job directory.
         piece: number of this task, from 1 on.
 
     Raises:
@@ -102,7 +102,7 @@ def make_segments(work: Work, piece: int, numbers: range) -> None:
     async def make(send: EventSender, settings: Settings) -> None:
         with EncoderSlots(work.processors) as slots:
             choice = SegmentChoice(numbers)
-            await render_segments(_parts(work), choice, settings, on_event=send, slots=slots)
+            await render_segments(parts, choice, settings, on_event=send, slots=slots)
 
     return _run(work, piece, make)
 
@@ -118,21 +118,20 @@ def join_segments(work: Work, planned: Planned) -> RenderResult | Plan:
     """
 
     async def make(send: EventSender, _settings: Settings) -> RenderResult | Plan:
-        return await _when_free(lambda: run_in_thread(partial(_join, work, planned, send)))
+        return await _when_free(lambda: run_in_thread(partial(_join, planned, send)))
 
     return _run(replace(work, servers=()), 0, make)
 
 
-def _join(work: Work, planned: Planned, send: EventSender) -> RenderResult | Plan:
-    parts = _parts(work)
+def _join(planned: Planned, send: EventSender) -> RenderResult | Plan:
     try:
-        jobdir, plan = open_plan(parts)
+        jobdir, plan = open_plan(planned.parts)
     except InputNotFoundError:
         if not planned.is_joined():
             raise
         return planned.plan
     state = JobState(plan, jobdir)  # before the parts go
-    _, joined = join_plan(parts, send)
+    _, joined = join_plan(planned.parts, send)
     if state.manifest is None:
         return plan
     if joined.mouth is not None and is_still(joined.mouth):
@@ -143,11 +142,6 @@ def _join(work: Work, planned: Planned, send: EventSender) -> RenderResult | Pla
 def servers_answer(settings: Settings) -> bool:
     """Whether one of the servers that settings name can be reached from here."""
     return asyncio.run(any_answers(settings))
-
-
-def _parts(work: Work) -> Path:
-    place = place_of(work.job.output, work.job.settings.output.format)
-    return place.with_name(place.name + SUFFIX)
 
 
 def _request(

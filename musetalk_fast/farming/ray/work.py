@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from musetalk_fast._version import __version__
@@ -49,10 +50,12 @@ class Planned:
     """A video whose segments are to be made.
 
     Attributes:
+        parts: its job directory.
         engines: of the servers that make them.
     """
 
     plan: Plan
+    parts: Path
     engines: tuple[EngineIdentity, ...]
 
     def is_joined(self) -> bool:
