@@ -13,13 +13,11 @@ from musetalk_fast.config import Settings
 from musetalk_fast.config.overrides import FACE_CHOICES, nearest, overridable, overridden
 from musetalk_fast.errors import JobListError, MuseTalkError
 from musetalk_fast.media.image_sequence import find_sequence
+from musetalk_fast.planning.setting_files import placed
 from musetalk_fast.types import Container
 from musetalk_fast.video.codec_choice import chosen_encoder
 
 _FILES = ("avatar", "audio", "output")
-_OF_FILES = ("api_key_file", "ca_file", "cert", "key", "background")
-"""Settings that name files."""
-
 _KNOWN = overridable()
 _NAMES = {**dict.fromkeys((*_FILES, "fresh")), **_KNOWN}
 
@@ -111,9 +109,11 @@ class _Reading:
             value = self._members[name]
             try:
                 read = kind.parse if self._row.is_text else kind.read
-                values[key] = self._placed(name, read(value))
+                values[key] = placed(kind, read(value), self._folder)
             except ValueError as error:
                 self.problems.append(f"{name} {error}")
+            except MuseTalkError as error:
+                self.problems.append(f"{name}: {error.message}")
         chosen = [name for name in FACE_CHOICES if ("avatar", name) in values]
         if len(chosen) > 1:
             self.problems.append(f"{' and '.join(chosen)} choose different faces")
@@ -121,13 +121,6 @@ class _Reading:
 
     def _overridden(self, values: dict[tuple[str, str], Any]) -> Settings:
         return overridden(self._defaults.settings, values)
-
-    def _placed(self, name: str, value: Any) -> Any:
-        """A file's path from the list's folder on; of a background only if it is a file there."""
-        if name not in _OF_FILES or not isinstance(value, str):
-            return value
-        path = self._folder / value
-        return str(path) if name != "background" or path.is_file() else value
 
     def _input(self, name: str) -> Path | None:
         given = self._members.get(name)

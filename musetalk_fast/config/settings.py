@@ -38,9 +38,12 @@ BUILTIN = "builtin"
 AUTO_WIRE = "auto"
 AUTO_CODEC = "auto"
 
+FILE = Text("a file", 1000)
+"""The kind of every setting that names a file."""
+BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, blur or transparent", 1000)
+"""The kind of a setting that may name one."""
+
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)
-_FILE = Text("a file", 1000)
-_BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, blur or transparent", 1000)
 _CODEC = Text("h264, hevc, av1, vp9, prores, ffv1, the name of an FFmpeg encoder, or auto", 40)
 _TUNE = Pattern("a word", r"[a-z]{1,20}")
 _PIX_FMT = Pattern("FFmpeg's name of a pixel format", r"[a-z0-9]{1,20}")
@@ -110,10 +113,10 @@ class ServerSettings(_Section):
     )
     wire: str = field(default=AUTO_WIRE, metadata={"kind": _WIRE})
     api_key: str | None = field(default=None, metadata={"kind": KEY}, repr=False)
-    api_key_file: str | None = field(default=None, metadata={"kind": _FILE})
-    ca_file: str | None = field(default=None, metadata={"kind": _FILE})
-    cert: str | None = field(default=None, metadata={"kind": _FILE})
-    key: str | None = field(default=None, metadata={"kind": _FILE})
+    api_key_file: str | None = field(default=None, metadata={"kind": FILE})
+    ca_file: str | None = field(default=None, metadata={"kind": FILE})
+    cert: str | None = field(default=None, metadata={"kind": FILE})
+    key: str | None = field(default=None, metadata={"kind": FILE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +143,7 @@ class AvatarSettings(_Section):
     extra_margin: int = field(default=10, metadata={"kind": Integer(0, 100)})
     smooth: bool = field(default=False, metadata={"kind": Switch()})
     silence: Silence = field(default=Silence.MODEL, metadata={"kind": _SILENCE})
-    background: str | None = field(default=None, metadata={"kind": _BACKGROUND})
+    background: str | None = field(default=None, metadata={"kind": BACKGROUND})
     extend: Extend = field(default=Extend.PINGPONG, metadata={"kind": _EXTEND})
     speed_to_fit: bool = field(default=False, metadata={"kind": Switch()})
     no_face: NoFace = field(default=NoFace.PASS, metadata={"kind": _NO_FACE})
@@ -220,7 +223,7 @@ class OutputSettings(_Section):
     sound: str = field(default="auto", metadata={"kind": _SOUND})
     sound_bitrate: int | None = field(default=None, metadata={"kind": Integer(8, 1536)})
     audio_from_avatar: bool = field(default=False, metadata={"kind": Switch()})
-    mix_background: str | None = field(default=None, metadata={"kind": _FILE})
+    mix_background: str | None = field(default=None, metadata={"kind": FILE})
     background_volume: int = field(default=-20, metadata={"kind": Integer(-60, 20)})
     overwrite: bool = field(default=True, metadata={"kind": Switch()})
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from musetalk_fast.config import Loaded, Settings, SettingValue
-from musetalk_fast.media.background import background_file
+from musetalk_fast.config import Loaded, Settings
+from musetalk_fast.config.overrides import overridden
+from musetalk_fast.config.settings import SECTIONS, kinds
+from musetalk_fast.planning.setting_files import names_file, placed
 
 
 def portable_settings(loaded: Loaded) -> str:
-    """A configuration file with all that was chosen; paths are absolute, keys are not in it."""
+    """A configuration file with all that was chosen; paths are absolute, keys are not in it.
+
+    Raises:
+        errors.InvalidSettingError, errors.UsageError: as `planning.setting_files.placed`.
+    """
     chosen = [
-        _absolute(item)
+        replace(item, value=placed(item.kind, item.value, Path()))
         for item in loaded.values
         if item.origin != "default" and item.value is not None and not item.kind.secret
     ]
@@ -24,25 +29,16 @@ def portable_settings(loaded: Loaded) -> str:
     return "\n".join(lines) + "\n"
 
 
-_FILES = {("server", key) for key in ("api_key_file", "ca_file", "cert", "key")}
-
-
 def absolute_files(settings: Settings) -> Settings:
-    """Settings whose files are named by absolute paths."""
-    server = settings.server
-    for _, key in _FILES:
-        if (path := getattr(server, key)) is not None:
-            named: dict[str, Any] = {key: str(Path(path).absolute())}
-            server = replace(server, **named)
-    avatar = settings.avatar
-    if (file := background_file(avatar.background)) is not None:
-        avatar = replace(avatar, background=str(file.absolute()))
-    return replace(settings, server=server, avatar=avatar)
+    """Settings whose files are named by absolute paths.
 
-
-def _absolute(item: SettingValue) -> SettingValue:
-    if (item.section, item.key) in _FILES:
-        return replace(item, value=str(Path(item.value).absolute()))
-    if item.key == "background" and (file := background_file(item.value)) is not None:
-        return replace(item, value=str(file.absolute()))
-    return item
+    Raises:
+        errors.InvalidSettingError, errors.UsageError: as `planning.setting_files.placed`.
+    """
+    values = {
+        (section, key): placed(kind, getattr(getattr(settings, section), key), Path())
+        for section, settings_type in SECTIONS.items()
+        for key, kind in kinds(settings_type).items()
+        if names_file(kind)
+    }
+    return overridden(settings, values)

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from musetalk_fast.config.home_paths import expanded
 from musetalk_fast.errors import InputError, UsageError
 from musetalk_fast.media.image import Background, Still, load_still
 from musetalk_fast.media.picture.colours import parse_colour
@@ -17,12 +18,16 @@ DEFAULT_BACKGROUND = WHITE
 _SUFFIX = re.compile(r"\.\w{1,5}$", re.ASCII)
 
 
-def background_file(text: str | None) -> Path | None:
+def background_file(text: str | None, folder: Path = Path()) -> Path | None:
     """The file of a background that is a picture; None of a colour, `BLUR` or `TRANSPARENT`.
 
     A colour comes before a file of its name.
 
+    Args:
+        folder: in which a relative path begins.
+
     Raises:
+        errors.InvalidSettingError: as `config.home_paths.expanded`.
         errors.UsageError: it is neither, and does not look like a file either.
     """
     if text is None or text in (BLUR, TRANSPARENT):
@@ -30,8 +35,8 @@ def background_file(text: str | None) -> Path | None:
     try:
         parse_colour(text)
     except UsageError as error:
-        if os.sep in text or _SUFFIX.search(text) or os.path.lexists(text):
-            return Path(text)
+        if os.sep in text or _SUFFIX.search(text) or os.path.lexists(folder / text):
+            return folder / expanded(text)
         error.hint = (
             "use #RRGGBB, a CSS name such as white, the file of a picture, blur or transparent"
         )

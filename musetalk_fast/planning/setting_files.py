@@ -1,0 +1,32 @@
+"""Files that settings name, by paths that mean the same in every folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from musetalk_fast.config.home_paths import expanded
+from musetalk_fast.config.settings import BACKGROUND, FILE
+from musetalk_fast.config.value_kind import Kind
+from musetalk_fast.media.background import background_file
+
+
+def names_file(kind: Kind) -> bool:
+    """Whether settings of this kind name files."""
+    return kind in (FILE, BACKGROUND)
+
+
+def placed(kind: Kind, value: Any, folder: Path) -> Any:
+    """A setting's value, if it names a file by its absolute path; `~` is expanded.
+
+    Args:
+        folder: in which a relative path begins.
+
+    Raises:
+        errors.InvalidSettingError: the path begins with the home of a user who has none.
+        errors.UsageError: a background that means nothing.
+    """
+    if value is None or not names_file(kind):
+        return value
+    path = folder / expanded(value) if kind is FILE else background_file(value, folder)
+    return value if path is None else str(path.absolute())
