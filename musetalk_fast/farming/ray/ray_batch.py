@@ -28,7 +28,7 @@ from musetalk_fast.events import Event, ServerEvent, WarningEvent
 from musetalk_fast.farming.ray import remote_tasks
 from musetalk_fast.farming.ray.cluster import Cluster
 from musetalk_fast.farming.ray.job_tasks import JobTasks, shares
-from musetalk_fast.farming.ray.server_actor import address_of
+from musetalk_fast.farming.ray.server_actor import wait_for_server
 from musetalk_fast.farming.ray.work import Work, portable
 from musetalk_fast.planning import Plan
 from musetalk_fast.rendering import RenderResult
@@ -111,7 +111,7 @@ class _RayBatch:
         loop = asyncio.get_running_loop()
         note = loop.call_later(_PATIENCE_SECS, self._say_that_it_waits)
         try:
-            await run_in_thread(partial(address_of, self._cluster.servers))
+            await run_in_thread(partial(wait_for_server, self._cluster.servers))
         finally:
             note.cancel()
 

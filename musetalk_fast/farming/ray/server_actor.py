@@ -84,8 +84,22 @@ def address_of(servers: Sequence[Any]) -> str:
         errors.MuseTalkError: the only one's error.
         errors.ServersLostError: none of them will ever start again.
     """
-    asked = {server.address.remote(): None for server in servers}
-    ready, _ = ray.wait(list(asked), timeout=_PREFERRED_SECS)
+    return _address(servers, _PREFERRED_SECS)
+
+
+def wait_for_server(servers: Sequence[Any]) -> None:
+    """Return when one of the servers listens.
+
+    Raises:
+        errors.MuseTalkError, errors.ServersLostError: as `address_of`.
+    """
+    _address(servers, 0.0)
+
+
+def _address(servers: Sequence[Any], preferred_secs: float) -> str:
+    asked = [server.address.remote() for server in servers]
+    # Of all together, whichever answers first would be taken.
+    ready, _ = ray.wait(asked[:1], timeout=preferred_secs)
     error: Exception | None = None
     while asked:
         for each in ready:
@@ -93,9 +107,9 @@ def address_of(servers: Sequence[Any]) -> str:
                 return str(ray.get(each))
             except ray.exceptions.RayError as failed:
                 error = failed
-            del asked[each]
+            asked.remove(each)
         if asked:
-            ready, _ = ray.wait(list(asked), timeout=_POLL_SECS)
+            ready, _ = ray.wait(asked, timeout=_POLL_SECS)
     cause = getattr(error, "cause", None)
     if isinstance(cause, MuseTalkError):
         raise cause
