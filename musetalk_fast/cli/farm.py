@@ -122,8 +122,9 @@ def export(
 ) -> None:
     """Check the inputs and write a folder with the job's files; nothing is rendered or submitted.
 
-    Every task is one command: the same one again does nothing twice, its exit code says how it
-    ended, and a signal stops it. The settings of this command go into the bundle, but no key: name
+    Every task is one command: its exit code says how it ended, a signal stops it, and the same one
+    again goes on from there. Finished parts, and finished videos of many, stay; one video that is
+    made as a whole is made again. The settings of this command go into the bundle, but no key: name
     its file with --api-key-file.
     """
     from musetalk_fast.cli.display_selection import open_display
