@@ -7,6 +7,7 @@ ones touch sockets, processes or clocks (`ci/flaky/touches.py`). A *loaded* roun
 at a time, with four busy processes beside them. Of a test function whose cases (its parameters)
 take over a second of CPU together, a loaded round runs every fifth case, in turn: it runs every
 function, and twenty rounds run every case four times or more. `--all`: every case in every round.
+Tests that measure a browser in real time (`realtime`) run in suite rounds only.
 
 Each round becomes a line of build/flaky/rounds.jsonl, with its commit, when it has ended; the next
 call goes on until the commit has as many as asked for. `--count main~5..main` runs nothing, and
@@ -84,7 +85,8 @@ def _round(kind: str, turn: int | None, arguments: list[str]) -> None:
     log = FOLDER / f"{commit[:12]}-{kind}-{number}.log"
     FOLDER.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pytest", "-n", WORKERS[kind], "--dist", "worksteal"]
-    command += ["--quiet", "-rfE", "-m", "", "-p", "ci.flaky.touches"]
+    marks = "not realtime" if kind == "loaded" else ""
+    command += ["--quiet", "-rfE", "-m", marks, "-p", "ci.flaky.touches"]
     if kind == "suite":
         # A part of the suite says nothing of what the others touch.
         command += [] if arguments else ["--touches", str(TOUCHES)]

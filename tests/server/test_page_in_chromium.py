@@ -64,6 +64,7 @@ async def _problem(page: Page) -> str:
     return await page.text("#problem")
 
 
+@pytest.mark.realtime
 async def test_the_example_speaks_in_step_with_its_sound(page: Page, preview_server: str) -> None:
     await _open(page, preview_server)
     await page.run("watched.place = [182, 100, 80, 90]")
@@ -80,10 +81,9 @@ async def test_the_example_speaks_in_step_with_its_sound(page: Page, preview_ser
     assert command[:4] == ["musetalk-fast", "render", "-s", preview_server]
     assert command[4:] == ["-i", "portrait.png", "-a", "speech.wav", "-o", "portrait.mp4"]
     await _check_last_picture(page, preview_server)
-    # Where the browser is slow, fewer frames are due when it draws; in pauses of the speech some
-    # are alike (150 of 178 are not; of a few that are drawn, more may be).
-    assert due > 5
-    assert pictures >= 0.6 * due
+    # In pauses of the speech some are alike: 150 of 178 are not.
+    assert due > 100
+    assert pictures >= 0.8 * due
 
 
 async def _check_last_picture(page: Page, address: str) -> None:
@@ -129,6 +129,7 @@ def _clicks(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.realtime
 async def test_what_is_shown_and_what_is_recorded_is_in_step(
     page: Page, pattern: Process, tmp_path: Path
 ) -> None:
@@ -137,7 +138,7 @@ async def test_what_is_shown_and_what_is_recorded_is_in_step(
     await _speak(page)
     seen = await page.run("watched.seen")
     late = [time - (round(red / 3) + 0.5) / 25 for time, red in seen if 0 < red < 225]
-    assert len({round(red / 3) for _, red in seen}) > 10  # fewer where the browser is slow
+    assert len({round(red / 3) for _, red in seen}) > 30
     print(f"shown {_spread(late)} ms behind the middle of their time")
     assert abs(statistics.median(late)) < 0.08
     data = await page.run("blobText(watched.blobs.find((blob) => blob.type.includes('webm')))")
@@ -148,7 +149,7 @@ async def test_what_is_shown_and_what_is_recorded_is_in_step(
     assert len(audio) == 5
     assert abs(statistics.median(video) - statistics.median(audio)) < 0.08
     # An encoder that holds frames back loses the last ones: VP8 six.
-    assert max(red for _, red in pictures) >= max(red for _, red in seen) - 3 * 3
+    assert max(red for _, red in pictures) >= max(red for _, red in seen) - 3
 
 
 def _spread(secs: list[float]) -> str:
