@@ -130,10 +130,15 @@ def fingerprint(*networks: Any) -> str:
     for network in networks:
         for name, tensor in sorted(network.state_dict().items()):
             flat = tensor.detach().reshape(-1)
-            places = torch.linspace(0, flat.numel() - 1, min(_SAMPLES, flat.numel())).long()
             digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-            digest.update(flat[places].float().numpy().tobytes())
+            digest.update(flat[_sampled_places(flat.numel())].float().numpy().tobytes())
     return digest.hexdigest()[:8]
+
+
+def _sampled_places(length: int) -> Any:
+    """Evenly spread, first and last among them; in integers, as floats have not all places."""
+    count = min(_SAMPLES, length)
+    return torch.arange(count) * (length - 1) // max(1, count - 1)
 
 
 def _load_pickle(path: Path) -> Any:
