@@ -14,23 +14,12 @@ from pathlib import Path
 from types import TracebackType
 
 from musetalk_fast.errors import MuseTalkError, ServerFailedError, error_class
+from musetalk_fast.python_command import python_command
 from musetalk_fast.storage import make_temporary_folder
 from musetalk_fast.system_limits import limit_error
 
 _NAME = "builtin"
 """What messages call it, and `-s` too."""
-
-_PACKAGE = Path(__file__).absolute().with_name("__init__.py")
-_LAUNCH = """
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("musetalk_fast", sys.argv.pop(1))
-package = sys.modules["musetalk_fast"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(package)
-from musetalk_fast.__main__ import main
-main()
-"""
-"""Runs this very package. Not `-m`: that imports what lies in the working folder, which holds the
-user's files. `-P` keeps that folder out; `PYTHONPATH` and installed packages stay."""
 
 _ERROR = re.compile(r"error: (.*) \((MTF-[A-Z-]+)\)")
 """The line that every command of ours ends with when it fails."""
@@ -121,7 +110,7 @@ class ServerProcess:
     async def _spawn(self, runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
         listen = self._listen or _listen_at(runtime_dir)
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", _LAUNCH, str(_PACKAGE)),
+            *python_command("musetalk_fast.__main__"),
             *("serve", "--no-page", *self._engine, *listen),
             *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
             stdin=asyncio.subprocess.DEVNULL,

@@ -14,7 +14,10 @@ import musetalk_fast
 
 ROOT = Path(musetalk_fast.__file__).parent
 
-LEAVES = {"_version", "errors", "events", "storage", "system_limits", "tasks", "threads", "types"}
+LEAVES = {
+    *{"_version", "errors", "events", "python_command", "storage", "system_limits"},
+    *{"tasks", "threads", "types"},
+}
 """Modules and packages that reach nothing but one another."""
 
 ALLOWED = {

@@ -214,7 +214,16 @@ def test_a_gpu_that_failed_ends_its_process(models, monkeypatch) -> None:
         assert not ours.poll()
 
 
-def test_weights_that_are_missing_are_said_and_nothing_is_left(tmp_path) -> None:
+def test_weights_that_are_missing_are_said_and_nothing_of_the_working_folder_is_run(
+    tmp_path, monkeypatch
+) -> None:
+    models, folder = tmp_path / "models", tmp_path / "work"
+    models.mkdir()
+    folder.mkdir()
+    for name in ("random", "torch", "orjson", "musetalk_fast"):  # of whoever started the server
+        (folder / f"{name}.py").write_text("import os\nos.mkdir(__name__ + '.imported')\n")
+    monkeypatch.chdir(folder)
     with pytest.raises(WeightsMissingError, match="missing weights") as caught:
-        start_workers(options(tmp_path), "cpu")
-    assert caught.value.where == str(tmp_path)
+        start_workers(options(models), "cpu")
+    assert caught.value.where == str(models)
+    assert not list(folder.glob("*.imported"))

@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from musetalk_fast import errors
 from musetalk_fast.engines.musetalk.compute import ComputeInfo, ComputeOptions
 from musetalk_fast.engines.musetalk.worker_messages import receive, send
+from musetalk_fast.python_command import python_command
 
 _LOG = logging.getLogger(__name__)
 _MODULE = "musetalk_fast.engines.musetalk.worker_process"
@@ -48,7 +48,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", _MODULE, str(theirs.fileno())],
+                [*python_command(_MODULE), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **environment},

@@ -1,8 +1,6 @@
 """The worker process of one GPU: loads the networks and serves calls until the server has gone.
 
-    python -m musetalk_fast.engines.musetalk.worker_process FD
-
-FD is a socket on which the options come first.
+Its only argument is the descriptor of a socket on which the options come first.
 """
 
 from __future__ import annotations
@@ -99,7 +97,3 @@ def _told(error: Exception) -> dict[str, Any]:
         _LOG.error("a worker failed", exc_info=error)
         members = ("", f"{type(error).__name__}: {error}"[:500], None, None)
     return {"error": members}
-
-
-if __name__ == "__main__":
-    main()
