@@ -8,7 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from musetalk_fast.errors import OutputWriteError, UsageError, WeightsMissingError
+from musetalk_fast.errors import (
+    OutputWriteError,
+    UsageError,
+    WeightsDifferError,
+    WeightsMissingError,
+)
 from musetalk_fast.models.digest import sha256_of
 from musetalk_fast.models.folder_lock import lock_models
 from musetalk_fast.models.published_files import MUSETALK_10_UNET, MUSETALK_15, OPTIONAL
@@ -40,6 +45,7 @@ def convert(folder: Path, on_conversion: Callable[[Conversion], None]) -> list[C
         errors.UsageError: the extra [musetalk] is not installed.
         errors.WeightsMissingError: there are none, or one cannot be read.
         errors.WeightsFormatError: one holds more than weights, or is damaged.
+        errors.WeightsDifferError: another one was converted to what is there in its place.
         errors.OutputBusyError: a pull is at work.
         errors.OutputError: the folder cannot be written, or the disk has too little space.
     """
@@ -63,6 +69,7 @@ def convert(folder: Path, on_conversion: Callable[[Conversion], None]) -> list[C
 def _convert(folder: Path, source: str, target: str) -> Conversion:
     before, after = folder / source, folder / target
     if after.exists() or after.is_symlink():
+        _check_made_of(folder, source, target)
         size = after.stat().st_size if after.exists() else 0
         return Conversion(source=source, target=target, bytes=size, was_there=True)
     _check_space(before)
@@ -77,6 +84,21 @@ def _convert(folder: Path, source: str, target: str) -> Conversion:
     )
     write_record(folder, record)
     return Conversion(source=source, target=target, bytes=size, was_there=False)
+
+
+def _check_made_of(folder: Path, source: str, target: str) -> None:
+    """Return if a file was made of this very pickle, as far as that is recorded.
+
+    Raises:
+        errors.WeightsDifferError: it was made of another one.
+    """
+    known = read_record(folder).get(target)
+    if known is not None and known.etag != sha256_of(folder / source):
+        raise WeightsDifferError(
+            f"{target} was made of another {source}, and is read in its place",
+            where=str(folder),
+            hint=f"move {target} away and convert again, or move {source} away",
+        )
 
 
 def _write(source: Path, target: Path) -> int:

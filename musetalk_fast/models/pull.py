@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musetalk_fast.client.backoff import backoff_secs
-from musetalk_fast.errors import HubBusyError, HubError, OutputWriteError
+from musetalk_fast.errors import HubBusyError, HubError, OutputWriteError, WeightsDifferError
 from musetalk_fast.events import OnEvent, WarningEvent
 from musetalk_fast.models.comparison import compare, recorded
 from musetalk_fast.models.digest import ContentName
@@ -97,6 +97,7 @@ class _Pull:
         }
         _check_space(self._folder, missing)
         await self._bring(missing)
+        self._name_outdated(files)
         return Pulled(
             folder=str(self._folder),
             brought=tuple(file.name for file in missing),
@@ -136,6 +137,20 @@ class _Pull:
             sha256 = await download.fetch(file, name, self._folder / file.name)
             self._record[file.name] = recorded(file, name, sha256)
             write_record(self._folder, self._record)
+
+    def _name_outdated(self, files: Sequence[PublishedFile]) -> None:
+        """Warn of files that were converted of others than are there now, and are read instead."""
+        for file in files:
+            own, other = self._record.get(file.name), converted_name(file.name)
+            made = self._record.get(other or "")
+            if own is None or made is None or made.etag == own.sha256:
+                continue
+            if (self._folder / made.name).is_file():
+                message = (
+                    f"{made.name} was made of another {file.name}, and is read in its place: move "
+                    "it away, then run `musetalk-fast models convert` again"
+                )
+                self._on_event(WarningEvent(message=message, token=WeightsDifferError.token))
 
     def _retrying(self, error: HubError, secs: float) -> None:
         message = f"{error.message}: asked again in {secs:.1f} s"

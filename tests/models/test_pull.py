@@ -345,6 +345,28 @@ async def test_converted_weights_stand_for_the_pickles_that_are_gone(puller: Pul
     assert "unet.safetensors" in faults(list(verify(puller.folder)))
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_what_was_converted_of_another_file_is_said(puller: Puller, is_gone: bool) -> None:
+    await puller()
+    other = puller.unet.with_suffix(".safetensors")
+    other.write_bytes(b"of an older file")
+    name = "musetalkV15/unet.safetensors"
+    record = read_record(puller.folder)
+    digest = sha256(b"of an older file")
+    record[name] = RecordedFile(
+        name=name, size=16, sha256=digest, origin=UNET.name, etag=sha256(b"an older file")
+    )
+    write_record(puller.folder, record)
+    if is_gone:
+        puller.unet.unlink()
+    puller.events.clear()
+    assert (await puller()).brought == (UNET.name,) * is_gone
+    (warning,) = [each for each in puller.events if isinstance(each, WarningEvent)]
+    assert warning.token == "MTF-WEIGHTS-DIFFER"
+    assert warning.message.startswith(f"{name} was made of another {UNET.name}")
+    assert other.read_bytes() == b"of an older file"
+
+
 async def test_what_is_optional_is_pulled_where_it_is_asked_for(puller: Puller) -> None:
     puller.published = MUSETALK_15
     await puller()

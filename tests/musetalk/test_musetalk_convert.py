@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_models import write_models
 
 from musetalk_fast.engines.musetalk.accelerator import Accelerator
 from musetalk_fast.engines.musetalk.model_folder import find_models
 from musetalk_fast.engines.musetalk.networks import load_networks
-from musetalk_fast.errors import OutputWriteError, WeightsFormatError, WeightsMissingError
+from musetalk_fast.errors import (
+    OutputWriteError,
+    WeightsDifferError,
+    WeightsFormatError,
+    WeightsMissingError,
+)
 from musetalk_fast.models import convert as conversion
 from musetalk_fast.models.convert import Conversion, convert
 from musetalk_fast.models.inventory import FileState, inventory, verify
@@ -65,6 +71,30 @@ def test_tensors_that_share_memory_are_written_apart(tmp_path: Path) -> None:
     assert torch.equal(found["b"], whole)
     assert torch.equal(found["c"], whole[1:])
     assert torch.equal(found["d"], whole.t())
+
+
+def test_another_pickle_than_was_converted_is_said(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    convert(folder, lambda _each: None)
+    find_models(folder)
+    assert "newer" not in caplog.text
+    other = write_models(tmp_path / "others", seed=7) / UNET
+    shutil.copyfile(other, folder / UNET)
+    made = folder / "musetalkV15" / "unet.safetensors"
+    before = made.read_bytes()
+    with pytest.raises(
+        WeightsDifferError, match=r"made of another musetalkV15/unet\.pth"
+    ) as caught:
+        convert(folder, lambda _each: None)
+    assert "move musetalkV15/unet.safetensors away" in (caught.value.hint or "")
+    assert made.read_bytes() == before
+    os.utime(folder / UNET, (made.stat().st_mtime + 1,) * 2)
+    assert find_models(folder).unet.weights == made
+    assert "unet.safetensors is read, and not unet.pth, which is newer" in caplog.text
+    made.unlink()
+    assert not convert(folder, lambda _each: None)[-1].was_there
+    assert made.read_bytes() != before
 
 
 class _Executed:

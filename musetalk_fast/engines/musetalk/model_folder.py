@@ -146,13 +146,21 @@ def _network(
 ) -> NetworkFiles | Path:
     """The files of a network, or the path of the one that is missing."""
     for folder in folders:
-        for name in files:
+        for number, name in enumerate(files, 1):
             path = folder / name
             if _is_file(path):
                 _check_start(path)
+                _warn_of_newer(path, files[number:])
                 config = next((folder / each for each in configs if _is_file(folder / each)), None)
                 return NetworkFiles(path, config)
     return folders[0] / files[-1]
+
+
+def _warn_of_newer(path: Path, others: tuple[str, ...]) -> None:
+    """Say that a file is read although one that it would have been made of came after it."""
+    for other in (path.with_name(name) for name in others):
+        if _is_file(other) and other.stat().st_mtime > path.stat().st_mtime:
+            _LOG.warning("%s is read, and not %s, which is newer", path, other.name)
 
 
 def _is_file(path: Path) -> bool:
