@@ -3,9 +3,10 @@
 MuseTalk reads ten features, fifty a second, from `floor(f * 50 / fps) - 4` on (frame f): from 80 ms
 before the frame to 120 ms after its beginning. Before the sound and after it there are zeros.
 
-At 25 to 49 frames a second this is what MuseTalk does. At others its own left padding moves the
-window by 40 ms (`ceil(50 / fps) * 2` features): by half a frame's time too early below 25, too late
-from 50 on, where it then stops with an error. Here the window stays where it was in training.
+At 25 to 49 frames a second this is what MuseTalk does. At others its own left padding, of
+`2 * ceil(50 / fps)` features, moves the window: below 25 it is too early, by 40 ms at 24 (nearly a
+frame) and by 120 ms at 12; from 50 on it is 40 ms too late (two frames at 50), and there MuseTalk
+stops with an error. Here the window stays where it was in training.
 """
 
 from __future__ import annotations
