@@ -220,6 +220,20 @@ def test_no_face_leaves_no_file(encoder, tmp_path) -> None:
     assert not list((tmp_path / "latents").iterdir())
 
 
+def test_an_avatar_without_a_face_removes_no_other(encoder, portrait, tmp_path) -> None:
+    grey, folder = tmp_path / "grey.png", tmp_path / "latents"
+    Image.new("RGB", (128, 128), (90, 90, 90)).save(grey)
+    own = preparer(encoder, folder, most=60_000)  # one of 46 KB
+    prepare(own, portrait)
+    kept = list(folder.iterdir())
+    with pytest.raises(NoFaceError):
+        prepare(own, grey)
+    assert list(folder.iterdir()) == kept != []
+    prepare(own, portrait, extra_margin=11)
+    assert len(list(folder.iterdir())) == 1
+    assert list(folder.iterdir()) != kept
+
+
 def test_a_folder_that_cannot_be_is_said(tmp_path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputPlaceError) as caught:

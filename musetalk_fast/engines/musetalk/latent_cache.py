@@ -70,18 +70,18 @@ class LatentCache:
         with suppress(OSError):
             os.utime(self.path(key))
 
-    def make_space(self, wanted: int) -> bool:
-        """Remove the least recently used files until a new one of so many bytes fits.
-
-        Returns:
-            whether it does; one that is larger than all of the space removes nothing.
-        """
+    def can_keep(self, wanted: int) -> bool:
+        """Whether a file of so many bytes may be kept; others would have to go for it."""
         if wanted > self._most:
             _LOG.warning(
                 "a prepared avatar of %d MiB is not kept: %s holds %d MiB",
                 *(wanted >> 20, self._folder, self._most >> 20),
             )
             return False
+        return True
+
+    def make_space(self, wanted: int) -> None:
+        """Remove the least recently used files until a new one of so many bytes fits."""
         found = []
         for path in self._folder.iterdir():
             if _NAME.fullmatch(path.name):
@@ -95,4 +95,3 @@ class LatentCache:
             with suppress(OSError):
                 path.unlink()
                 total -= size
-        return True

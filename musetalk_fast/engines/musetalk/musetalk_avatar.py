@@ -100,13 +100,15 @@ class AvatarPreparer:
                 check()
                 on_face(number, source.frames, face)
             return avatar
-        is_kept = self._cache.make_space(layout.bytes)
+        is_kept = self._cache.can_keep(layout.bytes)
         with LatentWriter(place, layout) as writer:
             keeper = FaceKeeper(self._compute, writer, self._masks, layout, on_face)
             if source.rate is None:
                 self._still(source, options, keeper)
             else:
                 self._clip(source, options, keeper, check)
+            if is_kept:  # only now: an avatar that cannot be used is no reason to remove others
+                self._cache.make_space(layout.bytes)
             return MuseTalkAvatar(writer.finish(is_kept=is_kept), self._masks)
 
     @property
