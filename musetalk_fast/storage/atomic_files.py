@@ -186,17 +186,20 @@ def is_unfinished(name: str) -> bool:
     return _UNFINISHED.fullmatch(name) is not None
 
 
-def remove_unfinished(folder: Path) -> None:
+def remove_unfinished(folder: Path, names: re.Pattern[str] = _UNFINISHED) -> None:
     """Remove what crashes left in a folder: unfinished files that no process is writing.
 
     Those that we may not write belong to another user, and stay.
+
+    Args:
+        names: of those that are ours, entire, where others may keep files of any name.
 
     Raises:
         errors.OutputWriteError: the directory does not permit it.
     """
     with write_errors(folder):
         for path in folder.iterdir():
-            if is_unfinished(path.name):
+            if names.fullmatch(path.name):
                 with suppress(FileNotFoundError, PermissionError, OutputPlaceError):
                     _remove_unlocked(path)
 

@@ -14,6 +14,8 @@ from musetalk_fast.storage import remove_unfinished
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[0-9a-f]{64}\.safetensors")
+_UNFINISHED = re.compile(r"[0-9a-f]{60}\.[0-9a-f]{8}\.tmp")
+"""As `AtomicFile` names what it writes in their place."""
 _FORMAT = 2
 """Of the files; others are never read."""
 
@@ -59,7 +61,7 @@ class LatentCache:
                 where=str(folder),
                 hint="name a folder that you may write to with --latents-dir",
             )
-        remove_unfinished(folder)
+        remove_unfinished(folder, _UNFINISHED)
 
     def path(self, key: str) -> Path:
         """Where the file of a key is, or would be."""
