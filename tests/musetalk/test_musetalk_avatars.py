@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,18 @@ def test_only_unfinished_files_of_ours_are_removed(tmp_path) -> None:
         assert written.unfinished.exists()
         assert not left.exists()
     assert {path.name for path in tmp_path.iterdir()} == set(theirs)
+
+
+@pytest.mark.parametrize("most", [100, 40_000], ids=["header", "last byte"])
+def test_a_full_disk_leaves_no_file(encoder, portrait, tmp_path, most: int) -> None:
+    own, before = preparer(encoder, tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            prepare(own, portrait)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_is_said(tmp_path) -> None:

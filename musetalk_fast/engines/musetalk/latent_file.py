@@ -131,8 +131,12 @@ class LatentWriter:
     def __init__(self, path: Path, layout: Layout) -> None:
         self._layout = layout
         self._file = AtomicFile(path, error_context=_as_it_is, mode=0o600)
-        self._file.write(layout.header())
-        self._file.write_at(layout.bytes - 1, b"\0")
+        try:
+            self._file.write(layout.header())
+            self._file.write_at(layout.bytes - 1, b"\0")
+        except BaseException:
+            self._file.discard()
+            raise
 
     def __enter__(self) -> LatentWriter:
         return self
