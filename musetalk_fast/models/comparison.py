@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from musetalk_fast.engines.musetalk.file_status import file_size
 from musetalk_fast.errors import WeightsDifferError
 from musetalk_fast.events import OnEvent
 from musetalk_fast.models.digest import ContentName, OnBytes, feed
@@ -53,7 +54,7 @@ def recorded(file: PublishedFile, name: ContentName, sha256: str) -> RecordedFil
 
 
 def _sha256_if_right(path: Path, name: ContentName, on_bytes: OnBytes) -> str | None:
-    if path.is_file() and path.stat().st_size != name.size:
+    if file_size(path) not in (None, name.size):
         return None
     hashers = name.hashers()
     feed(path, hashers, on_bytes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from musetalk_fast.engines.musetalk.file_status import file_size, is_file
 from musetalk_fast.errors import (
     OutputWriteError,
     UsageError,
@@ -53,7 +55,7 @@ def convert(folder: Path, on_conversion: Callable[[Conversion], None]) -> list[C
     pairs = [
         (name, other)
         for name in names
-        if (other := converted_name(name)) and (folder / name).is_file()
+        if (other := converted_name(name)) and is_file(folder / name)
     ]
     if not pairs:
         raise WeightsMissingError("no weights to convert", where=str(folder))
@@ -68,10 +70,10 @@ def convert(folder: Path, on_conversion: Callable[[Conversion], None]) -> list[C
 
 def _convert(folder: Path, source: str, target: str) -> Conversion:
     before, after = folder / source, folder / target
-    if after.exists() or after.is_symlink():
+    if os.path.lexists(after):
         _check_made_of(folder, source, target)
-        size = after.stat().st_size if after.exists() else 0
-        return Conversion(source=source, target=target, bytes=size, was_there=True)
+        there = file_size(after) or 0
+        return Conversion(source=source, target=target, bytes=there, was_there=True)
     _check_space(before)
     size = _write(before, after)
     record = read_record(folder)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from musetalk_fast.engines.musetalk.file_status import cannot_be_read
 from musetalk_fast.errors import WeightsMissingError
 
 CHUNK_BYTES = 4 << 20
@@ -76,8 +77,7 @@ def feed(
                 count += len(data)
                 on_bytes(len(data))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
+        raise cannot_be_read(path, error) from error
     return count
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from musetalk_fast.engines.musetalk.file_status import file_size, is_file
 from musetalk_fast.engines.musetalk.model_folder import default_models_dir
 from musetalk_fast.errors import WeightsDifferError, WeightsMissingError
 from musetalk_fast.models.digest import sha256_of
@@ -80,7 +81,8 @@ def inventory(folder: Path) -> list[InventoryEntry]:
     What it can use and works without is named, too.
 
     Raises:
-        errors.WeightsFormatError: the record cannot be read.
+        errors.WeightsFormatError: the record is damaged.
+        errors.WeightsMissingError: folder or record cannot be read.
     """
     record = read_record(folder)
     return list(_entries(folder, record))
@@ -90,7 +92,8 @@ def verify(folder: Path) -> Iterator[InventoryEntry]:
     """As `inventory` of what is there or lacks, all that is recorded being read.
 
     Raises:
-        errors.WeightsFormatError: the record cannot be read.
+        errors.WeightsFormatError: the record is damaged.
+        errors.WeightsMissingError: folder or record cannot be read.
     """
     record = read_record(folder)
     for entry in _entries(folder, record):
@@ -159,7 +162,7 @@ def _entries(folder: Path, record: dict[str, RecordedFile]) -> Iterator[Inventor
         yield entry if is_there else replace(entry, state=FileState.OPTIONAL)
     converted = [name for file in _KNOWN if (name := converted_name(file.name))]
     for name in (*converted, MUSETALK_10_UNET.name, *_others(record, converted)):
-        if (folder / name).is_file() or name in record:
+        if is_file(folder / name) or name in record:
             yield _more(folder, name, record)
 
 
@@ -171,12 +174,12 @@ def _others(record: dict[str, RecordedFile], converted: list[str]) -> list[str]:
 def _needed(folder: Path, file: PublishedFile, record: dict[str, RecordedFile]) -> InventoryEntry:
     path, other = folder / file.name, converted_name(file.name)
     known = record.get(file.name)
-    size = path.stat().st_size if path.is_file() else 0
-    state = FileState.THERE if path.is_file() else FileState.MISSING
-    if state is FileState.MISSING and other and (folder / other).is_file():
+    found = file_size(path)
+    state, size = FileState.THERE if found is not None else FileState.MISSING, found or 0
+    if state is FileState.MISSING and other and is_file(folder / other):
         state = FileState.CONVERTED
-    elif state is FileState.MISSING and (part := _part(path)) is not None:
-        state, size = FileState.PARTIAL, part.stat().st_size
+    elif state is FileState.MISSING and (part := _part_size(path)) is not None:
+        state, size = FileState.PARTIAL, part
     return InventoryEntry(
         name=file.name,
         state=state,
@@ -187,23 +190,20 @@ def _needed(folder: Path, file: PublishedFile, record: dict[str, RecordedFile]) 
     )
 
 
-def _part(path: Path) -> Path | None:
-    """What an interrupted pull has left of a file."""
-    try:
-        found = [each for each in path.parent.glob(f"{path.name}.*{_PART}") if each.is_file()]
-    except OSError:
-        return None
-    return max(found, key=lambda each: each.stat().st_size, default=None)
+def _part_size(path: Path) -> int | None:
+    """Bytes that interrupted pulls have left of a file; None: none has."""
+    sizes = map(file_size, path.parent.glob(f"{path.name}.*{_PART}"))
+    return max((size for size in sizes if size is not None), default=None)
 
 
 def _more(folder: Path, name: str, record: dict[str, RecordedFile]) -> InventoryEntry:
     known, path = record.get(name), folder / name
-    size = path.stat().st_size if path.is_file() else 0
+    size = file_size(path)
     return InventoryEntry(
         name=name,
-        state=FileState.THERE if path.is_file() else FileState.MISSING,
-        size=size,
-        of_bytes=known.size if known else size,
+        state=FileState.THERE if size is not None else FileState.MISSING,
+        size=size or 0,
+        of_bytes=known.size if known else size or 0,
         origin=known.origin if known else "not compared",
         recorded=known is not None,
     )
@@ -211,9 +211,9 @@ def _more(folder: Path, name: str, record: dict[str, RecordedFile]) -> Inventory
 
 def _compared(path: Path, known: RecordedFile) -> FileState:
     try:
-        if path.stat().st_size != known.size:
+        if file_size(path) != known.size:
             return FileState.CHANGED
         same = sha256_of(path) == known.sha256
-    except (OSError, WeightsMissingError):
+    except WeightsMissingError:
         return FileState.UNREADABLE
     return FileState.WHOLE if same else FileState.CHANGED

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musetalk_fast.client.backoff import backoff_secs
+from musetalk_fast.engines.musetalk.file_status import is_file
 from musetalk_fast.errors import HubBusyError, HubError, OutputWriteError, WeightsDifferError
 from musetalk_fast.events import OnEvent, WarningEvent
 from musetalk_fast.models.comparison import compare, recorded
@@ -125,7 +126,7 @@ class _Pull:
         other = self._record.get(converted_name(file.name) or "")
         if other is None or other.etag != name.etag:
             return False
-        return (self._folder / other.name).is_file()
+        return is_file(self._folder / other.name)
 
     async def _bring(self, missing: Mapping[PublishedFile, ContentName]) -> None:
         """Download file after file; each is recorded as soon as it is in its place."""
@@ -145,7 +146,7 @@ class _Pull:
             made = self._record.get(other or "")
             if own is None or made is None or made.etag == own.sha256:
                 continue
-            if (self._folder / made.name).is_file():
+            if is_file(self._folder / made.name):
                 message = (
                     f"{made.name} was made of another {file.name}, and is read in its place: move "
                     "it away, then run `musetalk-fast models convert` again"

@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from musetalk_fast.engines.musetalk.file_status import cannot_be_read
 from musetalk_fast.errors import OutputPlaceError, WeightsFormatError
 from musetalk_fast.storage import AtomicFile, open_regular
 
@@ -42,7 +43,8 @@ def read_record(folder: Path) -> dict[str, RecordedFile]:
     """What is recorded of a models folder, by name; empty if nothing is.
 
     Raises:
-        errors.WeightsFormatError: the record is damaged, or cannot be read.
+        errors.WeightsFormatError: the record is damaged, or no file.
+        errors.WeightsMissingError: it cannot be read.
     """
     path = folder / OWN_FOLDER / _RECORD
     try:
@@ -56,7 +58,9 @@ def read_record(folder: Path) -> dict[str, RecordedFile]:
             raise ValueError("entries that cannot be")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError, OutputPlaceError) as error:
+    except OSError as error:
+        raise cannot_be_read(path, error) from error
+    except (ValueError, TypeError, KeyError, RecursionError, OutputPlaceError) as error:
         raise WeightsFormatError(
             f"no record of a pull: {error}",
             where=str(path),

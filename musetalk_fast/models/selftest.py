@@ -127,9 +127,9 @@ def _make_folder(output: Path) -> None:
         errors.OutputPlaceError: a file is there.
         errors.OutputWriteError: it cannot be made.
     """
-    if output.exists() and not output.is_dir():
-        raise OutputPlaceError("no folder", where=str(output), hint="name another one with -o")
     with write_errors(output):
+        if output.exists() and not output.is_dir():
+            raise OutputPlaceError("no folder", where=str(output), hint="name another one with -o")
         output.mkdir(parents=True, exist_ok=True)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from musetalk_fast.engines.musetalk.file_status import cannot_be_read
 from musetalk_fast.errors import WeightsFormatError
 from musetalk_fast.types import CROP_SIZE
 
@@ -129,6 +130,7 @@ def read_architecture(
 
     Raises:
         errors.WeightsFormatError: no config, or another architecture than MuseTalk's.
+        errors.WeightsMissingError: one cannot be read.
     """
     found = Architecture(
         _read(unet_config, _UNET),
@@ -175,7 +177,9 @@ def _json_object(path: Path) -> dict[str, Any]:
         document = json.loads(data)
         if not isinstance(document, dict):
             raise TypeError("no JSON object")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except OSError as error:
+        raise cannot_be_read(path, error) from error
+    except (ValueError, TypeError, RecursionError) as error:
         raise WeightsFormatError(f"no config of a network: {error}", where=str(path)) from error
     return document
 

@@ -16,6 +16,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from musetalk_fast.engines.musetalk.file_status import (
+    cannot_be_read,
+    is_file,
+    is_folder,
+    status_of,
+)
 from musetalk_fast.errors import WeightsFormatError, WeightsMissingError
 
 _LOG = logging.getLogger(__name__)
@@ -103,10 +109,11 @@ def find_models(
         with_parser: so is the face parser; None: if it is there.
 
     Raises:
-        errors.WeightsMissingError: a file is not there; all that are missing are named.
+        errors.WeightsMissingError: a file is not there (all that are missing are named), or
+            cannot be read.
         errors.WeightsFormatError: a file is empty, or a pointer of Git LFS instead of the weights.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise WeightsMissingError("there is no such folder of weights", where=str(folder))
     version = version or _version_in(folder)
     unet = _network([folder / _UNET_FOLDERS[version]], _UNET_FILES[version], _UNET_CONFIGS)
@@ -134,7 +141,7 @@ def find_models(
 
 def _version_in(folder: Path) -> ModelVersion:
     for version, name in _UNET_FOLDERS.items():
-        if any(_is_file(folder / name / file) for file in _UNET_FILES[version]):
+        if any(is_file(folder / name / file) for file in _UNET_FILES[version]):
             if version is not ModelVersion.V15:
                 _LOG.warning("%s holds MuseTalk %s, not %s", folder, version, ModelVersion.V15)
             return version
@@ -148,10 +155,10 @@ def _network(
     for folder in folders:
         for number, name in enumerate(files, 1):
             path = folder / name
-            if _is_file(path):
+            if is_file(path):
                 _check_start(path)
                 _warn_of_newer(path, files[number:])
-                config = next((folder / each for each in configs if _is_file(folder / each)), None)
+                config = next((folder / each for each in configs if is_file(folder / each)), None)
                 return NetworkFiles(path, config)
     return folders[0] / files[-1]
 
@@ -159,30 +166,22 @@ def _network(
 def _warn_of_newer(path: Path, others: tuple[str, ...]) -> None:
     """Say that a file is read although one that it would have been made of came after it."""
     for other in (path.with_name(name) for name in others):
-        if _is_file(other) and other.stat().st_mtime > path.stat().st_mtime:
+        if is_file(other) and _changed_at(other) > _changed_at(path):
             _LOG.warning("%s is read, and not %s, which is newer", path, other.name)
 
 
-def _is_file(path: Path) -> bool:
-    """Whether a regular file is there, or a link to one.
-
-    Raises:
-        errors.WeightsMissingError: its folder lets nobody look.
-    """
-    try:
-        return path.is_file()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
+def _changed_at(path: Path) -> float:
+    status = status_of(path)
+    return status.st_mtime if status is not None else 0.0
 
 
 def _instead(path: Path) -> str:
     """What is in place of a file, in brackets; empty if nothing is."""
-    if path.is_dir():
+    if is_folder(path):
         return " (a folder is there)"
-    if path.is_symlink() and not path.exists():
-        return " (a link is there that leads nowhere)"
-    return " (no regular file is there)" if path.exists() else ""
+    if status_of(path) is not None:
+        return " (no regular file is there)"
+    return " (a link is there that leads nowhere)" if path.is_symlink() else ""
 
 
 def _check_start(path: Path) -> None:
@@ -190,8 +189,7 @@ def _check_start(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(len(_LFS_MARK))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
+        raise cannot_be_read(path, error) from error
     if start == _LFS_MARK:
         raise WeightsFormatError(
             "a pointer of Git LFS, not the weights themselves",

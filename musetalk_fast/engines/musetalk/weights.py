@@ -18,7 +18,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from musetalk_fast.errors import WeightsFormatError, WeightsMissingError
+from musetalk_fast.engines.musetalk.file_status import cannot_be_read
+from musetalk_fast.errors import WeightsFormatError
 
 Tensors: TypeAlias = dict[str, Any]
 """Names and torch tensors."""
@@ -47,8 +48,7 @@ def read_weights(path: Path) -> Tensors:
     try:
         found = load_file(path) if path.suffix == ".safetensors" else _load_pickle(path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise WeightsMissingError(f"cannot be read: {reason}", where=str(path)) from error
+        raise cannot_be_read(path, error) from error
     except pickle.UnpicklingError as error:
         reason = found[0] if (found := _REASON.search(str(error))) else _first_line(error)
         raise WeightsFormatError(
