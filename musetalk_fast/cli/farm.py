@@ -32,10 +32,12 @@ _KEY_LEFT_OUT = (
 )
 _EXAMPLES = """\b
 Examples:
-  musetalk-fast farm export --to slurm -s http://gpu1:8000 -i a.png -a a.wav -o a.mp4 --bundle job
+  musetalk-fast farm export --to slurm -s http://gpu1:8000 \\
+      -i anna.png -a anna.wav -o anna.mp4 --bundle job
   musetalk-fast farm export --to openjd --chunk 4 --serve preview \\
       -i anna.png -a anna.wav -o anna.mp4 --bundle job
-  musetalk-fast farm export --to cuecmd -s http://gpu1:8000 jobs.csv -o rendered --bundle job
+  musetalk-fast farm export --to cuecmd -s http://gpu1:8000 \\
+      jobs.csv -o rendered --bundle job
 """
 
 

@@ -97,4 +97,4 @@ def test_a_strange_video_works_with_a_warning(run: Run, tmp_path: Path, name: st
     write(tmp_path / file)
     done = _render(run, tmp_path, file, "--no-face-check", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert warning in done.stderr.splitlines()
+    assert f"{warning} (MTF-WARNING)" in done.stderr.splitlines()

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import injectors
@@ -110,7 +111,13 @@ async def test_the_output_folder_is_removed_meanwhile(
 ) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
-    recorder = EventRecorder(on_part=lambda _event: shutil.rmtree(folder, ignore_errors=True))
+
+    def remove(_event: object) -> None:
+        # At once: a thread that writes meanwhile would keep a folder that is emptied bit by bit.
+        with suppress(FileNotFoundError):
+            folder.rename(tmp_path / "gone")
+
+    recorder = EventRecorder(on_part=remove)
     proxy.inject(FRAMES, injectors.slowed(0.01), times=100)
     with pytest.raises(errors.OutputWriteError) as caught:
         await workload.render(folder / "out.mp4", proxy.url, recorder=recorder)

@@ -16,7 +16,7 @@ import pytest
 from moving_avatar import MovingAvatar, shown_in
 
 from musetalk_fast import OutputSettings, ProcessingSettings, ServerSettings, Settings, render_async
-from musetalk_fast.cli.formatting import warning_text
+from musetalk_fast.cli.formatting import warning_line
 from musetalk_fast.config import AvatarSettings
 from musetalk_fast.errors import NoFaceError
 from musetalk_fast.events import DoneEvent, Event, FacelessEvent, WarningEvent
@@ -92,8 +92,9 @@ async def test_it_goes_there_and_back_and_frames_without_a_face_pass(job: Job) -
     (event,) = job.faceless()
     assert event.ranges == ((0, 1), (5, 7), (11, 12))
     assert (event.frames, event.total, event.shown) == (4, 12, "pass")
-    assert warning_text(event) == (
-        "4 of 12 source frames have no face (0, 5-6, 11): they are shown as they are (--no-face)"
+    assert warning_line(event) == (
+        "warning: 4 of 12 source frames have no face (0, 5-6, 11): they are shown as they are "
+        "(--no-face) (MTF-FACELESS)"
     )
 
 
