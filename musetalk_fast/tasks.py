@@ -31,12 +31,23 @@ async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
 async def cancel_and_wait(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks; return when they have ended, whatever they end with.
 
-    A task that continues because something in it has lost the cancellation is cancelled again.
+    A task that continues because something in it has lost the cancellation is cancelled again. A
+    cancellation of the caller meanwhile is raised only when all have ended: whoever waits for the
+    caller does so in the same way, and must not cut it short.
     """
+    loop = asyncio.get_running_loop()
+    again_at, cancelled = loop.time(), None
     while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=_AGAIN_SECS)
+        if loop.time() >= again_at:
+            for task in pending:
+                task.cancel()
+            again_at = loop.time() + _AGAIN_SECS
+        try:
+            await asyncio.wait(pending, timeout=again_at - loop.time())
+        except asyncio.CancelledError as error:
+            cancelled = error
     for task in tasks:
         if not task.cancelled():
             task.exception()  # seen
+    if cancelled is not None:
+        raise cancelled

@@ -8,6 +8,7 @@ import pytest
 
 from musetalk_fast import errors, tasks
 from musetalk_fast.tasks import cancel_and_wait, run_all
+from musetalk_fast.threads import wait_until_ended
 
 GONE = errors.ServerUnreachableError("gone")
 
@@ -97,3 +98,47 @@ async def test_one_that_loses_a_cancellation_is_cancelled_again(
     await asyncio.wait_for(cancel_and_wait(running), 60)
     assert works.ended == ["once", "goes on"]
     assert all(task.done() for task in running)
+
+
+@pytest.mark.parametrize("cancel", [1, 3])
+async def test_a_wait_that_is_cancelled_ends_after_its_tasks(cancel: int) -> None:
+    thread: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    inner = asyncio.ensure_future(wait_until_ended([thread]))
+    waiting = asyncio.ensure_future(cancel_and_wait([inner]))
+    for _ in range(cancel):
+        await _turns(3)
+        waiting.cancel()
+    await _turns(3)
+    asked, waits = inner.cancelling(), not waiting.done()
+    thread.set_result(None)
+    assert waits
+    assert asked == 1, "what it cleans up would be interrupted"
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert inner.cancelled()
+
+
+async def test_tasks_of_a_task_that_is_cancelled_again_and_again_end_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A batch waits for a render, which waits for a thread."""
+    monkeypatch.setattr(tasks, "_AGAIN_SECS", 0.001)
+    loop = asyncio.get_running_loop()
+    thread: asyncio.Future[None] = loop.create_future()
+    inner = asyncio.ensure_future(wait_until_ended([thread]))
+    ended: list[bool] = []
+
+    async def middle() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await cancel_and_wait([inner])
+            finally:
+                ended.append(inner.done())
+
+    render = asyncio.ensure_future(middle())
+    await _turns(3)
+    loop.call_later(0.05, thread.set_result, None)
+    await asyncio.wait_for(cancel_and_wait([render]), 60)
+    assert ended == [True]

@@ -15,6 +15,7 @@ from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.load_balancer import LoadBalancer
 from musetalk_fast.rendering.segment import ActiveSegment
 from musetalk_fast.rendering.speculation import lags, stalls
+from musetalk_fast.threads import wait_until_ended
 from musetalk_fast.video.parts import Part
 
 _POLL_INTERVAL_SECS = 0.5
@@ -171,8 +172,9 @@ class Scheduler:
             await asyncio.wait(complete)
 
     async def close(self) -> None:
-        """Abandon the active segments."""
-        await asyncio.gather(*(active.abandon() for active in self._active))
+        """Abandon the active segments; return when all of them have ended, cancelled or not."""
+        # Not `asyncio.gather`: cancelled, it returns when the first of them has ended.
+        await wait_until_ended([asyncio.ensure_future(each.abandon()) for each in self._active])
         if self.finished.done() and not self.finished.cancelled():
             self.finished.exception()  # seen
 

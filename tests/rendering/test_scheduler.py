@@ -73,6 +73,11 @@ async def _complete(active: ActiveSegment, stats: StreamStats) -> None:
     active.streams.remove(stats)
 
 
+async def _turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 async def test_segments_come_in_order_and_end_in_parts(threads: ThreadPoolExecutor) -> None:
     render = Render(threads, Encoder(), 3)
     for number in range(3):
@@ -129,6 +134,28 @@ async def test_servers_do_not_wait_for_encoders_unless_they_are_far_behind(
     encoder.go.set()
     await asyncio.wait_for(waiting, 60)
     await render.scheduler.close()
+
+
+async def test_closing_that_is_cancelled_ends_after_all_encoders(
+    threads: ThreadPoolExecutor,
+) -> None:
+    render = Render(threads, Encoder(), 2)
+    held: list[asyncio.Future[Part]] = []
+    for _ in range(2):
+        active, _ = await _take(render.scheduler, member())
+        active.part.add_done_callback(lambda part: part.exception())  # seen
+        held.append(asyncio.get_running_loop().create_future())
+        active.part = held[-1]
+    closing = asyncio.ensure_future(render.scheduler.close())
+    await _turns()
+    closing.cancel()
+    held[0].cancel()
+    await _turns()
+    waits = not closing.done()
+    held[1].cancel()
+    assert waits, "an encoder is still at work"
+    with pytest.raises(asyncio.CancelledError):
+        await closing
 
 
 async def test_a_segment_at_which_all_fail_ends_the_render(threads: ThreadPoolExecutor) -> None:
