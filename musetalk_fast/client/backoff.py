@@ -13,10 +13,10 @@ def backoff_secs(failures: int, asked: float | None = None) -> float:
     """Seconds to wait after so many consecutive failures: exponential, with jitter.
 
     Args:
-        asked: what the server's `Retry-After` says.
+        asked: what the server's `Retry-After` says, which only makes it longer: one that says 0
+            would be asked all the time.
     """
-    if asked is not None:
-        return min(asked, MAX_RETRY_AFTER_SECS)
     longest: float = min(_MAX_SECS, _INITIAL_SECS * 2 ** min(failures - 1, 16))
     # Jitter, so that the clients of a restarted server do not all reconnect at once.
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311
+    own = longest * random.uniform(0.5, 1.0)  # noqa: S311
+    return own if asked is None else max(own, min(asked, MAX_RETRY_AFTER_SECS))

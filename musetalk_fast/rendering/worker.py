@@ -163,9 +163,8 @@ class Worker:
         """Count a failure of the server."""
         if isinstance(error, ServerBusyError) and self._member.link.streams:
             # It serves as many streams as it can; this one is too many for now.
-            self._member.saturated(
-                min(error.retry_after or _POLL_INTERVAL_SECS, MAX_RETRY_AFTER_SECS)
-            )
+            asked = min(error.retry_after or 0.0, MAX_RETRY_AFTER_SECS)
+            self._member.saturated(max(asked, _POLL_INTERVAL_SECS))
             return
         self._session.invalidate()
         secs = self._member.failed(error, self._began)

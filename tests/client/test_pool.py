@@ -56,10 +56,26 @@ def test_pauses_double_with_jitter_up_to_a_limit() -> None:
         assert len(set(secs)) > 1
 
 
-def test_retry_after_is_taken_as_it_is_within_reason() -> None:
-    assert backoff_secs(7, 2.5) == 2.5
-    assert backoff_secs(1, 0.0) == 0.0
+def test_retry_after_makes_a_pause_longer_within_reason() -> None:
+    assert backoff_secs(1, 2.5) == 2.5
+    assert backoff_secs(7, 60.0) == 60.0
     assert backoff_secs(1, 1e12) == backoff.MAX_RETRY_AFTER_SECS
+
+
+@pytest.mark.parametrize("asked", [0.0, 1e-9, 0.1])
+def test_retry_after_makes_no_pause_shorter(asked: float) -> None:
+    for failures in range(1, 40):
+        assert backoff_secs(failures, asked) >= min(30.0, 0.5 * 2 ** (failures - 1)) / 2
+
+
+async def test_a_server_that_asks_for_no_pause_gets_one() -> None:
+    """It is tried as long as others work, lost or not."""
+    member = _member(None, tries=0)
+    waited, attempts = 0.0, 0
+    while waited < 60 and attempts < 1000:
+        waited += member.failed(errors.ServerBusyError("later", retry_after=0.0), math.inf)
+        attempts += 1
+    assert attempts < 12
 
 
 async def test_failures_in_a_row_make_a_server_lost() -> None:
@@ -166,6 +182,7 @@ async def test_damage_is_never_the_servers_last_word() -> None:
     assert not member.excluded
 
 
+@pytest.mark.usefixtures("quick")
 async def test_it_backs_off_as_long_as_retry_after_says() -> None:
     member = _member(None)
     loop = asyncio.get_running_loop()
