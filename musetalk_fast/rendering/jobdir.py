@@ -46,6 +46,7 @@ class JobDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._kept = False
+        self._earlier: str | None = None
         self._done = False
 
     @property
@@ -128,6 +129,10 @@ class JobDirectory:
         """Do not remove the directory, even if it has no parts."""
         self._kept = True
 
+    def keep_earlier(self) -> None:
+        """Likewise as long as the plan that is there is not replaced: tasks may follow it."""
+        self._earlier = self._identity()
+
     def done(self) -> None:
         """Have everything removed on exit: the video is finished."""
         self._done = True
@@ -140,7 +145,17 @@ class JobDirectory:
     @property
     def of_use(self) -> bool:
         """Whether a later run can use it."""
-        return not self._done and (self._kept or self.holds_parts())
+        return not self._done and (self._kept or self.holds_parts() or self._holds_earlier())
+
+    def _holds_earlier(self) -> bool:
+        return self._earlier is not None and self._identity() == self._earlier
+
+    def _identity(self) -> str | None:
+        """Of the plan that is there, if it can be read."""
+        with suppress(PlanError, OutputError):
+            plan = self.read_plan()
+            return None if plan is None else plan.identity
+        return None
 
     def holds_parts(self) -> bool:
         """Whether any part is finished."""
@@ -177,7 +192,8 @@ class JobDirectory:
 def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
     """Create the job directory or open the one that exists, for this process alone.
 
-    On exit it is removed, unless a later run can use its parts, or it holds what is not ours.
+    On exit it is removed, unless a later run can use its parts, or the plan that was there before
+    is still there, or it holds what is not ours.
 
     Raises:
         errors.OutputBusyError: another render is writing this output.
@@ -203,6 +219,7 @@ def locked_job_directory(output: Path) -> Iterator[JobDirectory]:
 
 
 def _prepare(jobdir: JobDirectory) -> None:
+    jobdir.keep_earlier()
     check_mount(jobdir.path)
     remove_unfinished(jobdir.path)
     with write_errors(jobdir.path):

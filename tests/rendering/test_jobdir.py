@@ -90,6 +90,36 @@ def test_it_goes_with_its_parts_once_they_are_joined(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_plan_with_tasks_behind_it_survives_a_render_that_fails(
+    plan: Plan, tmp_path: Path
+) -> None:
+    plan = replace(plan, output=tmp_path / "out.mp4")
+    with locked_job_directory(plan.output) as jobdir:
+        _adopt(plan, jobdir)
+        jobdir.write(FACES, b"faces")
+        jobdir.keep()
+    for adopts in (False, True):
+        with locked_job_directory(plan.output) as failing:
+            if adopts:
+                _adopt(plan, failing)
+        assert (jobdir.read_plan(), jobdir.read(FACES)) == (plan, b"faces")
+    with locked_job_directory(plan.output) as finished:
+        finished.done()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_replaced_another_goes_with_the_render_that_fails(
+    plan: Plan, tmp_path: Path
+) -> None:
+    plan = replace(plan, output=tmp_path / "out.mp4")
+    with locked_job_directory(plan.output) as jobdir:
+        _adopt(plan, jobdir)
+        jobdir.keep()
+    with locked_job_directory(plan.output) as failing:
+        _adopt(replace(plan, background="black"), failing)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("is_done", [False, True])
 def test_the_next_render_keeps_its_folder(is_done: bool, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from musetalk_fast import AvatarSettings, ServerSettings, Settings, render
-from musetalk_fast.errors import OutputPlaceError
+from musetalk_fast.errors import InputError, OutputPlaceError, ServerError
 from musetalk_fast.rendering.jobdir import FACES, PLAN, locked_job_directory
 from musetalk_fast.rendering.resume import discard_archives
 from musetalk_fast.rendering.steps import join_plan, open_plan, write_plan
@@ -118,6 +119,23 @@ def test_a_folder_that_is_used_again_at_once_is_left_alone(
     assert (folder / PLAN).exists()
     assert (folder / LOCK).exists()
     open_plan(folder)
+
+
+@pytest.mark.parametrize("stage", ["plan", "render", "server"])
+def test_a_plan_stays_where_a_later_command_for_its_video_fails(stage: str, tmp_path: Path) -> None:
+    output, damaged = tmp_path / "out.mp4", tmp_path / "speech.wav"
+    damaged.write_text("no recording")
+    path, _ = write_plan(PORTRAIT, SPEECH, output, UNREACHABLE, on_event=lambda _: None)
+    before = path.read_bytes()
+    again: dict[str, Callable[..., object]] = {
+        "plan": partial(write_plan, PORTRAIT, damaged, on_event=lambda _: None),
+        "render": partial(render, PORTRAIT, damaged),
+        "server": partial(render, PORTRAIT, SPEECH),
+    }
+    with pytest.raises(ServerError if stage == "server" else InputError):
+        again[stage](output, UNREACHABLE)
+    assert path.read_bytes() == before
+    open_plan(path)
 
 
 @pytest.mark.parametrize("make", FOREIGN)
