@@ -46,8 +46,10 @@ def bench(ctx: click.Context, avatar: Path | None) -> None:
     """
     from musetalk_fast.benching import run_bench
     from musetalk_fast.cli.display_selection import open_display
+    from musetalk_fast.cli.signals import unwind_on_signals
 
     settings = load(ctx)
+    unwind_on_signals()
     with open_display(verbosity_of(ctx)) as display:
         result = run_bench(avatar, settings)
         display.result("bench", asdict(result), _table(result))

@@ -26,12 +26,11 @@ def piped_inputs(avatar: Path, audio: Path) -> Iterator[tuple[Path, Path]]:
     if not (is_piped(avatar) or is_piped(audio)):
         yield avatar, audio
         return
-    from musetalk_fast.cli.signals import run_blocking
+    from musetalk_fast.cli.signals import removed_on_signals, run_blocking
     from musetalk_fast.media.piped_input import keep_piped
-    from musetalk_fast.storage import temporary_folder
 
     given = avatar, audio
-    with temporary_folder() as folder:
+    with removed_on_signals() as folder:
         kept = run_blocking(partial(keep_piped, given, folder))
         try:
             yield kept[0], kept[1]
@@ -52,11 +51,11 @@ def named_output(output: Path, settings: Settings) -> Iterator[Path]:
     if output != STANDARD:
         yield output
         return
+    from musetalk_fast.cli.signals import removed_on_signals
     from musetalk_fast.rendering.pipe_render import piped_name
-    from musetalk_fast.storage import temporary_folder
 
     name = piped_name(settings)
-    with temporary_folder() as folder:
+    with removed_on_signals() as folder:
         yield folder / name
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from musetalk_fast.cli.immediate_exit import SIGNALS, stop_at_once
 
 if TYPE_CHECKING:
     import asyncio
+    from pathlib import Path
+    from types import FrameType
 
 T = TypeVar("T")
+
+_Handler: TypeAlias = "Callable[[int, FrameType | None], Any] | int | signal.Handlers | None"
 
 _GRACE_SECS = 0.8
 """For cleaning up: a render takes its unfinished files away in this time."""
@@ -44,6 +49,60 @@ def unwind_on_signals() -> None:
             signal.signal(number, stop)
 
 
+@contextmanager
+def removed_on_signals() -> Iterator[Path]:
+    """A temporary folder that a signal does not leave behind, wherever it meets the command.
+
+    Outside of `run` a signal ends the process at once; the folder is removed first. Not by
+    unwinding: what is raised amid an import can get lost.
+
+    Raises:
+        errors.OutputPlaceError: as `storage.temporary_folder`.
+    """
+    import shutil
+
+    from musetalk_fast.storage import temporary_folder
+
+    before = _handlers()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        outer = before[number]
+        if callable(outer):  # it may have a folder, too
+            outer(number, frame)
+        stop_at_once(number)
+
+    try:
+        with ExitStack() as stack:
+            with _signals_later():
+                folder = stack.enter_context(temporary_folder())
+                for number, handler in before.items():
+                    if handler is not signal.SIG_IGN:
+                        signal.signal(number, stop)
+            yield folder
+    finally:
+        _restore(before)
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Signals come when the context is left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _handlers() -> dict[int, _Handler]:
+    return {number: signal.getsignal(number) for number in SIGNALS}
+
+
+def _restore(handlers: dict[int, _Handler]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 def start_quickly() -> None:
     """Disable the garbage collector until `run`: it would scan imported modules for nothing.
 
@@ -65,7 +124,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     import uvloop
 
     os.environ.setdefault("UV_THREADPOOL_SIZE", "1")  # few names are looked up, none in a hurry
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = _handlers()
     stoppable = _stoppable(work)
     try:
         return uvloop.run(stoppable)
@@ -74,8 +133,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             # No loop could be made: Python would complain that nobody has awaited it.
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
                 coroutine.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
 
 
 def run_blocking(work: Callable[[], T]) -> T:
