@@ -46,12 +46,18 @@ def find_files(
 
     Raises:
         errors.InputNotFoundError: no such file or folder, or nothing matches.
-        errors.InputUnreadableError: a folder that cannot be listed.
+        errors.InputUnreadableError: a folder that cannot be listed, or a name that cannot be looked
+            up: it is too long, or in a folder that is closed to us.
     """
     found: dict[Path, FoundFile] = {}
     for text in inputs:
-        for each in _find(text, recursive=recursive, without=without):
-            found.setdefault(each.path, each)
+        try:
+            for each in _find(text, recursive=recursive, without=without):
+                found.setdefault(each.path, each)
+        except OSError as error:
+            raise InputUnreadableError(
+                f"cannot be looked up: {error.strerror}", where=str(error.filename or text)
+            ) from error
     return tuple(found.values())
 
 

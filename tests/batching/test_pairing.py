@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,25 @@ def test_a_finished_video_beside_its_inputs_is_not_left_over(tmp_path: Path) -> 
 def test_a_folder_needs_a_place_for_its_videos(tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError, match="-o FOLDER"):
         collect_jobs([str(tmp_path)], JobListDefaults(Settings()))
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "*" + "a" * 300])
+def test_a_name_that_is_too_long_is_no_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(errors.InputError) as caught:
+        _pair([str(tmp_path / name)], _out(tmp_path))
+    assert caught.value.exit_code == 66
+    assert name in (caught.value.where or "")
+
+
+def test_a_folder_whose_files_cannot_be_looked_at_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _folder(tmp_path / "in", "a.png")
+
+    def refused(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refused)  # as with mode 0600, but for root
+    with pytest.raises(errors.InputUnreadableError) as caught:
+        _pair(folder, _out(tmp_path))
+    assert caught.value.where == str(folder / "a.png")
