@@ -65,10 +65,20 @@ def discard_archives(jobdir: JobDirectory, plan: Plan | None = None) -> None:
 def _archives(jobdir: JobDirectory) -> list[JobDirectory]:
     """The folders that `archive_parts` made: real ones of such names with a plan or parts."""
     name = re.compile(rf"{re.escape(jobdir.path.name)}\.([0-9a-f]{{8}}|{_DAMAGED})(\.\d+)?")
-    with write_errors(jobdir.path.parent), os.scandir(jobdir.path.parent) as entries:
-        found = [each.name for each in entries if name.fullmatch(each.name)]
-    folders = [JobDirectory(jobdir.path.with_name(each)) for each in sorted(found)]
-    return [each for each in folders if not each.path.is_symlink() and each.contents()]
+    with write_errors(jobdir.path.parent):
+        with os.scandir(jobdir.path.parent) as entries:
+            found = [each.name for each in entries if name.fullmatch(each.name)]
+        folders = [JobDirectory(jobdir.path.with_name(each)) for each in sorted(found)]
+        return [each for each in folders if _is_archive(each)]
+
+
+def _is_archive(folder: JobDirectory) -> bool:
+    if folder.path.is_symlink() or not folder.path.is_dir():
+        return False
+    try:
+        return bool(folder.contents())
+    except PermissionError:  # another user's
+        return False
 
 
 def _remove_empty(archived: JobDirectory) -> None:

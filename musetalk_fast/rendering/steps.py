@@ -170,7 +170,8 @@ def open_plan(plan_file: Path) -> tuple[JobDirectory, Plan]:
 def _job_directory(plan_file: Path) -> JobDirectory:
     path = plan_file / PLAN if plan_file.name.endswith(SUFFIX) else plan_file
     jobdir = JobDirectory(path.absolute().parent)
-    if path.name != PLAN or not jobdir.path.name.endswith(SUFFIX):
+    output = jobdir.path.name.removesuffix(SUFFIX)
+    if path.name != PLAN or output in (jobdir.path.name, "", ".", ".."):
         hint = f"name the folder OUTPUT{SUFFIX} that `plan` made"
         raise PlanError(f"a plan is named OUTPUT{SUFFIX}/{PLAN}", where=str(plan_file), hint=hint)
     return jobdir

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from musetalk_fast import AvatarSettings, ServerSettings, Settings, render
-from musetalk_fast.errors import InputError, OutputPlaceError, ServerError
+from musetalk_fast.errors import InputError, OutputPlaceError, PlanError, ServerError
 from musetalk_fast.rendering.jobdir import FACES, PLAN, locked_job_directory
 from musetalk_fast.rendering.resume import discard_archives
 from musetalk_fast.rendering.steps import join_plan, open_plan, write_plan
@@ -244,3 +245,36 @@ def test_only_archives_are_discarded_and_only_what_is_ours_in_them(tmp_path: Pat
         *("out.mp4.parts.holidays", f"out.mp4.parts.holidays/{PART}"),
         *("out.mp4.parts.mixed", f"out.mp4.parts.mixed/{PART}"),
     ]
+
+
+@pytest.mark.parametrize("name", [".parts", ".parts/plan.json", "..parts", "...parts/plan.json"])
+def test_a_folder_that_names_no_output_holds_no_plan(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    for command in (open_plan, join_plan):
+        with pytest.raises(PlanError) as caught:
+            command(tmp_path / name)
+        assert caught.value.where == str(tmp_path / name)
+
+
+def test_what_is_named_as_an_archive_and_is_none_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out.mp4"
+    (tmp_path / "out.mp4.parts.0123abcd").write_text("a file")
+    closed = tmp_path / "out.mp4.parts.89abcdef"
+    closed.mkdir()
+    iterdir = Path.iterdir
+
+    def refused(path: Path) -> Iterator[Path]:
+        if path == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)  # another user's, but for root
+    plan_file, plan = write_plan(PORTRAIT, SPEECH, output, UNREACHABLE, on_event=lambda _: None)
+    assert plan_file.exists()
+    with locked_job_directory(output) as jobdir:
+        discard_archives(jobdir, plan)
+        discard_archives(jobdir)
+    assert (tmp_path / "out.mp4.parts.0123abcd").read_text() == "a file"
+    assert closed.is_dir()
