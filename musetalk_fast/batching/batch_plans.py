@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.outcome import failed
 from musetalk_fast.errors import MuseTalkError
 from musetalk_fast.events import Event, OnEvent
 from musetalk_fast.planning import Plan, make_plan
+from musetalk_fast.video.containers import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,16 @@ def plan_all(jobs: Iterable[Job], on_event: Callable[[Job, Event], None]) -> Ite
 
 def _plan(job: Job, on_event: OnEvent) -> Plan:
     """As if the folder for the videos were there: a dry run does not make it."""
-    folder = job.output.parent
     settings = replace(job.settings, output=replace(job.settings.output, overwrite=True))
-    if folder.exists():
-        return make_plan(job.avatar, job.audio, job.output, settings, on_event=on_event)
-    above = next(each for each in folder.absolute().parents if each.exists())
-    output = above / job.output.name
+    output = _possible(job.output, place_of(job.output, settings.output.format))
     plan = make_plan(job.avatar, job.audio, output, settings, on_event=on_event)
-    return replace(plan, output=job.output)
+    return replace(plan, output=job.output) if output != job.output else plan
+
+
+def _possible(output: Path, place: Path) -> Path:
+    """The output, or one like it in the folder in which the batch will make folders for it."""
+    if place.parent.exists():
+        return output
+    above = next(each for each in place.absolute().parents if each.exists())
+    unused = secrets.token_hex()  # what is there already has nothing to do with the output
+    return above / (unused + output.suffix) if place == output else above / unused / output.name

@@ -319,3 +319,17 @@ def test_a_plan_for_each_job_or_its_error(tmp_path: Path) -> None:
     assert isinstance(bad.error, errors.VideoFormatError)
     assert isinstance(gone.error, errors.InputNotFoundError)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("output", ["new/frames/%06d.png", "frames/%06d.png", "out/anna.webp"])
+def test_a_plan_for_a_folder_that_the_batch_will_make(output: str, tmp_path: Path) -> None:
+    """Whatever is of that name above it: here the avatar."""
+    avatar = tmp_path / "anna.webp"
+    shutil.copy(REPOSITORY / "examples/portrait.png", avatar)
+    speech = REPOSITORY / "tests/data/short.wav"
+    job = Job("anna", avatar, speech, tmp_path / output, Settings())
+    (planned,) = plan_all([job], lambda _job, _event: None)
+    assert planned.error is None
+    assert planned.plan is not None
+    assert planned.plan.output == job.output
+    assert list(tmp_path.iterdir()) == [avatar]
