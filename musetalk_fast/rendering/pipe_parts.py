@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TypeAlias
 
+from musetalk_fast.errors import PartsError
 from musetalk_fast.events import Event, OnEvent, SegmentEvent
+from musetalk_fast.planning import Segment
 from musetalk_fast.rendering.job import RenderJob
 from musetalk_fast.rendering.join import send_parts
 from musetalk_fast.tasks import run_all
@@ -85,6 +87,15 @@ class PartsInOrder:
                 while segment.number not in self._finished:
                     self._pipe.check_reader()
                     self._changed.wait(_POLL_SECS)
-            part = self._job.state.finished([segment])[segment.number]
+            part = self._job.state.finished([segment]).get(segment.number)
+            if part is None:
+                raise self._unreadable(segment)
             yield part
             part.path.unlink()
+
+    def _unreadable(self, segment: Segment) -> PartsError:
+        message = f"the part of segment {segment.number} was finished and cannot be read back"
+        hint = (
+            "render again; it is kept in TMPDIR until it is sent, and `ulimit -n` limits open files"
+        )
+        return PartsError(message, where=str(self._job.state.jobdir.path), hint=hint)
