@@ -107,16 +107,17 @@ class Scheduler:
         return False
 
     def segment_of(self, index: int) -> ActiveSegment | None:
-        """The segment that a frame belongs to, made active; None if it is finished already.
+        """The segment that a frame belongs to, made active by its first; None if it needs none.
 
         For a server that sends all frames in order: the limit does not apply, as the segments
-        before are complete.
+        before are complete. One that starts over while its frames come is made of those of the next
+        stream.
         """
         for active in self._active:
             if active.segment.start <= index < active.segment.stop:
                 return active
         for segment in self._waiting:
-            if segment.start <= index < segment.stop:
+            if segment.start == index:
                 self._waiting.remove(segment)
                 return self._start(segment)
         return None

@@ -205,6 +205,28 @@ async def test_a_corrupt_frame_is_blamed_and_its_segment_retried(
     await asyncio.wait_for(render.scheduler.finished, 60)
 
 
+async def test_a_segment_that_starts_over_amid_all_frames_waits_for_its_first(
+    threads: ThreadPoolExecutor,
+) -> None:
+    """Of a server that sends all of them, in order: no frame of it is missing, or out of order."""
+    render = Render(threads, Encoder({1: errors.FrameShapeError("frame 1")}), 2)
+    stats = StreamStats(member("corrupting"))
+    first = render.scheduler.segment_of(0)
+    assert first is not None
+    await first.offer(frames(0, 1), stats)
+    await asyncio.wait_for(asyncio.wait([first.part]), 60)
+    await _turns()
+    assert render.blamed
+    assert [render.scheduler.segment_of(index) for index in (2, 3)] == [None, None]
+    assert render.scheduler.needs_frames
+    for start in (4, 0):  # the remainder of this stream, and the next one
+        active = render.scheduler.segment_of(start)
+        assert active is not None
+        await active.offer(frames(*range(start, start + 4)), stats)
+    await asyncio.wait_for(render.scheduler.finished, 60)
+    assert sorted(render.done) == [0, 1]
+
+
 async def test_a_segment_that_cannot_be_composed_is_retried_and_nobody_blamed(
     threads: ThreadPoolExecutor,
 ) -> None:
