@@ -175,7 +175,7 @@ def _record(job: JsonObject) -> JobRecord:
         audio=job.exact_text("audio", _MAX_PATH),
         output=job.exact_text("output", _MAX_PATH),
         name=job.exact_text("name", _MAX_PATH),
-        state=job.text("state"),
+        state=_state(job),
         identity=job.hexadecimal("identity", 64) if job.has("identity") else None,
         engine=job.optional_text("engine"),
         model=job.optional_text("model"),
@@ -192,6 +192,13 @@ def _record(job: JsonObject) -> JobRecord:
         mouth=_mouth(job.members("mouth")) if job.has("mouth") else None,
         warnings=_warnings(job),
     )
+
+
+def _state(job: JsonObject) -> str:
+    state = job.text("state")
+    if state not in tuple(JobState):
+        raise job.wrong("state", f"one of {', '.join(JobState)}")
+    return state
 
 
 def _whole(job: JsonObject, name: str) -> int | None:

@@ -185,7 +185,7 @@ def _what(job: JobRecord) -> str:
     if job.error is not None:
         notes = [f'<li class="bad">{line}</li>' for line in _error_lines(job.error)] + notes
     listed = f'<ul class="notes">{"".join(notes)}</ul>' if notes else ""
-    pill = f'<span class="pill {job.state}">{_WORDS.get(job.state, "")}</span>'
+    pill = f'<span class="pill {escape(job.state)}">{_WORDS.get(job.state, "")}</span>'
     cell = '<td class="what">' if job.frames else '<td class="what alone" colspan="5">'
     return f'{cell}{name} {pill}<div class="soft small">{files}</div>{listed}</td>'
 

@@ -83,6 +83,12 @@ def test_nothing_of_the_page_is_fetched_or_obeyed() -> None:
     assert "url(" not in report_to_html(_report(DONE), {})
 
 
+def test_a_state_is_no_markup() -> None:
+    page = _Page(report_to_html(replace(_report(), earlier=(replace(DONE, state='"><em>'),)), {}))
+    assert "em" not in {tag for tag, _ in page.elements}
+    assert '"><em>' not in page.said
+
+
 def test_failures_and_still_mouths_stand_out() -> None:
     page = _Page(report_to_html(_report(DONE, FAILED, NUMB), {}))
     first, _, rest = page.said.partition("Where the time went")
@@ -138,6 +144,7 @@ def test_the_document_is_read_again() -> None:
         json.dumps({"format": FORMAT, "jobs": 1, "earlier": None}),
         json.dumps({"format": FORMAT, "jobs": [1, {"name": 2}, {"name": "a", "state": "done"}]}),
         report_to_json(_report(DONE)).replace('"frames": 50', '"frames": -1'),
+        report_to_json(_report(replace(DONE, state='"><script>'))),
     ],
 )
 def test_what_is_no_report_says_nothing(text: str) -> None:
