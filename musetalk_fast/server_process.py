@@ -17,6 +17,7 @@ from musetalk_fast.errors import MuseTalkError, ServerFailedError, error_class
 from musetalk_fast.python_command import python_command
 from musetalk_fast.storage import make_temporary_folder
 from musetalk_fast.system_limits import limit_error
+from musetalk_fast.threads import wait_until_ended
 
 _NAME = "builtin"
 """What messages call it, and `-s` too."""
@@ -80,12 +81,14 @@ class ServerProcess:
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
-        if self._process is not None and self._process.returncode is None:
-            await _stop(self._process)
-        for reader in self._readers:
-            reader.cancel()
-        if self._runtime_dir is not None:
-            shutil.rmtree(self._runtime_dir, ignore_errors=True)
+        try:
+            if self._process is not None and self._process.returncode is None:
+                await wait_until_ended([asyncio.ensure_future(_stop(self._process))])
+        finally:
+            for reader in self._readers:
+                reader.cancel()
+            if self._runtime_dir is not None:
+                shutil.rmtree(self._runtime_dir, ignore_errors=True)
 
     async def _start(self, runtime_dir: Path) -> None:
         if not sys.executable:  # some programs that embed Python have none

@@ -28,7 +28,7 @@ async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
         await cancel_and_wait(tasks)
 
 
-async def cancel_and_wait(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def cancel_and_wait(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel tasks; return when they have ended, whatever they end with.
 
     A task that continues because something in it has lost the cancellation is cancelled again. A

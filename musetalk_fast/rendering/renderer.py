@@ -30,6 +30,7 @@ from musetalk_fast.rendering.progress import (
 )
 from musetalk_fast.rendering.result import RenderResult, StageClock, done_event, make_result
 from musetalk_fast.rendering.resume import missing_segments
+from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.threads import CancelFlag, call_in_loop, in_threads, run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.containers import place_of
@@ -86,11 +87,12 @@ class Renderer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._pool is not None:
-            self._pool.cancel()
-            # Its failure was raised where the pool was needed; here it only has to end.
-            await asyncio.gather(self._pool, return_exceptions=True)
-        await self._stack.aclose()
+        try:
+            if self._pool is not None:
+                # Its failure was raised where the pool was needed; here it only has to end.
+                await cancel_and_wait([self._pool])
+        finally:
+            await self._stack.aclose()
 
     async def connect(self) -> tuple[EngineIdentity, ...]:
         """Open the servers now, rather than with the first render.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,34 @@ async def test_servers_that_failed_beside_a_bad_input_are_opened_again(
         async with server:
             (engine,) = await renderer.connect()
     assert engine.name == "preview"
+
+
+async def test_whoever_is_cancelled_while_it_ends_leaves_no_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened, closed = asyncio.Event(), asyncio.Event()
+    go = asyncio.Event()
+
+    async def open_servers(
+        _settings: Settings, stack: AsyncExitStack, *_: object, **__: object
+    ) -> None:
+        stack.callback(closed.set)
+        opened.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await go.wait()
+
+    monkeypatch.setattr("musetalk_fast.rendering.servers.open_servers", open_servers)
+    renderer = Renderer(Settings())
+    renderer._start_servers()
+    await opened.wait()
+    leaving = asyncio.ensure_future(renderer.__aexit__(None, None, None))
+    for _ in range(2):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        leaving.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert closed.is_set()

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from server_process import until
 
+from musetalk_fast.server_process import ServerProcess
+
 _PARENT = """
 import asyncio
 from musetalk_fast.server_process import ServerProcess
@@ -61,3 +63,39 @@ def test_nothing_is_left_and_nothing_of_the_working_folder_is_run(
         parent.wait()
     asyncio.run(until(lambda: not list(tmp_path.iterdir())))
     assert not list(working_folder.glob("*.imported"))
+
+
+class _Child:
+    """A process that ends when it is let go."""
+
+    def __init__(self) -> None:
+        self.returncode: int | None = None
+        self.go = asyncio.Event()
+
+    async def wait(self) -> int:
+        await self.go.wait()
+        self.returncode = 0
+        return 0
+
+    def kill(self) -> None:
+        pass
+
+
+async def test_whoever_is_cancelled_while_it_ends_waits_for_it(tmp_path: Path) -> None:
+    server, child, folder = ServerProcess(), _Child(), tmp_path / "runtime"
+    folder.mkdir()
+    server._process, server._runtime_dir = child, folder  # type: ignore[assignment]
+    leaving = asyncio.ensure_future(server.__aexit__(None, None, None))
+    for _ in range(2):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        leaving.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    waits = not leaving.done()
+    child.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert waits
+    assert child.returncode == 0
+    assert not folder.exists()
