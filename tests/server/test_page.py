@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import json
 import re
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -14,10 +11,10 @@ import av
 import numpy as np
 import pytest
 from in_process import Answer, Server, head, server_in, wire_to
+from page_in_node import FOLDER, SCRIPTS, needs_node, run_in_node
 from PIL import Image
 from server_process import sha256, speech
 
-import musetalk_fast
 from musetalk_fast.cli.serve import _announce, _server_options
 from musetalk_fast.cli.serve import serve as command
 from musetalk_fast.server.routes.page import PATHS
@@ -25,11 +22,9 @@ from musetalk_fast.server.users import KeyRing
 
 ROOT = Path(__file__).parents[2]
 KEYS = KeyRing.of_one("open sesame")
-FOLDER = Path(musetalk_fast.__file__).parent / "server/page"
 FILES = {
     "/" if path.name == "index.html" else f"/page/{path.name}": path for path in FOLDER.iterdir()
 }
-SCRIPTS = {path.name: path.read_text() for path in FOLDER.glob("*.js")}
 
 
 async def _get(server: Server, path: str, host: str = "localhost", **headers: str) -> Answer:
@@ -191,23 +186,13 @@ def _vectors() -> list[str]:
     return [faces, frames, failed, "".join(lines[:-1]), damaged, "".join(lines[1:])]
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+@needs_node
 async def test_its_client_speaks_the_wire(tmp_path: Path) -> None:
     png, wav = (ROOT / "tests/data/grace_hopper.jpg").read_bytes(), speech(1.0)
-    for name, script in SCRIPTS.items():
-        (tmp_path / name).write_text(script)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "program.js").write_text(PROGRAM)
     async with server_in(tmp_path, KEYS) as server:
         base = f"http://127.0.0.1:{server.port}"
-        node = await asyncio.create_subprocess_exec(
-            "node", tmp_path / "program.js",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        given = json.dumps([base, _vectors(), *map(_text, (png, wav))])
-        printed, _ = await node.communicate(given.encode())
-    assert node.returncode == 0
-    out = json.loads(printed)
+        given = [base, _vectors(), *map(_text, (png, wav))]
+        out = await run_in_node(tmp_path, PROGRAM, given)
     assert out["sha256"] == [sha256(bytes([n % 256]) * n) for n in (0, 55, 56, 63, 64, 119, 1000)]
     assert out["crc32c"] == 0xE3069283
     assert len(out["faces"]) == 8  # this engine finds a face for every number

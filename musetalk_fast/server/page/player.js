@@ -6,13 +6,15 @@ const DECODED_AHEAD = 8;
 const FEWEST_TO_START = 10;
 const MOST_BYTES = 64 * 2 ** 20;
 const LEAD_SECS = 0.1;
+const CHECK_MS = 1000;
 
 /**
  * One performance. Events: `frame` with `{index, lateness}` in seconds where one was drawn,
  * `playing` and `waiting` where the sound begins or pauses, `ended`, `damaged`.
  */
 export class Player extends EventTarget {
-  #waiting = new Map(); // frames that are not shown yet, by index
+  #waiting = new Map(); // frames that are not shown yet, by index: those from #next on
+  #next = 0; // the first that may still be shown
   #bytes = 0;
   #received = 0;
   #firstAt = 0;
@@ -34,9 +36,19 @@ export class Player extends EventTarget {
   async add(frame) {
     this.#firstAt ||= performance.now();
     this.#received += 1;
-    this.#bytes += frame.data.length;
-    this.#waiting.set(frame.index, frame);
-    if (this.#bytes > MOST_BYTES) await new Promise((done) => (this.#drained = done));
+    if (frame.index >= this.#next) {
+      this.#bytes += frame.data.length;
+      this.#waiting.set(frame.index, frame);
+    }
+    const began = performance.now();
+    while (this.#bytes > MOST_BYTES && !this.#stopped) {
+      await new Promise((done) => {
+        this.#drained = done;
+        setTimeout(done, CHECK_MS); // nothing is shown in a hidden tab, but its sound goes on
+      });
+      this.#dropBefore(this.#due);
+    }
+    this.#firstAt += performance.now() - began; // none could arrive
   }
 
   /** Frames a second that arrive. */
@@ -59,11 +71,16 @@ export class Player extends EventTarget {
     return this.context.currentTime - (this.context.outputLatency || 0) - this.#begins;
   }
 
+  /** The frame of the sound that is heard now. */
+  get #due() {
+    return Math.min(this.count - 1, Math.floor(Math.max(0, this.position) * this.fps));
+  }
+
   stop() {
     this.#stopped = true;
     this.source?.stop();
+    this.#dropBefore(this.count);
     this.#drained();
-    this.#waiting.clear();
   }
 
   #tick = () => {
@@ -78,7 +95,7 @@ export class Player extends EventTarget {
 
   /** Whether the rest can be shown without a pause, at the rate at which it arrives. */
   #hasEnough() {
-    const left = this.count - this.shown;
+    const left = this.count - this.#next;
     if (this.#waiting.size >= left || this.#bytes > MOST_BYTES) return true;
     const missing = Math.max(0, 1 - this.rate / this.fps) * left;
     return this.#waiting.size >= Math.max(FEWEST_TO_START, missing * 1.1);
@@ -109,10 +126,11 @@ export class Player extends EventTarget {
 
   #show() {
     if (this.#begins === null || this.position < 0) return;
-    const due = Math.min(this.count - 1, Math.floor(this.position * this.fps));
+    const due = this.#due;
+    this.#dropBefore(due);
     this.#decodeFrom(due);
-    const frame = this.#waiting.get(due);
-    if (due > this.#shown) {
+    if (due >= this.#next) {
+      const frame = this.#waiting.get(due);
       if (!frame) return this.#hold();
       if (frame.bitmap) this.#draw(frame);
     }
@@ -138,13 +156,19 @@ export class Player extends EventTarget {
   #draw(frame) {
     this.compositor.draw(frame.bitmap, frame.rows[0]);
     this.#tell("frame", { index: frame.index, lateness: this.position - frame.index / this.fps });
+    this.#shown = frame.index;
+    this.#dropBefore(frame.index + 1);
+  }
+
+  /** Their time is over, whether they were shown or not. */
+  #dropBefore(first) {
     for (const [index, old] of this.#waiting) {
-      if (index > frame.index) break;
-      old.bitmap?.close();
+      if (index >= first) break;
+      old.decoding?.then(() => old.bitmap?.close());
       this.#bytes -= old.data.length;
       this.#waiting.delete(index);
     }
-    this.#shown = frame.index;
+    this.#next = Math.max(this.#next, first);
     if (this.#bytes <= MOST_BYTES) this.#drained();
   }
 
