@@ -1,12 +1,12 @@
 /** The page: what was chosen, what is going on, and what may be done next. */
 
-import { Client, ServerGone, WireError } from "./wire.js";
-import { Compositor, InputProblem, openPortrait } from "./portrait.js";
+import { Client, ServerGone } from "./wire.js";
+import { InputProblem, openPortrait } from "./portrait.js";
 import { Microphone, drawWave, openRecording } from "./recording.js";
-import { Output, Player } from "./player.js";
 import { FaceChoice } from "./face_choice.js";
-import { Figures, showFigures } from "./figures.js";
+import { Stage } from "./stage.js";
 import { describe } from "./problems.js";
+import { showFigures } from "./figures.js";
 import { findFaces, largestFace, renderCommand, serverInfo, speak } from "./session.js";
 
 const FPS = 25;
@@ -16,7 +16,7 @@ const client = new Client(server);
 const choice = new FaceChoice(byId("faces"), byId("canvas"), (chosen) => (face = chosen));
 
 let info = null, portrait = null, png = null, faces = [], face = null, recording = null;
-let isSpeaking = false, microphone = null, context = null;
+let isSpeaking = false, isOpening = false, microphone = null, context = null;
 let searching = new AbortController();
 let halt = () => {};
 
@@ -140,72 +140,57 @@ const takeRecording = step(async (file) => {
 
 const record = step(async () => {
   halt();
-  const opened = microphone;
-  microphone = opened ? null : await Microphone.open();
+  if (microphone) return microphone.stop(); // whoever opened it takes what it has recorded
+  if (isOpening) return; // the browser still asks whether it may be opened
+  isOpening = true;
+  try {
+    microphone = await Microphone.open();
+  } finally {
+    isOpening = false;
+  }
+  showMicrophone();
+  const file = await microphone.recorded;
+  microphone = null;
+  showMicrophone();
+  await takeRecording(file);
+});
+
+function showMicrophone() {
   byId("microphone").setAttribute("aria-pressed", String(Boolean(microphone)));
   byId("microphone-text").textContent = microphone ? "Stop recording" : "Record";
   say(microphone ? "Recording…" : "");
-  if (opened) await takeRecording(await opened.stop());
-});
+}
 
 // The performance.
 
 const perform = step(async () => {
-  const began = performance.now();
-  context ??= new AudioContext();
-  await context.resume(); // while the click still counts
+  if (isSpeaking) return;
+  const [began, stopping] = [performance.now(), new AbortController()];
+  isSpeaking = true; // before anything is awaited: the next click stops it
+  halt = () => stopping.abort();
+  update();
+  const { signal } = stopping;
   const shown = { portrait, recording, faces, face };
   const count = Math.ceil((recording.samples.length * FPS) / 16_000);
-  const compositor = await Compositor.create(byId("canvas"), portrait, face);
-  const output = new Output(context, byId("canvas"));
-  const player = new Player(compositor, recording.sound, output, FPS, count);
-  const figures = new Figures(player, began);
-  const streaming = new AbortController();
-  isSpeaking = true;
-  update();
-  byId("frame").scrollIntoView({ block: "nearest" });
+  const asked = { png, wav: recording.wav, face, encodings: info.encodings, fps: FPS, count };
+  const onRetry = () => say("The server is gone; asking again…");
+  let stage = null;
   try {
-    const ended = ending(player);
-    const asked = { png, wav: recording.wav, face, encodings: info.encodings, fps: FPS, count };
-    const onRetry = () => say("The server is gone; asking again…");
-    const arriving = receive(player, speak(client, asked, streaming.signal, onRetry));
-    await Promise.race([ended, arriving.then(() => ended)]);
+    context ??= new AudioContext();
+    stage = await Stage.open(context, byId("canvas"), shown, [FPS, count], began, signal);
+    byId("frame").scrollIntoView({ block: "nearest" });
+    await stage.play(speak(client, asked, signal, onRetry), say, signal);
     say("Done.");
   } finally {
     halt = () => {};
     isSpeaking = false;
-    player.stop();
-    streaming.abort();
-    figures.finish();
-    const video = await output.finish();
-    if (shown.portrait === portrait && shown.recording === recording) {
-      showResult(shown, player.shown === count ? video : null);
+    stopping.abort();
+    const video = await stage?.close();
+    if (stage && shown.portrait === portrait && shown.recording === recording) {
+      showResult(shown, video);
     }
   }
 });
-
-/** Says what a player does; resolved when all has been shown, rejected by `halt`. */
-function ending(player) {
-  say("Waiting for the first frames…");
-  player.addEventListener("playing", () => say("Speaking."));
-  player.addEventListener("waiting", () => say("Waiting for more frames…"));
-  return new Promise((done, fail) => {
-    player.addEventListener("ended", done);
-    player.addEventListener("damaged", () => fail(new WireError("a frame cannot be decoded")));
-    halt = () => fail(new DOMException("stopped", "AbortError"));
-  });
-}
-
-async function receive(player, frames) {
-  try {
-    for await (const frame of frames) await player.add(frame);
-  } catch (error) {
-    if (error.name !== "AbortError" && player.received) {
-      error.message += `, after ${player.received} of ${player.count} frames`;
-    }
-    throw error;
-  }
-}
 
 function showResult(shown, video) {
   const needsKey = client.key !== "";
@@ -263,6 +248,11 @@ function chosen(take) {
   };
 }
 
+/** The second click of a double click is not meant to stop what the first began. */
+function single(action) {
+  return ({ detail }) => detail > 1 || action();
+}
+
 function onDrag(event) {
   event.preventDefault();
   document.body.classList.toggle("dropping", event.type === "dragover");
@@ -273,8 +263,8 @@ byId("portrait").addEventListener("change", chosen(takePortrait));
 byId("recording").addEventListener("change", chosen(takeRecording));
 for (const type of ["dragover", "dragleave", "drop"]) addEventListener(type, onDrag);
 byId("key-form").addEventListener("submit", takeKey);
-byId("microphone").addEventListener("click", record);
-byId("speak").addEventListener("click", () => (isSpeaking ? halt() : perform()));
+byId("microphone").addEventListener("click", single(record));
+byId("speak").addEventListener("click", single(() => (isSpeaking ? halt() : perform())));
 byId("example").addEventListener("click", example);
 byId("copy").addEventListener("click", copy);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

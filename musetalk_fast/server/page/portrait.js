@@ -63,13 +63,15 @@ class Portrait {
 
 /** Draws frames: the portrait, with a crop where the face's mask takes it. */
 export class Compositor {
-  static async create(target, portrait, face) {
+  /** Nothing is drawn once `signal` is aborted. */
+  static async create(target, portrait, face, signal) {
     const [x, y, width, height] = face.mask_box;
     const [mask, context] = newCanvas(width, height);
     context.drawImage(await createImageBitmap(new Blob([face.data])), 0, 0);
     const weights = context.getImageData(0, 0, width, height);
     for (let at = 0; at < weights.data.length; at += 4) weights.data[at + 3] = weights.data[at];
     context.putImageData(weights, 0, 0);
+    signal.throwIfAborted();
     return new Compositor(target, portrait, face, mask);
   }
 

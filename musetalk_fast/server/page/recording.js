@@ -56,7 +56,7 @@ function wavOf(samples) {
   return new Uint8Array(view.buffer);
 }
 
-/** The microphone, from now until `stop`, which returns a file. */
+/** The microphone, from now until `stop`, or until it is unplugged. */
 export class Microphone {
   static NAME = "recording.wav";
 
@@ -81,20 +81,34 @@ export class Microphone {
   /** Use `open`. */
   constructor(stream) {
     this.stream = stream;
-    this.parts = [];
-    this.recorder = new MediaRecorder(stream);
-    this.recorder.ondataavailable = ({ data }) => this.parts.push(data);
-    this.recorder.start();
+    try {
+      this.recorder = new MediaRecorder(stream);
+      /** The file, once it is there. */
+      this.recorded = this.#record();
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
   }
 
-  async stop() {
-    if (this.recorder.state !== "inactive") { // as it is where the microphone was unplugged
-      const stopped = new Promise((done) => (this.recorder.onstop = done));
-      this.recorder.stop();
-      await stopped;
-    }
+  stop() {
+    if (this.recorder.state !== "inactive") this.recorder.stop();
+  }
+
+  #record() {
+    const parts = [];
+    this.recorder.ondataavailable = ({ data }) => parts.push(data);
+    this.recorder.start();
+    return new Promise((done) => {
+      this.recorder.onstop = () => {
+        this.#close();
+        done(new File(parts, Microphone.NAME, { type: this.recorder.mimeType }));
+      };
+    });
+  }
+
+  #close() {
     for (const track of this.stream.getTracks()) track.stop();
-    return new File(this.parts, Microphone.NAME, { type: this.recorder.mimeType });
   }
 }
 
