@@ -173,7 +173,8 @@ const perform = step(async () => {
   const shown = { portrait, recording, faces, face };
   const count = Math.ceil((recording.samples.length * FPS) / 16_000);
   const asked = { png, wav: recording.wav, face, encodings: info.encodings, fps: FPS, count };
-  const onRetry = () => say("The server is gone; asking again…");
+  const onRetry = (error) =>
+    say(`The server ${error instanceof ServerGone ? "is gone" : "failed"}; asking again…`);
   let stage = null;
   try {
     context ??= new AudioContext();

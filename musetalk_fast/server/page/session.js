@@ -37,8 +37,9 @@ export function largestFace(faces) {
 }
 
 /**
- * The frames of a recording, in order. A stream that is cut is asked for again from the next frame
- * on, with what the server may have lost; `onRetry` hears of it.
+ * The frames of a recording, in order. A stream that is cut, or ends with a failure that may pass,
+ * is asked for again from the next frame on, with what the server may have lost; `onRetry` hears
+ * of the error.
  */
 export async function* speak(client, asked, signal, onRetry = () => {}) {
   const { png, wav, face, encodings, fps, count } = asked;
@@ -57,7 +58,7 @@ export async function* speak(client, asked, signal, onRetry = () => {}) {
       }
     } catch (error) {
       failures += 1;
-      const mayPass = error instanceof ServerGone || error.status === 503;
+      const mayPass = error instanceof ServerGone || error.mayPass;
       if (!mayPass || failures === TRIES || signal?.aborted) throw error;
       onRetry(error);
       await new Promise((done) => setTimeout(done, 1000 * failures));

@@ -17,11 +17,12 @@ const KNOWN = ["start", "face", "frame", "progress", "heartbeat", "end", "error"
 
 /** What a server says when it does not do what it was asked. */
 export class Refusal extends Error {
-  constructor({ code, message, hint }, status = 0) {
+  constructor({ code, message, hint, retryable }, status = 0) {
     super(message || `the server answered with status ${status}`);
     this.code = code || "";
     this.hint = hint || "";
     this.status = status;
+    this.mayPass = retryable === true || status === 503; // the same request may succeed later
   }
 }
 
