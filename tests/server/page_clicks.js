@@ -104,6 +104,18 @@ async function faces() {
   return new Response(face + line({ type: "end", count: 1, digest }), { headers });
 }
 
+const timers = new Map(); // those of more than a minute
+const { setTimeout, clearTimeout } = globalThis;
+globalThis.setTimeout = (callback, ms) => {
+  const timer = setTimeout(callback, ms);
+  if (ms > 60_000) timers.set(timer, [ms, callback]);
+  return timer;
+};
+globalThis.clearTimeout = (timer) => {
+  timers.delete(timer);
+  clearTimeout(timer);
+};
+
 const click = (id) => element(id).listeners.click({ detail: 0 });
 const choose = (id) => element(id).listeners.change({ target: { files: [{ name: id, size: 1 }] } });
 const turn = () => new Promise((done) => setTimeout(done, 20));
@@ -129,6 +141,16 @@ await turn();
 const isRecording = recorders.some(({ state }) => state === "recording");
 out.recorded = [element("microphone-text").textContent, track.isOn, isRecording];
 out.note = element("recording-note").textContent;
+
+// Record, for as long as it goes.
+const timersBefore = timers.size;
+click("microphone");
+const longer = grant();
+await turn();
+out.limits = [timersBefore, ...[...timers.values()].map(([ms]) => ms / 1000)];
+for (const [, callback] of timers.values()) callback();
+await turn();
+out.full = [element("microphone-text").textContent, longer.isOn, element("status").textContent];
 
 // Record, in a browser that cannot.
 globalThis.hasNoRecorder = true;

@@ -16,6 +16,10 @@ async def test_each_click_finds_the_state_that_the_last_one_left(tmp_path: Path)
     assert out["recording"] == ["Stop recording", True]
     assert out["recorded"] == ["Record", False, False]
     assert out["note"] == "recording.wav, 1.0 s"
+    none, limit = out["limits"]
+    assert none == 0
+    assert 590 < limit < 600  # what is longer than 600 s is not taken
+    assert out["full"] == ["Record", False, "That is ten minutes, the most that this page takes."]
     assert out["refused"] == ["Record", False]
     assert (out["speaking"], out["stopped"]) == (["Stop", 0], "Make it speak")
     assert out["notBegun"] == 0

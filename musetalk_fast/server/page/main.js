@@ -150,9 +150,11 @@ const record = step(async () => {
   }
   showMicrophone();
   const file = await microphone.recorded;
+  const { isFull } = microphone;
   microphone = null;
   showMicrophone();
   await takeRecording(file);
+  if (isFull) say("That is ten minutes, the most that this page takes.");
 });
 
 function showMicrophone() {

@@ -4,6 +4,7 @@ import { InputProblem } from "./portrait.js";
 
 const RATE = 16_000;
 const LONGEST_SECS = 600;
+const LATEST_SECS = 2; // what a timer may be late in a hidden tab, and what a codec adds
 const LONGEST_BYTES = 200 * 2 ** 20;
 
 /** Opens a sound file; `{name, sound, wav, seconds}`, sound being an AudioBuffer. */
@@ -56,9 +57,10 @@ function wavOf(samples) {
   return new Uint8Array(view.buffer);
 }
 
-/** The microphone, from now until `stop`, or until it is unplugged. */
+/** The microphone, from now until `stop`, until it is unplugged or until it `isFull`. */
 export class Microphone {
   static NAME = "recording.wav";
+  isFull = false; // whether it has recorded as much as this page takes
 
   static async open() {
     if (!navigator.mediaDevices?.getUserMedia) {
@@ -99,6 +101,10 @@ export class Microphone {
     const parts = [];
     this.recorder.ondataavailable = ({ data }) => parts.push(data);
     this.recorder.start();
+    this.timer = setTimeout(() => {
+      this.isFull = true;
+      this.stop();
+    }, 1000 * (LONGEST_SECS - LATEST_SECS));
     return new Promise((done) => {
       this.recorder.onstop = () => {
         this.#close();
@@ -108,6 +114,7 @@ export class Microphone {
   }
 
   #close() {
+    clearTimeout(this.timer);
     for (const track of this.stream.getTracks()) track.stop();
   }
 }
