@@ -44,25 +44,28 @@ weights: $(BIN)/.installed
 	$(BIN)/python ci/mouth/train.py
 	$(BIN)/python ci/mouth/evaluate.py
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+# The mark comes last: an environment that was left half made is made whole. What is in it stays.
+%/bin/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is \
+	needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.13")'
+	$(PYTHON) -m venv $*
+	@$*/bin/python -m pip --version > /dev/null
+	@touch $@
 
-$(BIN)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
+$(BIN)/.installed: $(BIN)/.made pyproject.toml setup.py $(wildcard ext/*)
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
 # Not on top of .installed: the kernels would be compiled twice.
-$(BIN)/.tested: $(BIN)/python pyproject.toml setup.py $(wildcard ext/*)
+$(BIN)/.tested: $(BIN)/.made pyproject.toml setup.py $(wildcard ext/*)
 	$(BIN)/python -m pip install --quiet -e ".[test]"
 	@touch $(BIN)/.installed $@
 
-$(MUSETALK)/.tested: pyproject.toml setup.py $(wildcard ext/*)
-	test -x $(MUSETALK)/python || $(PYTHON) -m venv .venv-musetalk
+$(MUSETALK)/.tested: $(MUSETALK)/.made pyproject.toml setup.py $(wildcard ext/*)
 	$(MUSETALK)/python -m pip install --quiet -e ".[test,musetalk]"
 	@touch $@
 
 # No kernels: nothing is rendered for a page.
-$(DOCS)/.installed: pyproject.toml
-	test -x $(DOCS)/python || $(PYTHON) -m venv .venv-docs
+$(DOCS)/.installed: $(DOCS)/.made pyproject.toml
 	MUSETALK_BUILD_EXTENSIONS=off $(DOCS)/python -m pip install --quiet -e ".[docs]"
 	@touch $@

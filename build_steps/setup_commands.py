@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from setuptools.dist import Distribution
 from build_steps.reproducible_archive import write_archive
 from build_steps.sbom import FILE_NAME, sbom
 
+_BUILD = Distribution().get_command_class("build")
 _INSTALL_DATA = Distribution().get_command_class("install_data")
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +25,17 @@ class InstallCommandFiles(_INSTALL_DATA):  # type: ignore[misc, valid-type]
         from build_steps.command_files import write_command_files
 
         self.data_files = write_command_files(ROOT / "build/command_files")
+        super().run()
+
+
+class FreshBuild(_BUILD):  # type: ignore[misc, valid-type]
+    """A build of the modules that there are: what an earlier one left is packed, too, else.
+
+    An engine's model version is a hash of its package's modules.
+    """
+
+    def run(self) -> None:
+        shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
 
 
@@ -49,6 +62,7 @@ class ReproducibleSdist(sdist):
 
 COMMANDS = {
     "bdist_wheel": WheelWithSbom,
+    "build": FreshBuild,
     "install_data": InstallCommandFiles,
     "sdist": ReproducibleSdist,
 }

@@ -117,7 +117,10 @@ def _kernels(_flags: Flags) -> Iterator[Check]:
     elif native.choice() == native.NUMPY:
         yield Check("kernels", NOTE, detail, f"unset {native.VARIABLE}")
     else:
-        fix = "install a C compiler, then: pip install --force-reinstall --no-deps musetalk-fast"
+        fix = (
+            "install a C compiler, then, in the folder of the sources: MUSETALK_BUILD_EXTENSIONS="
+            "require pip install --force-reinstall --no-deps --no-cache-dir ."
+        )
         yield Check("kernels", NOTE, detail, fix)
 
 

@@ -9,10 +9,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from setuptools.dist import Distribution
 
 import musetalk_fast
 from build_steps.reproducible_archive import write_archive
 from build_steps.sbom import sbom
+from build_steps.setup_commands import FreshBuild
 
 PACKAGE = Path(musetalk_fast.__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,17 @@ def test_the_same_files_are_the_same_bytes(folder: Path, monkeypatch: pytest.Mon
     assert [member.name for member in members] == names
     assert {member.mtime for member in members} == {1_700_000_000}
     assert [member.mode for member in members] == [0o755, 0o644, 0o755, 0o755]
+
+
+def test_a_build_has_no_module_of_an_earlier_one(tmp_path: Path) -> None:
+    old = tmp_path / "lib" / "musetalk_fast/engines/preview/old.py"
+    old.parent.mkdir(parents=True)
+    old.write_text("")
+    command = FreshBuild(Distribution({"packages": []}))
+    command.build_base, command.build_lib = str(tmp_path), str(tmp_path / "lib")
+    command.ensure_finalized()
+    command.run()
+    assert not old.exists()
 
 
 def test_the_sbom_has_every_file_of_others_with_its_digest() -> None:

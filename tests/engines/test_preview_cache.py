@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import musetalk_fast
+from musetalk_fast.engines.preview import numba_cache
 from musetalk_fast.engines.preview.numba_cache import compiled
 from musetalk_fast.storage import find_cache_folder
 
@@ -144,7 +145,7 @@ def _hits(folder: Path) -> int:
 def test_damaged_code_is_compiled_again(kept: dict[str, bytes], damage: str, suffix: str) -> None:
     for name, content in kept.items():
         Path(name).write_bytes(DAMAGE[damage](content) if name.endswith(suffix) else content)
-    folder = Path(next(iter(kept))).parents[1]
+    folder = Path(next(iter(kept))).parents[2]
     assert _hits(folder) == 0
     assert _hits(folder) == 1, "and kept again"
 
@@ -155,6 +156,32 @@ def test_a_full_disk_keeps_nothing(alone: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(function._cache._cache_file, "_cache_path", "/dev/null")
     monkeypatch.setattr(function._cache._cache_file, "_index_path", "/dev/null/x.nbi")
     assert function(21) == 42
+
+
+def test_each_processor_has_code_of_its_own(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines that share a home may start at the same time."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone))
+    compiled(_twice)(21)
+    monkeypatch.setattr(numba_cache, "_processor", lambda: b"another")
+    again: Any = compiled(_twice)
+    assert again(21) == 42
+    assert sum(again.stats.cache_hits.values()) == 0
+    assert len(list(alone.iterdir())) == 2
+
+
+def test_nobody_else_can_enter_the_folder_of_the_code(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (alone / "named").mkdir(mode=0o755)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(alone / "named"))
+    before = os.umask(0)
+    try:
+        compiled(_twice)(21)
+    finally:
+        os.umask(before)
+    (folder,) = (alone / "named").iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+    assert list(folder.rglob("*.nbi"))
 
 
 @pytest.mark.long

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import llvmlite
+import llvmlite.binding
 import numba
 import numba.core.caching
 
@@ -23,7 +25,7 @@ config: Any = numba.config
 _caching: Any = numba.core.caching
 """It has no types."""
 
-_VERSIONS = f"{numba.__version__} {platform.python_version()}".encode()
+_VERSIONS = f"{numba.__version__} {platform.python_version()} {llvmlite.__version__}".encode()
 _DIGEST_BYTES = 32
 
 
@@ -34,7 +36,7 @@ def compiled(function: _Function) -> _Function:
     other packages of the process keep their own.
     """
     dispatcher: Any = numba.njit(nogil=True)(function)
-    folder, before = find_cache_folder(), config.CACHE_DIR
+    folder, before = _folder(), config.CACHE_DIR
     if folder is not None:
         config.CACHE_DIR = str(folder)
         try:
@@ -42,6 +44,31 @@ def compiled(function: _Function) -> _Function:
         finally:
             config.CACHE_DIR = before
     return cast("_Function", dispatcher)
+
+
+def _folder() -> Path | None:
+    """The folder of code for this machine's processor, which no other user can enter.
+
+    Machines that share a home write the same names at the same time; Numba's index says which
+    processor each code is for, but the code itself does not, and is run as it is.
+    """
+    kept = find_cache_folder()
+    if kept is None:
+        return None
+    folder = kept / hashlib.sha256(_VERSIONS + _processor()).hexdigest()[:16]
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return None
+    return folder
+
+
+def _processor() -> bytes:
+    name = config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
+    features = config.CPU_FEATURES
+    if features is None:
+        features = llvmlite.binding.get_host_cpu_features().flatten()
+    return f"{name} {features}".encode()
 
 
 class _Cache(_caching.FunctionCache):  # type: ignore[misc]
