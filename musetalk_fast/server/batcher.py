@@ -91,9 +91,11 @@ class CropStream:
         self._wanted = 0
 
     def deliver(self, crops: Sequence[Crop], error: Exception | None) -> None:
-        """Crops were made, or could not be."""
+        """Crops were made, or could not be: then none follow, as each stands for the next frame."""
+        if self._error is not None:
+            return
         self._crops.extend(crops)
-        self._error = self._error or error
+        self._error = error
         self._news.set()
 
 
@@ -159,8 +161,16 @@ class Batcher:
     def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
             results = self._infer(batch)
+            self._give_up_failed(results)
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(_deliver, results)
+
+    def _give_up_failed(self, results: list[_Result]) -> None:
+        """Before the next batch: nothing is made for a stream that has ended."""
+        with self._changed:
+            for stream, _, error in results:
+                if error is not None:
+                    stream.give_up()
 
     def _next_batch(self) -> _Batch | None:
         with self._changed:
