@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from musetalk_fast.child_process import STDERR, ChildProcess
 from musetalk_fast.errors import MuseTalkError, ServerFailedError, error_class
 from musetalk_fast.python_command import python_command
 from musetalk_fast.storage import make_temporary_folder
@@ -29,6 +30,10 @@ _START_SECS = 60.0
 LOAD_SECS = 900.0
 """Longest start of an engine with weights: some 4 GB from a slow disk."""
 
+_PREFIX = "listening on "
+"""Begins the line that says where."""
+
+_LAST_WORDS_SECS = 1.0
 _STOP_SECS = 0.5
 _MAX_SOCKET_PATH = 100
 """`sockaddr_un` holds 108 bytes on Linux, 104 on macOS."""
@@ -57,11 +62,11 @@ class ServerProcess:
         self._listen = listen
         self._name = name
         self._start_secs = start_secs
-        self._process: asyncio.subprocess.Process | None = None
+        self._begun = asyncio.Event()  # it listens, or has ended
+        self._child = ChildProcess(self._take_line, on_exit=self._begun.set)
         self._lifeline = -1
         self._runtime_dir: Path | None = None
         self._log: deque[str] = deque(maxlen=20)
-        self._readers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> ServerProcess:
         self._runtime_dir = make_temporary_folder()
@@ -82,11 +87,10 @@ class ServerProcess:
             os.close(self._lifeline)
             self._lifeline = -1
         try:
-            if self._process is not None and self._process.returncode is None:
-                await wait_until_ended([asyncio.ensure_future(_stop(self._process))])
+            if self._child.is_running:
+                await wait_until_ended([asyncio.ensure_future(_stop(self._child))])
         finally:
-            for reader in self._readers:
-                reader.cancel()
+            self._child.close()
             if self._runtime_dir is not None:
                 shutil.rmtree(self._runtime_dir, ignore_errors=True)
 
@@ -97,51 +101,43 @@ class ServerProcess:
             # The child exits when this pipe closes: the kernel does that even after a kill -9.
             read_end, self._lifeline = os.pipe()
             try:
-                self._process = await self._spawn(runtime_dir, read_end)
+                await self._child.start(self._command(runtime_dir, read_end), (read_end,))
             finally:
                 os.close(read_end)
         except OSError as error:  # EAGAIN: the limit of processes is reached
             failed = self._failed(f"cannot be started: {error.strerror}")
             raise limit_error(error) or failed from error
-        self._readers.append(asyncio.create_task(self._keep_log(self._process)))
         try:
             async with asyncio.timeout(self._start_secs):
-                self.address = await self._listening(self._process)
+                await self._until_it_listens()
         except TimeoutError:
             raise self._failed(f"did not listen within {self._start_secs:.0f} s") from None
 
-    async def _spawn(self, runtime_dir: Path, lifeline: int) -> asyncio.subprocess.Process:
-        listen = self._listen or _listen_at(runtime_dir)
-        return await asyncio.create_subprocess_exec(
+    def _command(self, runtime_dir: Path, lifeline: int) -> Sequence[str]:
+        return (
             *python_command("musetalk_fast.__main__"),
-            *("serve", "--no-page", *self._engine, *listen),
+            *("serve", "--no-page", *self._engine, *(self._listen or _listen_at(runtime_dir))),
             *("--runtime-dir", str(runtime_dir), "--lifeline-fd", str(lifeline)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=(lifeline,),
-            start_new_session=True,  # Ctrl-C is ours; the child goes when we let go of it
         )
 
     async def wait(self) -> None:
         """Return when it has ended."""
-        assert self._process is not None
-        await self._process.wait()
+        await self._child.exited.wait()
 
-    async def _listening(self, process: asyncio.subprocess.Process) -> str:
-        assert process.stdout is not None
-        prefix = b"listening on "
-        async for line in process.stdout:
-            if line.startswith(prefix):
-                return line[len(prefix) :].strip().decode()
-        await process.wait()
-        await asyncio.wait(self._readers, timeout=1)
-        raise self._failed(f"ended with status {process.returncode}")
+    async def _until_it_listens(self) -> None:
+        await self._begun.wait()
+        if self.address:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._child.finished.wait(), _LAST_WORDS_SECS)
+        raise self._failed(f"ended with status {self._child.status}")
 
-    async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for line in process.stderr:
-            self._log.append(line.decode(errors="replace").rstrip())
+    def _take_line(self, pipe: int, line: str) -> None:
+        if pipe == STDERR:
+            self._log.append(line)
+        elif line.startswith(_PREFIX) and not self.address:
+            self.address = line.removeprefix(_PREFIX)
+            self._begun.set()
 
     @property
     def log(self) -> tuple[str, ...]:
@@ -177,11 +173,10 @@ def _listen_at(runtime_dir: Path) -> tuple[str, ...]:
     return ("--host", "127.0.0.1", "--port", "0")
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _stop(child: ChildProcess) -> None:
     try:
         async with asyncio.timeout(_STOP_SECS):
-            await process.wait()
+            await child.exited.wait()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        child.kill()
+        await child.exited.wait()
