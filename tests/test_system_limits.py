@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import pwd
-import resource
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from file_limit import no_more_files
 
 from musetalk_fast.cli.error_report import describe
 from musetalk_fast.client.address import parse_address
@@ -32,19 +31,6 @@ from musetalk_fast.storage import AtomicFile, find_cache_folder, temporary_folde
 from musetalk_fast.system_limits import limit_error
 
 
-@contextmanager
-def _no_more_files() -> Iterator[None]:
-    """In this context no file can be opened."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
 def _raised(work: Callable[[], object]) -> BaseException:
     try:
         work()
@@ -54,24 +40,24 @@ def _raised(work: Callable[[], object]) -> BaseException:
 
 
 def test_a_file_of_ours_names_the_limit(tmp_path: Path) -> None:
-    with _no_more_files(), pytest.raises(FileLimitError, match="ulimit -n") as caught:
+    with no_more_files(), pytest.raises(FileLimitError, match="ulimit -n") as caught:
         AtomicFile(tmp_path / "x")
     assert caught.value.exit_code == 78
 
 
 async def test_a_server_is_not_at_fault(preview_server: str) -> None:
     async with Connection(parse_address(preview_server), 5) as connection:
-        with _no_more_files(), pytest.raises(FileLimitError):
+        with no_more_files(), pytest.raises(FileLimitError):
             await connection.health()
 
 
 async def test_a_server_of_ours_is_not_either() -> None:
-    with _no_more_files(), pytest.raises(FileLimitError):
+    with no_more_files(), pytest.raises(FileLimitError):
         await ServerProcess().__aenter__()
 
 
 def test_what_else_fails_for_it_is_no_fault_of_ours() -> None:
-    with _no_more_files():
+    with no_more_files():
         module = _raised(lambda: open(__file__))  # noqa: PTH123, SIM115 - never opened
     assert describe(module)["token"] == "MTF-FILES"
     assert describe(OSError(errno.ENFILE, "x"))["exit_code"] == 78

@@ -6,6 +6,7 @@ followed nor removed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -17,7 +18,8 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-from musetalk_fast.storage import try_lock
+from musetalk_fast.errors import OutputPlaceError
+from musetalk_fast.storage import open_regular, try_lock
 from musetalk_fast.threads import CancelFlag
 
 DRAFT = ".draft-"
@@ -27,8 +29,13 @@ _ASSET = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = re.compile(r"[0-9a-f]{60,64}\.[0-9a-f]{8}\.tmp")
 _DRAFT = re.compile(r"\.draft-[0-9a-z_]{8}")
 _BLOCK = 1 << 20
-# Not through a link; a pipe must not be waited for.
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_LOST = frozenset(
+    {
+        *{errno.ENOENT, errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)},
+        *{errno.EACCES, errno.EPERM},
+    }
+)
+"""Of a file that has gone, that the disk has lost, or that we may not read: a new one mends it."""
 
 
 class Asset(NamedTuple):
@@ -88,19 +95,18 @@ def verified_state(path: Path, name: str, flag: CancelFlag) -> FileState | None:
 
     Raises:
         AbandonedError: the flag was set.
+        OSError: it cannot be read now, and may be whole: too many files are open.
     """
     try:
-        descriptor = os.open(path, _OPEN)
-    except OSError:
-        return None
-    with FileIO(descriptor) as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        try:
+        with FileIO(open_regular(path)) as file:
+            status = os.fstat(file.fileno())
             digest = _digest(iter(lambda: file.read(_BLOCK), b""), flag)
-        except OSError:  # a damaged disk
+    except OutputPlaceError:
+        return None
+    except OSError as error:
+        if error.errno in _LOST:
             return None
+        raise
     return _state(status) if digest == name else None
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
 import pytest
-from in_process import Server, server_in
+from file_limit import no_more_files
+from in_process import Server, head, server_in, wire_to
 from server_process import Client, avatar, sha256, speech
 
 from musetalk_fast.server.asset_verifier import AssetVerifier
@@ -70,6 +72,40 @@ async def test_an_asset_that_somebody_removed_is_not_there(tmp_path: Path) -> No
         assert await _status(server.client, "PUT", name, b"an asset") == 201
 
 
+async def test_an_asset_that_cannot_be_opened_now_stays(tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        name, store = await server.client.put(b"an asset"), server.services.store
+        store._verifier.forget(name)  # as after ten minutes
+        async with wire_to(server) as wire:
+            await wire.send(head("GET", "/health"))
+            assert (await wire.answer()).status == 200
+            with no_more_files():
+                await wire.send(head("PUT", f"/v1/assets/{name}", Content_Length=8) + b"an asset")
+                answer = await wire.answer()
+        assert (answer.status, answer.document["code"]) == (503, "MTF-FILES")
+        assert (tmp_path / "store" / name).exists()
+        assert await _status(server.client, "HEAD", name) == 200
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+async def test_an_asset_that_cannot_be_read_any_more_is_uploaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    opened = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    name = sha256(b"a")
+    await opened.receive(name, _once(b"a"), 1, User("a"))
+    opened._verifier.forget(name)
+
+    def refuse(*_arguments: object) -> int:
+        raise OSError(number, "as the disk says")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert not await opened.holds(name)
+    monkeypatch.undo()
+    await opened.receive(name, _once(b"a"), 1, User("a"))
+    assert await opened.holds(name)
+
+
 async def test_an_asset_is_read_only_where_it_may_have_changed(tmp_path: Path) -> None:
     verifier, name = AssetVerifier(tmp_path), sha256(b"an asset")
     (tmp_path / name).write_bytes(b"an asset")
@@ -122,6 +158,16 @@ async def test_a_pipe_in_place_of_an_asset_is_not_waited_for(tmp_path: Path) -> 
     async with asyncio.timeout(60):
         assert not await opened.holds(name)
     assert (tmp_path / name).is_fifo()
+
+
+async def test_a_folder_in_place_of_an_asset_is_not_read(tmp_path: Path) -> None:
+    opened = AssetStore(tmp_path, budget=100 * KIB, longest=100 * KIB)
+    name = sha256(b"a")
+    await opened.receive(name, _once(b"a"), 1, User("a"))
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    assert not await opened.holds(name)
+    assert (tmp_path / name).is_dir()
 
 
 async def _once(data: bytes):  # type: ignore[no-untyped-def]
