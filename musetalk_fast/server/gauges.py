@@ -59,7 +59,9 @@ def _work(services: Services) -> Iterator[Metric]:
 
 def _store(services: Services) -> Iterator[Metric]:
     store, limits = services.store, services.limits
-    yield gauge("musetalk_store_bytes", "Bytes of assets, incoming ones too.", float(store.size))
+    yield gauge(
+        "musetalk_store_bytes", "What assets count as, incoming ones too.", float(store.size)
+    )
     yield gauge("musetalk_store_limit_bytes", "Most of them.", float(limits.store_bytes))
     yield gauge("musetalk_store_assets", "Assets in the store.", float(store.count))
 

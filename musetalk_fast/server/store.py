@@ -2,57 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
+from musetalk_fast.server.asset_index import AssetIndex, AssetSizes
 from musetalk_fast.server.asset_verifier import AssetVerifier
 from musetalk_fast.server.asset_writing import write_asset
 from musetalk_fast.server.store_files import DRAFT, is_foreign, remove_asset, scan
 from musetalk_fast.server.store_refusals import (
     asset_unknown,
     check_asset_length,
+    check_asset_quota,
     is_full_disk,
     no_space,
     quota_full,
     store_full,
 )
+from musetalk_fast.server.store_reservation import Draft, Reservation
 from musetalk_fast.server.store_usage import StoreUsage
 from musetalk_fast.server.users import User
 from musetalk_fast.storage import AtomicFile, sync_file
 from musetalk_fast.threads import run_in_thread
-
-
-class _Reservation:
-    """Disk space for an asset being received: as much as has come."""
-
-    def __init__(self, reserve: Callable[[int, int, User], None], user: User) -> None:
-        self._reserve = reserve
-        self._user = user
-        self.size = 0
-
-    def cover(self, length: int) -> None:
-        """Reserve that many bytes in total; raises what the store refuses."""
-        if length > self.size:
-            self._reserve(length, length - self.size, self._user)
-            self.size = length
-
-
-class Draft(NamedTuple):
-    """Where an asset is made.
-
-    Attributes:
-        folder: for files that become assets or go.
-        cover: called in the event loop: reserves that many bytes in the folder; raises what
-            the store refuses.
-    """
-
-    folder: Path
-    cover: Callable[[int], None]
 
 
 class AssetStore:
@@ -63,34 +36,33 @@ class AssetStore:
 
     Args:
         folder: created if need be; what an earlier server left there is kept.
-        budget: most bytes on disk, incoming ones included.
+        budget: most bytes on disk, incoming ones included, as `AssetSizes` counts them.
         longest: most bytes of one asset.
     """
 
     def __init__(self, folder: Path, budget: int, longest: int) -> None:
         self._folder = folder
         self._budget = budget
-        self._longest = min(longest, budget)
-        self._sizes: OrderedDict[str, int] = OrderedDict()
-        self._leases: Counter[str] = Counter()
+        self._sizes = AssetSizes(budget)
+        self._longest = min(longest, self._sizes.longest)
+        self._index = AssetIndex()
         self._usage = StoreUsage()
         self._verifier = AssetVerifier(folder)
-        self._bytes = 0
         self._incoming = 0
         self._scan()
 
     def __contains__(self, name: str) -> bool:
-        return name in self._sizes
+        return name in self._index
 
     @property
     def size(self) -> int:
-        """Bytes on disk and on their way."""
-        return self._bytes
+        """Bytes on disk and on their way, as they are counted."""
+        return self._index.bytes + self._incoming
 
     @property
     def count(self) -> int:
         """How many assets there are."""
-        return len(self._sizes)
+        return len(self._index)
 
     @contextmanager
     def lease(self, name: str) -> Iterator[Path]:
@@ -99,18 +71,15 @@ class AssetStore:
         Raises:
             RefusalError: 404, the asset is not here.
         """
-        if name not in self._sizes:
+        if name not in self._index:
             raise asset_unknown(name)
-        self._sizes.move_to_end(name)
-        self._leases[name] += 1
-        try:
+        self._usage.touch(name)
+        with self._index.lease(name):
             yield self._folder / name
-        finally:
-            self._leases[name] -= 1
 
     async def holds(self, name: str) -> bool:
         """Whether the asset is here; one that may have been damaged is read for it."""
-        if name not in self._sizes:
+        if name not in self._index:
             return False
         if self._verifier.is_known(name):
             return True
@@ -119,7 +88,7 @@ class AssetStore:
 
     def claim(self, name: str, user: User) -> None:
         """An asset that is here is used by somebody; one that an earlier server left is theirs."""
-        self._usage.add(name, self._sizes[name], user)
+        self._usage.add(name, self._index.size(name), user)
 
     async def verify(self, name: str) -> None:
         """Read a leased asset before it is used.
@@ -189,17 +158,16 @@ class AssetStore:
 
     def _add(self, name: str, length: int, user: User) -> None:
         """Count an asset whose bytes were hashed when they were written."""
-        self._bytes += length - self._sizes.pop(name, 0)
-        self._sizes[name] = length
-        self._usage.add(name, length, user)
+        size = self._sizes.counted(length)
+        self._index.add(name, size)
+        self._usage.add(name, size, user)
         self._verifier.add(name)
 
     def _remove(self, name: str) -> None:
         remove_asset(self._folder / name)
         self._verifier.forget(name)
-        length = self._sizes.pop(name, 0)
-        self._usage.forget(name, length)
-        self._bytes -= length
+        self._usage.forget(name)
+        self._index.remove(name)
 
     async def _is_whole(self, name: str) -> bool:
         """Read an asset; remove it if it is damaged."""
@@ -209,30 +177,32 @@ class AssetStore:
         return is_whole
 
     @contextmanager
-    def _reservation(self, user: User) -> Iterator[_Reservation]:
-        reservation = _Reservation(self._reserve, user)
+    def _reservation(self, user: User) -> Iterator[Reservation]:
+        reservation = Reservation(self._sizes, self._reserve, user)
         try:
             yield reservation
         finally:
-            self._bytes -= reservation.size
             self._incoming -= reservation.size
             self._usage.count(user.name, -reservation.size)
 
-    def _reserve(self, size: int, more: int, user: User) -> None:
-        check_asset_length(size, self._longest, user)
+    def _reserve(self, length: int, more: int, user: User) -> None:
+        self._check_length(length, user)
         self._make_space_of(user, more)
         self._make_space(more)
         self._usage.count(user.name, more)
-        self._bytes += more
         self._incoming += more
 
-    def _check_announced(self, name: str, size: int, user: User) -> None:
+    def _check_announced(self, name: str, length: int, user: User) -> None:
         """Refuse what cannot be kept before any of it comes; nothing is evicted for a promise."""
         self._check_place(name)
-        check_asset_length(size, self._longest, user)
-        in_use = sum(length for kept, length in self._sizes.items() if self._leases[kept])
-        if self._incoming + in_use + size > self._budget:
+        self._check_length(length, user)
+        in_use = self._incoming + self._index.leased_bytes
+        if in_use + self._sizes.counted(length) > self._budget:
             raise store_full("all assets are in use")
+
+    def _check_length(self, length: int, user: User) -> None:
+        check_asset_length(length, self._longest)
+        check_asset_quota(self._sizes.counted(length), user)
 
     def _check_place(self, name: str) -> None:
         if is_foreign(self._folder / name):
@@ -240,37 +210,33 @@ class AssetStore:
 
     def _make_space_of(self, user: User, size: int) -> None:
         """Remove the user's own assets until `size` more are within the quota."""
-        for name in list(self._sizes):
-            if self._usage.fits(size, user):
-                return
-            if self._usage.belongs(name, user) and not self._leases[name]:
-                self._remove(name)
-        if not self._usage.fits(size, user):
-            raise quota_full(user)
+        while not self._usage.fits(size, user):
+            name = self._usage.oldest(user, self._index.is_idle)
+            if name is None:
+                raise quota_full(user)
+            self._remove(name)
 
     def _make_space(self, size: int) -> None:
-        for name in list(self._sizes):
-            if self._bytes + size <= self._budget:
-                return
-            if not self._leases[name]:
-                self._remove(name)
-        if self._bytes + size > self._budget:
+        if not self._shrink(self._budget - size):
             raise store_full("all assets are in use")
 
     def _give_way(self, size: int) -> None:
         """Remove so many bytes, so that who tries again finds the disk less full than it was."""
-        wanted = self._bytes - size
-        for name in list(self._sizes):
-            if self._bytes <= wanted:
-                return
-            if not self._leases[name]:
-                self._remove(name)
+        self._shrink(self.size - size)
+
+    def _shrink(self, most: int) -> bool:
+        """Remove what was not used for longest; whether no more than so many bytes are left."""
+        while self.size > most:
+            name = self._index.oldest_idle()
+            if name is None:
+                return False
+            self._remove(name)
+        return True
 
     def _scan(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for name, size in scan(self._folder):
-            self._sizes[name] = size
-            self._bytes += size
+        for name, length in scan(self._folder):
+            self._index.add(name, self._sizes.counted(length))
         self._make_space(0)
 
 

@@ -40,15 +40,31 @@ def asset_unknown(name: str) -> RefusalError:
     )
 
 
-def check_asset_length(length: int, longest: int, user: User) -> None:
+def check_asset_length(length: int, longest: int) -> None:
     """Refuse an asset that can never be kept.
 
     Raises:
-        RefusalError: 413, it is longer than the server or the user's quota takes.
+        RefusalError: 413, it is longer than the server takes.
     """
-    most = min(longest, user.quota.stored_bytes or longest)
-    if length > most:
-        raise RefusalError(413, "MTF-REQUEST-SIZE", f"the asset is longer than {most} bytes")
+    if length > longest:
+        raise RefusalError(413, "MTF-REQUEST-SIZE", f"the asset is longer than {longest} bytes")
+
+
+def check_asset_quota(size: int, user: User) -> None:
+    """Refuse an asset that a user can never keep.
+
+    Args:
+        size: what it counts as.
+
+    Raises:
+        RefusalError: 413, it is more than the user's quota.
+    """
+    most = user.quota.stored_bytes
+    if most is not None and size > most:
+        raise RefusalError(
+            *(413, "MTF-REQUEST-SIZE"),
+            f"the asset takes {size} bytes, and those of the key {user.name} may take {most}",
+        )
 
 
 def quota_full(user: User) -> RefusalError:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from server_process import Client, avatar, client_of, running, sha256, speech, until
 
+from musetalk_fast.server.asset_index import MOST_ASSETS, AssetSizes
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.server.users import User
@@ -110,7 +111,7 @@ async def test_the_oldest_go_first(tmp_path: Path) -> None:
     names.append(await _add(store, b"3" * 30 * KIB))
     assert [name in store for name in names] == [True, False, True, True]
     assert _names(tmp_path) == {names[0], names[2], names[3]}
-    assert store.size == 90 * KIB
+    assert store.size == 96 * KIB  # in blocks of the disk
 
 
 async def test_an_upload_of_what_is_there_counts_as_use() -> None:
@@ -143,7 +144,46 @@ async def test_a_full_disk_is_a_full_store(tmp_path: Path, beyond: int) -> None:
     # What nobody uses has made way for the next try.
     assert idle not in store
     assert _names(tmp_path) == {used}
-    assert store.size == 4
+    assert store.size == 4 * KIB
+
+
+async def test_small_assets_count_as_files(tmp_path: Path) -> None:
+    """As what they take of a disk, or their number would have no bound."""
+    store = AssetStore(tmp_path, budget=64 * KIB, longest=64 * KIB)
+    names = [await _add(store, number.to_bytes(2, "big")) for number in range(100)]
+    assert [name in store for name in names] == [False] * 84 + [True] * 16
+    assert _names(tmp_path) == set(names[84:])
+    assert (store.size, store.count) == (64 * KIB, 16)
+    assert AssetStore(tmp_path, budget=32 * KIB, longest=32 * KIB).count == 8
+
+
+def test_a_large_store_has_a_bounded_number_of_assets() -> None:
+    for budget in (1 << 32, 1 << 40, (1 << 40) + 12345):
+        assert budget // AssetSizes(budget).counted(2) <= MOST_ASSETS
+    assert AssetSizes(1 << 32).counted(100_000) == 100 * KIB
+
+
+async def test_nothing_is_left_of_an_asset_that_was_used(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, budget=8 * KIB, longest=8 * KIB)
+    name = await _add(store, b"used")
+    with store.lease(name):
+        with store.lease(name), pytest.raises(RefusalError) as caught:
+            await _add(store, bytes(8 * KIB), 8 * KIB)
+        store._remove(name)  # as where it is damaged
+        again = await _add(store, b"used")
+        with pytest.raises(RefusalError):
+            await _add(store, bytes(8 * KIB), 8 * KIB)
+    assert (caught.value.status, again) == (503, name)
+    await _add(store, bytes(8 * KIB), 8 * KIB)
+    assert name not in store
+    assert (store._index.leased_bytes, store._index._leases) == (0, {})
+
+
+async def test_an_asset_that_fits_in_no_store(tmp_path: Path) -> None:
+    store = AssetStore(tmp_path, budget=9000, longest=9000)
+    with pytest.raises(RefusalError, match="longer than 8192 bytes") as caught:
+        await _add(store, bytes(8500), 8500)
+    assert caught.value.status == 413
 
 
 async def test_what_is_in_use_stays(tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ async def test_a_body_on_its_way_is_a_stream_of_its_key(tmp_path: Path) -> None:
 
 
 async def test_a_key_keeps_as_many_bytes_as_it_may_and_its_oldest_go(tmp_path: Path) -> None:
-    keys = KeyRing({"k": User("anna", Quota(stored_bytes=2500)), "l": User("ben")})
-    async with server_in(tmp_path, keys=keys) as server:
+    keys = KeyRing({"k": User("anna", Quota(stored_bytes=10_000)), "l": User("ben")})
+    async with server_in(tmp_path, keys=keys, store_bytes=1 << 20) as server:
         client, store = server.client, server.services.store
         session = client.session.headers
         session["Authorization"] = "Bearer l"
@@ -162,10 +162,11 @@ async def test_a_key_keeps_as_many_bytes_as_it_may_and_its_oldest_go(tmp_path: P
         assert [name in store for name in annas] == [False, True, True]
         assert all(name in store for name in bens)
         async with client.session.put(
-            f"{client.base}/v1/assets/{sha256(bytes(2501))}", data=bytes(2501)
+            f"{client.base}/v1/assets/{sha256(bytes(9000))}", data=bytes(9000)
         ) as refused:
             assert refused.status == 413
-            assert "2500 bytes" in (await refused.json())["message"]
+            message = (await refused.json())["message"]
+            assert message.endswith("takes 12288 bytes, and those of the key anna may take 10000")
         with store.lease(annas[1]), store.lease(annas[2]):
             async with client.session.put(
                 f"{client.base}/v1/assets/{sha256(bytes(600))}", data=bytes(600)
