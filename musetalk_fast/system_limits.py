@@ -15,7 +15,7 @@ def limit_error(error: BaseException) -> MuseTalkError | None:
     a module that is imported. An error of ours that came from a want of memory knows better.
     """
     knows_better = isinstance(error, MuseTalkError)
-    for each in _chain(error):
+    for each in error_chain(error):
         if isinstance(each, OSError) and each.errno == errno.EMFILE:
             return FileLimitError(f"no more files can be opened{_file_limit()}")
         if isinstance(each, OSError) and each.errno == errno.ENFILE:
@@ -29,7 +29,8 @@ def limit_error(error: BaseException) -> MuseTalkError | None:
     return None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def error_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it came from, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -29,7 +29,7 @@ def recording_cache(
             return engine.prepare_audio(open_speech(path), watch.check)
 
     async def make(name: str, watch: JobControl) -> object:
-        with store.lease(name) as path:
+        with store.lease(name) as path, store.giving_way(partial(store.counted, name)):
             await store.verify(name)
             work = partial(prepare, path, watch)
             async with turns.turn(watch.users):

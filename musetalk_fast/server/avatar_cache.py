@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -19,15 +18,12 @@ from musetalk_fast.server.fair_queue import FairQueue
 from musetalk_fast.server.limits import Limits
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
 from musetalk_fast.server.store import AssetStore
-from musetalk_fast.server.store_refusals import store_full
 from musetalk_fast.types import ALL_ROWS, AvatarOptions, Face, Rows, SourceRun
 from musetalk_fast.wire.face_digest import FacesDigest
 from musetalk_fast.wire.messages import Progress
 
 AvatarKey = tuple[str, AvatarOptions]
 """SHA-256 of the asset, and how the engine shall look at it."""
-
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 Avatars = SingleFlight[AvatarKey, "ReadyAvatar"]
 
@@ -89,7 +85,8 @@ def avatar_cache(
 
     async def make(key: AvatarKey, watch: JobControl) -> ReadyAvatar:
         name, options = key
-        with store.lease(name) as path:
+        # What is made takes about as much as what it is made of.
+        with store.lease(name) as path, store.giving_way(partial(store.counted, name)):
             await store.verify(name)
             work = partial(prepare, path, options, watch)
             async with turns.turn(watch.users):
@@ -119,14 +116,9 @@ class _Preparation:
         """Prepare an avatar.
 
         Raises:
-            RefusalError: 422, too many source frames; 503, the disk has no space for them.
+            RefusalError: 422, too many source frames.
         """
-        try:
-            avatar = engine.prepare_avatar(path, options, self._take, self._watch.check)
-        except OSError as error:
-            if error.errno not in _NO_SPACE:
-                raise
-            raise store_full(error.strerror or "the disk is full") from error
+        avatar = engine.prepare_avatar(path, options, self._take, self._watch.check)
         if len(self._windows) != len(avatar.faces):
             raise ValueError(f"{len(self._windows)} of {len(avatar.faces)} faces were reported")
         return ReadyAvatar(

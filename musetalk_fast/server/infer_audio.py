@@ -9,7 +9,7 @@ from functools import partial
 
 from musetalk_fast.media.speech import Speech, load_speech
 from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.store_reservation import Draft
+from musetalk_fast.server.store import Draft
 from musetalk_fast.threads import CancelFlag, call_in_loop, run_in_thread
 from musetalk_fast.types import SPEECH_RATE
 

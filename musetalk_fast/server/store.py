@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from musetalk_fast.server.asset_index import AssetIndex, AssetSizes
 from musetalk_fast.server.asset_verifier import AssetVerifier
 from musetalk_fast.server.asset_writing import write_asset
+from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.store_files import DRAFT, is_foreign, remove_asset, scan
-from musetalk_fast.server.store_refusals import (
-    asset_unknown,
-    check_asset_length,
-    check_asset_quota,
-    is_full_disk,
-    no_space,
-    quota_full,
-    store_full,
-)
-from musetalk_fast.server.store_reservation import Draft, Reservation
-from musetalk_fast.server.store_usage import StoreUsage
+from musetalk_fast.server.store_refusals import asset_unknown, full_disk, no_space, store_full
+from musetalk_fast.server.store_space import StoreSpace
 from musetalk_fast.server.users import User
 from musetalk_fast.storage import AtomicFile, sync_file
 from musetalk_fast.threads import run_in_thread
+
+
+class Draft(NamedTuple):
+    """Where an asset is made.
+
+    Attributes:
+        folder: for files that become assets or go.
+        cover: called in the event loop: reserves that many bytes in the folder; raises what
+            the store refuses.
+    """
+
+    folder: Path
+    cover: Callable[[int], None]
 
 
 class AssetStore:
@@ -42,27 +47,22 @@ class AssetStore:
 
     def __init__(self, folder: Path, budget: int, longest: int) -> None:
         self._folder = folder
-        self._budget = budget
-        self._sizes = AssetSizes(budget)
-        self._longest = min(longest, self._sizes.longest)
-        self._index = AssetIndex()
-        self._usage = StoreUsage()
         self._verifier = AssetVerifier(folder)
-        self._incoming = 0
+        self._space = StoreSpace(budget, longest, self._remove_file)
         self._scan()
 
     def __contains__(self, name: str) -> bool:
-        return name in self._index
+        return name in self._space.index
 
     @property
     def size(self) -> int:
         """Bytes on disk and on their way, as they are counted."""
-        return self._index.bytes + self._incoming
+        return self._space.size
 
     @property
     def count(self) -> int:
         """How many assets there are."""
-        return len(self._index)
+        return len(self._space.index)
 
     @contextmanager
     def lease(self, name: str) -> Iterator[Path]:
@@ -71,15 +71,14 @@ class AssetStore:
         Raises:
             RefusalError: 404, the asset is not here.
         """
-        if name not in self._index:
+        if name not in self._space.index:
             raise asset_unknown(name)
-        self._usage.touch(name)
-        with self._index.lease(name):
+        with self._space.lease(name):
             yield self._folder / name
 
     async def holds(self, name: str) -> bool:
         """Whether the asset is here; one that may have been damaged is read for it."""
-        if name not in self._index:
+        if name not in self._space.index:
             return False
         if self._verifier.is_known(name):
             return True
@@ -88,7 +87,7 @@ class AssetStore:
 
     def claim(self, name: str, user: User) -> None:
         """An asset that is here is used by somebody; one that an earlier server left is theirs."""
-        self._usage.add(name, self._index.size(name), user)
+        self._space.claim(name, user)
 
     async def verify(self, name: str) -> None:
         """Read a leased asset before it is used.
@@ -116,27 +115,35 @@ class AssetStore:
             RefusalError: 413 too long, 409 not the bytes of that name, 503 no space now, 429 no
                 space in the user's quota.
         """
-        self._check_announced(name, size or 0, user)
-        with self._reservation(user) as reservation:
-            file = AtomicFile(self._folder / name, error_context=no_space, mode=0o600)
-            try:
+        self._check_place(name)
+        self._space.check(size or 0, user)
+        with self._space.reservation(user) as reservation:
+
+            def wanted() -> int:
+                return max(size or 0, reservation.size)
+
+            place = self._folder / name
+            with (
+                self.giving_way(wanted),
+                AtomicFile(place, error_context=no_space, mode=0o600) as file,
+            ):
                 length = await write_asset(name, chunks, file, reservation.cover)
                 # On the loop: nothing is evicted between this and being counted as there. What a
                 # power cut takes back is uploaded again.
                 file.publish()
-            except BaseException as error:
-                file.discard()
-                if is_full_disk(error):
-                    self._give_way(max(size or 0, reservation.size))
-                raise
         self._add(name, length, user)
         return length
 
     @contextmanager
     def draft(self, user: User) -> Iterator[Draft]:
-        """A place to make an asset in; what was not adopted goes with the context."""
+        """A place to make an asset in; what was not adopted goes with the context.
+
+        Raises:
+            RefusalError: 503, there was no space on the disk for what was made.
+        """
         with (
-            self._reservation(user) as reservation,
+            self._space.reservation(user) as reservation,
+            self.giving_way(lambda: reservation.size),
             TemporaryDirectory(dir=self._folder, prefix=DRAFT) as folder,
         ):
             yield Draft(Path(folder), reservation.cover)
@@ -156,88 +163,57 @@ class AssetStore:
             _publish(path, self._folder / name)
         self._add(name, length, user)
 
+    @contextmanager
+    def giving_way(self, size: Callable[[], int]) -> Iterator[None]:
+        """Remove what nobody uses where a disk is full, so that who tries again finds it less full.
+
+        Args:
+            size: called then: bytes that were wanted.
+
+        Raises:
+            RefusalError: 503, the disk has no space for what was done in the context.
+        """
+        try:
+            yield
+        except Exception as error:
+            reason = full_disk(error)
+            if reason is None:
+                raise
+            self._space.give_way(size())
+            if isinstance(error, RefusalError):
+                raise
+            raise store_full(reason) from error
+
+    def counted(self, name: str) -> int:
+        """What an asset counts as."""
+        return self._space.index.size(name)
+
     def _add(self, name: str, length: int, user: User) -> None:
         """Count an asset whose bytes were hashed when they were written."""
-        size = self._sizes.counted(length)
-        self._index.add(name, size)
-        self._usage.add(name, size, user)
+        self._space.add(name, length)
+        self._space.claim(name, user)
         self._verifier.add(name)
 
-    def _remove(self, name: str) -> None:
+    def _remove_file(self, name: str) -> None:
         remove_asset(self._folder / name)
         self._verifier.forget(name)
-        self._usage.forget(name)
-        self._index.remove(name)
 
     async def _is_whole(self, name: str) -> bool:
         """Read an asset; remove it if it is damaged."""
         is_whole = await self._verifier.is_whole(name)
         if not is_whole:
-            self._remove(name)
+            self._space.remove(name)
         return is_whole
-
-    @contextmanager
-    def _reservation(self, user: User) -> Iterator[Reservation]:
-        reservation = Reservation(self._sizes, self._reserve, user)
-        try:
-            yield reservation
-        finally:
-            self._incoming -= reservation.size
-            self._usage.count(user.name, -reservation.size)
-
-    def _reserve(self, length: int, more: int, user: User) -> None:
-        self._check_length(length, user)
-        self._make_space_of(user, more)
-        self._make_space(more)
-        self._usage.count(user.name, more)
-        self._incoming += more
-
-    def _check_announced(self, name: str, length: int, user: User) -> None:
-        """Refuse what cannot be kept before any of it comes; nothing is evicted for a promise."""
-        self._check_place(name)
-        self._check_length(length, user)
-        in_use = self._incoming + self._index.leased_bytes
-        if in_use + self._sizes.counted(length) > self._budget:
-            raise store_full("all assets are in use")
-
-    def _check_length(self, length: int, user: User) -> None:
-        check_asset_length(length, self._longest)
-        check_asset_quota(self._sizes.counted(length), user)
 
     def _check_place(self, name: str) -> None:
         if is_foreign(self._folder / name):
             raise store_full("something else has its name in the store folder")
 
-    def _make_space_of(self, user: User, size: int) -> None:
-        """Remove the user's own assets until `size` more are within the quota."""
-        while not self._usage.fits(size, user):
-            name = self._usage.oldest(user, self._index.is_idle)
-            if name is None:
-                raise quota_full(user)
-            self._remove(name)
-
-    def _make_space(self, size: int) -> None:
-        if not self._shrink(self._budget - size):
-            raise store_full("all assets are in use")
-
-    def _give_way(self, size: int) -> None:
-        """Remove so many bytes, so that who tries again finds the disk less full than it was."""
-        self._shrink(self.size - size)
-
-    def _shrink(self, most: int) -> bool:
-        """Remove what was not used for longest; whether no more than so many bytes are left."""
-        while self.size > most:
-            name = self._index.oldest_idle()
-            if name is None:
-                return False
-            self._remove(name)
-        return True
-
     def _scan(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         for name, length in scan(self._folder):
-            self._index.add(name, self._sizes.counted(length))
-        self._make_space(0)
+            self._space.add(name, length)
+        self._space.make_space(0)
 
 
 def _publish(path: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.users import User
-from musetalk_fast.system_limits import limit_error
+from musetalk_fast.system_limits import error_chain, limit_error
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -23,9 +23,12 @@ def no_space(_path: Path) -> Iterator[None]:
         raise limit_error(error) or store_full(error.strerror or str(error)) from error
 
 
-def is_full_disk(error: BaseException) -> bool:
-    """Whether something was refused because the disk takes no more."""
-    return getattr(error.__cause__, "errno", None) in _NO_SPACE
+def full_disk(error: BaseException) -> str | None:
+    """What the system said, if an error came from a disk that takes no more."""
+    for each in error_chain(error):
+        if getattr(each, "errno", None) in _NO_SPACE:
+            return getattr(each, "strerror", None) or "the disk is full"
+    return None
 
 
 def store_full(reason: str) -> RefusalError:

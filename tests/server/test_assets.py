@@ -169,14 +169,15 @@ async def test_nothing_is_left_of_an_asset_that_was_used(tmp_path: Path) -> None
     with store.lease(name):
         with store.lease(name), pytest.raises(RefusalError) as caught:
             await _add(store, bytes(8 * KIB), 8 * KIB)
-        store._remove(name)  # as where it is damaged
+        store._space.remove(name)  # as where it is damaged
         again = await _add(store, b"used")
         with pytest.raises(RefusalError):
             await _add(store, bytes(8 * KIB), 8 * KIB)
     assert (caught.value.status, again) == (503, name)
     await _add(store, bytes(8 * KIB), 8 * KIB)
     assert name not in store
-    assert (store._index.leased_bytes, store._index._leases) == (0, {})
+    index = store._space.index
+    assert (index.leased_bytes, index._leases) == (0, {})
 
 
 async def test_an_asset_that_fits_in_no_store(tmp_path: Path) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import os
+import resource
 import wave
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +16,7 @@ from server_process import sha256
 
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.infer_audio import decode_speech
-from musetalk_fast.server.store import AssetStore
-from musetalk_fast.server.store_reservation import Draft
+from musetalk_fast.server.store import AssetStore, Draft
 from musetalk_fast.server.users import User
 
 SECS = 1800
@@ -77,6 +80,52 @@ async def test_what_is_too_much_is_refused(tmp_path: Path, budget: int, longest:
     assert caught.value.status == 413
     assert store.size == 0
     assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("most", [1 << 20, 20 << 20], ids=["its copy", "what it becomes"])
+async def test_a_full_disk_is_a_full_store(tmp_path: Path, most: int) -> None:
+    """Assets that nobody uses make way for the next try."""
+    store = AssetStore(tmp_path, 1 << 30, 1 << 30)
+    used, idle = [await _keep(store, name) for name in (b"used", b"idle")]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        with (
+            store.lease(used),
+            pytest.raises(RefusalError) as caught,
+            store.draft(User("a")) as draft,
+        ):
+            await decode_speech(draft, _recording, SECS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (caught.value.status, caught.value.code) == (503, "MTF-STORE-FULL")
+    assert str(tmp_path) not in caught.value.message
+    assert idle not in store
+    assert _names(tmp_path) == [used]
+
+
+async def test_a_disk_that_takes_no_more_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = AssetStore(tmp_path, 1 << 30, 1 << 30)
+    older, other = [await _keep(store, name) for name in (b"older", b"other")]
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(RefusalError) as caught, store.draft(User("a")):
+        pass
+    assert caught.value.status == 503
+    assert (older in store, other in store) == (False, True)
+
+
+async def _keep(store: AssetStore, data: bytes) -> str:
+    async def once() -> AsyncIterator[bytes]:
+        yield data
+
+    await store.receive(sha256(data), once(), len(data), User("a"))
+    return sha256(data)
 
 
 def test_what_a_killed_server_left_goes(tmp_path: Path) -> None:

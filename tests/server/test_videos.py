@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from in_process import server_in
 from pattern_engine import PatternEngine
-from server_process import avatar, sha256
+from server_process import avatar
 
-from musetalk_fast.server.avatar_cache import avatar_cache
-from musetalk_fast.server.error_responses import RefusalError
-from musetalk_fast.server.limits import Limits
+from musetalk_fast.engines.base import MakeEngine
+from musetalk_fast.errors import OutputWriteError
 from musetalk_fast.server.single_flight import JobControl, SingleFlight
-from musetalk_fast.server.store import AssetStore
-from musetalk_fast.server.users import User
-from musetalk_fast.types import AvatarOptions
 from musetalk_fast.wire.messages import End
 from musetalk_fast.wire.requests import Info
 
@@ -38,23 +31,33 @@ async def test_a_video_of_too_many_source_frames(tmp_path: Path) -> None:
         assert refused["message"] == "the avatar has 4 source frames; at most 3"
 
 
-class _FullDisk(PatternEngine):
+class _NoSpaceForAvatars(PatternEngine):
     def prepare_avatar(self, *_args: Any) -> NoReturn:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise OutputWriteError("cannot be kept", where="/a/folder/of/the/server") from error
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+class _NoSpaceForRecordings(PatternEngine):
+    def prepare_audio(self, *_args: Any) -> NoReturn:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
 
-async def test_a_disk_that_is_full_while_a_video_is_prepared(tmp_path: Path) -> None:
-    store, data = AssetStore(tmp_path / "store", 1 << 20, 1 << 20), avatar()
-    await store.receive(sha256(data), _once(data), len(data), User("a"))
-    with ThreadPoolExecutor(1) as thread:
-        avatars = avatar_cache(_FullDisk(), store, thread, Limits(), lambda _stage: nullcontext())
-        with pytest.raises(RefusalError, match="No space left") as caught:
-            await avatars.get((sha256(data), AvatarOptions()), "a")
-    assert (caught.value.status, caught.value.code) == (503, "MTF-STORE-FULL")
+@pytest.mark.parametrize("engine", [_NoSpaceForAvatars, _NoSpaceForRecordings])
+async def test_a_disk_that_is_full_while_something_is_prepared(
+    tmp_path: Path, engine: MakeEngine
+) -> None:
+    """503, and what nobody uses makes way for the next try."""
+    async with server_in(tmp_path, engine=engine) as server:
+        client, store = server.client, server.services.store
+        older, old = [await client.put(data) for data in (b"older", b"old")]
+        body = await client.frames_body(0, 1)
+        status, document = await client.refusal("/v1/frames", body)
+        assert (status, document["code"]) == (503, "MTF-STORE-FULL")
+        assert "/a/folder" not in str(document)
+        kept = [name in store for name in (older, old, body["avatar"], body["audio"])]
+        assert kept == [False, True, True, True]
 
 
 async def test_results_are_kept_up_to_a_weight() -> None:
