@@ -12,6 +12,7 @@ from typing import NamedTuple
 from musetalk_fast.server.asset_verifier import AssetVerifier
 from musetalk_fast.server.asset_writing import write_asset
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.store_directory import folder_errors
 from musetalk_fast.server.store_files import DRAFT, is_foreign, remove_asset, scan
 from musetalk_fast.server.store_refusals import asset_unknown, full_disk, no_space, store_full
 from musetalk_fast.server.store_space import StoreSpace
@@ -43,6 +44,9 @@ class AssetStore:
         folder: created if need be; what an earlier server left there is kept.
         budget: most bytes on disk, incoming ones included, as `AssetSizes` counts them.
         longest: most bytes of one asset.
+
+    Raises:
+        errors.UsageError: the folder cannot be used.
     """
 
     def __init__(self, folder: Path, budget: int, longest: int) -> None:
@@ -210,9 +214,10 @@ class AssetStore:
             raise store_full("something else has its name in the store folder")
 
     def _scan(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for name, length in scan(self._folder):
-            self._space.add(name, length)
+        with folder_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for name, length in scan(self._folder):
+                self._space.add(name, length)
         self._space.make_space(0)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from musetalk_fast.errors import UsageError
 from musetalk_fast.storage import FolderLock, make_temporary_folder
+from musetalk_fast.system_limits import limit_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +52,33 @@ def store_directory(folder: Path | None, runtime_dir: Path | None) -> Iterator[S
         finally:
             temporary.leave()
         return
-    try:
+    with folder_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _held(folder):
-            yield StoreDirectory(folder)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise _unusable(folder, error) from error
+    with _held(folder):
+        yield StoreDirectory(folder)
+
+
+@contextmanager
+def folder_errors(folder: Path) -> Iterator[None]:
+    """What the system says of the directory becomes an error that names it.
+
+    Raises:
+        UsageError: it cannot be used.
+        errors.FileLimitError, errors.MemoryLimitError: that is not its fault.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        unusable = UsageError(f"the store folder cannot be used: {reason}", where=str(folder))
+        raise limit_error(error) or unusable from error
 
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     lock = FolderLock(folder)
-    try:
+    with folder_errors(folder):
         is_ours = lock.acquire()
-    except OSError as error:
-        raise _unusable(folder, error) from error
     if not is_ours:
         raise UsageError(
             "another server uses this store folder",
@@ -76,7 +89,3 @@ def _held(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _unusable(folder: Path, error: OSError) -> UsageError:
-    return UsageError(f"the store folder cannot be used: {error.strerror}", where=str(folder))
