@@ -115,7 +115,11 @@ class WavWriter:
         self._file = AtomicFile(path, error_context=_write_errors, mode=0o600)
 
     def __enter__(self) -> WavWriter:
-        self._file.write(_header(0))
+        try:
+            self._file.write(_header(0))
+        except BaseException:
+            self._file.discard()
+            raise
         return self
 
     def __exit__(

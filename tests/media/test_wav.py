@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import struct
 import wave
 from fractions import Fraction
@@ -139,6 +140,17 @@ def test_what_we_write_is_by_the_book(tmp_path: Path) -> None:
             writer.write(block)
     assert path.read_bytes() == WAV
     assert writer.samples == len(PCM)
+
+
+def test_a_full_disk_at_its_first_bytes_leaves_nothing(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        with pytest.raises(errors.OutputWriteError), WavWriter(tmp_path / "speech.wav"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
