@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast import errors
+from musetalk_fast.server.gone_client import GoneClientError
 from musetalk_fast.system_limits import limit_error
 from musetalk_fast.wire.messages import ErrorMessage
 
@@ -109,7 +110,10 @@ async def answer_refusals(
     """Turn what a handler raises before its answer began into that answer."""
     try:
         return await handler(request)
-    except ConnectionError:
-        return web.Response()  # the client has disconnected: nothing to answer, nothing to log
+    except GoneClientError:
+        return web.Response()  # nobody reads it
     except Exception as error:  # noqa: BLE001 - nothing else stands between it and the client
-        return refusal_of(error).response()
+        response = refusal_of(error).response()
+    if request.writer.output_size > 0 and request.transport is not None:
+        request.transport.abort()  # another response would be read as a part of this one
+    return response

@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError
+from musetalk_fast.server.gone_client import from_client
 from musetalk_fast.server.services import SERVICES
 from musetalk_fast.server.upload_rate import UploadRate
 from musetalk_fast.wire.printable import printable
@@ -65,6 +66,7 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
 
     Raises:
         RefusalError: 408, it takes too long; 400, packed, or not framed as it says.
+        GoneClientError: the client has disconnected.
     """
     packing = request.headers.get("Content-Encoding", "identity")
     if packing.strip().lower() != "identity":
@@ -78,7 +80,8 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
         since, chunk = clock(), b""
         try:
             async with asyncio.timeout(rate.patience):
-                chunk = await request.content.readany()
+                with from_client():
+                    chunk = await request.content.readany()
         except TimeoutError:
             pass  # too long or not: `add` decides
         except web.RequestPayloadError:
@@ -112,7 +115,8 @@ async def leave_unread(request: web.Request) -> None:
 async def _continue(request: web.Request) -> None:
     is_asked = request.headers.get("Expect", "").lower() == "100-continue"
     if is_asked and request.version >= (1, 1) and not request.content.total_bytes:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        with from_client():
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the response has not begun
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from musetalk_fast.server.error_responses import refusal_of
+from musetalk_fast.server.gone_client import GoneClientError
 from musetalk_fast.server.services import SERVICES
 
 _METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "DELETE"))
@@ -27,7 +28,7 @@ async def count_requests(
     route = resource.canonical if resource is not None else "other"
     try:
         response = await handler(request)
-    except (ConnectionError, asyncio.CancelledError):
+    except (GoneClientError, asyncio.CancelledError):
         metrics.answered(method, route, _GONE)
         raise
     except Exception as error:

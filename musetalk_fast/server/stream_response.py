@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from aiohttp import web
 
 from musetalk_fast.server.error_responses import RefusalError, refusal_of
+from musetalk_fast.server.gone_client import GoneClientError, from_client
 from musetalk_fast.server.services import Services
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.wire.media_types import STREAM_MEDIA_TYPES, accepted_by
@@ -79,11 +80,12 @@ class MessageResponse:
         """Do the work that writes here; an error becomes the stream's last message.
 
         Raises:
+            GoneClientError: the client has disconnected.
             Exception: the work failed before the response began.
         """
         try:
             await work(self)
-        except ConnectionError:
+        except GoneClientError:
             raise
         except Exception as error:
             if not self._response.prepared:
@@ -93,7 +95,8 @@ class MessageResponse:
             for piece in await run_in_thread(self._stop_encoding):
                 await self._write(piece)
             await self._write(self._encoder.encode(refusal.to_message()))
-        await self._response.write_eof()
+        with from_client():
+            await self._response.write_eof()
         return self._response
 
     async def send(self, message: Message) -> None:
@@ -194,9 +197,10 @@ class MessageResponse:
     async def _write(self, piece: bytes) -> None:
         guard = self._loop.call_later(self._limits.stalled_secs, self._drop)
         try:
-            if not self._response.prepared:
-                await self._response.prepare(self._request)
-            await self._response.write(piece)
+            with from_client():
+                if not self._response.prepared:
+                    await self._response.prepare(self._request)
+                await self._response.write(piece)
         finally:
             guard.cancel()
         self._metrics.sent(len(piece))
