@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from musetalk_fast.server.error_responses import RefusalError, refusal_of
 from musetalk_fast.server.limits import Limits
+from musetalk_fast.server.outflow import Outflow, Outflows
 from musetalk_fast.server.request_body import leave_unread
 from musetalk_fast.wire.printable import printable
 
@@ -23,12 +25,17 @@ class Connection(web.RequestHandler):
 
     Args:
         manager: the application's server.
+        outflows: of all connections.
     """
 
-    __slots__ = ("_head_secs", "_head_timer", "_is_busy")
+    __slots__ = ("_head_secs", "_head_timer", "_is_busy", "_outflow", "_outflows")
 
     def __init__(
-        self, manager: web.Server, loop: asyncio.AbstractEventLoop, limits: Limits
+        self,
+        manager: web.Server,
+        loop: asyncio.AbstractEventLoop,
+        limits: Limits,
+        outflows: Outflows,
     ) -> None:
         super().__init__(
             manager,
@@ -41,10 +48,13 @@ class Connection(web.RequestHandler):
         self._head_secs = limits.head_secs
         self._head_timer: asyncio.TimerHandle | None = None
         self._is_busy = False
+        self._outflows = outflows
+        self._outflow: Outflow | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first head is due."""
         super().connection_made(transport)
+        self._outflow = self._outflows.add(cast(asyncio.Transport, transport))
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -56,6 +66,8 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing is due any more."""
         self._head_came()
+        if self._outflow is not None:
+            self._outflows.remove(self._outflow)
         super().connection_lost(exc)
 
     def begin(self) -> None:

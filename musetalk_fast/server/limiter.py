@@ -43,12 +43,11 @@ class Limiter:
         """
         self.check()
         self._used += 1
-        self._count(1)
         try:
-            yield
+            with self.awaited():
+                yield
         finally:
             self._used -= 1
-            self._count(-1)
 
     @contextmanager
     def expect(self) -> Iterator[None]:
@@ -58,6 +57,12 @@ class Limiter:
             RefusalError: 429, all slots are taken.
         """
         self.check()
+        with self.awaited():
+            yield
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """What `idle` waits for, be there a slot or not: the end of a response."""
         self._count(1)
         try:
             yield
@@ -70,7 +75,7 @@ class Limiter:
         return self._used > 0
 
     async def idle(self) -> None:
-        """Return once no slot is taken and no body is on its way."""
+        """Return once no slot is taken, no body on its way and no response unfinished."""
         await self._idle.wait()
 
     def _count(self, change: int) -> None:

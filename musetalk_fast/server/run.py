@@ -22,7 +22,8 @@ from musetalk_fast.server.app import create_app
 from musetalk_fast.server.host_names import Hosts
 from musetalk_fast.server.http_connection import Connection
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.services import SERVICES
+from musetalk_fast.server.outflow import Outflows
+from musetalk_fast.server.services import SERVICES, Services
 from musetalk_fast.server.sockets import Listener, open_listener
 from musetalk_fast.server.store_directory import StoreDirectory, store_directory
 from musetalk_fast.server.users import KeyRing
@@ -103,15 +104,16 @@ async def _serve(
         app = create_app(
             make_engine, folder.path, limits, options.keys, hosts, has_page=options.has_page
         )
-        async with serving(app, listener, options.tls, limits):
+        async with serving(app, listener, options.tls, limits) as outflows:
             services = app[SERVICES]
             if await stop.unless(services.ready):
                 announce(listener.address)
                 await stop.asked.wait()
             services.draining = True
-            if services.limiter.is_busy and not stop.is_hurried:
+            is_idle = not services.limiter.is_busy and outflows.seem_empty
+            if not (is_idle or stop.is_hurried):
                 on_drain()
-            await stop.unless_hurried(services.limiter.idle(), limits.drain_secs)
+            await stop.unless_hurried(_ended(services, outflows), limits.drain_secs)
             _leave_in_any_case(stop, folder)
     return stop.signal
 
@@ -119,28 +121,39 @@ async def _serve(
 @asynccontextmanager
 async def serving(
     app: web.Application, listener: Listener, tls: ssl.SSLContext | None, limits: Limits
-) -> AsyncIterator[None]:
-    """Serve an application as long as the context is open."""
+) -> AsyncIterator[Outflows]:
+    """Serve an application as long as the context is open.
+
+    Returns:
+        What its connections have still to send.
+    """
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     loop = asyncio.get_running_loop()
     handshake_secs = limits.head_secs if tls else None
     servers: list[asyncio.Server] = []
+    outflows = Outflows()
     try:
         await runner.setup()
         manager = runner.server
         assert manager is not None
         for bound in listener.sockets:
-            new = partial(Connection, manager, loop, limits)
+            new = partial(Connection, manager, loop, limits, outflows)
             servers += [
                 await loop.create_server(
                     new, sock=bound, ssl=tls, ssl_handshake_timeout=handshake_secs
                 )
             ]
-        yield
+        yield outflows
     finally:
         for server in servers:
             server.close()
         await runner.cleanup()
+
+
+async def _ended(services: Services, outflows: Outflows) -> None:
+    """Wait until no stream runs, and what was written is on its way."""
+    await services.limiter.idle()
+    await outflows.emptied()
 
 
 class _Stop:
@@ -176,10 +189,10 @@ class _Stop:
             ready.result()
         return not self.asked.is_set()
 
-    async def unless_hurried(self, idle: Coroutine[Any, Any, None], longest: float) -> None:
+    async def unless_hurried(self, ended: Coroutine[Any, Any, None], longest: float) -> None:
         """Wait until nothing is going on, for some time, or until there is no time left."""
         waits: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(idle),
+            asyncio.ensure_future(ended),
             asyncio.ensure_future(self._hurried.wait()),
         ]
         await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)

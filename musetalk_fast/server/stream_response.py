@@ -61,6 +61,7 @@ class MessageResponse:
         self._limits = services.limits
         self._threads = services.encoders
         self._metrics = services.metrics
+        self._awaited = services.limiter.awaited
         self._encoder = encoder
         self._response = web.StreamResponse(
             headers={
@@ -83,6 +84,10 @@ class MessageResponse:
             GoneClientError: the client has disconnected.
             Exception: the work failed before the response began.
         """
+        with self._awaited():
+            return await self._run(work)
+
+    async def _run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
         try:
             await work(self)
         except GoneClientError:
