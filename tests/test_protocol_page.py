@@ -499,7 +499,7 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
         f"| a kept connection | is closed after {limits.idle_secs:g} s without a request |",
         f"| recording of `/infer` | {limits.max_infer_secs / 3600:g} hour |",
         (
-            "| a client that takes no byte of its stream | is disconnected after "
+            "| a client that takes no byte of a response | is disconnected after "
             f"{limits.stalled_secs:g} s"
         ),
         f"| streams after SIGTERM | may go on for {limits.drain_secs:g} s |",

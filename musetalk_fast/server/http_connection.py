@@ -70,9 +70,10 @@ class Connection(web.RequestHandler):
             self._outflows.remove(self._outflow)
         super().connection_lost(exc)
 
-    def begin(self) -> None:
+    def begin(self, request: web.BaseRequest) -> None:
         """The head of a request is complete; the next one is not awaited before `end`."""
         self._is_busy = True
+        self._follow(request)
         self._head_came()
 
     def end(self) -> None:
@@ -89,10 +90,15 @@ class Connection(web.RequestHandler):
         """The response to what is no HTTP, and to faults while a response is sent."""
         if request.writer.output_size > 0:
             raise ConnectionError("a response had begun")
+        self._follow(request)
         response = _refusal(status, exc, message).response()
         response.headers.update(HEADERS)
         response.force_close()
         return response
+
+    def _follow(self, request: web.BaseRequest) -> None:
+        if self._outflow is not None:
+            self._outflow.follow(request.writer)
 
     def _await_head(self) -> None:
         self._head_timer = self._loop.call_later(self._head_secs, self.force_close)
@@ -110,7 +116,7 @@ async def close_unread(
     """Close the connection where a request was answered before all of its body came."""
     connection = request.protocol
     assert isinstance(connection, Connection)
-    connection.begin()
+    connection.begin(request)
     try:
         response = await handler(request)
         if not request.content.is_eof():

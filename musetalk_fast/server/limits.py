@@ -28,7 +28,7 @@ class Limits:
             in which we wait for it.
         body_secs: how long we wait for a body in all.
         heartbeat_secs: longest silence of a stream.
-        stalled_secs: how long a client may take no byte of its stream before it is let go.
+        stalled_secs: how long a client may take no byte of a response before it is let go.
         drain_secs: how long running streams may go on after SIGTERM.
     """
 

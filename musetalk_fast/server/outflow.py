@@ -1,26 +1,49 @@
-"""What a connection was given to send, until the kernel has all of it."""
+"""What connections were given to send, until the kernel has all of it."""
 
 from __future__ import annotations
 
 import asyncio
 import select
 
+from aiohttp.abc import AbstractStreamWriter
+
 _SHORT_SECS = 0.005
 _LOOKS = 8
 """In a row: one is wrong under TLS where the client has read a third of the kernel's buffer since
 the loop filled it, moments ago."""
+_STEPS = 8
+"""Looks in the time that a client may take nothing."""
 
 
 class Outflow:
-    """What one connection was given to send.
+    """What one connection was given to send; a client that takes none of it is let go.
 
     Args:
-        transport: of the connection; it may be closing.
+        transport: of the connection; once it is closing it still sends what it has.
+        stalled_secs: for so long a client may take no byte.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, stalled_secs: float) -> None:
         self._transport = transport
         self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self._secs = stalled_secs
+        self._loop = asyncio.get_running_loop()
+        self._responses = 0
+        self._writer: AbstractStreamWriter | None = None
+        self._taken = 0
+        self._since = self._loop.time()
+        self._look_later()
+
+    def follow(self, writer: AbstractStreamWriter) -> None:
+        """A response is about to be written."""
+        if writer is not self._writer:
+            self._responses += self._writer.output_size if self._writer is not None else 0
+            self._writer = writer
+
+    def close(self) -> None:
+        """The connection has ended."""
+        self._timer.cancel()
+        self._writer = None
 
     @property
     def seems_empty(self) -> bool:
@@ -36,21 +59,40 @@ class Outflow:
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLOUT)
         return bool(poll.poll(0))
 
+    def _look(self) -> None:
+        unsent = self._transport.get_write_buffer_size()
+        written = self._responses + (self._writer.output_size if self._writer is not None else 0)
+        if not unsent or written - unsent > self._taken:
+            self._since = self._loop.time()
+            self._taken = written - unsent
+        elif self._loop.time() - self._since >= self._secs:
+            self._transport.abort()
+        self._look_later()
+
+    def _look_later(self) -> None:
+        self._timer = self._loop.call_later(self._secs / _STEPS, self._look)
+
 
 class Outflows:
-    """Those of all connections of a server."""
+    """Those of all connections of a server.
 
-    def __init__(self) -> None:
+    Args:
+        stalled_secs: as for each of them.
+    """
+
+    def __init__(self, stalled_secs: float) -> None:
+        self._secs = stalled_secs
         self._open: set[Outflow] = set()
 
     def add(self, transport: asyncio.Transport) -> Outflow:
         """That of a new connection."""
-        outflow = Outflow(transport)
+        outflow = Outflow(transport, self._secs)
         self._open.add(outflow)
         return outflow
 
     def remove(self, outflow: Outflow) -> None:
-        """The connection has ended."""
+        """Its connection has ended."""
+        outflow.close()
         self._open.discard(outflow)
 
     @property

@@ -131,7 +131,7 @@ async def serving(
     loop = asyncio.get_running_loop()
     handshake_secs = limits.head_secs if tls else None
     servers: list[asyncio.Server] = []
-    outflows = Outflows()
+    outflows = Outflows(limits.stalled_secs)
     try:
         await runner.setup()
         manager = runner.server

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
@@ -27,6 +28,9 @@ _TICK_SECS = 0.5
 """How often to look whether there is something to send."""
 _ENCODE_SECS = 0.5
 """Messages are encoded together for so long, or until one took longer."""
+
+_WRITE_BYTES = 1 << 18
+"""At a time: a transport under TLS passes on all that it has at once, and counts none of it."""
 
 
 class Encoder(Protocol):
@@ -74,7 +78,7 @@ class MessageResponse:
         self._last_write = self._loop.time()
         self._encoding = threading.Lock()
         self._encoded: list[bytes] = []
-        self._unwritten: deque[bytes] = deque()
+        self._unwritten: deque[bytes | memoryview] = deque()
         self._is_over = False
 
     async def run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
@@ -140,7 +144,7 @@ class MessageResponse:
                 return True
         return False
 
-    def _stop_encoding(self) -> list[bytes]:
+    def _stop_encoding(self) -> list[bytes | memoryview]:
         """What was encoded and not yet written; nothing is encoded after it. In a thread.
 
         The work may have been cancelled while messages were made.
@@ -154,7 +158,7 @@ class MessageResponse:
         if not self._encoding.acquire(blocking=False):
             return
         try:
-            self._unwritten += self._encoded
+            self._unwritten += chain.from_iterable(map(_pieces, self._encoded))
             self._encoded = []
             if with_heartbeat and not self._unwritten and self._is_silent:
                 self._unwritten.append(self._encoder.encode(Heartbeat()))
@@ -199,21 +203,21 @@ class MessageResponse:
             await self.send(Heartbeat())
         return progress
 
-    async def _write(self, piece: bytes) -> None:
-        guard = self._loop.call_later(self._limits.stalled_secs, self._drop)
-        try:
-            with from_client():
-                if not self._response.prepared:
-                    await self._response.prepare(self._request)
-                await self._response.write(piece)
-        finally:
-            guard.cancel()
+    async def _write(self, piece: bytes | memoryview) -> None:
+        with from_client():
+            if not self._response.prepared:
+                await self._response.prepare(self._request)
+            await self._response.write(piece)
         self._metrics.sent(len(piece))
         self._last_write = self._loop.time()
 
-    def _drop(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
+
+def _pieces(message: bytes) -> Iterator[bytes | memoryview]:
+    if len(message) <= _WRITE_BYTES:
+        yield message
+        return
+    for start in range(0, len(message), _WRITE_BYTES):
+        yield memoryview(message)[start : start + _WRITE_BYTES]
 
 
 def wire_encoder(request: web.Request) -> StreamEncoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,13 +41,20 @@ async def server_in(
     engine: MakeEngine = PatternEngine,
     *,
     has_page: bool = False,
+    send_bytes: int | None = None,
     **limits: Any,
 ) -> AsyncIterator[Server]:
-    """A server with the pattern engine whose store is in `folder`."""
+    """A server with the pattern engine whose store is in `folder`.
+
+    Args:
+        send_bytes: the kernel's buffer of what a client has not read yet.
+    """
     bounds = Limits(**limits)
     names = None if hosts is None else Hosts(hosts)
     app = create_app(engine, folder / "store", bounds, keys, names, has_page=has_page)
     with open_listener("127.0.0.1", 0, None) as listener:
+        for bound in listener.sockets if send_bytes else ():
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
         async with serving(app, listener, None, bounds), client_of(listener.address) as client:
             await app[SERVICES].ready
             yield Server(app[SERVICES], client, int(listener.address.rpartition(":")[2]))
@@ -92,10 +100,19 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire_to(server: Server) -> AsyncIterator[Wire]:
-    """A connection; nothing in it takes more than a minute."""
+async def wire_to(server: Server, receive_bytes: int | None = None) -> AsyncIterator[Wire]:
+    """A connection; nothing in it takes more than a minute.
+
+    Args:
+        receive_bytes: the kernel's buffer of what was not read yet.
+    """
     async with asyncio.timeout(60):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        ours = socket.socket()
+        if receive_bytes:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        ours.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(ours, ("127.0.0.1", server.port))
+        reader, writer = await asyncio.open_connection(sock=ours, limit=receive_bytes or 1 << 16)
         try:
             yield Wire(reader, writer)
         finally:
