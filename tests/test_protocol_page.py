@@ -490,7 +490,11 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
             "| values of the body of `/v1/avatars` and `/v1/frames` | "
             f"{request_body._MAX_VALUES:,} ("
         ),
-        f"| JSON bodies held at a time | {limits.max_body_bytes >> 20} MiB together |",
+        (
+            f"| JSON bodies held at a time | {limits.max_body_bytes >> 20} MiB together, "
+            f"{limits.short_body_bytes >> 20} MiB of them for bodies of at most "
+            f"{MAX_REQUEST_BYTES >> 20} MiB |"
+        ),
         (
             f"| a body | at least {limits.body_rate >> 10} KiB a second over "
             f"{limits.body_rate_secs:g} s, and {limits.body_secs / 3600:g} hours in all"

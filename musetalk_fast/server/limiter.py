@@ -91,10 +91,14 @@ class ByteBudget:
 
     Args:
         limit: most at a time.
+        kept: of these, for short requests alone: long ones that come slowly hold theirs for long.
+        short: length of the longest of them.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, kept: int, short: int) -> None:
         self._limit = limit
+        self._kept = kept
+        self._short = short
         self._held = 0
 
     @contextmanager
@@ -108,7 +112,8 @@ class ByteBudget:
 
         def add(length: int) -> None:
             nonlocal mine
-            if self._held + length > self._limit:
+            kept = self._kept if mine + length > self._short else 0
+            if self._held + length > self._limit - kept:
                 raise RefusalError(
                     429, "MTF-BUSY", "too many long requests are being sent", "try again later"
                 )

@@ -15,6 +15,7 @@ class Limits:
         max_asset_bytes: longest asset.
         max_infer_bytes: longest body of `POST /infer`, which is held in memory.
         max_body_bytes: JSON bodies held in memory together, counted as they come.
+        short_body_bytes: of these, kept for bodies that are no longer than those of `/v1/frames`.
         max_infer_secs: longest recording of `POST /infer`: packed, hours fit into its body.
         max_fps: most frames a second.
         max_size: longest side of an avatar in pixels.
@@ -37,6 +38,7 @@ class Limits:
     max_asset_bytes: int = 1 << 30
     max_infer_bytes: int = 64 << 20
     max_body_bytes: int = 256 << 20
+    short_body_bytes: int = 32 << 20
     max_infer_secs: float = 3600.0
     max_fps: float = 240.0
     max_size: int = 8192

@@ -26,6 +26,7 @@ from musetalk_fast.server.metrics import Metrics
 from musetalk_fast.server.quotas import Quotas
 from musetalk_fast.server.store import AssetStore
 from musetalk_fast.threads import run_in_thread, thread_errors
+from musetalk_fast.wire.requests import MAX_REQUEST_BYTES
 
 _ENCODERS = 2
 """Threads that encode crops and masks for sockets."""
@@ -60,7 +61,7 @@ class Services:
         self.limiter = Limiter(limits.max_streams)
         self.quotas = Quotas()
         self.jobs = Jobs()
-        self.bodies = ByteBudget(limits.max_body_bytes)
+        self.bodies = ByteBudget(limits.max_body_bytes, limits.short_body_bytes, MAX_REQUEST_BYTES)
         self.encoders = ThreadPoolExecutor(_ENCODERS, "encode")
         self.draining = False
         self.ready: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()

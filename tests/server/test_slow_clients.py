@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from in_process import Answer, Server, Wire, head, server_in, wire_to
-from server_process import sha256
+from server_process import sha256, until
 
 from musetalk_fast.server.error_responses import RefusalError
 from musetalk_fast.server.limiter import ByteBudget
@@ -122,15 +122,35 @@ async def test_bodies_have_a_limit_of_memory_together(tmp_path: Path) -> None:
     assert status == 400
 
 
+async def test_long_bodies_leave_memory_for_short_ones(tmp_path: Path) -> None:
+    limits = {"max_body_bytes": 4 << 20, "short_body_bytes": 1 << 20}
+    start = head("POST", "/infer", Content_Type=JSON, Content_Length=5 << 20)
+    async with server_in(tmp_path, **limits) as server:
+        frames = await server.client.frames_body(0, 2)
+        async with wire_to(server) as wire:
+            await wire.send(start + bytes(4 << 20))
+            answer = await wire.answer()
+            assert (answer.status, answer.document["code"]) == (429, "MTF-BUSY")
+        async with wire_to(server) as wire:
+            await wire.send(start + bytes(3 << 20))
+            await until(lambda: server.services.bodies._held == 3 << 20)
+            assert len(await server.client.messages("/v1/frames", frames)) == 4
+        await until(lambda: server.services.bodies._held == 0)
+
+
 def test_a_share_of_memory_is_free_again() -> None:
-    budget = ByteBudget(100)
+    budget = ByteBudget(100, kept=30, short=60)
     with budget.open() as add, budget.open() as add_other:
         add(60)
         with pytest.raises(RefusalError):
             add_other(41)
         add_other(40)
     with budget.open() as add:
-        add(100)
+        with pytest.raises(RefusalError):
+            add(71)
+        add(70)
+    with budget.open() as add:
+        add(60)
 
 
 async def test_a_short_body_of_many_values_is_not_parsed(tmp_path: Path) -> None:
