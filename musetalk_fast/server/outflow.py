@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import select
+import sys
+from contextlib import suppress
+from fcntl import ioctl
+from termios import TIOCOUTQ
 
 from aiohttp.abc import AbstractStreamWriter
 
@@ -30,7 +34,7 @@ class Outflow:
         self._loop = asyncio.get_running_loop()
         self._responses = 0
         self._writer: AbstractStreamWriter | None = None
-        self._taken = 0
+        self._taken = self._queued = 0
         self._since = self._loop.time()
         self._look_later()
 
@@ -53,24 +57,45 @@ class Outflow:
         # A transport under TLS does not count what waits in the one below it.
         return not self._is_tls or self._is_ready()
 
+    @property
+    def _descriptor(self) -> int:
+        return self._transport.get_extra_info("socket").fileno()  # type: ignore[no-any-return]
+
     def _is_ready(self) -> bool:
         """Whether the kernel takes more, so that nothing waits for it; or nothing more at all."""
         poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLOUT)
+        poll.register(self._descriptor, select.POLLOUT)
         return bool(poll.poll(0))
 
     def _look(self) -> None:
         unsent = self._transport.get_write_buffer_size()
-        written = self._responses + (self._writer.output_size if self._writer is not None else 0)
-        if not unsent or written - unsent > self._taken:
+        if not unsent or self._has_moved(unsent):
             self._since = self._loop.time()
-            self._taken = written - unsent
         elif self._loop.time() - self._since >= self._secs:
             self._transport.abort()
         self._look_later()
 
+    def _has_moved(self, unsent: int) -> bool:
+        """Whether anything was taken since the last look.
+
+        The kernel takes more only once a third of its buffer is free: for who reads slowly that
+        takes long, and what is in that buffer says more.
+        """
+        written = self._responses + (self._writer.output_size if self._writer is not None else 0)
+        taken, queued = max(self._taken, written - unsent), _queued(self._descriptor)
+        has_moved = (taken, queued) != (self._taken, self._queued)
+        self._taken, self._queued = taken, queued
+        return has_moved
+
     def _look_later(self) -> None:
         self._timer = self._loop.call_later(self._secs / _STEPS, self._look)
+
+
+def _queued(descriptor: int) -> int:
+    """Bytes in the kernel that the client's has not confirmed; 0 where the system cannot say it."""
+    with suppress(OSError):
+        return int.from_bytes(ioctl(descriptor, TIOCOUTQ, bytes(4)), sys.byteorder)
+    return 0
 
 
 class Outflows:
