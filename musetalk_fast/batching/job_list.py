@@ -11,6 +11,7 @@ from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.job_rows import Row, read_rows
 from musetalk_fast.config import Settings
 from musetalk_fast.config.overrides import FACE_CHOICES, nearest, overridable, overridden
+from musetalk_fast.config.value_kind import shown
 from musetalk_fast.errors import JobListError, MuseTalkError
 from musetalk_fast.media.image_sequence import find_sequence
 from musetalk_fast.planning.setting_files import placed
@@ -142,7 +143,7 @@ class _Reading:
 
     def _path(self, name: str, given: object) -> Path | None:
         if not isinstance(given, str) or not given or "\0" in given:
-            self.problems.append(f"{name} must be the path of a file, not {given!r:.60}")
+            self.problems.append(f"{name} must be the path of a file, not {shown(given)}")
             return None
         return self._folder / given
 
@@ -158,7 +159,7 @@ class _Reading:
                 "0": False,
             }.get(given.lower(), given)
         if not isinstance(given, bool):
-            self.problems.append(f"fresh must be true or false, not {given!r:.60}")
+            self.problems.append(f"fresh must be true or false, not {shown(given)}")
         return given is True
 
     def _output(self, audio: Path, settings: Settings) -> Path:

@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from musetalk_fast.config.toml_text import toml_tables
 from musetalk_fast.errors import InputNotFoundError, InputUnreadableError, JobListError
 
 _MAX_BYTES = 64 << 20
@@ -77,7 +77,7 @@ def _json_lines(text: str, _path: Path) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            members = json.loads(line, object_pairs_hook=_once)
+            members = json.loads(line, object_pairs_hook=_once, parse_int=_integer)
         except json.JSONDecodeError as error:
             yield Row(number, error=f"not JSON: {error.msg} at column {error.colno}")
         except (ValueError, RecursionError) as error:
@@ -85,6 +85,13 @@ def _json_lines(text: str, _path: Path) -> Iterator[Row]:
         else:
             is_object = isinstance(members, dict)
             yield Row(number, members) if is_object else Row(number, error="not a JSON object")
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        raise ValueError("an integer of too many digits") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,12 +143,7 @@ def _csv_row(line: int, names: list[str], cells: list[str]) -> Row:
 
 
 def _toml(text: str, path: Path) -> Iterator[Row]:
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        found = re.search(r"line (\d+)", str(error))
-        where = f"{path}:{found[1]}" if found else str(path)
-        raise JobListError(f"not valid TOML: {error}", where=where) from None
+    content = toml_tables(text, path, JobListError)
     tables = content.pop(_TABLE, [])
     if content or not isinstance(tables, list):
         named = next(iter(content), _TABLE)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from musetalk_fast.config.home_paths import expanded
+from musetalk_fast.config.toml_text import toml_tables
 from musetalk_fast.errors import ConfigFileError
 
 PATH_VARIABLE = "MUSETALK_CONFIG_PATH"
@@ -105,13 +105,7 @@ def _read(path: Path) -> bytes:
 def _parse(path: Path, data: bytes) -> ConfigFile:
     try:
         text = data.decode()
-        return ConfigFile(path, tomllib.loads(text), text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigFileError("not UTF-8 text", where=f"{path}:{line}") from None
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"line (\d+)", str(error))
-        where = f"{path}:{found[1]}" if found else str(path)
-        raise ConfigFileError(f"not valid TOML: {error}", where=where) from None
-    except RecursionError:
-        raise ConfigFileError("not valid TOML: nested too deeply", where=str(path)) from None
+    return ConfigFile(path, toml_tables(text, path, ConfigFileError), text)

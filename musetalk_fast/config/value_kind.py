@@ -14,6 +14,7 @@ _T = TypeVar("_T", int, float, Fraction)
 
 
 _MAX_SHOWN = 60
+_INVALID = (TypeError, ValueError, ZeroDivisionError, OverflowError)
 
 
 class Kind(ABC):
@@ -39,7 +40,7 @@ class Kind(ABC):
         """
         try:
             return self._checked(self._from_text(text.strip()))
-        except (TypeError, ValueError, ZeroDivisionError):
+        except _INVALID:
             raise self._refusal(text) from None
 
     def check(self, value: object) -> Any:
@@ -50,7 +51,7 @@ class Kind(ABC):
         """
         try:
             return self._checked(value)
-        except (TypeError, ValueError, ZeroDivisionError):
+        except _INVALID:
             raise self._refusal(value) from None
 
     def read(self, value: object) -> Any:
@@ -74,10 +75,19 @@ class Kind(ABC):
         """The value within its bounds; TypeError or ValueError if it is not."""
 
     def _refusal(self, value: object) -> ValueError:
-        shown = repr(value)
-        if len(shown) > _MAX_SHOWN:
-            shown = shown[:_MAX_SHOWN] + "…"
-        return ValueError(f"must be {self.wanted}, not {shown}")
+        return ValueError(f"must be {self.wanted}, not {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """A value from outside as a message shows it."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # A hexadecimal integer of TOML may be longer than what Python writes in decimals.
+        return "an integer of that many digits"
+    except RecursionError:
+        return "lists nested that deeply"
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
 def between(value: _T, low: float | Fraction, high: float | Fraction) -> _T:

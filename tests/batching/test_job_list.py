@@ -122,6 +122,33 @@ def test_what_is_no_list(name: str, text: str, message: str, tmp_path: Path) -> 
         _collect(tmp_path / name, text)
 
 
+LONG = "9" * 5000
+HEX = "0x" + "f" * 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("j.jsonl", '{"segment_secs": ' + "9" * 400 + "}", "j.jsonl:1: segment_secs must be "),
+        ("j.jsonl", '{"crf": ' + LONG + "}", "j.jsonl:1: an integer of too many digits"),
+        ("j.csv", "segment_secs\n" + LONG, "j.csv:2: segment_secs must be "),
+        ("j.toml", "[[job]]\ncrf = " + LONG, "j.toml:2 an integer of too many digits"),
+        ("j.toml", "[[job]]\ncrf = " + HEX, "j.toml:1: crf must be "),
+        ("j.toml", "[[job]]\naudio = " + HEX, "j.toml:1: audio must be the path of a file, not "),
+        ("j.toml", "[[job]]\nfresh = " + HEX, "j.toml:1: fresh must be true or false, not "),
+    ],
+    ids=lambda each: each[:20],
+)
+def test_a_long_integer_is_an_error_of_its_row(
+    name: str, text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(errors.JobListError) as caught:
+        _collect(tmp_path / name, text)
+    error = caught.value
+    said = (f"{error.where} {error.message}", *error.details)
+    assert any(each.startswith(f"{tmp_path}/{message}") for each in said), said
+
+
 def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
     csv = 'avatar,audio,output\n"a\nb.png",a.wav,\n\na.png,a.wav,x.mp4,more\n'
     with pytest.raises(errors.JobListError) as caught:

@@ -90,6 +90,9 @@ MISTAKES = [
     ("[output]\nfps = \n", errors.ConfigFileError, ":2", None),
     ("[output]\nfps = 1\nfps = 2\n", errors.ConfigFileError, ":3", None),
     ("a = " + "[" * 100_000, errors.ConfigFileError, "", None),
+    ("[server]\ntimeout_secs = " + "9" * 400, errors.InvalidSettingError, ":2", None),
+    ("[output]\nfps = " + "9" * 5000, errors.ConfigFileError, ":2", None),
+    ("[output]\ncrf = 0x" + "f" * 5000, errors.InvalidSettingError, ":2", None),
     (b"[output]\n# \xff\n", errors.ConfigFileError, ":2", None),
     ("#" * (1 << 20) + "\n", errors.ConfigFileError, "", None),
 ]
