@@ -10,7 +10,8 @@ from typing import Any
 from musetalk_fast.batching.batch_job import Job
 from musetalk_fast.batching.job_rows import Row, read_rows
 from musetalk_fast.config import Settings
-from musetalk_fast.config.overrides import FACE_CHOICES, nearest, overridable, overridden
+from musetalk_fast.config.alternatives import contradictions
+from musetalk_fast.config.overrides import nearest, overridable, overridden
 from musetalk_fast.config.value_kind import shown
 from musetalk_fast.errors import JobListError, MuseTalkError
 from musetalk_fast.media.image_sequence import find_sequence
@@ -115,9 +116,8 @@ class _Reading:
                 self.problems.append(f"{name} {error}")
             except MuseTalkError as error:
                 self.problems.append(f"{name}: {error.message}")
-        chosen = [name for name in FACE_CHOICES if ("avatar", name) in values]
-        if len(chosen) > 1:
-            self.problems.append(f"{' and '.join(chosen)} choose different faces")
+        for keys, fault in contradictions(values):
+            self.problems.append(f"{' and '.join(keys)} {fault}")
         return self._defaults.settings if self.problems else self._overridden(values)
 
     def _overridden(self, values: dict[tuple[str, str], Any]) -> Settings:

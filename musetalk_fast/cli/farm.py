@@ -10,7 +10,7 @@ import click
 
 from musetalk_fast.cli.grouped_help import DescribedArgument, GroupedCommand, GroupedOption
 from musetalk_fast.cli.setting_options import rendering_options
-from musetalk_fast.cli.settings_loading import flags_of, load
+from musetalk_fast.cli.settings_loading import load_with_origins
 from musetalk_fast.cli.verbosity import verbosity_of, verbosity_options
 from musetalk_fast.errors import UsageError
 
@@ -130,11 +130,11 @@ def export(
     its file with --api-key-file.
     """
     from musetalk_fast.cli.display_selection import open_display
-    from musetalk_fast.config import load_settings
     from musetalk_fast.events import WarningEvent
     from musetalk_fast.farming import FarmOptions, portable_settings, write_bundle
 
-    settings = load(ctx)
+    loaded = load_with_origins(ctx)
+    settings = loaded.settings
     _check_target(to, engine, at_once)
     name = _checked_name(name or output.name)
     with open_display(verbosity_of(ctx)) as display:
@@ -144,7 +144,7 @@ def export(
             display(WarningEvent(message=_KEY_LEFT_OUT, token="MTF-KEY-LEFT-OUT"))
         if settings.server.url is None and engine is None:
             display(WarningEvent(message=_no_server(job), token="MTF-NO-SERVER"))
-        text = portable_settings(load_settings(flags_of(ctx)))
+        text = portable_settings(loaded)
         paths = write_bundle(bundle, to, job, options, text)
         tasks = -(-len(job.tasks) // job.chunk)
         members = {"bundle": str(bundle), "files": [path.name for path in paths], "tasks": tasks}

@@ -17,26 +17,6 @@ if TYPE_CHECKING:
 _FLAGS = "musetalk_fast.flags"
 _CHOSEN = "musetalk_fast.chosen"
 _URL = ("server", "url")
-_ALTERNATIVES: tuple[tuple[str, dict[tuple[str, str], Any]], ...] = (
-    (
-        "choose different faces",
-        {
-            ("avatar", "face"): "largest",
-            ("avatar", "face_box"): None,
-            ("avatar", "face_center"): None,
-        },
-    ),
-    (
-        "exclude each other",
-        {
-            ("output", "quality"): None,
-            ("output", "crf"): None,
-            ("output", "bitrate"): None,
-            ("output", "lossless"): False,
-        },
-    ),
-)
-"""Settings of which one counts, with their defaults, and what is said of several."""
 
 
 def keep_flag(ctx: click.Context, section: str, key: str, value: Any) -> None:
@@ -51,7 +31,12 @@ def flags_of(ctx: click.Context) -> dict[tuple[str, str], Any]:
 
 
 def load(ctx: click.Context) -> Settings:
-    """The settings of this run, its flags on top.
+    """The settings of this run, its flags on top; errors as of `load_with_origins`."""
+    return load_with_origins(ctx).settings
+
+
+def load_with_origins(ctx: click.Context) -> Loaded:
+    """The settings of this run and where each came from.
 
     Raises:
         errors.UsageError: flags that contradict each other.
@@ -59,13 +44,15 @@ def load(ctx: click.Context) -> Settings:
     """
     from musetalk_fast.config import load_settings
 
-    loaded = load_settings(_one_each(flags_of(ctx)))
+    flags = flags_of(ctx)
+    _check_flags(flags)
+    loaded = load_settings(flags)
     check_servers(loaded)
     ctx.meta[_CHOSEN] = {
         (each.section, each.key) for each in loaded.values if each.origin != "default"
     }
     _warn(ctx, loaded.warnings)
-    return loaded.settings
+    return loaded
 
 
 def check_servers(loaded: Loaded) -> None:
@@ -97,13 +84,9 @@ def _warn(ctx: click.Context, warnings: Sequence[str]) -> None:
             display(WarningEvent(message=message, token="MTF-CONFIG-UNKNOWN"))
 
 
-def _one_each(flags: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """The flags, of which one of several alternatives comes before all others, wherever set."""
-    for fault, defaults in _ALTERNATIVES:
-        given = [name for name, default in defaults.items() if flags.get(name, default) != default]
-        if len(given) > 1:
-            names = " and ".join(f"--{key.replace('_', '-')}" for _, key in given)
-            raise UsageError(f"{names} {fault}", hint="give one of them")
-        if any(name in flags for name in defaults):
-            flags = {**defaults, **flags}
-    return flags
+def _check_flags(flags: dict[tuple[str, str], Any]) -> None:
+    from musetalk_fast.config.alternatives import contradictions
+
+    for keys, fault in contradictions(flags):
+        names = " and ".join(f"--{key.replace('_', '-')}" for key in keys)
+        raise UsageError(f"{names} {fault}", hint="give one of them")

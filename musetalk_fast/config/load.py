@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from musetalk_fast.config.alternatives import layered
 from musetalk_fast.config.environment import KEY_VARIABLE, Name, settings_of, unused_variables
 from musetalk_fast.config.file import ConfigFile, read_config
 from musetalk_fast.config.settings import SECTIONS, Settings, kinds
@@ -72,7 +73,8 @@ def load_settings(
         75
 
     Args:
-        flags: by (section, key), in their own types; each stands above all others.
+        flags: by (section, key), in their own types; each stands above all others, also above
+            those of which only one counts (`face`, `face_box`; `quality`, `crf`).
         environ: variables; None: those of the process.
 
     Raises:
@@ -83,11 +85,11 @@ def load_settings(
     environ = os.environ if environ is None else environ
     flags = flags or {}
     file = read_config(environ)
-    given: dict[Name, tuple[Any, str]] = {
-        **_from_file(file),
-        **settings_of(environ),
-        **{name: (value, "flag") for name, value in flags.items()},
-    }
+    given = layered(
+        _from_file(file),
+        settings_of(environ),
+        {name: (value, "flag") for name, value in flags.items()},
+    )
     if _KEY_FILE in flags:
         given.pop(_KEY, None)  # a flag comes before the environment
     settings = Settings(

@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from musetalk_fast.config.alternatives import with_others_put_back
 from musetalk_fast.config.environment import Name
-from musetalk_fast.config.settings import SECTIONS, AvatarSettings, Settings, kinds
+from musetalk_fast.config.settings import SECTIONS, Settings, kinds
 from musetalk_fast.config.value_kind import Kind
 
 _FLAG_NAMES = {"server": ("server", "url")}
 """Of settings whose flag has another name than their key."""
-
-FACE_CHOICES = ("face", "face_box", "face_center")
-"""Ways to choose a face: one of them counts."""
 
 
 def overridable() -> dict[str, tuple[Name, Kind]]:
@@ -36,7 +34,7 @@ def nearest(name: str, known: Mapping[str, object]) -> str:
 
 
 def overridden(settings: Settings, values: Mapping[Name, Any]) -> Settings:
-    """The settings with other values; one way to choose a face puts the others back.
+    """The settings with other values; one of several alternatives puts the others back.
 
     Args:
         values: in their own types.
@@ -44,9 +42,7 @@ def overridden(settings: Settings, values: Mapping[Name, Any]) -> Settings:
     Raises:
         errors.InvalidSettingError: a value that its setting does not take.
     """
-    if any(("avatar", key) in values for key in FACE_CHOICES):
-        default = AvatarSettings()
-        values = {**{("avatar", key): getattr(default, key) for key in FACE_CHOICES}, **values}
+    values = with_others_put_back(values)
     changed = {
         section: {key: value for (owner, key), value in values.items() if owner == section}
         for section, _ in values

@@ -122,6 +122,20 @@ def test_what_is_no_list(name: str, text: str, message: str, tmp_path: Path) -> 
         _collect(tmp_path / name, text)
 
 
+def test_a_row_puts_back_the_alternatives_of_the_batch(tmp_path: Path) -> None:
+    rows = [{"quality": 0}, {"crf": 0}, {"lossless": True}, {"lossless": False}, {"fps": 25}]
+    row = {"avatar": "a.png", "audio": "a.wav"}
+    lines = [json.dumps({**row, "output": f"{at}.mp4", **each}) for at, each in enumerate(rows)]
+    outputs = [job.settings.output for job in _collect(tmp_path / "j.jsonl", "\n".join(lines))]
+    assert [(each.quality, each.crf, each.lossless) for each in outputs] == [
+        (0, None, False),
+        (None, 0, False),
+        (None, None, True),
+        (None, 30, False),
+        (None, 30, False),
+    ]
+
+
 LONG = "9" * 5000
 HEX = "0x" + "f" * 5000
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import av
@@ -190,6 +191,16 @@ def test_opencue_has_a_command_in_each_line(run, tmp_path: Path, inputs) -> None
     again = run(*export, "-o", "rendered")
     assert again.returncode == 0, again.stderr
     assert len((tmp_path / "job/1-tasks.cmd").read_text().splitlines()) == 3
+
+
+def test_a_flag_puts_back_its_alternatives_in_the_bundle(run, tmp_path: Path, inputs) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[avatar]\nface_box = '1,2,30,40'\n[output]\ncrf = 18\n")
+    words = ("farm", "export", "--to", "slurm", "--bundle", "job", "--quality", "80")
+    done = run(*words, "--face", "left", *inputs, MUSETALK_CONFIG_PATH=str(file))
+    assert done.returncode == 0, done.stderr
+    chosen = tomllib.loads((tmp_path / "job/settings.toml").read_text())
+    assert chosen == {"avatar": {"face": "left"}, "output": {"quality": 80}}
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,40 @@ def test_each_layer_covers_those_below(tmp_path: Path) -> None:
     assert origins["preset"] == "default"
 
 
+FACE_AND_QUALITY = "[avatar]\nface_box = '1,2,30,40'\n[output]\ncrf = 18\n"
+"""A file that chooses one of each group of which one counts."""
+
+
+def test_a_flag_puts_back_the_alternatives_below_it(tmp_path: Path) -> None:
+    flags = {("output", "quality"): 0, ("avatar", "face"): "largest"}
+    loaded = load_settings(flags, _environ(tmp_path, FACE_AND_QUALITY))
+    assert (loaded.settings.output.quality, loaded.settings.output.crf) == (0, None)
+    assert (loaded.settings.avatar.face, loaded.settings.avatar.face_box) == ("largest", None)
+    chosen = {each.key: each.origin for each in loaded.values if each.origin != "default"}
+    assert chosen == {"quality": "flag", "face": "flag"}
+
+
+def test_a_variable_puts_back_the_alternatives_of_the_file(tmp_path: Path) -> None:
+    variables = {"MUSETALK_AVATAR_FACE": "left", "MUSETALK_OUTPUT_LOSSLESS": "yes"}
+    settings = load_settings({}, _environ(tmp_path, FACE_AND_QUALITY, **variables)).settings
+    assert (settings.avatar.face, settings.avatar.face_box) == ("left", None)
+    assert (settings.output.lossless, settings.output.crf) == (True, None)
+    flags = {("output", "bitrate"): 800_000}
+    settings = load_settings(flags, _environ(tmp_path, FACE_AND_QUALITY, **variables)).settings
+    assert (settings.output.lossless, settings.output.bitrate) == (False, 800_000)
+
+
+def test_what_is_off_or_none_is_no_alternative(tmp_path: Path) -> None:
+    flags = {("output", "lossless"): False, ("output", "quality"): None}
+    settings = load_settings(flags, _environ(tmp_path, FACE_AND_QUALITY)).settings
+    assert (settings.output.crf, settings.avatar.face_box) == (18, (1, 2, 30, 40))
+
+
+def test_alternatives_in_one_place_are_both_there(tmp_path: Path) -> None:
+    loaded = load_settings({}, _environ(tmp_path, "[output]\ncrf = 18\nquality = 80\n"))
+    assert (loaded.settings.output.crf, loaded.settings.output.quality) == (18, 80)
+
+
 @pytest.mark.parametrize(
     ("line", "value"),
     [
