@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,9 +37,7 @@ class SettingValue:
 
     def assignment(self) -> str:
         """`key = value` as a file says it, of a value that is there."""
-        text = self.kind.write(self.value)
-        # A JSON string is a TOML string as well.
-        return f"{self.key} = {json.dumps(text) if self.kind.textual else text}"
+        return f"{self.key} = {self.kind.toml(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,14 +48,14 @@ class Number(Kind):
         return between(float(value), self.low, self.high)
 
     def write(self, value: float) -> str:
-        """The text that `parse` reads, without trailing zeros."""
-        return f"{value:g}"
+        """The text that `parse` reads, exact, without the zero of a whole number."""
+        return repr(value).removesuffix(".0")
 
 
 class Rate(Kind):
     """Frames a second as an exact fraction; 29.97 and its kin mean the rates of NTSC."""
 
-    _FORM = re.compile(r"\d{1,6}(\.\d{1,6})?|\d{1,9}/\d{1,9}")
+    _FORM = re.compile(r"\d{1,6}(\.\d{1,6})?|\d{1,10}/\d{1,10}")
     _NTSC = (24, 30, 48, 60, 120)
 
     def __init__(self, low: int, high: int) -> None:
@@ -86,9 +86,12 @@ class Rate(Kind):
 
 
 class Seconds(Kind):
-    """A time as an exact fraction of seconds: `90`, `1.5`, `1:30`, `1:02:03.5`."""
+    """A time as an exact fraction of seconds: `90`, `1.5`, `1:30`, `1:02:03.5`, `1/3`."""
 
     _FORM = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{1,9})?)")
+    _RATIO = re.compile(r"\d{1,15}/\d{1,10}")
+    _UNIT = 10**9
+    """Of what `_FORM` reads, in a second."""
 
     def __init__(self, low: Fraction | int, high: int) -> None:
         self._low, self._high = Fraction(low), Fraction(high)
@@ -96,6 +99,8 @@ class Seconds(Kind):
         self.wanted = f"{least} to {high} seconds (90, 1:30 or 0:01:30.5)"
 
     def _from_text(self, text: str) -> Fraction:
+        if self._RATIO.fullmatch(text):
+            return Fraction(text)
         match = self._FORM.fullmatch(text)
         if match is None:
             raise ValueError
@@ -115,8 +120,12 @@ class Seconds(Kind):
         return secs
 
     def write(self, value: Fraction) -> str:
-        """Decimal seconds."""
-        return str(value.numerator) if value.denominator == 1 else f"{float(value):.9g}"
+        """Decimal seconds, or the fraction if so many digits do not say it exactly."""
+        units, rest = divmod(value * self._UNIT, 1)
+        if rest:
+            return str(value)
+        secs, decimals = divmod(units, self._UNIT)
+        return f"{secs}.{decimals:09}".rstrip("0").rstrip(".")
 
 
 class BitRate(Kind):

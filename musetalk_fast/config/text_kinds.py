@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from musetalk_fast.config.value_kind import Kind
+from musetalk_fast.config.value_kind import Kind, toml_string
 
 _SWITCHES = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -94,8 +94,12 @@ class Texts(Kind):
         self.wanted = f"{one.wanted}; or a list of at most {most} of them"
 
     def write(self, value: Sequence[str]) -> str:
-        """The text that `parse` reads."""
+        """The texts with commas between, as flags have them."""
         return ",".join(value)
+
+    def toml(self, value: Sequence[str]) -> str:
+        """An array: a text may have commas of its own."""
+        return f"[{', '.join(map(toml_string, value))}]"
 
     def _from_text(self, text: str) -> list[str]:
         return [each.strip() for each in text.split(",")]

@@ -6,6 +6,7 @@ Python API all go through it.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -66,6 +67,11 @@ class Kind(ABC):
         """The text that `parse` reads."""
         return str(value)
 
+    def toml(self, value: Any) -> str:
+        """The value as a TOML file has it; `read` of what that means gives it back."""
+        text = self.write(value)
+        return toml_string(text) if self.textual else text
+
     @abstractmethod
     def _from_text(self, text: str) -> object:
         """The value a text means; ValueError if none."""
@@ -76,6 +82,12 @@ class Kind(ABC):
 
     def _refusal(self, value: object) -> ValueError:
         return ValueError(f"must be {self.wanted}, not {shown(value)}")
+
+
+def toml_string(text: str) -> str:
+    """A text without surrogates and DEL, which no setting takes, as a TOML string."""
+    # As JSON has it: but no escapes of pairs of surrogates, which TOML forbids.
+    return json.dumps(text, ensure_ascii=False)
 
 
 def shown(value: object) -> str:

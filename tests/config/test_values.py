@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import fields
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musetalk_fast import errors
-from musetalk_fast.config import AvatarSettings, OutputSettings, ProcessingSettings, ServerSettings
+from musetalk_fast.config import (
+    AvatarSettings,
+    OutputSettings,
+    ProcessingSettings,
+    ServerSettings,
+    SettingValue,
+)
+from musetalk_fast.config.number_kinds import BitRate, Integer, Number, Rate, Seconds
+from musetalk_fast.config.pixel_kinds import Numbers, Size
 from musetalk_fast.config.settings import SECTIONS, kinds
+from musetalk_fast.config.text_kinds import Pattern, Switch, Text, Texts, Track, Word
 from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.types import Box, CropEncoding, Fit, Scaling
 
@@ -123,6 +133,84 @@ def test_what_is_written_reads_back(name: str, text: str, value: object) -> None
 def test_every_rate_reads_back(rate: Fraction) -> None:
     kind = _kind("output.fps")
     assert kind.parse(kind.write(rate)) == rate
+
+
+LETTERS = st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" ,\"\\'#=\U0001f600")
+TEXTS = st.text(LETTERS, min_size=1, max_size=9)
+
+
+def _fractions(kind: Rate | Seconds) -> st.SearchStrategy[Fraction]:
+    bounds = kind._low, kind._high
+    decimals = st.decimals(*bounds, places=9).map(Fraction)
+    return st.fractions(*bounds, max_denominator=(1 << 31) - 1) | decimals
+
+
+VALUES = {
+    Integer: lambda kind: st.integers(kind._low, kind._high),
+    BitRate: lambda kind: st.integers(kind._low, kind._high),
+    Number: lambda kind: st.floats(kind.low, kind.high),
+    Rate: _fractions,
+    Seconds: _fractions,
+    Switch: lambda _: st.booleans(),
+    Word: lambda kind: st.sampled_from(kind.choices),
+    Texts: lambda _: st.lists(TEXTS, min_size=1, max_size=3),
+    Text: lambda _: TEXTS.filter(lambda text: text == text.strip()),
+    Pattern: lambda _: st.sampled_from(["film", "grain"]),
+    Track: lambda _: st.sampled_from(["1", "999", "en", "eng-GB"]),
+    Size: lambda _: st.sampled_from(["source", (64, -2), (1280, 720)]),
+    Numbers: lambda kind: st.tuples(*[st.integers(1, 100_000)] * kind._count),
+}
+"""Values of the kinds in settings."""
+
+
+SHOWN = {
+    f"{section}.{key}": kind
+    for section, settings_type in SECTIONS.items()
+    for key, kind in kinds(settings_type).items()
+    if not kind.secret
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_a_file_is_given_reads_back_from_it(name: str) -> None:
+    kind = SHOWN[name]
+
+    @settings(max_examples=40, deadline=None, derandomize=True)
+    @given(VALUES[type(kind)](kind).filter(lambda value: _is_accepted(kind, value)))
+    def check(given_value: object) -> None:
+        value = kind.check(given_value)
+        line = SettingValue("s", "k", kind, value, "default").assignment()
+        assert kind.read(tomllib.loads(line)["k"]) == value
+
+    check()
+
+
+def _is_accepted(kind: Kind, value: object) -> bool:
+    try:
+        kind.check(value)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("avatar.background", "\U0001f600 \U00020bb7.png", 'k = "\U0001f600 \U00020bb7.png"'),
+        ("processing.start", Fraction("359999.876543211"), 'k = "359999.876543211"'),
+        ("processing.start", 0.00000123, 'k = "0.00000123"'),
+        ("processing.start", Fraction(1, 3), 'k = "1/3"'),
+        ("processing.start", 0, 'k = "0"'),
+        ("processing.start", 360_000, 'k = "360000"'),
+        ("processing.segment_secs", 33.3333336, "k = 33.3333336"),
+        ("processing.segment_secs", 10.0, "k = 10"),
+        ("output.encoder_option", ["x=1,2", "y=3"], 'k = ["x=1,2", "y=3"]'),
+        ("server.url", "unix:/a", 'k = ["unix:/a"]'),
+    ],
+)
+def test_a_line_of_a_file_is_exact(name: str, value: object, line: str) -> None:
+    kind = _kind(name)
+    assert SettingValue("s", "k", kind, kind.check(value), "flag").assignment() == line
 
 
 def test_every_setting_has_a_kind_that_takes_its_default() -> None:
