@@ -15,7 +15,7 @@ from typing import Any, cast
 from musetalk_fast.config.api_key import KEY
 from musetalk_fast.config.number_kinds import BitRate, Integer, Number, Rate, Seconds
 from musetalk_fast.config.pixel_kinds import FACE_BOX, POINT, Size
-from musetalk_fast.config.text_kinds import Pattern, Switch, Text, Texts, Track, Word
+from musetalk_fast.config.text_kinds import FileName, Pattern, Switch, Text, Texts, Track, Word
 from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.errors import InvalidSettingError
 from musetalk_fast.types import (
@@ -38,9 +38,11 @@ BUILTIN = "builtin"
 AUTO_WIRE = "auto"
 AUTO_CODEC = "auto"
 
-FILE = Text("a file", 1000)
+FILE = FileName("a file", 1000)
 """The kind of every setting that names a file."""
-BACKGROUND = Text("a colour (a name or #RRGGBB), the file of a picture, blur or transparent", 1000)
+BACKGROUND = FileName(
+    "a colour (a name or #RRGGBB), the file of a picture, blur or transparent", 1000
+)
 """The kind of a setting that may name one."""
 
 _ADDRESSES = Texts(Text("http://HOST:PORT, https://HOST:PORT, unix:/PATH or builtin", 500), 64)

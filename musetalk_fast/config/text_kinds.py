@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,15 @@ _SWITCHES = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
+
+
+_BREAKING = frozenset(("Cc", "Cs", "Zl", "Zp"))
+"""Categories of Unicode: control characters, surrogates, separators of lines and paragraphs."""
+
+
+def _is_one_line(text: str) -> bool:
+    """Whether a text has a form in UTF-8, and neither line breaks nor control characters."""
+    return _BREAKING.isdisjoint(map(unicodedata.category, text))
 
 
 class Switch(Kind):
@@ -81,9 +91,28 @@ class Text(Kind):
     def _checked(self, value: object) -> str:
         if not isinstance(value, str):
             raise TypeError
-        if not (0 < len(value) <= self._longest and value.isprintable()):
+        if not (0 < len(value) <= self._longest and self._is_valid(value)):
             raise ValueError
         return value
+
+    def _is_valid(self, text: str) -> bool:
+        return text.isprintable()
+
+
+class FileName(Text):
+    """The name of a file, or a text that may be one, with all spaces that there are.
+
+    Names have spaces of many kinds: U+202F in those that macOS gives screenshots, U+3000.
+    """
+
+    keeps_spaces = True
+
+    def __init__(self, what: str, longest: int) -> None:
+        super().__init__(what, longest)
+        self.wanted += " of UTF-8, none a line break or control character"
+
+    def _is_valid(self, text: str) -> bool:
+        return _is_one_line(text)
 
 
 class Texts(Kind):

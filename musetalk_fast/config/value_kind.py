@@ -25,12 +25,14 @@ class Kind(ABC):
         wanted: the values that are accepted, in words.
         choices: the accepted words, where they are few.
         textual: a file writes it as a string, in the form that flags use.
+        keeps_spaces: those at the ends of a flag's, variable's or file's text are a part of it.
         secret: it comes from the environment or from Python, and is never shown.
     """
 
     wanted: str
     choices: tuple[str, ...] = ()
     textual = True
+    keeps_spaces = False
     secret = False
 
     def parse(self, text: str) -> Any:
@@ -40,7 +42,8 @@ class Kind(ABC):
             ValueError: it means none; the message holds the limit and the text.
         """
         try:
-            return self._checked(self._from_text(text.strip()))
+            meant = text if self.keeps_spaces else text.strip()
+            return self._checked(self._from_text(meant))
         except _INVALID:
             raise self._refusal(text) from None
 

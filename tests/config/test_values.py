@@ -21,7 +21,7 @@ from musetalk_fast.config import (
 from musetalk_fast.config.number_kinds import BitRate, Integer, Number, Rate, Seconds
 from musetalk_fast.config.pixel_kinds import Numbers, Size
 from musetalk_fast.config.settings import SECTIONS, kinds
-from musetalk_fast.config.text_kinds import Pattern, Switch, Text, Texts, Track, Word
+from musetalk_fast.config.text_kinds import FileName, Pattern, Switch, Text, Texts, Track, Word
 from musetalk_fast.config.value_kind import Kind
 from musetalk_fast.types import Box, CropEncoding, Fit, Scaling
 
@@ -66,6 +66,9 @@ READ = [
     ("avatar.bbox_shift", "-100", -100),
     ("avatar.extra_margin", "0", 0),
     ("avatar.background", "#aabbcc", "#aabbcc"),
+    ("avatar.background", " a\u202fb\u3000.png ", " a\u202fb\u3000.png "),
+    ("output.mix_background", "\u00a0x.mp3", "\u00a0x.mp3"),
+    ("server.ca_file", "\U0001f469\u200d\U0001f467.pem", "\U0001f469\u200d\U0001f467.pem"),
     ("server.url", "unix:/run/m.sock", ("unix:/run/m.sock",)),
     ("server.url", "http://a, http://b,http://a", ("http://a", "http://b")),
     ("server.timeout_secs", "0.1", 0.1),
@@ -94,6 +97,8 @@ REFUSED = [
     ("avatar.bbox_shift", ("-101", "101")),
     ("avatar.extra_margin", ("-1", "101")),
     ("avatar.background", ("", "x" * 1001, "a\nb")),
+    ("output.mix_background", ("", "x" * 1001, "a\nb", "a\0", "\x7f", "\x85", "\u2028", "\u2029")),
+    ("output.mix_background", ("\udcff", "a\x1b[31m")),
     (
         "server.url",
         ("", ",", "http://a,", "x" * 501, "http://a\x1b[31m", ",".join(map(str, range(65)))),
@@ -135,6 +140,7 @@ def test_every_rate_reads_back(rate: Fraction) -> None:
     assert kind.parse(kind.write(rate)) == rate
 
 
+SPACES = "\u00a0\u202f\u3000"
 LETTERS = st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" ,\"\\'#=\U0001f600")
 TEXTS = st.text(LETTERS, min_size=1, max_size=9)
 
@@ -155,6 +161,7 @@ VALUES = {
     Word: lambda kind: st.sampled_from(kind.choices),
     Texts: lambda _: st.lists(TEXTS, min_size=1, max_size=3),
     Text: lambda _: TEXTS.filter(lambda text: text == text.strip()),
+    FileName: lambda _: st.text(LETTERS | st.sampled_from(SPACES), min_size=1, max_size=9),
     Pattern: lambda _: st.sampled_from(["film", "grain"]),
     Track: lambda _: st.sampled_from(["1", "999", "en", "eng-GB"]),
     Size: lambda _: st.sampled_from(["source", (64, -2), (1280, 720)]),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from musetalk_fast import errors
 from musetalk_fast.batching import JobListDefaults, collect_jobs
 from musetalk_fast.config import Settings, load_settings
 from musetalk_fast.config.overrides import overridden
@@ -62,6 +63,31 @@ def test_a_file_is_named_by_its_absolute_path(
     assert carried(name, "in/a file.png") == str(tmp_path / "in/a file.png")
     assert carried(name, "~/file.png") == str(tmp_path / "home/file.png")
     assert carried(name, "/there/file.png") == "/there/file.png"
+
+
+@pytest.mark.parametrize("carried", [_exported, _sent, _listed])
+def test_a_file_in_a_folder_with_spaces_of_other_kinds(
+    carried: Callable[[tuple[str, str], str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / " a\u202fb\u3000"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    name = ("output", "mix_background")
+    assert carried(name, " \u00a0x.mp3 ") == f"{folder}/ \u00a0x.mp3 "
+
+
+@pytest.mark.parametrize("carried", [_exported, _sent, _listed])
+def test_a_name_that_is_too_long_with_its_folder(
+    carried: Callable[[tuple[str, str], str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = errors.JobListError if carried is _listed else errors.InvalidSettingError
+    with pytest.raises(kind) as caught:
+        carried(("output", "mix_background"), "x" * 1000)
+    error = caught.value
+    said = (error.message, *getattr(error, "details", ()))
+    assert any("must be a file" in each for each in said)
+    assert str(tmp_path) in str(error.where)
 
 
 @pytest.mark.parametrize("carried", [_exported, _sent, _listed])
