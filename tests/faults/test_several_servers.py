@@ -340,9 +340,10 @@ async def test_the_next_render_asks_again_who_was_left_out(
 
 
 async def test_a_server_with_fewer_streams_than_we_would_use(
-    workload: Workload, right: Right, tmp_path: Path
+    workload: Workload, right: Right, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others use it, too: 429 beside a stream that goes on is no failure of server or segment."""
+    monkeypatch.setattr(worker, "_POLL_INTERVAL_SECS", 0.05)  # all come while that one goes on
     with served(crop_secs=0.05) as (server,), proxied(server.address) as proxy:
         proxy.inject(FRAMES, injectors.Fault("nothing"))
         proxy.inject(FRAMES, injectors.refuse(429, 0.05), times=5)
