@@ -2,7 +2,7 @@
 
 CPU time is the system's word on the process. The cost of a frame is marginal: what a long run
 takes beyond a short one, by the frames between them. Ours and the rivals have two processors, the
-server any. A quarter of an hour on two cores; leave it out with `-k "not program"`.
+server any. Some 20 minutes on two cores; leave it out with `-k "not program"`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Two portraits in two framings each, with mouths of the preview engine and with mouths that flicker
 in all of the mask, as those of a neural renderer do. The rival is the stock encoder alone, fed with
 the same frames from memory, at the CRF where its mouth has the PSNR of ours. CPU time a frame, the
-difference of a long and a short run; one round for each scene. Half an hour on two cores.
+difference of a long and a short run; one round for each scene. Minutes for each scene.
 """
 
 from __future__ import annotations
