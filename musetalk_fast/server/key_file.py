@@ -71,7 +71,7 @@ def _tables(path: Path) -> Mapping[str, Any]:
         raise InvalidSettingError(f"it is longer than {_MAX_BYTES} bytes", where=str(path))
     try:
         tables = tomllib.loads(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         # Only where: what the parser says may repeat a key.
         place = re.search(r"at line \d+, column \d+", str(error))
         raise InvalidSettingError(

@@ -58,6 +58,7 @@ def test_a_file_of_keys(tmp_path: Path) -> None:
     [
         ("", "there is no key in it"),
         ("[anna\nkey = 'SECRET'", "no TOML (at line"),
+        ("a = " + "[" * 5000, "it is no TOML"),
         ("key = 'SECRET'", "there is no key in this table"),
         ("[anna]\nstreams = 3", "there is no key in this table"),
         ("[anna]\nkey = 'SECRET WITH SPACES'", "key must be 1 to 1024 visible"),
