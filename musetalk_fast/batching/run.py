@@ -29,7 +29,7 @@ from musetalk_fast.rendering.encoder_slots import EncoderSlots
 from musetalk_fast.rendering.executor import MAX_STREAMS
 from musetalk_fast.rendering.loading import RenderRequest
 from musetalk_fast.rendering.servers import any_answers
-from musetalk_fast.rendering.shared_avatars import KnownAvatars
+from musetalk_fast.rendering.shared_avatars import SharedAvatars
 from musetalk_fast.tasks import cancel_and_wait
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
@@ -117,7 +117,7 @@ class _Batch:
         self._left = {job.name: job for job in jobs}
         slots = EncoderSlots(segments, lambda: bool(self.waiting))
         self._slots = stack.enter_context(slots)
-        self._avatars = KnownAvatars()
+        self._avatars = SharedAvatars()
         self._renderers: dict[tuple[ServerSettings, int], Renderer] = {}
 
     async def open_servers(self, jobs: Iterable[Job]) -> None:

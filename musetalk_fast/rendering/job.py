@@ -20,7 +20,7 @@ from musetalk_fast.rendering.faceless import FacelessFrames
 from musetalk_fast.rendering.jobdir import FACES, JobDirectory
 from musetalk_fast.rendering.manifest import Manifest, manifest_from_bytes, manifest_to_bytes
 from musetalk_fast.rendering.planned_input import FileState
-from musetalk_fast.rendering.shared_avatars import KnownAvatars
+from musetalk_fast.rendering.shared_avatars import SharedAvatars
 from musetalk_fast.threads import run_in_thread
 from musetalk_fast.types import EngineIdentity
 from musetalk_fast.video.parts import Part
@@ -157,7 +157,7 @@ class RenderJob:
     inputs: Inputs
     picture: Asset
     states: tuple[FileState | None, ...] = ()
-    avatars: KnownAvatars = field(default_factory=KnownAvatars)
+    avatars: SharedAvatars = field(default_factory=SharedAvatars)
 
     @property
     def plan(self) -> Plan:

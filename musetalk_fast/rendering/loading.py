@@ -17,7 +17,7 @@ from musetalk_fast.rendering.job import JobState, RenderJob
 from musetalk_fast.rendering.jobdir import JobDirectory
 from musetalk_fast.rendering.planned_input import file_state
 from musetalk_fast.rendering.resume import adopt, settle
-from musetalk_fast.rendering.shared_avatars import KnownAvatars
+from musetalk_fast.rendering.shared_avatars import SharedAvatars
 from musetalk_fast.threads import CancelFlag, call_in_loop, run_in_thread, thread_errors
 from musetalk_fast.video.containers import frame_names
 
@@ -45,7 +45,7 @@ class RenderRequest:
     fresh: bool = False
     beside: int = 1
     is_done: Callable[[Plan], bool] = field(default=_never)
-    avatars: KnownAvatars = field(default_factory=KnownAvatars)
+    avatars: SharedAvatars = field(default_factory=SharedAvatars)
 
     def place(self) -> Path:
         """Where the video will be written; what is there may be the video of this very plan.

@@ -40,7 +40,7 @@ class _Known:
     still_rows: list[tuple[RowsKey, StillRows]] = field(default_factory=list)
 
 
-class KnownAvatars:
+class SharedAvatars:
     """Serves several threads at a time; who asks for what another one opens waits for it."""
 
     def __init__(self) -> None:

@@ -12,8 +12,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from musetalk_fast.server.error_responses import RefusalError, refusal_of
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.outflow import Outflow, Outflows
 from musetalk_fast.server.request_body import leave_unread
+from musetalk_fast.server.send_buffers import SendBuffer, SendBuffers
 from musetalk_fast.wire.printable import printable
 
 HEADERS = {"Server": "musetalk-fast", "Cache-Control": "no-store"}
@@ -25,17 +25,17 @@ class Connection(web.RequestHandler):
 
     Args:
         manager: the application's server.
-        outflows: of all connections.
+        send_buffers: of all connections.
     """
 
-    __slots__ = ("_head_secs", "_head_timer", "_is_busy", "_outflow", "_outflows")
+    __slots__ = ("_head_secs", "_head_timer", "_is_busy", "_send_buffer", "_send_buffers")
 
     def __init__(
         self,
         manager: web.Server,
         loop: asyncio.AbstractEventLoop,
         limits: Limits,
-        outflows: Outflows,
+        send_buffers: SendBuffers,
     ) -> None:
         super().__init__(
             manager,
@@ -48,13 +48,13 @@ class Connection(web.RequestHandler):
         self._head_secs = limits.head_secs
         self._head_timer: asyncio.TimerHandle | None = None
         self._is_busy = False
-        self._outflows = outflows
-        self._outflow: Outflow | None = None
+        self._send_buffers = send_buffers
+        self._send_buffer: SendBuffer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first head is due."""
         super().connection_made(transport)
-        self._outflow = self._outflows.add(cast(asyncio.Transport, transport))
+        self._send_buffer = self._send_buffers.add(cast(asyncio.Transport, transport))
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -66,8 +66,8 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing is due any more."""
         self._head_came()
-        if self._outflow is not None:
-            self._outflows.remove(self._outflow)
+        if self._send_buffer is not None:
+            self._send_buffers.remove(self._send_buffer)
         super().connection_lost(exc)
 
     def begin(self, request: web.BaseRequest) -> None:
@@ -97,8 +97,8 @@ class Connection(web.RequestHandler):
         return response
 
     def _follow(self, request: web.BaseRequest) -> None:
-        if self._outflow is not None:
-            self._outflow.follow(request.writer)
+        if self._send_buffer is not None:
+            self._send_buffer.follow(request.writer)
 
     def _await_head(self) -> None:
         self._head_timer = self._loop.call_later(self._head_secs, self.force_close)

@@ -22,7 +22,7 @@ from musetalk_fast.server.app import create_app
 from musetalk_fast.server.host_names import Hosts
 from musetalk_fast.server.http_connection import Connection
 from musetalk_fast.server.limits import Limits
-from musetalk_fast.server.outflow import Outflows
+from musetalk_fast.server.send_buffers import SendBuffers
 from musetalk_fast.server.services import SERVICES, Services
 from musetalk_fast.server.sockets import Listener, open_listener
 from musetalk_fast.server.store_directory import StoreDirectory, store_directory
@@ -104,16 +104,16 @@ async def _serve(
         app = create_app(
             make_engine, folder.path, limits, options.keys, hosts, has_page=options.has_page
         )
-        async with serving(app, listener, options.tls, limits) as outflows:
+        async with serving(app, listener, options.tls, limits) as send_buffers:
             services = app[SERVICES]
             if await stop.unless(services.ready):
                 announce(listener.address)
                 await stop.asked.wait()
             services.draining = True
-            is_idle = not services.limiter.is_busy and outflows.seem_empty
+            is_idle = not services.limiter.is_busy and send_buffers.seem_empty
             if not (is_idle or stop.is_hurried):
                 on_drain()
-            await stop.unless_hurried(_ended(services, outflows), limits.drain_secs)
+            await stop.unless_hurried(_ended(services, send_buffers), limits.drain_secs)
             _leave_in_any_case(stop, folder)
     return stop.signal
 
@@ -121,7 +121,7 @@ async def _serve(
 @asynccontextmanager
 async def serving(
     app: web.Application, listener: Listener, tls: ssl.SSLContext | None, limits: Limits
-) -> AsyncIterator[Outflows]:
+) -> AsyncIterator[SendBuffers]:
     """Serve an application as long as the context is open.
 
     Returns:
@@ -131,29 +131,29 @@ async def serving(
     loop = asyncio.get_running_loop()
     handshake_secs = limits.head_secs if tls else None
     servers: list[asyncio.Server] = []
-    outflows = Outflows(limits.stalled_secs)
+    send_buffers = SendBuffers(limits.stalled_secs)
     try:
         await runner.setup()
         manager = runner.server
         assert manager is not None
         for bound in listener.sockets:
-            new = partial(Connection, manager, loop, limits, outflows)
+            new = partial(Connection, manager, loop, limits, send_buffers)
             servers += [
                 await loop.create_server(
                     new, sock=bound, ssl=tls, ssl_handshake_timeout=handshake_secs
                 )
             ]
-        yield outflows
+        yield send_buffers
     finally:
         for server in servers:
             server.close()
         await runner.cleanup()
 
 
-async def _ended(services: Services, outflows: Outflows) -> None:
+async def _ended(services: Services, send_buffers: SendBuffers) -> None:
     """Wait until no stream runs, and what was written is on its way."""
     await services.limiter.idle()
-    await outflows.emptied()
+    await send_buffers.emptied()
 
 
 class _Stop:

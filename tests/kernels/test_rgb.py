@@ -13,7 +13,8 @@ from musetalk_fast.kernels.reference import rgb as reference
 from musetalk_fast.kernels.rgb import inverse, to_rgb
 from musetalk_fast.kernels.yuv import rgb_to_planes
 from musetalk_fast.kernels.yuv_matrix import LUMA_WEIGHTS, coding_of
-from musetalk_fast.media.video.frame_filter import FrameFilter, scale_filter
+from musetalk_fast.media.video.filter_graph import FrameFilter
+from musetalk_fast.media.video.frame_filter import scale_filter
 from musetalk_fast.types import Box, ColourTags
 
 LAYOUT = LAYOUTS["yuv420p"]

@@ -27,7 +27,7 @@ from musetalk_fast.rendering import coding as coding_module
 from musetalk_fast.rendering.coding import Codings
 from musetalk_fast.rendering.encode import SegmentEncoder
 from musetalk_fast.rendering.jobdir import JobDirectory
-from musetalk_fast.rendering.shared_avatars import KnownAvatars
+from musetalk_fast.rendering.shared_avatars import SharedAvatars
 from musetalk_fast.types import Box, CropEncoding, Face, StillRowsMode
 from musetalk_fast.video import band_segment, first_frame, still_rows
 from musetalk_fast.video.band_check import LeakError
@@ -95,7 +95,7 @@ def _job(folder: Path, plan: Plan) -> Any:
         manifest=CROPS, faces=_table(folder, FACE), plan=plan, jobdir=JobDirectory(folder)
     )
     inputs = SimpleNamespace(avatar=AVATAR, speech=speech, mouth=None)
-    return SimpleNamespace(state=state, inputs=inputs, plan=plan, avatars=KnownAvatars())
+    return SimpleNamespace(state=state, inputs=inputs, plan=plan, avatars=SharedAvatars())
 
 
 def _make(encoder: SegmentEncoder, plan: Plan, number: int) -> Part:

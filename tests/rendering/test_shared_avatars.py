@@ -12,7 +12,7 @@ from musetalk_fast.config import AvatarSettings, OutputSettings, Settings
 from musetalk_fast.events import Event, FacesEvent
 from musetalk_fast.media.avatar import AvatarSource
 from musetalk_fast.planning import AvatarWanted
-from musetalk_fast.rendering.shared_avatars import KnownAvatars
+from musetalk_fast.rendering.shared_avatars import SharedAvatars
 
 PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"
 
@@ -20,7 +20,7 @@ PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"
 def test_an_avatar_is_opened_again_only_if_something_is_different(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     shutil.copy(PORTRAIT, path)
-    known, opened = KnownAvatars(), []
+    known, opened = SharedAvatars(), []
 
     def see(**output: object) -> AvatarSource:
         settings = Settings(
@@ -46,7 +46,7 @@ def test_an_avatar_is_opened_again_only_if_something_is_different(tmp_path: Path
 
 
 def test_who_waits_hears_what_was_found() -> None:
-    known, heard = KnownAvatars(), []
+    known, heard = SharedAvatars(), []
     barrier = threading.Barrier(3)
 
     def see(_number: int) -> AvatarSource:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.kernels.rgb import to_rgb
 from musetalk_fast.kernels.yuv_matrix import coding_of
+from musetalk_fast.media.video.filter_graph import FrameFilter
 from musetalk_fast.media.video.frame_decoder import Numbered
-from musetalk_fast.media.video.frame_filter import FrameFilter, scale_filter
+from musetalk_fast.media.video.frame_filter import scale_filter
 from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.media.video.tone_mapping import MAPPED_FROM, frame_planes, tone_mapped
 from musetalk_fast.media.video.tone_tables import crop_table

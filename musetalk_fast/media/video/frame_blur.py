@@ -11,7 +11,8 @@ from musetalk_fast.kernels.planes import PixelLayout, Planes
 from musetalk_fast.media.frame_size import Geometry
 from musetalk_fast.media.picture.canvas import BLUR_DEVIATION, BLUR_STEP
 from musetalk_fast.media.video.colour_tags import RGB_MATRIX
-from musetalk_fast.media.video.frame_filter import FrameFilter, scale_filter
+from musetalk_fast.media.video.filter_graph import FrameFilter
+from musetalk_fast.media.video.frame_filter import scale_filter
 from musetalk_fast.types import ColourTags, Picture
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from musetalk_fast.media.video.display_matrix import Turn
+from musetalk_fast.media.video.filter_graph import filtered
 from musetalk_fast.media.video.frame_decoder import FrameDecoder, FrameShape, Numbered
-from musetalk_fast.media.video.frame_filter import Preparation, filtered
+from musetalk_fast.media.video.frame_filter import Preparation
 from musetalk_fast.media.video.tone_curve import ToneCurve
 from musetalk_fast.media.video.tone_mapping import MAPPED_FROM, MAPPED_TO, tone_mapped
 from musetalk_fast.types import BT709, Box, SourceRun

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musetalk_fast.media.partial_picture import contains
-from musetalk_fast.media.video.frame_filter import FrameFilter, Preparation
+from musetalk_fast.media.video.filter_graph import FrameFilter
+from musetalk_fast.media.video.frame_filter import Preparation
 from musetalk_fast.types import Box, Picture
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ _STEPS = 8
 """Looks in the time that a client may take nothing."""
 
 
-class Outflow:
+class SendBuffer:
     """What one connection was given to send; a client that takes none of it is let go.
 
     Args:
@@ -98,7 +98,7 @@ def _queued(descriptor: int) -> int:
     return 0
 
 
-class Outflows:
+class SendBuffers:
     """Those of all connections of a server.
 
     Args:
@@ -107,23 +107,23 @@ class Outflows:
 
     def __init__(self, stalled_secs: float) -> None:
         self._secs = stalled_secs
-        self._open: set[Outflow] = set()
+        self._open: set[SendBuffer] = set()
 
-    def add(self, transport: asyncio.Transport) -> Outflow:
+    def add(self, transport: asyncio.Transport) -> SendBuffer:
         """That of a new connection."""
-        outflow = Outflow(transport, self._secs)
-        self._open.add(outflow)
-        return outflow
+        send_buffer = SendBuffer(transport, self._secs)
+        self._open.add(send_buffer)
+        return send_buffer
 
-    def remove(self, outflow: Outflow) -> None:
+    def remove(self, send_buffer: SendBuffer) -> None:
         """Its connection has ended."""
-        outflow.close()
-        self._open.discard(outflow)
+        send_buffer.close()
+        self._open.discard(send_buffer)
 
     @property
     def seem_empty(self) -> bool:
         """Whether all do."""
-        return all(outflow.seems_empty for outflow in self._open)
+        return all(send_buffer.seems_empty for send_buffer in self._open)
 
     async def emptied(self) -> None:
         """Wait until the kernel has all that was written: it sends that even if we end."""
