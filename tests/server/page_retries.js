@@ -21,7 +21,7 @@ function stream(messages) {
 }
 
 async function outcome(answers) {
-  const starts = [], said = [];
+  const starts = [], said = [], resumed = [];
   let shown = 0, failure = null;
   globalThis.fetch = async (url, { body }) => {
     if (!url.endsWith("/v1/frames")) return new Response("");
@@ -38,12 +38,14 @@ async function outcome(answers) {
   const asked = { png: new Uint8Array(1), wav: new Uint8Array(1), encodings: ["raw"], fps: 25 };
   Object.assign(asked, { face: { options: {} }, count: COUNT });
   try {
-    const frames = speak(new Client("http://server"), asked, undefined, (e) => said.push(e.code));
+    const onResume = () => resumed.push(shown);
+    const events = { onRetry: (error) => said.push(error.code), onResume };
+    const frames = speak(new Client("http://server"), asked, undefined, events);
     for await (const frame of frames) shown += frame.index === shown;
   } catch (error) {
     failure = error.code;
   }
-  return { starts, said: said.length, shown, failure };
+  return { starts, said: said.length, resumed, shown, failure };
 }
 
 globalThis.setTimeout = setImmediate;

@@ -26,8 +26,14 @@ async def test_a_failure_that_may_pass_is_asked_after_again_wherever_it_comes(
             [{"frames": 0, "error": PASSES}] * 9,
         ],
     )
-    assert before == {"starts": [0, 0], "said": 1, "shown": 5, "failure": None}
-    assert inside == {"starts": [0, 2, 3], "said": 2, "shown": 5, "failure": None}
+    assert before == {"starts": [0, 0], "said": 1, "resumed": [0], "shown": 5, "failure": None}
+    assert inside == {
+        "starts": [0, 2, 3],
+        "said": 2,
+        "resumed": [2, 3],
+        "shown": 5,
+        "failure": None,
+    }
     for each in (final, unknown):
-        assert each == {"starts": [0], "said": 0, "shown": 2, "failure": "TEST"}
-    assert always == {"starts": [0] * 5, "said": 4, "shown": 0, "failure": "TEST"}
+        assert each == {"starts": [0], "said": 0, "resumed": [], "shown": 2, "failure": "TEST"}
+    assert always == {"starts": [0] * 5, "said": 4, "resumed": [], "shown": 0, "failure": "TEST"}

@@ -175,14 +175,17 @@ const perform = step(async () => {
   const shown = { portrait, recording, faces, face };
   const count = Math.ceil((recording.samples.length * FPS) / 16_000);
   const asked = { png, wav: recording.wav, face, encodings: info.encodings, fps: FPS, count };
-  const onRetry = (error) =>
-    say(`The server ${error instanceof ServerGone ? "is gone" : "failed"}; asking again…`);
   let stage = null;
+  const events = {
+    onRetry: (error) =>
+      say(`The server ${error instanceof ServerGone ? "is gone" : "failed"}; asking again…`),
+    onResume: () => say(stage.activity),
+  };
   try {
     context ??= new AudioContext();
     stage = await Stage.open(context, byId("canvas"), shown, [FPS, count], began, signal);
     byId("frame").scrollIntoView({ block: "nearest" });
-    await stage.play(speak(client, asked, signal, onRetry), say, signal);
+    await stage.play(speak(client, asked, signal, events), say, signal);
     say("Done.");
   } finally {
     halt = () => {};

@@ -5,6 +5,7 @@ import { Refusal, ServerGone } from "./wire.js";
 const MOST_FACES = 8;
 const TRIES = 5;
 const ENCODINGS = ["jpeg", "png", "raw"]; // the shortest first
+const ignore = () => {};
 
 /**
  * All faces of a picture, from left to right, each with the options that name it: the wire has no
@@ -38,10 +39,10 @@ export function largestFace(faces) {
 
 /**
  * The frames of a recording, in order. A stream that is cut, or ends with a failure that may pass,
- * is asked for again from the next frame on, with what the server may have lost; `onRetry` hears
- * of the error.
+ * is asked for again from the next frame on, with what the server may have lost. Of the events,
+ * `onRetry` hears the error and `onResume` that frames arrive again.
  */
-export async function* speak(client, asked, signal, onRetry = () => {}) {
+export async function* speak(client, asked, signal, { onRetry = ignore, onResume = ignore } = {}) {
   const { png, wav, face, encodings, fps, count } = asked;
   const encoding = ENCODINGS.find((each) => encodings.includes(each));
   let next = 0;
@@ -53,6 +54,7 @@ export async function* speak(client, asked, signal, onRetry = () => {}) {
       Object.assign(request, { start: next, stop: count, sources: [[0, 0, count - next]] });
       for await (const frame of client.frames(request, signal)) {
         next = frame.index + 1;
+        if (failures) onResume();
         failures = 0;
         yield frame;
       }

@@ -30,11 +30,18 @@ export class Stage {
     await Promise.race([ended, arriving.then(() => ended)]);
   }
 
+  /** What goes on, in words. */
+  get activity() {
+    if (!this.player.isHeld) return "Speaking.";
+    return this.player.shown ? "Waiting for more frames…" : "Waiting for the first frames…";
+  }
+
   #ending(say, signal) {
-    say("Waiting for the first frames…");
+    say(this.activity);
     const { player } = this;
-    player.addEventListener("playing", () => say("Speaking."));
-    player.addEventListener("waiting", () => say("Waiting for more frames…"));
+    for (const type of ["playing", "waiting"]) {
+      player.addEventListener(type, () => say(this.activity));
+    }
     const ended = new Promise((done, fail) => {
       player.addEventListener("ended", done);
       player.addEventListener("damaged", () => fail(new WireError("a frame cannot be decoded")));
