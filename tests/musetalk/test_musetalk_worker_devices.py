@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from musetalk_fast.engines.musetalk.accelerator import DeviceChoice
 from musetalk_fast.engines.musetalk.worker_devices import devices_of
@@ -24,6 +25,16 @@ def test_gpus_are_named(gpus, visible, wanted) -> None:
     assert [(each.kind, each.environment["CUDA_VISIBLE_DEVICES"]) for each in found] == wanted
 
 
+@pytest.mark.parametrize(("gpus", "threads"), [("cpu", "6"), ("cpu,cpu", "3"), ("cpu,0,cpu", "3")])
+def test_workers_on_processors_share_those_that_this_process_may_use(
+    monkeypatch, gpus, threads
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    found = devices_of(gpus, DeviceChoice.AUTO, ["0"])
+    given = [each.environment["OMP_NUM_THREADS"] for each in found if each.kind == "cpu"]
+    assert given == [threads] * gpus.count("cpu")
+
+
 @pytest.mark.parametrize(
     ("gpus", "device", "kind", "words"),
     [
@@ -32,6 +43,7 @@ def test_gpus_are_named(gpus, visible, wanted) -> None:
         ("", DeviceChoice.AUTO, UsageError, "numbers with commas"),
         ("0;1", DeviceChoice.AUTO, UsageError, "numbers with commas"),
         ("0,0", DeviceChoice.AUTO, UsageError, "twice"),
+        ("0,00", DeviceChoice.AUTO, UsageError, "twice"),
         ("0", DeviceChoice.CPU, UsageError, "contradict"),
     ],
 )

@@ -61,7 +61,7 @@ def devices_of(gpus: str, device: DeviceChoice, visible: Sequence[str]) -> list[
     ):
         raise UsageError(f"--gpus {gpus}: not `all`, nor numbers with commas between")
     wanted = [each for each in names if each != "cpu"]
-    if len(set(wanted)) < len(wanted):
+    if len(set(map(int, wanted))) < len(wanted):
         raise UsageError(f"--gpus {gpus}: a GPU stands there twice")
     if wanted and device is DeviceChoice.CPU:
         raise UsageError(f"--gpus {gpus} and --device cpu contradict each other")
@@ -79,7 +79,7 @@ def _device(name: str, number: int, shares: int, visible: Sequence[str]) -> Work
         return WorkerDevice(
             f"GPU {name}", DeviceChoice.CUDA, {"CUDA_VISIBLE_DEVICES": visible[int(name)]}
         )
-    threads = max(1, (os.cpu_count() or 1) // shares)
+    threads = max(1, torch.get_num_threads() // shares)  # of the processors that we may use
     return WorkerDevice(
         f"CPU worker {number}",
         DeviceChoice.CPU,
