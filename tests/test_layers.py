@@ -15,8 +15,8 @@ import musetalk_fast
 ROOT = Path(musetalk_fast.__file__).parent
 
 LEAVES = {
-    *{"_version", "child_process", "errors", "events", "python_command", "storage"},
-    *{"system_limits", "tasks", "threads", "types"},
+    *{"_version", "child_process", "errors", "events", "ffmpeg_log", "python_command"},
+    *{"storage", "system_limits", "tasks", "threads", "types"},
 }
 """Modules and packages that reach nothing but one another."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musetalk_fast.errors import AudioFormatError, AudioLengthError, AudioTrackError
+from musetalk_fast.ffmpeg_log import captured_log
 from musetalk_fast.media.audio_track_choice import can_decode, chosen_track
 from musetalk_fast.media.avio import AvioFile
 from musetalk_fast.media.input_file import open_input, read_errors
@@ -103,14 +104,9 @@ class AudioFile:
         """What the sound tracks are encoded with, in their order; with what cannot be decoded."""
         import av
 
-        before = av.logging.get_level()
-        av.logging.set_level(av.logging.INFO)
-        try:
-            with av.logging.Capture():
-                container: Any = self.container  # PyAV's stubs do not know it
-                lines = container.dumps_format()
-        finally:
-            av.logging.set_level(before)
+        with captured_log(av.logging.INFO):
+            container: Any = self.container  # PyAV's stubs do not know it
+            lines = container.dumps_format()
         found = {
             int(at): tag if name == "none" else name for at, name, tag in _TRACK.findall(lines)
         }

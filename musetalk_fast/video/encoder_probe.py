@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import threading
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from musetalk_fast.errors import EncoderError
+from musetalk_fast.ffmpeg_log import captured_log
 from musetalk_fast.types import ColourTags
 from musetalk_fast.video.device_reasons import absent, explained
 from musetalk_fast.video.encoder_settings import EncoderSettings
 
 if TYPE_CHECKING:
     import av
-
-_LOG_LOCK = threading.Lock()
-"""FFmpeg's log level is global to the process."""
 
 
 def try_encoder(
@@ -88,16 +86,7 @@ def _logged_reason(
     """Fail once more with FFmpeg's log open: its first line says what is missing."""
     import av
 
-    with _LOG_LOCK:
-        before = av.logging.get_level(), av.logging.get_skip_repeated()
-        av.logging.set_level(av.logging.ERROR)
-        av.logging.set_skip_repeated(False)  # else a reason is logged the first time only
-        try:
-            with av.logging.Capture() as lines:
-                _encode(settings, width, height, fps, colour)
-        except (av.FFmpegError, ValueError, OverflowError, MemoryError):
-            pass
-        finally:
-            av.logging.set_level(before[0])
-            av.logging.set_skip_repeated(before[1])
+    failing = suppress(av.FFmpegError, ValueError, OverflowError, MemoryError)
+    with captured_log(av.logging.ERROR) as lines, failing:
+        _encode(settings, width, height, fps, colour)
     return next((text.strip() for _, _, text in lines if text.strip()), None)
