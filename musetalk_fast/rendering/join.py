@@ -19,7 +19,7 @@ from musetalk_fast.video.mux import Joined, agreeing, join, join_into_pipe, join
 from musetalk_fast.video.parts import Part
 from musetalk_fast.video.picture_join import join_animation, join_sequence
 from musetalk_fast.video.pipe_file import PipeFile
-from musetalk_fast.video.provenance import comment_of
+from musetalk_fast.video.provenance import Length, comment_of
 from musetalk_fast.video.raw_video import raw_video
 from musetalk_fast.video.rgb_frames import FrameLook
 
@@ -62,7 +62,7 @@ def join_parts(
                 sound=sound,
                 fps=plan.fps,
                 encoder=plan.encoder,
-                metadata={"comment": comment_of(engine, plan.identity)},
+                metadata={"comment": _comment(plan, engine)},
                 folder=jobdir.path,
                 overwrite=plan.overwrite,
                 check=check,
@@ -104,9 +104,13 @@ def send_parts(job: RenderJob, parts: Iterable[Part], pipe: PipeFile) -> Joined:
                 sound=sound,
                 fps=plan.fps,
                 encoder=plan.encoder,
-                metadata={"comment": comment_of(engine, plan.identity)},
+                metadata={"comment": _comment(plan, engine)},
             )
     return joined_parts(sent, pipe.bytes, plan.fps)
+
+
+def _comment(plan: Plan, engine: EngineIdentity) -> str:
+    return comment_of(engine, plan.identity, Length(plan.frames, plan.fps))
 
 
 def _noted(parts: Iterable[Part], sent: list[Part]) -> Iterator[Part]:
@@ -129,6 +133,7 @@ def _join_pictures(
     if plan.frame_names is None:
         return join_animation(
             *(parts, plan.output, container, look, plan.fps),
+            comment=_comment(plan, engine),
             folder=jobdir.path,
             overwrite=plan.overwrite,
             check=check,
@@ -138,7 +143,7 @@ def _join_pictures(
     assert names is not None
     return join_sequence(
         *(parts, plan.place, names, container, look, plan.fps),
-        comment=comment_of(engine, plan.identity),
+        comment=_comment(plan, engine),
         folder=jobdir.scratch,
         threads=processors(),
         overwrite=plan.overwrite,

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 
 from musetalk_fast.storage import AtomicFile
+from musetalk_fast.video.animation_comment import add_comment
 from musetalk_fast.video.animation_writer import animation_format, write_animation
 from musetalk_fast.video.containers import ContainerFormat, check_pictures
 from musetalk_fast.video.frame_files import FILES, file_format
@@ -32,6 +33,7 @@ def join_animation(
     look: FrameLook,
     fps: Fraction,
     *,
+    comment: str,
     folder: Path,
     overwrite: bool = True,
     check: Callable[[], None] = lambda: None,
@@ -42,6 +44,7 @@ def join_animation(
     Args:
         parts, output, folder, overwrite, check, on_frames: as `mux.join` has them.
         look: of the parts' frames.
+        comment: who made it, where the format has a place for it: raw frames have none.
 
     Raises:
         errors.OutputFormatError: more than such a file can hold.
@@ -59,6 +62,7 @@ def join_animation(
         else:
             frames = partial(_frames, parts, look, animation_format(container, look), step)
             write_animation(frames, count, file, container, look, fps)
+            add_comment(file, comment)
         check()
         size = commit_file(file, overwrite=overwrite)
     return joined_parts(parts, size, fps)
@@ -98,7 +102,7 @@ def join_sequence(
     assert container.pictures is not None
     step = _counting(check, on_frames)
     frames = _frames(parts, look, file_format(look), step)
-    sequence = SequenceFolder(folder / "frames", names, comment, fps)
+    sequence = SequenceFolder(folder / "frames", names, comment)
     for content in FILES[container.pictures](frames, look, threads):
         sequence.add(content)
     size = sequence.commit(place, overwrite=overwrite, check=check)

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,14 +30,13 @@ class SequenceFolder:
         folder: where it is filled: not there yet, on the same file system as its place.
         names: of the files.
         comment: who made them, for whoever opens the marker.
-        fps: frames a second, for the same.
 
     Raises:
         errors.OutputWriteError: it cannot be made.
     """
 
-    def __init__(self, folder: Path, names: FrameNames, comment: str, fps: Fraction) -> None:
-        self._folder, self._names, self._comment, self._fps = folder, names, comment, fps
+    def __init__(self, folder: Path, names: FrameNames, comment: str) -> None:
+        self._folder, self._names, self._comment = folder, names, comment
         self._frames = self._bytes = 0
         with write_errors(folder):
             folder.mkdir()
@@ -70,12 +68,7 @@ class SequenceFolder:
             errors.OutputPlaceError: something else is there: it stays.
             errors.OutputWriteError: the disk is full or the folder gone.
         """
-        said = {
-            "made": self._comment,
-            "names": self._names.pattern,
-            "frames": self._frames,
-            "fps": self._fps.as_integer_ratio(),
-        }
+        said = {"made": self._comment, "names": self._names.pattern, "frames": self._frames}
         with write_errors(place):
             (self._folder / MARKER).write_text(json.dumps(said) + "\n")
             for frame in range(self._frames):
@@ -179,13 +172,11 @@ class Marker(NamedTuple):
         names: of its files.
         frames: how many there are.
         made: who made them.
-        fps: frames a second; None: an earlier version did not say.
     """
 
     names: FrameNames
     frames: int
     made: str
-    fps: Fraction | None
 
 
 def read_marker(place: Path) -> Marker | None:
@@ -194,19 +185,11 @@ def read_marker(place: Path) -> Marker | None:
         with os.fdopen(open_regular(place / MARKER), "rb") as file:
             said = json.loads(file.read(_MAX_MARKER))
         names, frames, made = FrameNames.parse(said["names"]), said["frames"], str(said["made"])
-        fps = said.get("fps")
     except (OSError, OutputPlaceError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if names is None or not isinstance(frames, int) or not 0 <= frames <= _MAX_FRAMES:
         return None
-    return Marker(names, frames, made, _rate(fps))
-
-
-def _rate(ratio: object) -> Fraction | None:
-    match ratio:
-        case [int(count), int(secs)] if count > 0 and secs > 0:
-            return Fraction(count, secs)
-    return None
+    return Marker(names, frames, made)
 
 
 def _regular_files(place: Path) -> set[str]:

@@ -74,8 +74,8 @@ class Recorder:
 
 def small(server: str, **output: object) -> Settings:
     """Settings for small videos."""
-    known = OutputSettings(resolution=(256, 256), preset="ultrafast", **output)
-    return Settings(server=ServerSettings(url=server), output=known)
+    known = {"resolution": (256, 256), "preset": "ultrafast"} | output
+    return Settings(server=ServerSettings(url=server), output=OutputSettings(**known))
 
 
 def job(folder: Path, name: str, settings: Settings, secs: float = 0.4) -> Job:

@@ -104,6 +104,20 @@ def test_what_has_changed_is_made_again(batch: tuple[Job, ...], tmp_path: Path) 
     assert run([anna]).states == {"anna": "done"}, "its size is not that of the report"
 
 
+def test_a_moving_picture_behind_a_link_is_known_by_its_comment(
+    tmp_path: Path, preview_server: str
+) -> None:
+    linked = job(tmp_path, "a", small(preview_server, fps=5, format="gif", preset=None))
+    linked.output.parent.mkdir()
+    linked.output.symlink_to(tmp_path / "real.gif")
+    first = run([linked])
+    assert first.states == {"a": "done"}, first.outcomes["a"].error
+    assert run([linked]).states == {"a": "kept"}
+    assert (tmp_path / "real.gif").stat().st_size
+    assert linked.output.is_symlink()
+    assert '"sha256"' not in (linked.output.parent / "report.json").read_text()
+
+
 def test_a_video_without_metadata_is_known_by_its_hash(batch: tuple[Job, ...]) -> None:
     cleo = batch[2]
     report = cleo.output.parent / "report.json"

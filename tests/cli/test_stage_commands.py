@@ -230,6 +230,23 @@ def test_a_farm_chooses_by_frames_or_by_the_number_of_a_task(
     assert "'one' is no number of a task" in wrong.stderr
 
 
+@pytest.mark.parametrize("name", ["gif", "webp", "apng"])
+def test_a_moving_picture_is_joined_once(
+    run, planned: Path, preview_server: str, name: str
+) -> None:
+    """Its folder is gone after it; the file itself says whose it is, and how long."""
+    output = (*INPUTS[:-1], f"out.{name}", *FAST[:2], *FAST[4:], "--fps", "5", "--duration", "1")
+    assert run("plan", "-q", *output).returncode == 0
+    assert run("segment", "-q", "-s", preview_server, f"out.{name}.parts").returncode == 0
+    joined = run("join", f"out.{name}.parts")
+    assert joined.stdout.startswith(f"Output: {planned}/out.{name} (1.0 s, 5 frames"), joined.stderr
+    again = run("join", f"out.{name}.parts")
+    assert (again.returncode, again.stdout) == (0, joined.stdout), again.stderr
+    assert "was joined before: no plan of it is left" in again.stderr
+    (planned / f"out.{name}").write_bytes((planned / f"out.{name}").read_bytes()[:-100])
+    assert "no such plan" in run("join", f"out.{name}.parts").stderr
+
+
 def test_a_sequence_in_stages(run, planned: Path, preview_server: str) -> None:
     """Its parts are lossless; the folder appears whole, and is replaced only by one of ours."""
     place = planned / "frames"

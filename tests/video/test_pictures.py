@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
+import av
 import numpy as np
 import pytest
 from numbered_video import FACE, HEIGHT, WIDTH, crop_of, frame_of, number_in, picture
@@ -34,6 +36,7 @@ from musetalk_fast.video.frame_names import FrameNames
 from musetalk_fast.video.part_encoder import PartEncoder
 from musetalk_fast.video.parts import Part, read_part
 from musetalk_fast.video.picture_join import join_animation, join_sequence
+from musetalk_fast.video.provenance import read_comment
 from musetalk_fast.video.rgb_frames import FrameLook
 from musetalk_fast.video.sequence_folder import MARKER, read_marker
 
@@ -42,6 +45,8 @@ LENGTHS = (2, 1, 2)
 FRAMES = sum(LENGTHS)
 NAMES = FrameNames.parse("%04d.png")
 MOUTH = FACE.mask_box
+COMMENT = "von uns: <Größe> & 'Länge'; " * 12
+"""Longer than a block of a GIF, with what XML has a meaning for."""
 
 
 def _alpha() -> NDArray[np.uint8]:
@@ -123,7 +128,7 @@ def test_a_moving_picture_shows_every_frame_in_time(
     parts, look = of_alpha[alpha]
     assert [read_part(part.path, FPS) for part in parts] == parts
     output = tmp_path / f"o.{name}"
-    ways = {"folder": tmp_path, "on_frames": (done := []).append}
+    ways = {"comment": COMMENT, "folder": tmp_path, "on_frames": (done := []).append}
     joined = join_animation(parts, output, CONTAINERS[name], look, FPS, **ways)
     assert {*done} == {*range(FRAMES)}
     assert done == sorted(done)
@@ -139,7 +144,34 @@ def test_a_moving_picture_shows_every_frame_in_time(
         assert _is_like(rgba, look, tolerance, hard_alpha=name == "gif")
     with Image.open(output) as image:
         assert image.info["loop"] == 0
+    assert read_comment(output) == COMMENT == _comment_by_others(output)
     assert [each.name for each in tmp_path.iterdir()] == [output.name]
+
+
+def _comment_by_others(path: Path) -> str:
+    """As FFmpeg finds it in a GIF, and Pillow in the others."""
+    if path.suffix == ".gif":
+        with av.open(str(path)) as container:
+            return container.metadata["comment"]
+    with Image.open(path) as image:
+        if path.suffix == ".webp":
+            root = ET.fromstring(image.info["xmp"])
+            [text] = root.iter("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li")
+            return text.text or ""
+        return image.text["Comment"]
+
+
+@pytest.mark.parametrize("name", ["gif", "webp", "apng"])
+def test_one_picture_has_a_comment_where_its_format_has_a_place(
+    of_alpha: dict[bool, tuple[list[Part], FrameLook]], tmp_path: Path, name: str
+) -> None:
+    parts, look = of_alpha[False]
+    output = tmp_path / f"o.{name}"
+    ways = {"comment": COMMENT, "folder": tmp_path}
+    join_animation(parts[1:2], output, CONTAINERS[name], look, FPS, **ways)
+    [(rgba, _)] = _shown(output)
+    assert _number(rgba) == LENGTHS[0]
+    assert read_comment(output) == ("" if name == "webp" else COMMENT)
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("png", 1), ("jpeg", 2)])
@@ -237,12 +269,13 @@ def test_a_part_with_other_frames_is_named(
     one: tuple[list[Part], FrameLook], tmp_path: Path
 ) -> None:
     parts, look = one
+    ways = {"comment": "us", "folder": tmp_path}
     for wrong in (look._replace(width=WIDTH + 2), look._replace(pix_fmt="yuv420p")):
         with pytest.raises(OutputWriteError, match="the part is damaged: its frame"):
-            join_animation(parts, tmp_path / "o", CONTAINERS["apng"], wrong, FPS, folder=tmp_path)
+            join_animation(parts, tmp_path / "o", CONTAINERS["apng"], wrong, FPS, **ways)
     longer = [replace(parts[0], frames=4)]
     with pytest.raises(OutputWriteError, match="2 of 4 frames"):
-        join_animation(longer, tmp_path / "o", CONTAINERS["gif"], look, FPS, folder=tmp_path)
+        join_animation(longer, tmp_path / "o", CONTAINERS["gif"], look, FPS, **ways)
     assert not list(tmp_path.iterdir())
 
 
@@ -282,23 +315,6 @@ def test_what_is_no_pattern(pattern: str) -> None:
 
 def test_every_matrix_that_frames_are_made_with_has_a_way_back() -> None:
     assert set(rgb_frames._MATRICES) == set(yuv_matrix._MATRICES)
-
-
-@pytest.mark.parametrize(
-    ("said", "fps"),
-    [
-        *(({"fps": [30000, 1001]}, Fraction(30000, 1001)), ({}, None)),
-        *(({"fps": fps}, None) for fps in (25, "1e999999999", [1, 0], [-1, 1], [1.5, 1], [1])),
-    ],
-)
-def test_the_rate_of_a_marker_is_a_ratio_or_none(
-    said: dict[str, object], fps: Fraction | None, tmp_path: Path
-) -> None:
-    known = {"made": "us", "names": "%04d.png", "frames": 2}
-    (tmp_path / MARKER).write_text(json.dumps(known | said))
-    marker = read_marker(tmp_path)
-    assert marker is not None
-    assert marker.fps == fps
 
 
 def test_what_is_no_marker(tmp_path: Path) -> None:
