@@ -79,6 +79,7 @@ class MessageResponse:
         self._encoding = threading.Lock()
         self._encoded: list[bytes] = []
         self._unwritten: deque[bytes | memoryview] = deque()
+        self._writing: asyncio.Future[None] | None = None
         self._is_over = False
 
     async def run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
@@ -207,9 +208,28 @@ class MessageResponse:
         with from_client():
             if not self._response.prepared:
                 await self._response.prepare(self._request)
-            await self._response.write(piece)
+            await self._written()  # one that was cancelled
+            self._writing = asyncio.ensure_future(self._response.write(piece))
+            self._writing.add_done_callback(_see_error)
+            await self._written()
         self._metrics.sent(len(piece))
         self._last_write = self._loop.time()
+
+    async def _written(self) -> None:
+        """Wait for the write under way, which goes on if the wait is cancelled.
+
+        All drains of a connection wait for one future of aiohttp's: were it cancelled, every later
+        write to a slow client would be.
+        """
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+            self._writing = None
+
+
+def _see_error(work: asyncio.Future[None]) -> None:
+    """Nobody may wait for it any more."""
+    if not work.cancelled():
+        work.exception()
 
 
 def _pieces(message: bytes) -> Iterator[bytes | memoryview]:

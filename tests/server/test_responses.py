@@ -172,7 +172,8 @@ async def test_a_slow_client_of_a_cancelled_job_misses_no_frame_in_between(
         for index in range(3):
             if index == 2:
                 assert stalled.wait(30)
-            data = bytes(12_000_000 if index == 0 else 3)  # the first one fills the sockets
+            # The first one fills the sockets; the others are waited for, too.
+            data = bytes(12_000_000 if index == 0 else 300_000)
             yield Frame(index=index, source=0, encoding=CropEncoding.PNG, data=data)
 
     async def work(response: MessageResponse) -> None:
@@ -182,11 +183,13 @@ async def test_a_slow_client_of_a_cancelled_job_misses_no_frame_in_between(
             await response.send_all(frames())
 
     async with server_in(tmp_path) as server, _answered(server, encoder, work) as response:
-        await until(lambda: transports[0].get_write_buffer_size() > 0)
+        await until(lambda: transports and transports[0].get_write_buffer_size() > 0)
         stalled.set()
         assert await asyncio.to_thread(encoder.given[2].wait, 30)
         (job,) = server.services.jobs.all
         job.cancel()
+        await until(lambda: not server.services.jobs.all)
+        await asyncio.sleep(0.1)  # the rest is on its way, and the sockets are full yet
         document = json.loads(await response.read())
     assert [frame["index"] for frame in document["frames"]] == [0, 1, 2]
     assert document["code"] == "MTF-JOB-CANCELLED"
