@@ -81,6 +81,7 @@ class MessageResponse:
         self._unwritten: deque[bytes | memoryview] = deque()
         self._writing: asyncio.Future[None] | None = None
         self._is_over = False
+        self._has_ended = False
 
     async def run(self, work: Callable[[MessageResponse], Awaitable[None]]) -> web.StreamResponse:
         """Do the work that writes here; an error becomes the stream's last message.
@@ -100,14 +101,20 @@ class MessageResponse:
         except Exception as error:
             if not self._response.prepared:
                 raise
-            refusal = refusal_of(error)
-            self._metrics.refused(refusal.code)
-            for piece in await run_in_thread(self._stop_encoding):
-                await self._write(piece)
-            await self._write(self._encoder.encode(refusal.to_message()))
+            await self._refuse(refusal_of(error))
         with from_client():
+            await self._written()
             await self._response.write_eof()
         return self._response
+
+    async def _refuse(self, refusal: RefusalError) -> None:
+        """Make it the last message of the stream."""
+        if self._has_ended:
+            return  # cancelled while the client took the `end`: it has everything
+        self._metrics.refused(refusal.code)
+        for piece in await run_in_thread(self._stop_encoding):
+            await self._write(piece)
+        await self._write(self._encoder.encode(refusal.to_message()))
 
     async def send(self, message: Message) -> None:
         """Write one small message."""
@@ -175,8 +182,10 @@ class MessageResponse:
         return self._loop.time() - self._last_write >= self._limits.heartbeat_secs - _TICK_SECS
 
     async def end(self, count: int, details: Mapping[str, Any] | None = None) -> None:
-        """Write the `end`."""
-        await self._write(self._encoder.end(count, details))
+        """Write the `end`; no error is written after it."""
+        last = self._encoder.end(count, details)
+        self._has_ended = True
+        await self._write(last)
 
     async def during(
         self, work: Awaitable[T], progress: Callable[[], Progress | None] = lambda: None

@@ -29,7 +29,7 @@ from musetalk_fast.server.stream_response import Encoder, MessageResponse
 from musetalk_fast.server.users import User
 from musetalk_fast.types import CropEncoding
 from musetalk_fast.wire.job_state import JobKind
-from musetalk_fast.wire.media_types import NDJSON
+from musetalk_fast.wire.media_types import NDJSON, STREAM_WIRES, StreamWire
 from musetalk_fast.wire.messages import Frame, Heartbeat, Message, Start
 from musetalk_fast.wire.ndjson import Decoder
 from musetalk_fast.wire.stream_encoder import StreamEncoder
@@ -193,6 +193,24 @@ async def test_a_slow_client_of_a_cancelled_job_misses_no_frame_in_between(
         document = json.loads(await response.read())
     assert [frame["index"] for frame in document["frames"]] == [0, 1, 2]
     assert document["code"] == "MTF-JOB-CANCELLED"
+
+
+@pytest.mark.parametrize("wire", STREAM_WIRES, ids=lambda wire: wire.name)
+async def test_nothing_follows_the_end_of_a_job_that_is_cancelled_with_it(
+    tmp_path: Path, wire: StreamWire
+) -> None:
+    async def work(response: MessageResponse) -> None:
+        with server.services.jobs.open(JobKind.FRAMES, User("anna")) as job:
+            await response.send(start)
+            asyncio.get_running_loop().call_soon(job.cancel)  # while `end` is written
+            await response.end(0)
+
+    start, encoder = Start(engine="e", model="1", start=0, stop=0), StreamEncoder(wire)
+    async with (
+        server_in(tmp_path) as server,
+        _answered(server, StreamEncoder(wire), work) as response,
+    ):
+        assert await response.read() == encoder.encode(start) + encoder.end(0)
 
 
 @pytest.mark.parametrize(
