@@ -55,6 +55,8 @@ TOUCHES = {
 
 def test_what_a_test_touches_is_seen(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
+    quiet = tmp_path / "test_quiet.py"
+    quiet.write_text("def test_quiet(): ...\n")
     touches = tmp_path / "touches.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "ci.flaky.touches", "-c", "/dev/null"]
     command += ["-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
@@ -62,7 +64,8 @@ def test_what_a_test_touches_is_seen(tmp_path: Path) -> None:
     subprocess.run(recording, cwd=ROOT, check=True, capture_output=True)
     known = json.loads(touches.read_text())
     found = {name.partition("::test_")[2]: each["touches"] for name, each in known.items()}
-    assert found == TOUCHES
+    assert found == TOUCHES | {"quiet": []}
+    quiet.write_text("raise ImportError('of what touches nothing nothing is collected')\n")
     again = [*command, "--only-touching", str(touches), "--collect-only"]
     listed = subprocess.run(again, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     run = [line.partition("::test_")[2] for line in listed.splitlines() if "::" in line]

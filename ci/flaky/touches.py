@@ -58,6 +58,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Recorder(config), "touches-recorder")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file none of whose tests touches anything: eight processes would import it for nothing."""
+    record = config.option.only_touching
+    if record is None or collection_path.suffix != ".py":
+        return None
+    name = Path(os.path.relpath(collection_path, config.rootpath)).as_posix()
+    return name in _without_touches(record) or None
+
+
+@functools.cache
+def _without_touches(record: Path) -> set[str]:
+    """The files of which tests are known, and none touches anything."""
+    touching: dict[str, bool] = defaultdict(bool)
+    for test, seen in json.loads(record.read_text()).items():
+        touching[test.partition("::")[0]] |= bool(seen["touches"])
+    return {file for file, touches in touching.items() if not touches}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.option.backward:
         items.reverse()
