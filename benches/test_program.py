@@ -1,8 +1,9 @@
 """The program against a server in another process that has every response ready.
 
 CPU time is the system's word on the process. The cost of a frame is marginal: what a long run
-takes beyond a short one, by the frames between them. Ours and the rivals have two processors, the
-server any. Some 20 minutes on two cores; leave it out with `-k "not program"`.
+takes beyond a short one, by the frames between them. Ours and the encoder alone run in slices of
+half a second, each stopped while the other runs: other work on the machine meets both alike. They
+have two processors, the server any. Some 20 minutes on two cores; leave it out with `-k "not program"`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,16 @@ import pytest
 from benches.conftest import spread
 from benches.replay.content import make_workload
 from benches.replay.encoder_alone import compose_all, encode, setup_of
-from benches.replay.process import CPUS, Spent, module, peak_kb, replaying, spent
+from benches.replay.process import (
+    CPUS,
+    Spent,
+    module,
+    peak_kb,
+    program,
+    replaying,
+    side_by_side,
+    spent,
+)
 from benches.replay.workload import CROPS, Workload
 
 LOOK = ("--crf", "20", "--preset", "veryfast", "--sound", "none", "--still-rows", "full")
@@ -86,16 +96,24 @@ class Stage(NamedTuple):
         self.assert_frames(frames)
         return run
 
-    def command(self, frames: int, *options: str, null: bool = False) -> list[str | Path]:
+    def beside_alone(self, frames: int, *options: str) -> tuple[Spent, Spent]:
+        """A render and the encoder alone, side by side.
+
+        Args:
+            options: of the encoder alone.
+        """
+        alone = program("encoder_alone", self.workload.folder, str(frames), *options)
+        own, other = side_by_side(program(*self.command(frames)), alone)
+        self.assert_frames(frames)
+        return own, other
+
+    def command(self, frames: int, *options: str, null: bool = False) -> tuple[str | Path, ...]:
         out = self.workload.folder / "out.mp4"
         flags = ["--null-encoder"] if null else []
-        return [
+        return (
             *("ours", *flags, "render", "-s", self.url, "-i", self.workload.avatar),
             *("-a", self.workload.speech(frames), "-o", out, *LOOK, *(options or ("-q",))),
-        ]
-
-    def alone(self, frames: int, *options: str) -> Spent:
-        return module("encoder_alone", self.workload.folder, str(frames), *options)
+        )
 
     def naive(self, frames: int, *options: str | Path) -> Spent:
         return module("naive_client", self.url, self.workload.folder, str(frames), *options)
@@ -194,8 +212,10 @@ def test_beside_the_encoder(case: Case, request: pytest.FixtureRequest, add: Add
     _assert_same_video(stage, case.short)
     own, other = [], []
     for _ in range(case.rounds):
-        own.append(_marginal(stage.render, case.short, case.long))
-        other.append(_marginal(stage.alone, case.short, case.long))
+        pairs = zip(stage.beside_alone(case.short), stage.beside_alone(case.long), strict=True)
+        ours, theirs = ((long.cpu - short.cpu) / (case.long - case.short) for short, long in pairs)
+        own.append(ours * 1e6)
+        other.append(theirs * 1e6)
     given = f"{case.given}, veryfast, CRF 20; CPU, {ON}"
     add(case.name, given, own, "the encoder alone", other)
 
@@ -242,12 +262,18 @@ def test_outside_the_encoder(
     add(case.name, given, own, case.rival, other)
 
 
+def _encoding_secs(alone: Spent) -> float:
+    """Of the encoder alone, without its start-up."""
+    return alone.ran(*map(float, alone.stdout.split()))
+
+
 def test_wall_time_of_80_seconds(full: Stage, add: Add) -> None:
     """Start-up is in ours, not in theirs."""
     own, other = [], []
     for _ in range(3):
-        own.append(full.render(2000).wall / 2000 * 1e6)
-        other.append(float(full.alone(2000, "--threads", "auto").stdout) / 2000 * 1e6)
+        ours, alone = full.beside_alone(2000, "--threads", "auto")
+        own.append(ours.wall / 2000 * 1e6)
+        other.append(_encoding_secs(alone) / 2000 * 1e6)
     given = f"2000 frames of 1920x1080; wall time with start-up, {ON}"
     add("program/wall-80s", given, own, "one encoder, threads=auto, from memory", other)
 
@@ -258,7 +284,8 @@ def test_wall_time_of_5_seconds(full: Stage, add: Add) -> None:
         events = full.render(125, "--json").stdout.splitlines()
         stages = json.loads(events[-1])["stages"]
         own.append((stages["generate"] + stages["join"]) / 125 * 1e6)
-        other.append(float(full.alone(125, "--threads", "auto").stdout) / 125 * 1e6)
+        alone = module("encoder_alone", full.workload.folder, "125", "--threads", "auto")
+        other.append(_encoding_secs(alone) / 125 * 1e6)
     given = f"125 frames of 1920x1080; wall time from the first request to the file, {ON}"
     add("program/wall-5s", given, own, "one encoder, threads=auto, from memory", other)
 

@@ -22,7 +22,16 @@ from PIL import Image
 
 from benches.conftest import spread
 from benches.replay.encoder_alone import compose_all, encode, setup_of
-from benches.replay.process import CPUS, ROOT, module, replaying
+from benches.replay.process import (
+    CPUS,
+    ROOT,
+    Command,
+    Spent,
+    program,
+    replaying,
+    side_by_side,
+    spent,
+)
 from benches.replay.workload import CROPS, Workload
 from musetalk_fast.types import Box
 
@@ -104,27 +113,28 @@ def _workloads(folder: Path, portrait: str, framing: Framing) -> Iterator[tuple[
 def _measure(workload: Workload, preset: str, long: int) -> Measured:
     with replaying(workload.folder) as url:
 
-        def ours(frames: int) -> float:
-            return module(
+        def ours(frames: int) -> Command:
+            return program(
                 *("ours", "render", "-q", "-s", url, "-i", workload.avatar, "--no-face-check"),
                 *("-a", workload.speech(frames), "-o", workload.folder / "out.mp4"),
                 *("--crf", "20", "--preset", preset, "--sound", "none"),
-            ).cpu
+            )
 
-        cost = {frames: ours(frames) for frames in (long, SHORT)}
-    decibel, size = _of_file(workload)
-    crf, rival_decibel, rival_size = _equal(workload, preset, decibel)
-    assert abs(rival_decibel - decibel) <= SAME_DB
+        spent(*ours(SHORT))
+        decibel, size = _of_file(workload)
+        crf, rival_decibel, rival_size = _equal(workload, preset, decibel)
+        assert abs(rival_decibel - decibel) <= SAME_DB
 
-    def theirs(frames: int) -> float:
-        options = ("--preset", preset, "--crf", f"{crf:g}")
-        return module("encoder_alone", workload.folder, str(frames), *options).cpu
+        def both(frames: int) -> list[Spent]:
+            options = ("--preset", preset, "--crf", f"{crf:g}")
+            alone = program("encoder_alone", workload.folder, str(frames), *options)
+            return side_by_side(ours(frames), alone)
 
-    rival = {frames: theirs(frames) for frames in (long, SHORT)}
-    per_frame = 1e6 / (long - SHORT)
+        pairs = zip(both(SHORT), both(long), strict=True)
+        ours_us, rival_us = ((many.cpu - few.cpu) / (long - SHORT) * 1e6 for few, many in pairs)
     return Measured(
-        ours_us=(cost[long] - cost[SHORT]) * per_frame,
-        rival_us=(rival[long] - rival[SHORT]) * per_frame,
+        ours_us=ours_us,
+        rival_us=rival_us,
         bytes_ratio=size / rival_size,
         decibel=decibel,
         rival_decibel=rival_decibel,

@@ -4,7 +4,8 @@
         [--preset NAME] [--crf NUMBER]
 
 The same frames, options and segments as a render's, as many encoders and threads at a time;
-`--threads auto` is one encoder for all of it, with as many threads as it likes.
+`--threads auto` is one encoder for all of it, with as many threads as it likes. When encoding
+began and ended is printed, by `time.monotonic`.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def main() -> None:
 
     with ThreadPoolExecutor(setup.encoders) as threads:
         assert sum(threads.map(count, setup.segments)) == asked.frames
-    print(time.monotonic() - began)
+    print(began, time.monotonic())
 
 
 if __name__ == "__main__":

@@ -6,29 +6,48 @@ What is measured runs on as many processors as it is given, whatever the machine
 from __future__ import annotations
 
 import os
+import select
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-
+Command = Sequence[str | Path]
 
 CPUS = 2
 """That a program may use."""
+SLICE_SECS = 0.5
 
 
 class Spent(NamedTuple):
-    """CPU and wall time in seconds, what was printed, when it began by `time.monotonic`."""
+    """CPU time in seconds, what was printed, and when the process ran, by `time.monotonic`.
+
+    Attributes:
+        slices: from when to when; it was stopped in between.
+    """
 
     cpu: float
-    wall: float
     stdout: str
-    began: float
+    slices: tuple[tuple[float, float], ...]
+
+    @property
+    def began(self) -> float:
+        return self.slices[0][0]
+
+    @property
+    def wall(self) -> float:
+        """Seconds that it ran."""
+        return self.ran(self.began, self.slices[-1][1])
+
+    def ran(self, since: float, until: float) -> float:
+        """Seconds that it ran between two times by `time.monotonic`, which may be its own word."""
+        return sum(max(0.0, min(until, stop) - max(since, start)) for start, stop in self.slices)
 
 
 @contextmanager
@@ -44,25 +63,98 @@ def _pinned(cpus: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
+class _Run:
+    """A process that runs in slices of time, from its first one to its end."""
+
+    def __init__(self, command: Command, cpus: int) -> None:
+        self._command = [str(word) for word in command]
+        self._cpus = cpus
+        self._child: subprocess.Popen[bytes] | None = None
+        self._slices: list[tuple[float, float]] = []
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - see close
+
+    def advance(self, secs: float | None) -> Spent | None:
+        """Run on for so long, None for to its end; what it has cost once it has ended."""
+        began = time.monotonic()
+        child = self._started_or_continued()
+        has_ended = _ends(child.pid, secs)
+        if not has_ended:
+            os.kill(child.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        self._slices.append((began, time.monotonic()))
+        return self._spent(child) if has_ended else None
+
+    def _started_or_continued(self) -> subprocess.Popen[bytes]:
+        # By the process id: Popen.send_signal would reap one that has just ended.
+        if self._child is None:
+            with _pinned(self._cpus):
+                self._child = subprocess.Popen(self._command, cwd=ROOT, stdout=self._output)
+        else:
+            os.kill(self._child.pid, signal.SIGCONT)
+        return self._child
+
+    def _spent(self, child: subprocess.Popen[bytes]) -> Spent:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0, self._command
+        self._output.seek(0)
+        stdout = self._output.read().decode()
+        return Spent(usage.ru_utime + usage.ru_stime, stdout, tuple(self._slices))
+
+    def close(self) -> None:
+        """End it, if it has not ended."""
+        self._output.close()
+        if self._child is not None and self._child.returncode is None:
+            self._child.kill()
+            self._child.wait()
+
+
+def _ends(pid: int, secs: float | None) -> bool:
+    """Wait for the end of a child for so long; it is not reaped."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], secs)[0])
+    finally:
+        os.close(descriptor)
+
+
+def side_by_side(*commands: Command, cpus: int = CPUS) -> list[Spent]:
+    """Run commands to their end, a slice of each in turn: the others are stopped meanwhile.
+
+    The pace of a shared machine changes within seconds; that way it changes for all alike.
+    """
+    runs = [_Run(command, cpus) for command in commands]
+    results: dict[_Run, Spent] = {}
+    try:
+        while len(results) < len(runs):
+            for run in runs:
+                if run not in results and (done := run.advance(SLICE_SECS)) is not None:
+                    results[run] = done
+    finally:
+        for run in runs:
+            run.close()
+    return [results[run] for run in runs]
+
+
 def spent(*command: str | Path, cpus: int = CPUS) -> Spent:
     """Run a command to its end."""
-    words = [str(word) for word in command]
-    with _pinned(cpus):
-        began = time.monotonic()
-        child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    with child.stdout:
-        stdout = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0, command
-    wall = time.monotonic() - began
-    return Spent(usage.ru_utime + usage.ru_stime, wall, stdout, began)
+    run = _Run(command, cpus)
+    try:
+        done = run.advance(None)
+    finally:
+        run.close()
+    assert done is not None
+    return done
+
+
+def program(name: str, *arguments: str | Path) -> Command:
+    """A program of this folder, for `side_by_side`."""
+    return (sys.executable, "-m", f"benches.replay.{name}", *arguments)
 
 
 def module(name: str, *arguments: str | Path, cpus: int = CPUS) -> Spent:
     """Run a program of this folder."""
-    return spent(sys.executable, "-m", f"benches.replay.{name}", *arguments, cpus=cpus)
+    return spent(*program(name, *arguments), cpus=cpus)
 
 
 def peak_kb(name: str, *arguments: str | Path, cpus: int = CPUS) -> int:
