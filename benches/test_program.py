@@ -3,7 +3,8 @@
 CPU time is the system's word on the process. The cost of a frame is marginal: what a long run
 takes beyond a short one, by the frames between them. Ours and the encoder alone run in slices of
 half a second, each stopped while the other runs: other work on the machine meets both alike. They
-have two processors, the server any. Some 20 minutes on two cores; leave it out with `-k "not program"`.
+have two processors, the server any. Some 20 minutes on two cores; leave it out with
+`-k "not program"`.
 """
 
 from __future__ import annotations

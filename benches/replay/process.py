@@ -23,6 +23,7 @@ Command = Sequence[str | Path]
 CPUS = 2
 """That a program may use."""
 SLICE_SECS = 0.5
+"""The pace of a shared machine changes within seconds; what runs starts with cold caches."""
 
 
 class Spent(NamedTuple):
@@ -79,13 +80,13 @@ class _Run:
         child = self._started_or_continued()
         has_ended = _ends(child.pid, secs)
         if not has_ended:
+            # Popen.send_signal would reap one that has just ended, and its usage with it.
             os.kill(child.pid, signal.SIGSTOP)
             os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         self._slices.append((began, time.monotonic()))
         return self._spent(child) if has_ended else None
 
     def _started_or_continued(self) -> subprocess.Popen[bytes]:
-        # By the process id: Popen.send_signal would reap one that has just ended.
         if self._child is None:
             with _pinned(self._cpus):
                 self._child = subprocess.Popen(self._command, cwd=ROOT, stdout=self._output)
