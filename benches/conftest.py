@@ -7,6 +7,7 @@ between its quartiles, as a share of its median. Bars are in `bars.py`.
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import statistics
@@ -30,6 +31,18 @@ class Row:
     rival_us: float
     ratio: float
     spread: float
+
+
+PACKAGE = Path(__file__).parents[1] / "musetalk_fast"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_modules() -> Iterator[None]:
+    """As installed: with `PYTHONDONTWRITEBYTECODE` each process would compile every module anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        assert compileall.compile_dir(PACKAGE, quiet=1)
+        yield
 
 
 _rows = pytest.StashKey[list[Row]]()

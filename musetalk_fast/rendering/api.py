@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from musetalk_fast.config import Settings
 from musetalk_fast.events import OnEvent
 from musetalk_fast.planning import Plan, SegmentChoice
-from musetalk_fast.rendering import steps
 from musetalk_fast.rendering.renderer import Renderer
 from musetalk_fast.rendering.result import RenderResult
 from musetalk_fast.video.mux import Joined
@@ -106,6 +105,8 @@ def write_plan(
         >>> file.name, len(plan.segments)
         ('plan.json', 3)
     """
+    from musetalk_fast.rendering import steps
+
     inputs = Path(avatar), Path(audio), Path(output)
     return steps.write_plan(*inputs, settings or Settings(), on_event=on_event)
 
@@ -135,6 +136,8 @@ def segment(
         >>> [part.frames for part in segment("out.mp4.parts", [0, 2], settings)]
         [25, 25]
     """
+    from musetalk_fast.rendering import steps
+
     choice, used = SegmentChoice(numbers), settings or Settings()
     return _run(lambda: steps.render_segments(Path(plan), choice, used, on_event=on_event))
 
@@ -154,6 +157,8 @@ def join(plan: Path | str, *, on_event: OnEvent = _ignore) -> Joined:
         >>> join("out.mp4.parts").frames
         75
     """
+    from musetalk_fast.rendering import steps
+
     return steps.join_plan(Path(plan), on_event)[1]
 
 

@@ -200,7 +200,7 @@ class Renderer:
         self, job: RenderJob, parts: dict[int, Part], clock: StageClock, on_event: OnEvent
     ) -> dict[int, Part]:
         """The parts that are missing."""
-        from musetalk_fast.rendering.executor import make_parts  # as `_open_pool` says
+        from musetalk_fast.rendering.executor import make_parts  # imported by `_import_client`
 
         missing = missing_segments(job.plan.segments, parts, on_event)
         if not missing:
@@ -235,7 +235,7 @@ class Renderer:
             self._pool = asyncio.create_task(self._open_pool())
 
     async def _open_pool(self) -> Pool:
-        # Imported while a thread loads the inputs: aiohttp takes as long as they do.
+        await run_in_thread(_import_client)
         from musetalk_fast.rendering.servers import open_servers
 
         return await open_servers(
@@ -245,6 +245,15 @@ class Renderer:
     async def _opened_servers(self) -> Pool:
         assert self._pool is not None
         return await asyncio.shield(self._pool)
+
+
+def _import_client() -> None:
+    """In a thread: aiohttp takes as long to import as another thread does to load the inputs.
+
+    On the event loop it would hold up the inputs, whose events the loop emits.
+    """
+    import musetalk_fast.rendering.executor
+    import musetalk_fast.rendering.servers  # noqa: F401
 
 
 def _has_failed(task: asyncio.Task[Pool]) -> bool:

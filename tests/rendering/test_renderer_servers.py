@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,6 +13,36 @@ import pytest
 from musetalk_fast import Renderer, ServerSettings, Settings, errors
 
 SPEECH = Path(__file__).parents[1] / "data/short.wav"
+PORTRAIT = Path(__file__).parents[2] / "examples/portrait.png"
+
+SLOW_IMPORT = """
+import sys, threading
+from importlib.machinery import PathFinder, SourceFileLoader
+
+faces = threading.Event()
+
+class SlowLoader(SourceFileLoader):
+    def exec_module(self, module):
+        print("faces were found meanwhile:", faces.wait(20))
+        super().exec_module(module)
+
+class SlowFinder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aiohttp":
+            spec = PathFinder.find_spec(name, path)
+            spec.loader = SlowLoader(name, spec.origin)
+            return spec
+
+sys.meta_path.insert(0, SlowFinder())
+from musetalk_fast import ServerSettings, Settings, events, render
+
+def listen(event):
+    if isinstance(event, events.FacesEvent):
+        faces.set()
+
+url, *files = sys.argv[1:]
+render(*files, Settings(server=ServerSettings(url=url)), on_event=listen)
+"""
 
 
 async def _relay(address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -73,3 +105,10 @@ async def test_whoever_is_cancelled_while_it_ends_leaves_no_server(
     with pytest.raises(asyncio.CancelledError):
         await leaving
     assert closed.is_set()
+
+
+def test_inputs_load_while_the_client_is_imported(tmp_path: Path, preview_server: str) -> None:
+    files = PORTRAIT, SPEECH, tmp_path / "out.mp4"
+    command = [sys.executable, "-c", SLOW_IMPORT, preview_server, *files]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("faces were found meanwhile: True\n", "")
