@@ -53,7 +53,7 @@ def _moved(portrait: Image.Image, secs: float) -> Any:
 def test_on_a_clip(
     compare: Any, note: Callable[[str], None], tmp_path: Path, one_core: None
 ) -> None:
-    path, finder = _video(tmp_path / "clip.mp4"), FaceFinder(many_runs=True)
+    path, finder = _video(tmp_path / "clip.mp4"), FaceFinder()
     spent: list[tuple[float, float]] = []
 
     def ours() -> None:

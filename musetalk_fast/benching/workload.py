@@ -149,7 +149,7 @@ def make_workload(avatar: Path | None, settings: Settings) -> Workload:
 
 def _own_face(avatar: AvatarSource, settings: Settings) -> Face:
     """The one that the early look at an avatar finds, where the frames have it."""
-    finder = FaceFinder(many_runs=avatar.rate is not None)
+    finder = FaceFinder()
     picture = picture_with_face(avatar, finder)
     box = find_face(picture, settings.avatar.options(), finder).box
     face = _face(box, picture.shape[1], picture.shape[0])

@@ -36,7 +36,7 @@ def look_for_face(
     from musetalk_fast.media.face import FaceFinder, face_notes, find_face
 
     options = settings.avatar.options()
-    finder = FaceFinder(many_runs=avatar_source.rate is not None)
+    finder = FaceFinder()
     picture = picture_with_face(avatar_source, finder)
     try:
         found = find_face(picture, options, finder)

@@ -81,7 +81,7 @@ def clip(closed, tmp_path_factory) -> Prepared:
     avatar = prepare_clip(
         source,
         AvatarOptions(),
-        FaceFinder(many_runs=True),
+        FaceFinder(),
         tmp_path_factory.mktemp("clip"),
         lambda *face: reported.append(face),
         never_cancelled,
@@ -190,7 +190,7 @@ def test_a_smoothed_box_has_a_crop_of_its_own(closed, tmp_path: Path) -> None:
     avatar = prepare_clip(
         source,
         AvatarOptions(smooth=True),
-        FaceFinder(many_runs=True),
+        FaceFinder(),
         tmp_path,
         lambda *face: reported.append(face),
         never_cancelled,
@@ -209,7 +209,7 @@ def test_a_clip_without_a_face(tmp_path: Path) -> None:
         prepare_clip(
             source,
             AvatarOptions(),
-            FaceFinder(many_runs=True),
+            FaceFinder(),
             tmp_path,
             lambda *_: None,
             never_cancelled,

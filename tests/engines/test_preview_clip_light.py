@@ -53,7 +53,7 @@ class Changing:
 
 def prepared(closed, lights: tuple[float, ...], blurs: tuple[float, ...], tmp: Path) -> ClipAvatar:
     source = Changing(Image.fromarray(closed.rgb), lights, blurs)
-    finder = FaceFinder(many_runs=True)
+    finder = FaceFinder()
     return prepare_clip(source, AvatarOptions(), finder, tmp, lambda *_: None, never_cancelled)
 
 

@@ -21,7 +21,7 @@ Place = float | None
 
 @pytest.fixture(scope="module")
 def quick() -> FaceFinder:
-    return FaceFinder(many_runs=True)
+    return FaceFinder()
 
 
 @pytest.fixture(scope="module")

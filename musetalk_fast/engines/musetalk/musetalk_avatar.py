@@ -77,8 +77,7 @@ class AvatarPreparer:
         self._version = version
         self._masks = masks
         self._identity = identity
-        self._still_finder: FaceFinder | None = None
-        self._clip_finder: FaceFinder | None = None
+        self._finder: FaceFinder | None = None
 
     def prepare(
         self, path: Path, options: AvatarOptions, on_face: OnFace, check: CancelCheck
@@ -121,7 +120,7 @@ class AvatarPreparer:
 
     def _still(self, source: AvatarSource, options: AvatarOptions, keeper: FaceKeeper) -> None:
         rgb = source.picture(0)
-        finder = self._still_finder = self._still_finder or FaceFinder()
+        finder = self._finder = self._finder or FaceFinder()
         found = find_face(rgb, options, finder, list_others=False, trust_box=True)
         keeper.keep(SeenFace(rgb, (0, 0), found.landmarks.points[:, :2]), found.box)
         keeper.finish()
@@ -129,7 +128,7 @@ class AvatarPreparer:
     def _clip(
         self, source: AvatarSource, options: AvatarOptions, keeper: FaceKeeper, check: CancelCheck
     ) -> None:
-        finder = self._clip_finder = self._clip_finder or FaceFinder(many_runs=True)
+        finder = self._finder = self._finder or FaceFinder()
         tracker = FaceTracker(options, finder)
         smoother = BoxSmoother[SeenFace | None](is_on=options.smooth)
         for picture in source.pictures(SourceRun(0, 1, source.frames)):

@@ -62,7 +62,6 @@ class PreviewEngine:
 
     def __init__(self) -> None:
         self._finder: FaceFinder | None = None
-        self._clip_finder: FaceFinder | None = None
 
     def describe(self) -> EngineInfo:
         """Name and version: the package's, and a hash of the engine's code and weights."""
@@ -90,18 +89,22 @@ class PreviewEngine:
         """
         source = open_asset(path)
         check()
+        finder = self._finder = self._finder or FaceFinder()
         if source.rate is None:
-            return self._still(source, options, on_face, check)
-        finder = self._clip_finder = self._clip_finder or FaceFinder(many_runs=True)
+            return self._still(source, options, finder, on_face, check)
         avatar = prepare_clip(source, options, finder, path.parent, on_face, check)
         _compile(avatar)
         return avatar
 
     def _still(
-        self, source: AvatarSource, options: AvatarOptions, on_face: OnFace, check: CancelCheck
+        self,
+        source: AvatarSource,
+        options: AvatarOptions,
+        finder: FaceFinder,
+        on_face: OnFace,
+        check: CancelCheck,
     ) -> StillAvatar:
         rgb = source.picture(0)
-        finder = self._finder = self._finder or FaceFinder()
         found = find_face(rgb, options, finder, list_others=False, trust_box=True)
         check()
         points = found.landmarks.points
@@ -131,7 +134,7 @@ class PreviewEngine:
 
     def close(self) -> None:
         """Let go of the models."""
-        self._finder = self._clip_finder = None
+        self._finder = None
 
 
 def _compile(avatar: PreviewAvatar) -> None:

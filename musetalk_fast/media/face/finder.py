@@ -33,12 +33,11 @@ class FaceFinder:
 
     Args:
         threads: threads of the model runtime.
-        many_runs: for the frames of a video: slower to load, three times as fast to run.
     """
 
-    def __init__(self, threads: int = 1, *, many_runs: bool = False) -> None:
-        self._detector = Detector(threads, many_runs=many_runs)
-        self._mesh = Mesh(threads, many_runs=many_runs)
+    def __init__(self, threads: int = 1) -> None:
+        self._detector = Detector(threads)
+        self._mesh = Mesh(threads)
 
     def find(self, rgb: Picture, *, all_sizes: bool = True) -> list[Landmarks]:
         """Faces from left to right.

@@ -7,7 +7,8 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +21,15 @@ class Model:
         name: file name in this folder.
         outputs: names of its outputs, in the order in which `run` returns them.
         threads: threads of the runtime.
-        many_runs: run it with XNNPACK: a third of the time a run, but 25 ms more to load it, which
-            is longer than a portrait needs all its runs.
     """
 
-    def __init__(
-        self, name: str, outputs: Sequence[str], threads: int, *, many_runs: bool = False
-    ) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    def __init__(self, name: str, outputs: Sequence[str], threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
 
-        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        with _without_delegate_line() if many_runs else nullcontext():
+        with _without_delegate_line():
             self._interpreter = Interpreter(
                 model_content=importlib.resources.files(__package__).joinpath(name).read_bytes(),
                 num_threads=threads,
-                experimental_op_resolver_type=OpResolverType.AUTO if many_runs else plain,
             )
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
@@ -53,13 +48,20 @@ _DELEGATE_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 _redirecting = threading.Lock()
 
 
+def _held() -> BinaryIO:
+    """An empty file that has no place of its own; in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    return cast("BinaryIO", tempfile.TemporaryFile())
+
+
 @contextmanager
 def _without_delegate_line() -> Iterator[None]:
     """Keep the line that the runtime writes for each delegate from the user.
 
     Its logger has no switch. What others write meanwhile comes a few milliseconds later.
     """
-    with _redirecting, tempfile.TemporaryFile() as held:
+    with _redirecting, _held() as held:
         before = os.dup(_STDERR)
         os.dup2(held.fileno(), _STDERR)
         try:

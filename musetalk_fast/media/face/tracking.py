@@ -61,7 +61,6 @@ class FaceTracker:
 
     Args:
         options: which face, and how its box is shifted.
-        finder: best one for `many_runs`.
     """
 
     def __init__(self, options: AvatarOptions, finder: FaceFinder) -> None:
