@@ -21,6 +21,8 @@ from musetalk_fast.video.thread_priority import keeping_thread_priority
 
 WIDTH, HEIGHT = 96, 64
 BITS, STEP = 8, 8
+MIN_REORDERED = 3
+"""Frames: a B-frame is between two others."""
 UNTAGGED = ColourTags(matrix=6, range=1, primaries=1, transfer=1)
 """What a small video without tags counts as."""
 GROUP = 12
@@ -133,11 +135,16 @@ def write_picture(
             context.colorspace, context.color_range = tags.matrix, tags.range
             context.color_primaries, context.color_trc = tags.primaries, tags.transfer
         setup(context)
+        packets = []
         for index, rgb in enumerate(pictures):
             frame = _frame_of(rgb, pix_fmt, tags)
             frame.pts, frame.time_base = index, Fraction(1, 25)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        for packet in packets:
+            if len(packets) < MIN_REORDERED:  # x265 leaves the decoding times of so few to chance
+                packet.dts = packet.pts
+            file.mux(packet)
     return path
 
 
