@@ -4,6 +4,9 @@ BIN := $(VENV)/bin
 MUSETALK := .venv-musetalk/bin
 DOCS := .venv-docs/bin
 
+# Tests and benches start hundreds of processes: each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-musetalk lint types check bench weights wheel docs
 
 demo: $(BIN)/.installed
