@@ -23,7 +23,7 @@ faces = threading.Event()
 
 class SlowLoader(SourceFileLoader):
     def exec_module(self, module):
-        print("faces were found meanwhile:", faces.wait(20))
+        print("faces were found meanwhile:", faces.wait(60))
         super().exec_module(module)
 
 class SlowFinder:
