@@ -18,6 +18,8 @@ from musetalk_fast.video.parts import Part
 
 T = TypeVar("T")
 
+# The functions below import `steps`: it imports the client, which a renderer does in a thread.
+
 
 def _ignore(_event: object) -> None:
     pass
