@@ -73,9 +73,9 @@ class Detection:
 class Detector:
     """Finds faces of a picture; one object serves one thread at a time."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self) -> None:
         outputs = ("regressors", "classificators")
-        self._model = Model("face_detector.tflite", outputs, threads)
+        self._model = Model("face_detector.tflite", outputs)
         self._anchors = _anchors()
 
     def levels(self, picture: Picture) -> Iterator[list[Detection]]:

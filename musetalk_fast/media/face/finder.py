@@ -30,14 +30,11 @@ class FaceFinder:
     """Finds faces and their landmarks.
 
     Loading takes milliseconds; one object serves one thread at a time. Runs release the GIL.
-
-    Args:
-        threads: threads of the model runtime.
     """
 
-    def __init__(self, threads: int = 1) -> None:
-        self._detector = Detector(threads)
-        self._mesh = Mesh(threads)
+    def __init__(self) -> None:
+        self._detector = Detector()
+        self._mesh = Mesh()
 
     def find(self, rgb: Picture, *, all_sizes: bool = True) -> list[Landmarks]:
         """Faces from left to right.

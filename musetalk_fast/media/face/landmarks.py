@@ -107,9 +107,9 @@ def _average() -> NDArray[np.float32]:
 class Mesh:
     """Finds the points of one face; one object serves one thread at a time."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self) -> None:
         outputs, name = ("Identity", "Identity_1"), "face_landmarks_detector.tflite"
-        self._model = Model(name, outputs, threads)
+        self._model = Model(name, outputs)
 
     def fit(self, picture: Picture, face: Detection, *, passes: int = 2) -> Landmarks:
         """Landmarks of a detected face.

@@ -20,16 +20,15 @@ class Model:
     Args:
         name: file name in this folder.
         outputs: names of its outputs, in the order in which `run` returns them.
-        threads: threads of the runtime.
     """
 
-    def __init__(self, name: str, outputs: Sequence[str], threads: int) -> None:
+    def __init__(self, name: str, outputs: Sequence[str]) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         with _without_delegate_line():
             self._interpreter = Interpreter(
                 model_content=importlib.resources.files(__package__).joinpath(name).read_bytes(),
-                num_threads=threads,
+                num_threads=1,
             )
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
